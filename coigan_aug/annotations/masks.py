@@ -1,0 +1,36 @@
+"""Masks as pixels: growing, resizing, outlines."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from coigan_aug.annotations.rle import Mask
+
+
+def grow(mask: NDArray[np.generic], pixels: int) -> Mask:
+    """Grow a mask [H, W] by `pixels` in all eight directions (a square of side 2 * pixels + 1)."""
+    solid = (mask != 0).astype(np.uint8)
+    if pixels == 0:
+        return solid
+    kernel = np.ones((2 * pixels + 1, 2 * pixels + 1), np.uint8)
+    return np.asarray(cv2.dilate(np.ascontiguousarray(solid), kernel), dtype=np.uint8)
+
+
+def resize(mask: NDArray[np.generic], *, height: int, width: int) -> Mask:
+    """Resize a mask [h, w]; a pixel belongs to it when the mask covers at least 40 % of it.
+
+    Lines that are thinner than that keep their best covered pixels, so a defect never vanishes.
+    """
+    solid = np.ascontiguousarray((mask != 0).astype(np.float32))
+    if solid.shape == (height, width) or not solid.any():
+        return (solid if solid.any() else np.zeros((height, width))).astype(np.uint8)
+    shrinks = height <= solid.shape[0] and width <= solid.shape[1]
+    cover = cv2.resize(solid, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    return (cover >= min(0.4, float(cover.max()))).astype(np.uint8)
+
+
+def outline(mask: NDArray[np.generic]) -> Mask:
+    """Return the pixels just outside a mask [H, W] that touch it: the line that shows it without hiding it."""
+    return grow(mask, 1) - (mask != 0).astype(np.uint8)

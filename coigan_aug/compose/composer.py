@@ -1,0 +1,182 @@
+"""compose: one pure function from (prepared, settings, seed, index) to a sample; no state, no order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coigan_aug import rng as streams
+from coigan_aug.annotations.rle import Box, Mask, decode_box
+from coigan_aug.compose.augment import Transform, apply, draw_transform, tight
+from coigan_aug.compose.erase import erase
+from coigan_aug.compose.noise import condition, noise_fields
+from coigan_aug.compose.placement import find_place, fit
+from coigan_aug.compose.sample import Image, Sample
+from coigan_aug.imaging import Pixels
+from coigan_aug.prepare.objects import DefectObject
+from coigan_aug.prepare.prepared import Prepared
+from coigan_aug.prepare.tiles import Window
+from coigan_aug.settings import Settings
+
+Rng = np.random.Generator
+
+
+def compose(prepared: Prepared, settings: Settings, seed: int, index: int) -> Sample:
+    """Compose sample `index` of the endless stream that `seed` names.
+
+    The same (prepared, settings, seed, index) gives the same bytes in any order, process and number of workers.
+    """
+    rng = streams.generator(seed, "compose", index)
+    base = _clean_window(prepared, settings, rng)
+    masks, objects = _canvas(prepared, settings, rng)
+    reference, reference_masks = _reference(prepared, settings, rng)
+    target, pair_masks = _defect_window(prepared, settings, rng)
+    pair_base = erase(rng, target, pair_masks.any(axis=0).astype(np.uint8), grow=1)
+    return Sample(
+        base=_image(base),
+        masks=masks.astype(np.float32),
+        condition=_condition(masks, settings, rng),
+        objects=_image(objects),
+        reference=_image(reference),
+        reference_masks=reference_masks.astype(np.float32),
+        pair_base=_image(pair_base),
+        pair_masks=pair_masks.astype(np.float32),
+        pair_condition=_condition(pair_masks, settings, rng),
+        pair_target=_image(target),
+    )
+
+
+def _image(pixels: Pixels) -> Image:
+    """Turn uint8 [H, W, 3] into float32 [3, H, W] in 0..1."""
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1), dtype=np.float32) / np.float32(255)
+
+
+def _condition(masks: Mask, settings: Settings, rng: Rng) -> Image:
+    height, width = masks.shape[1:]
+    fields = noise_fields(rng, height=height, width=width, scales=settings.model.noise_scales)
+    return condition(masks, fields, settings.model)
+
+
+def _mirror(rng: Rng, settings: Settings, *arrays: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], ...]:
+    """Mirror arrays alike; the last two axes of masks [K, H, W] and the first two of images [H, W, 3] are rows, columns."""
+    flips = (rng.random(2) < 0.5) & settings.data.flip
+    rows, columns = (slice(None, None, -1 if flip else 1) for flip in flips)
+    return tuple(a[rows, columns] if a.shape[-1] == 3 and a.ndim == 3 else a[..., rows, columns] for a in arrays)
+
+
+def _clean_window(prepared: Prepared, settings: Settings, rng: Rng) -> Pixels:
+    window = prepared.clean[int(rng.integers(len(prepared.clean)))]
+    free = not prepared.by_record.get(window.position)
+    region = _jitter(prepared, window, settings, rng) if free else _region(window, prepared.window)
+    return _mirror(rng, settings, prepared.pixels(window.position, region))[0]
+
+
+def _region(window: Window, side: int) -> Box:
+    return (window.left, window.top, side, side)
+
+
+def _jitter(prepared: Prepared, window: Window, settings: Settings, rng: Rng) -> Box:
+    """Shift a window by up to half the step between windows, kept inside its image."""
+    height, width = prepared.cache[window.position].shape[:2]
+    reach = int(prepared.window * (1 - settings.data.overlap) / 2)
+    shift_x, shift_y = (int(value) for value in rng.integers(-reach, reach + 1, 2))
+    left = min(max(window.left + shift_x, 0), max(width - prepared.window, 0))
+    top = min(max(window.top + shift_y, 0), max(height - prepared.window, 0))
+    return (left, top, prepared.window, prepared.window)
+
+
+def _canvas(prepared: Prepared, settings: Settings, rng: Rng) -> tuple[Mask, Pixels]:
+    """Put real objects of random classes on a black canvas, none over another: masks [K, H, W] and pixels [H, W, 3].
+
+    At least one object is placed: where the draws give none, one class is drawn again.
+    """
+    side = prepared.window
+    masks = np.zeros((prepared.classes, side, side), np.uint8)
+    pixels = np.zeros((side, side, 3), np.uint8)
+    order = [int(k) for k in rng.permutation(prepared.classes) if prepared.by_class[k]]
+    for number, label in enumerate(order):
+        wanted = _how_many(rng, settings.data.defects, force=number == len(order) - 1 and not masks.any())
+        for _ in range(wanted):
+            _paste(prepared, settings, rng, label, masks, pixels)
+    return masks, pixels
+
+
+def _how_many(rng: Rng, shares: tuple[float, ...], *, force: bool) -> int:
+    weights = np.array((0.0, *shares[1:]) if force else shares)
+    return int(rng.choice(len(weights), p=weights / weights.sum()))
+
+
+def _paste(prepared: Prepared, settings: Settings, rng: Rng, label: int, masks: Mask, pixels: Pixels) -> None:
+    item = prepared.objects[prepared.by_class[label][int(rng.integers(len(prepared.by_class[label])))]]
+    crop, mask = _object(prepared, item, _draw(settings, rng))
+    rows, columns = fit(rng, mask, height=masks.shape[1], width=masks.shape[2])
+    crop, mask = crop[rows, columns], mask[rows, columns]
+    place = find_place(rng, mask, masks.any(axis=0))
+    if place is None:
+        return
+    left, top = place
+    area = (slice(top, top + mask.shape[0]), slice(left, left + mask.shape[1]))
+    masks[label][area] |= mask
+    pixels[area] = np.where(mask[..., None] != 0, crop, pixels[area])
+
+
+def _draw(settings: Settings, rng: Rng) -> Transform:
+    data = settings.data
+    return draw_transform(rng, probability=data.augment, rotate=data.rotate, scale_range=data.scale_range, flip=data.flip)
+
+
+def _object(prepared: Prepared, item: DefectObject, transform: Transform) -> tuple[Pixels, Mask]:
+    """Cut an object out of its image with some surroundings and transform both, then cut it tight."""
+    left, top, width, height = item.box
+    around = 0 if transform.exact else 4
+    region = (left - around, top - around, width + 2 * around, height + 2 * around)
+    crop, mask = apply(transform, prepared.pixels(item.position, region), decode_box(item.scaled, region))
+    rows, columns = tight(mask)
+    return crop[rows, columns], mask[rows, columns]
+
+
+def _reference(prepared: Prepared, settings: Settings, rng: Rng) -> tuple[Pixels, Mask]:
+    """Cut any real window: as often one with defects as the generator's own windows have them (always)."""
+    if prepared.with_objects and rng.random() < 0.75:
+        return _defect_window(prepared, settings, rng)
+    window = prepared.clean[int(rng.integers(len(prepared.clean)))]
+    region = _jitter(prepared, window, settings, rng)
+    return _pair(prepared, settings, rng, window.position, region)
+
+
+def _defect_window(prepared: Prepared, settings: Settings, rng: Rng) -> tuple[Pixels, Mask]:
+    """Cut a window round a real object, each class as often as any other, the object anywhere in it."""
+    labels = [k for k, members in enumerate(prepared.by_class) if members]
+    members = prepared.by_class[labels[int(rng.integers(len(labels)))]]
+    item = prepared.objects[members[int(rng.integers(len(members)))]]
+    height, width = prepared.cache[item.position].shape[:2]
+    left, top, across, down = item.box
+    x = _side(rng, left, across, prepared.window, width)
+    y = _side(rng, top, down, prepared.window, height)
+    return _pair(prepared, settings, rng, item.position, (x, y, prepared.window, prepared.window))
+
+
+def _side(rng: Rng, start: int, length: int, window: int, room: int) -> int:
+    """Choose where a window begins on one side so that it holds the object, or lies within one that is larger."""
+    low, high = sorted((start + length - window, start))
+    low, high = min(max(low, 0), max(room - window, 0)), min(max(high, 0), max(room - window, 0))
+    return int(rng.integers(low, high + 1))
+
+
+def _pair(prepared: Prepared, settings: Settings, rng: Rng, position: int, region: Box) -> tuple[Pixels, Mask]:
+    pixels, masks = _mirror(rng, settings, prepared.pixels(position, region), prepared.masks(position, region))
+    return np.ascontiguousarray(pixels), np.ascontiguousarray(masks)
+
+
+@dataclass(frozen=True)
+class Stream:
+    """The endless stream of samples as an indexable value that a data loader's workers can share."""
+
+    prepared: Prepared
+    settings: Settings
+    seed: int
+
+    def __getitem__(self, index: int) -> Sample:
+        return compose(self.prepared, self.settings, self.seed, index)

@@ -1,0 +1,196 @@
+"""YAML to frozen dataclasses and back; every refusal names file and line and says what was meant."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from coigan_aug.errors import ConfigError
+from coigan_aug.settings import Settings
+
+T = TypeVar("T")
+RECIPES = ("coigan", "default", "tiny")
+Values = dict[str, dict[str, tuple[Any, str]]]
+
+
+def load_settings(
+    *, recipe: str = "default", file: Path | None = None, overrides: Sequence[str] = (), flags: Mapping[str, Any] | None = None
+) -> Settings:
+    """Read the settings: defaults, then the recipe, then the file, then `section.key=value` overrides, then flags.
+
+    Args:
+        file: a `coigan.yaml`; None reads none.
+        flags: "section.key" -> value, already of the right type.
+
+    Raises:
+        ConfigError: an unknown recipe, section or key ("did you mean"), a value of the wrong type or out of range.
+    """
+    values: Values = {}
+    _merge(values, _read_yaml(recipe_text(recipe), f"recipe {recipe}"))
+    if file is not None:
+        _merge(values, _read_file(file))
+    for override in overrides:
+        _merge(values, _read_override(override))
+    for name, value in (flags or {}).items():
+        section, key = name.split(".")
+        _merge(values, {section: {key: (value, f"--{key.replace('_', '-')}")}})
+    return _build(values)
+
+
+def recipe_text(name: str) -> str:
+    """Return the YAML of a recipe that comes with the package.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    if name not in RECIPES:
+        raise ConfigError(f"There is no recipe {name!r}.{_meant(name, RECIPES)}", remedy=f"Recipes: {', '.join(RECIPES)}.")
+    return (resources.files("coigan_aug") / "recipes" / f"{name}.yaml").read_text()
+
+
+def settings_to_dict(settings: Settings) -> dict[str, Any]:
+    """Turn settings into plain values (tuples become lists)."""
+    return {
+        section.name: {
+            key: list(value) if isinstance(value, tuple) else value
+            for key, value in dataclasses.asdict(getattr(settings, section.name)).items()
+        }
+        for section in dataclasses.fields(settings)
+    }
+
+
+def settings_from_dict(values: Mapping[str, Mapping[str, Any]], *, where: str) -> Settings:
+    """Turn what `settings_to_dict` gave back into settings; `where` names its place in errors."""
+    return _build({section: {key: (value, where) for key, value in keys.items()} for section, keys in values.items()})
+
+
+def settings_to_yaml(settings: Settings) -> str:
+    """Write settings as the YAML that `load_settings` reads."""
+    return yaml.safe_dump(settings_to_dict(settings), sort_keys=False, default_flow_style=None)
+
+
+def _merge(into: Values, values: Values) -> None:
+    for section, keys in values.items():
+        into.setdefault(section, {}).update(keys)
+
+
+def _read_file(path: Path) -> Values:
+    try:
+        return _read_yaml(path.read_text(encoding="utf-8-sig"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} can't be read: {error}.") from error
+
+
+def _read_yaml(text: str, name: str) -> Values:
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 0
+        raise ConfigError(f"{name}:{line}  not valid YAML: {error.problem}.") from error
+    if root is None:
+        return {}
+    values: Values = {}
+    for section, node, line in _pairs(root, name, "the file"):
+        _known(section, [f.name for f in dataclasses.fields(Settings)], f"{name}:{line}", "section")
+        values[section] = {key: (_value(child, name), f"{name}:{at}") for key, child, at in _pairs(node, name, section)}
+    return values
+
+
+def _pairs(node: yaml.Node, name: str, what: str) -> list[tuple[str, yaml.Node, int]]:
+    if isinstance(node, yaml.ScalarNode) and node.tag.endswith(":null"):
+        return []
+    if not isinstance(node, yaml.MappingNode):
+        raise ConfigError(f"{name}:{node.start_mark.line + 1}  {what} must hold  key: value  lines.")
+    return [(str(key.value), value, key.start_mark.line + 1) for key, value in node.value]
+
+
+def _value(node: yaml.Node, name: str) -> Any:
+    loader = yaml.SafeLoader("")
+    try:
+        return loader.construct_object(node, deep=True)
+    except yaml.constructor.ConstructorError as error:
+        raise ConfigError(f"{name}:{node.start_mark.line + 1}  {error.problem}.") from error
+
+
+def _read_override(text: str) -> Values:
+    name, equals, value = text.partition("=")
+    section, dot, key = name.strip().partition(".")
+    if not equals or not dot:
+        raise ConfigError(f"--set {text}: write  --set section.key=value .")
+    _known(section, [f.name for f in dataclasses.fields(Settings)], f"--set {text}", "section")
+    try:
+        return {section: {key: (yaml.safe_load(value), f"--set {text}")}}
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {text}: the value is not valid YAML.") from error
+
+
+def _known(name: str, names: Sequence[str], where: str, what: str) -> None:
+    if name not in names:
+        raise ConfigError(f"{where}  unknown {what} {name!r}.{_meant(name, names)}", remedy=f"Known: {', '.join(names)}.")
+
+
+def _meant(name: str, names: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def _build(values: Values) -> Settings:
+    sections = {f.name: typing.get_type_hints(Settings)[f.name] for f in dataclasses.fields(Settings)}
+    built = {name: _build_section(kind, values.get(name, {})) for name, kind in sections.items()}
+    return Settings(**built)
+
+
+def _build_section(kind: type[T], values: Mapping[str, tuple[Any, str]]) -> T:
+    hints = typing.get_type_hints(kind)
+    converted = {}
+    for key, (value, where) in values.items():
+        _known(key, list(hints), where, "key")
+        converted[key] = _convert(value, hints[key], key, where)
+    try:
+        return kind(**converted)
+    except ConfigError as error:
+        places = [where for key, (_, where) in values.items() if f".{key} " in error.message]
+        raise ConfigError(f"{places[0]}  {error.message}" if places else error.message, remedy=error.remedy) from None
+
+
+_WORDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+
+
+def _convert(value: Any, kind: Any, key: str, where: str) -> Any:
+    origin = typing.get_origin(kind)
+    if origin is tuple:
+        return _convert_list(value, typing.get_args(kind), key, where)
+    if origin in (typing.Union, types.UnionType):
+        return None if value is None else _convert(value, typing.get_args(kind)[0], key, where)
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if kind is float and isinstance(value, str) and _is_number(value):  # YAML 1.1 reads 1e-4 as text
+        return float(value)
+    if isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
+        return value
+    shown = f'"{value}"' if isinstance(value, str) else value
+    raise ConfigError(f"{where}  {key}: {shown} is not {_WORDS[kind]}.")
+
+
+def _convert_list(value: Any, kinds: tuple[Any, ...], key: str, where: str) -> tuple[Any, ...]:
+    if not isinstance(value, (list, tuple)):
+        raise ConfigError(f"{where}  {key}: {value!r} is not a list. Write  {key}: [a, b] .")
+    if kinds[-1] is not Ellipsis and len(value) != len(kinds):
+        raise ConfigError(f"{where}  {key}: {len(value)} values, {len(kinds)} are expected.")
+    return tuple(_convert(item, kinds[0], key, where) for item in value)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,70 @@
+"""The error tree: what is wrong, where, and what to do about it. Each branch has its exit code."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class CoiganError(Exception):
+    """Something a person can put right; shown without a traceback.
+
+    Args:
+        message: what is wrong and where, as a sentence.
+        remedy: what to do or type; shown on a line of its own.
+    """
+
+    exit_code: ClassVar[int] = 3
+
+    def __init__(self, message: str, *, remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.message}\n{self.remedy}" if self.remedy else self.message
+
+
+class UsageError(CoiganError):
+    """The command line asks for something that can't be done."""
+
+    exit_code = 2
+
+
+class DataError(CoiganError):
+    """A file of the person's data or a record in it is wrong."""
+
+
+class ConfigError(CoiganError):
+    """A key or a value of the configuration is wrong."""
+
+
+class EnvironmentProblem(CoiganError):
+    """The machine lacks something: a device, a package, a weight file."""
+
+    exit_code = 4
+
+
+class ResourceError(CoiganError):
+    """Memory or disk ran out."""
+
+    exit_code = 5
+
+
+class Stopped(CoiganError):
+    """A signal ended the work; what was done is saved.
+
+    Args:
+        message: what is saved and how to continue.
+        signal_number: 2 (Ctrl-C) or 15 (SIGTERM); the exit code is 128 more.
+    """
+
+    def __init__(self, message: str, *, signal_number: int, remedy: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.signal_number = signal_number
+
+
+def exit_code_of(error: CoiganError) -> int:
+    """Return the process exit code for an error (UX: 2 usage, 3 data, 4 environment, 5 resources, 130/143)."""
+    if isinstance(error, Stopped):
+        return 128 + error.signal_number
+    return error.exit_code

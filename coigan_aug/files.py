@@ -1,0 +1,154 @@
+"""Files that are whole or absent: atomic writes, appends that survive a kill, a folder's lock, checksums."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+
+from coigan_aug.errors import DataError, ResourceError, UsageError
+
+
+@contextlib.contextmanager
+def atomic_write(path: Path) -> Iterator[IO[bytes]]:
+    """Open a temporary file beside `path`; on leaving, sync it and rename it to `path`.
+
+    A crash leaves the old file or the new one, never a part. On an error the temporary file is removed.
+
+    Raises:
+        ResourceError: the disk is full or the folder can't be written to.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise _disk_error(path, error) from error
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _disk_error(path: Path, error: OSError) -> Exception:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return ResourceError(f"No space left to write {path}.", remedy="Free some disk space and run the same command.")
+    if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR, errno.EEXIST):
+        return ResourceError(f"Can't write {path}: {error.strerror}.", remedy="Choose a folder that you may write to.")
+    return error
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write `data` to `path` atomically."""
+    with atomic_write(path) as stream:
+        stream.write(data)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as indented JSON to `path` atomically; keys keep their order, NaN is refused."""
+    write_bytes(path, (json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode())
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        DataError: it is missing, not UTF-8 or not JSON; the message names line and column.
+    """
+    try:
+        return json.loads(path.read_bytes().decode("utf-8-sig"))
+    except FileNotFoundError as error:
+        raise DataError(f"{path} does not exist.") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not UTF-8 text (byte {error.start}).") from error
+    except json.JSONDecodeError as error:
+        raise DataError(f"{path}:{error.lineno} is not valid JSON: {error.msg} (column {error.colno}).") from error
+
+
+def append_line(stream: IO[bytes], value: Any) -> None:
+    """Append one JSON line to a binary stream and hand it to the operating system."""
+    stream.write(json.dumps(value, ensure_ascii=False, allow_nan=False).encode() + b"\n")
+    stream.flush()
+
+
+def repair_tail(path: Path) -> None:
+    """Cut a line-oriented file back to its last whole line (what a kill may have torn)."""
+    if not path.exists():
+        return
+    data = path.read_bytes()
+    whole = data.rfind(b"\n") + 1
+    if whole < len(data):
+        with path.open("rb+") as stream:
+            stream.truncate(whole)
+
+
+def read_lines(path: Path) -> Iterator[Any]:
+    """Yield the values of a JSON-lines file, up to a torn last line; nothing where there is no file."""
+    if not path.exists():
+        return
+    with path.open("rb") as stream:
+        for line in stream:
+            if not line.endswith(b"\n"):
+                return
+            yield json.loads(line)
+
+
+def sha256(path: Path) -> str:
+    """Return the hexadecimal SHA-256 of a file's bytes."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _digest(stream)
+
+
+def _digest(stream: IO[bytes]) -> str:
+    total = hashlib.sha256()
+    for block in iter(lambda: stream.read(1 << 20), b""):
+        total.update(block)
+    return total.hexdigest()
+
+
+@contextlib.contextmanager
+def folder_lock(folder: Path) -> Iterator[None]:
+    """Hold a folder for this process; the lock dies with the process, so a crash leaves none.
+
+    Raises:
+        UsageError: another living process holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("a+") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            stream.seek(0)
+            holder = stream.read().strip() or "another process"
+            raise UsageError(f"{folder} is in use by process {holder}.", remedy="Wait for it, or stop it.") from error
+        stream.truncate(0)
+        stream.write(str(os.getpid()))
+        stream.flush()
+        yield
+
+
+def inside(root: Path, name: str) -> Path:
+    """Join a file name out of an annotation to its folder.
+
+    Raises:
+        DataError: the name is absolute, climbs out with `..`, or leads out through a link.
+    """
+    plain = name.replace("\\", "/")
+    parts = PurePosixPath(plain)
+    outside = parts.is_absolute() or ".." in parts.parts or "\0" in name or (len(plain) > 1 and plain[1] == ":")
+    if not plain or outside:
+        raise DataError(f"the file name {name!r} leaves the image folder {root}")
+    joined = root / parts
+    if not joined.resolve().is_relative_to(root.resolve()):
+        raise DataError(f"the file name {name!r} leads out of the image folder {root} through a link")
+    return joined

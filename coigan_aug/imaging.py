@@ -1,0 +1,175 @@
+"""The only place that reads and writes image files. Images are RGB or grey uint8; masks are grey uint8."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from coigan_aug.errors import DataError
+from coigan_aug.files import write_bytes
+
+Pixels = NDArray[np.uint8]
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+MAX_PIXELS = 200_000_000
+_SIZE_MARKERS = frozenset({0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF})
+
+
+@dataclass(frozen=True)
+class Header:
+    """What an image file says of itself: height and width in pixels, channels, bits a channel."""
+
+    height: int
+    width: int
+    channels: int
+    bits: int
+
+
+def read_header(path: Path) -> Header:
+    """Read an image's size without decoding it.
+
+    Raises:
+        DataError: missing, empty, not an image, over 200 million pixels, CMYK, or more than 8 bits a channel.
+    """
+    with _opened(path) as stream:
+        start = stream.read(65536)
+    if not start:
+        raise DataError(f"{path} is empty (0 bytes).", remedy="Copy it again, or --skip-broken.")
+    header = _jpeg_header(start) or _png_header(start) or _other_header(path)
+    if header.height * header.width > MAX_PIXELS:
+        raise DataError(f"{path} says it is {header.height} x {header.width} pixels, over the limit of {MAX_PIXELS:,}.")
+    if header.bits > 8:
+        raise DataError(f"{path} has {header.bits} bits a channel.", remedy="Convert it to 8 bits; nothing is scaled unasked.")
+    if header.channels == 4 and start[:2] == b"\xff\xd8":
+        raise DataError(f"{path} is a CMYK image.", remedy="Convert it to RGB or grey.")
+    return header
+
+
+def _opened(path: Path):  # type: ignore[no-untyped-def]
+    try:
+        return path.open("rb")
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise DataError(f"{path} is not there.") from error
+    except OSError as error:
+        raise DataError(f"{path} can't be read: {error.strerror}.") from error
+
+
+def _jpeg_header(data: bytes) -> Header | None:
+    """Find the frame header (ITU T.81, B.2.2) among the segments in `data`; None where it isn't there."""
+    if data[:2] != b"\xff\xd8":
+        return None
+    at = 2
+    while at + 10 <= len(data) and data[at] == 0xFF:
+        marker = data[at + 1]
+        if marker == 0xFF:
+            at += 1
+        elif marker in _SIZE_MARKERS:
+            bits, height, width, channels = struct.unpack(">BHHB", data[at + 4 : at + 10])
+            return Header(height, width, channels, bits)
+        else:
+            at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return None
+
+
+def _png_header(data: bytes) -> Header | None:
+    """Read the IHDR chunk (PNG specification 11.2.1); None for other files."""
+    if data[:8] != b"\x89PNG\r\n\x1a\n" or len(data) < 26:
+        return None
+    width, height, bits, colour = struct.unpack(">IIBB", data[16:26])
+    return Header(height, width, {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}.get(colour, 0), max(bits, 8))
+
+
+def _other_header(path: Path) -> Header:
+    try:
+        with Image.open(path) as image:
+            bits = 16 if image.mode.startswith(("I", "F")) else 8
+            return Header(image.height, image.width, len(image.getbands()), bits)
+    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
+        raise DataError(f"{path} is not an image that can be read.", remedy="Copy it again, or --skip-broken.") from error
+
+
+def check_whole(path: Path) -> None:
+    """Refuse a JPEG or PNG without its end marker (a decoder would fill the rest with grey and not say so).
+
+    Raises:
+        DataError: the file is cut off.
+    """
+    with _opened(path) as stream:
+        start = stream.read(8)
+        stream.seek(0, 2)
+        stream.seek(max(0, stream.tell() - 4096))
+        end = stream.read()
+    if start[:2] == b"\xff\xd8" and b"\xff\xd9" not in end:
+        raise DataError(f"{path.name} is cut off (no end-of-image marker).", remedy="Copy it again, or --skip-broken.")
+    if start == b"\x89PNG\r\n\x1a\n" and b"IEND" not in end:
+        raise DataError(f"{path.name} is cut off (no end chunk).", remedy="Copy it again, or --skip-broken.")
+
+
+def read_image(path: Path) -> Pixels:
+    """Read an image as stored: uint8 [H, W, 3] RGB, or [H, W] where the file is grey.
+
+    Transparency is dropped; a rotation noted in EXIF is not applied, since masks refer to the stored pixels.
+
+    Raises:
+        DataError: as `read_header` and `check_whole`, or the pixels can't be decoded.
+    """
+    header = read_header(path)
+    check_whole(path)
+    grey = header.channels in (1, 2)
+    flags = cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR
+    pixels = cv2.imdecode(np.fromfile(path, np.uint8), flags | cv2.IMREAD_IGNORE_ORIENTATION)
+    if pixels is None or pixels.shape[:2] != (header.height, header.width):
+        raise DataError(f"{path} can't be decoded.", remedy="Copy it again, or --skip-broken.")
+    return np.ascontiguousarray(pixels if grey else pixels[:, :, ::-1], dtype=np.uint8)
+
+
+def read_rgb(path: Path) -> Pixels:
+    """Read an image as uint8 [H, W, 3] RGB; grey is repeated over the three channels."""
+    return to_rgb(read_image(path))
+
+
+def to_rgb(pixels: Pixels) -> Pixels:
+    """Repeat a grey [H, W] image over three channels; an RGB image is returned as it is."""
+    return np.repeat(pixels[:, :, None], 3, axis=2) if pixels.ndim == 2 else pixels
+
+
+def read_mask(path: Path) -> Pixels:
+    """Read a mask file as stored: uint8 [H, W] (grey or palette luminance), or [H, W, 3] where it has colours."""
+    return read_image(path)
+
+
+def read_thumbnail(path: Path, *, size: int) -> Pixels:
+    """Read an image as a grey uint8 [size, size] picture, averaging over areas; large JPEGs are decoded reduced.
+
+    Raises:
+        DataError: the file can't be decoded.
+    """
+    header = read_header(path)
+    shrink = min(header.height, header.width) // (2 * size)
+    flags = {0: cv2.IMREAD_GRAYSCALE, 1: cv2.IMREAD_GRAYSCALE}.get(shrink, cv2.IMREAD_REDUCED_GRAYSCALE_2)
+    if shrink >= 4:
+        flags = cv2.IMREAD_REDUCED_GRAYSCALE_8 if shrink >= 8 else cv2.IMREAD_REDUCED_GRAYSCALE_4
+    pixels = cv2.imdecode(np.fromfile(path, np.uint8), flags | cv2.IMREAD_IGNORE_ORIENTATION)
+    if pixels is None:
+        raise DataError(f"{path} can't be decoded.", remedy="Copy it again, or --skip-broken.")
+    return np.asarray(cv2.resize(pixels, (size, size), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def encode_image(image: Pixels, *, suffix: str, quality: int = 95) -> bytes:
+    """Encode uint8 [H, W] grey or [H, W, 3] RGB pixels as the format of `suffix`; `quality` 1-100 counts for JPEG."""
+    stored = image[:, :, ::-1] if image.ndim == 3 else image
+    options = [cv2.IMWRITE_JPEG_QUALITY, quality] if suffix.lower() in (".jpg", ".jpeg") else []
+    done, data = cv2.imencode(suffix, np.ascontiguousarray(stored), options)
+    if not done:
+        raise DataError(f"an image of shape {image.shape} can't be written as {suffix}")
+    return bytes(data)
+
+
+def write_image(path: Path, image: Pixels, *, quality: int = 95) -> None:
+    """Write uint8 [H, W] grey or [H, W, 3] RGB pixels atomically, in the format of the suffix."""
+    write_bytes(path, encode_image(image, suffix=path.suffix, quality=quality))

@@ -1,0 +1,51 @@
+"""Penalties on gradients. Both need a double backward: run them in float32, on uncompiled networks."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from coigan_aug.losses.reconstruction import at_least_float32
+
+_EPSILON = 1e-8  # under the square root, whose slope at 0 is infinite
+
+
+def r1_penalty(logits: Tensor, inputs: Tensor) -> Tensor:
+    """Return the mean over the samples of |dD/dinput|^2, summed over each sample's pixels and channels.
+
+    Convention: no factor 1/2, so gamma here is half of the gamma in Mescheder et al. 2018,
+    "Which Training Methods for GANs do actually Converge?", equation 9. A map of logits is summed.
+    The last bias of a discriminator gets no gradient from it.
+
+    Shape: logits [B, ...] computed from `inputs` [B, ...] that require grad -> scalar, float32 at least.
+    """
+    (gradient,) = torch.autograd.grad(logits.sum(), inputs, create_graph=True)
+    return _energy(gradient).mean()
+
+
+def path_length(
+    images: Tensor, inputs: Tensor, *, noise: Tensor, running_mean: Tensor, decay: float = 0.01
+) -> tuple[Tensor, Tensor]:
+    """Return the variance-like penalty mean((length - mean length)^2) and the new running mean.
+
+    The length of a sample is |d sum(images * noise / sqrt(H W)) / d inputs|, over all channels and pixels
+    of its input, as the thesis' text says. The thesis' code instead takes one length for each image
+    column: it sums over rows and averages over channels. The running mean moves by `decay` towards the
+    batch's mean length and is a constant to the gradient. Reduce it across processes outside.
+
+    Source: Karras et al. 2020, "Analyzing and Improving the Image Quality of StyleGAN", section 3.2, with
+    the generator's input in the place of the latent (thesis).
+
+    Shape: images [B, C, H, W] computed from `inputs` [B, ...] that require grad, noise ~ N(0, 1) like
+    images, running_mean scalar -> (scalar, scalar without grad), float32 at least.
+    """
+    scaled = noise / (images.shape[-2] * images.shape[-1]) ** 0.5
+    (gradient,) = torch.autograd.grad((images * scaled).sum(), inputs, create_graph=True)
+    lengths = (_energy(gradient) + _EPSILON).sqrt()  # [B]
+    new_mean = running_mean + decay * (lengths.mean().detach() - running_mean)
+    return (lengths - new_mean).square().mean(), new_mean
+
+
+def _energy(gradient: Tensor) -> Tensor:
+    """Sum the squares of each sample: [B, ...] -> [B]."""
+    return at_least_float32(gradient).square().flatten(1).sum(dim=1)

@@ -1,0 +1,71 @@
+"""Settings to networks."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from coigan_aug.compose.noise import condition_channels
+from coigan_aug.models.composite import composite, mask_alpha
+from coigan_aug.models.ffc_generator import FFCGenerator
+from coigan_aug.models.patch_discriminator import PatchDiscriminator
+from coigan_aug.models.unet_generator import UNetGenerator
+from coigan_aug.models.wavelet_discriminator import WaveletDiscriminator
+from coigan_aug.settings import ModelSettings
+
+
+class Inpainter(nn.Module):
+    """A generator with its compositing: what it may change lies round the masks and nowhere else.
+
+    `residual` generators predict what to add to the base, the others the whole image.
+
+    Shape: base [B, 3, H, W] in 0..1, condition [B, C, H, W], masks [B, K, H, W] of 0 and 1 -> [B, 3, H, W] in 0..1.
+    """
+
+    def __init__(self, network: nn.Module, *, residual: bool, grow: int, soften: int) -> None:
+        super().__init__()
+        self.network = network
+        self.residual = residual
+        self.grow = grow
+        self.soften = soften
+
+    def generate(self, base: Tensor, condition: Tensor) -> Tensor:
+        """Return the generator's own image, not composited: [B, 3, H, W] float32."""
+        out: Tensor = self.network(torch.cat((base, condition), dim=1))
+        return base + out if self.residual else out.float()
+
+    def forward(self, base: Tensor, condition: Tensor, masks: Tensor) -> Tensor:
+        alpha = mask_alpha(masks, grow=self.grow, soften=self.soften)
+        return composite(base, self.generate(base, condition), alpha)
+
+
+def build_generator(settings: ModelSettings, classes: int) -> Inpainter:
+    """Build the generator for `classes` classes, randomly initialised."""
+    channels = 3 + condition_channels(settings, classes)
+    network: nn.Module
+    if settings.generator == "ffc":
+        network = FFCGenerator(
+            in_channels=channels, width=settings.width, downsamplings=settings.depth, blocks=settings.blocks
+        )
+    else:
+        network = UNetGenerator(in_channels=channels, width=settings.width, depth=settings.depth)
+    return Inpainter(network, residual=settings.generator == "unet", grow=settings.grow, soften=settings.soften)
+
+
+def build_discriminators(settings: ModelSettings, classes: int, *, window: int) -> tuple[nn.Module, nn.Module]:
+    """Build the defect discriminator (stack of K masked images) and the reference discriminator (whole image)."""
+    masks = classes if settings.discriminator_masks else 0
+    return _discriminator(settings, 3 * classes + masks, window), _discriminator(settings, 3 + masks, window)
+
+
+def _discriminator(settings: ModelSettings, channels: int, window: int) -> nn.Module:
+    if settings.discriminator == "wavelet":
+        return WaveletDiscriminator(in_channels=channels, size=window, multiplier=settings.multiplier)
+    return PatchDiscriminator(
+        in_channels=channels, width=settings.discriminator_width, layers=settings.discriminator_layers
+    )
+
+
+def defect_stack(image: Tensor, masks: Tensor) -> Tensor:
+    """Cut each class out of an image: [B, 3, H, W], [B, K, H, W] -> [B, 3K, H, W], black outside the class's mask."""
+    return (image[:, None] * masks[:, :, None]).flatten(1, 2)

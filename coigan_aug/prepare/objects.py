@@ -1,0 +1,65 @@
+"""Objects: the 8-connected components of the masks, one by one, at the working scale; metadata only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from coigan_aug.annotations import masks, rle
+from coigan_aug.annotations.records import ImageRecord
+from coigan_aug.store.dataset import Dataset
+
+
+@dataclass(frozen=True, slots=True)
+class DefectObject:
+    """One defect: the record it is in, its class (by position), its mask at full and at working size.
+
+    `box` is (left, top, width, height) of the scaled mask in the scaled image, px.
+    """
+
+    position: int
+    label: int
+    full: rle.Rle
+    scaled: rle.Rle
+    box: rle.Box
+
+
+def scaled_size(height: int, width: int, scale: float) -> tuple[int, int]:
+    """Return an image's height and width at the working scale, at least 1 px each."""
+    return max(round(height * scale), 1), max(round(width * scale), 1)
+
+
+def find_objects(dataset: Dataset, positions: Iterable[int], *, scale: float) -> list[DefectObject]:
+    """List the objects of the records at `positions`, in their order, then by class, then by first pixel."""
+    return [found for position in positions for found in _objects_of(dataset, position, scale)]
+
+
+def _objects_of(dataset: Dataset, position: int, scale: float) -> list[DefectObject]:
+    record = dataset[position]
+    found = []
+    for label, name in enumerate(dataset.names):
+        own = [annotation.rle for annotation in record.annotations if annotation.label == name]
+        parts = rle.components(rle.union(own)) if own else []
+        found += [_scaled(position, label, part, record, scale) for part in parts]
+    return found
+
+
+def _scaled(position: int, label: int, part: rle.Rle, record: ImageRecord, scale: float) -> DefectObject:
+    if scale == 1:
+        return DefectObject(position, label, part, part, rle.box(part))
+    height, width = scaled_size(record.height, record.width, scale)
+    small = rle.encode(masks.resize(rle.decode(part), height=height, width=width))
+    return DefectObject(position, label, part, small, rle.box(small))
+
+
+def window_masks(objects: Iterable[DefectObject], region: rle.Box, *, classes: int) -> rle.Mask:
+    """Draw the scaled masks of one image's objects inside a region (left, top, width, height): uint8 [K, h, w]."""
+    left, top, width, height = region
+    out = np.zeros((classes, height, width), np.uint8)
+    for item in objects:
+        x, y, w, h = item.box
+        if x < left + width and y < top + height and x + w > left and y + h > top:
+            out[item.label] |= rle.decode_box(item.scaled, region)
+    return out

@@ -1,0 +1,61 @@
+"""Windows: tiles of the training size that cover each image, marked clean, with objects, or blank."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coigan_aug.annotations.rle import Box
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A square of the working image of a record, px; it may reach beyond an image that is smaller than it."""
+
+    position: int
+    left: int
+    top: int
+    kind: str
+
+
+def offsets(length: int, window: int, overlap: float) -> list[int]:
+    """Return where windows begin along one side, evenly spaced, so that they cover it and share at least `overlap`.
+
+    >>> offsets(1600, 256, 0.125)
+    [0, 224, 448, 672, 896, 1120, 1344]
+    >>> offsets(100, 256, 0.5)
+    [0]
+    """
+    if length <= window:
+        return [0]
+    steps = math.ceil((length - window) / (window * (1 - overlap)))
+    return [round(k * (length - window) / steps) for k in range(steps + 1)]
+
+
+def cut_windows(
+    position: int, pixels: NDArray[np.uint8], boxes: Sequence[Box], *, window: int, overlap: float, blank: float, level: int
+) -> list[Window]:
+    """Cut one working image [H, W] or [H, W, 3] into windows and mark each.
+
+    Args:
+        boxes: the boxes of the objects in it; a window that any box touches is marked "objects".
+        blank: the largest share of pixels darker than `level` in a window that is not "blank".
+    """
+    height, width = pixels.shape[:2]
+    dark = (pixels if pixels.ndim == 2 else pixels.max(axis=2)) < level
+    found = []
+    for top in offsets(height, window, overlap):
+        for left in offsets(width, window, overlap):
+            is_blank = dark[top : top + window, left : left + window].mean() > blank
+            hit = any(_touches(box, left, top, window) for box in boxes)
+            found.append(Window(position, left, top, "blank" if is_blank else "objects" if hit else "clean"))
+    return found
+
+
+def _touches(box: Box, left: int, top: int, window: int) -> bool:
+    x, y, w, h = box
+    return x < left + window and y < top + window and x + w > left and y + h > top

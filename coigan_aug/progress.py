@@ -1,0 +1,77 @@
+"""Progress for people: a bar on a terminal, a plain line now and then in a log file; always on stderr."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+
+class Report(Protocol):
+    """What a long piece of work calls: how far it is, of how much, and a word on how it goes."""
+
+    def __call__(self, done: int, total: int, note: str = "") -> None: ...
+
+
+def silent(done: int, total: int, note: str = "") -> None:
+    """Report nothing."""
+
+
+@contextmanager
+def progress(title: str, *, quiet: bool = False, every: float = 60.0) -> Iterator[Report]:
+    """Give a `Report` that shows a bar on a terminal and, elsewhere, one plain line every `every` seconds."""
+    console = Console(stderr=True)
+    if quiet:
+        yield silent
+    elif console.is_terminal:
+        with _bar(console) as bar:
+            task = bar.add_task(title, total=None, note="")
+            yield lambda done, total, note="": bar.update(task, completed=done, total=total, note=note)
+    else:
+        yield _Lines(title, every)
+
+
+def _bar(console: Console) -> Progress:
+    columns = (
+        TextColumn("  {task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("ETA"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    return Progress(*columns, console=console)
+
+
+@dataclass
+class _Lines:
+    title: str
+    every: float
+    started: float = field(default_factory=time.monotonic)
+    last: float = field(default_factory=time.monotonic)
+
+    def __call__(self, done: int, total: int, note: str = "") -> None:
+        now = time.monotonic()
+        if now - self.last < self.every and done < total:
+            return
+        self.last = now
+        remaining = (now - self.started) * (total - done) / max(done, 1)
+        line = f"{self.title} {done:,} / {total:,}  {clock(now - self.started)} gone, {clock(remaining)} left  {note}"
+        print(line.rstrip(), file=sys.stderr, flush=True)
+
+
+def clock(seconds: float) -> str:
+    """Write a duration as h:mm:ss.
+
+    >>> clock(3725)
+    '1:02:05'
+    """
+    whole = round(seconds)
+    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"

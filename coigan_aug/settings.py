@@ -1,0 +1,261 @@
+"""Every setting, as frozen dataclasses: a default, a range and one line each. Free of torch, so the CLI can show them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from coigan_aug.errors import ConfigError
+
+
+def _check(owner: Any, name: str, *, low: float | None = None, high: float | None = None) -> None:
+    value = getattr(owner, name)
+    if value is None or ((low is None or value >= low) and (high is None or value <= high)):
+        return
+    allowed = f"at least {low}" if high is None else f"at most {high}" if low is None else f"{low} to {high}"
+    raise ConfigError(f"{_section(owner)}.{name} is {value}; allowed: {allowed}.")
+
+
+def _choice(owner: Any, name: str, choices: Collection[str]) -> None:
+    value = getattr(owner, name)
+    if value not in choices:
+        raise ConfigError(f"{_section(owner)}.{name} is {value!r}; choose one of: {', '.join(choices)}.")
+
+
+def _section(owner: Any) -> str:
+    return type(owner).__name__.removesuffix("Settings").lower()
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSettings:
+    """Windows and what is put on them."""
+
+    window: int = 256
+    """side of the square training window, px after scaling"""
+    scale: float = 1.0
+    """images are resized by this factor before windows are cut; results are brought back to full size"""
+    overlap: float = 0.5
+    """share of a window that neighbouring windows share"""
+    max_blank: float = 0.1
+    """largest share of nearly black pixels in a usable window"""
+    blank_level: int = 10
+    """grey level below which a pixel counts as black, 0-255"""
+    defects: tuple[float, ...] = (0.4, 0.475, 0.1, 0.025)
+    """probability of 0, 1, 2, ... defects of each class in a training sample"""
+    rotate: float = 180.0
+    """largest rotation of a pasted object, degrees"""
+    scale_range: tuple[float, float] = (0.7, 1.2)
+    """smallest and largest rescaling of a pasted object"""
+    augment: float = 0.5
+    """probability that a pasted object is rotated and rescaled; flips come besides"""
+    flip: bool = True
+    """mirror windows and objects at random, both ways"""
+
+    def __post_init__(self) -> None:
+        _check(self, "window", low=16, high=2048)
+        _check(self, "scale", low=0.05, high=1.0)
+        _check(self, "overlap", low=0.0, high=0.9)
+        _check(self, "max_blank", low=0.0, high=1.0)
+        _check(self, "blank_level", low=0, high=255)
+        _check(self, "rotate", low=0.0, high=180.0)
+        _check(self, "augment", low=0.0, high=1.0)
+        if self.window % 8:
+            raise ConfigError(f"data.window is {self.window}; it must be a multiple of 8.")
+        if min(self.defects, default=-1) < 0 or not 0.99 < sum(self.defects) < 1.01 or self.defects[0] >= 1:
+            raise ConfigError(f"data.defects is {list(self.defects)}; probabilities that add up to 1, not all on 0 defects.")
+        if len(self.scale_range) != 2 or not 0.1 <= self.scale_range[0] <= self.scale_range[1] <= 5:
+            raise ConfigError(f"data.scale_range is {list(self.scale_range)}; smallest and largest, within 0.1 to 5.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSettings:
+    """The networks."""
+
+    generator: str = "unet"
+    """unet (residual U-Net) or ffc (the thesis' LaMa generator)"""
+    width: int = 48
+    """channels of the generator's first stage"""
+    depth: int = 4
+    """downsamplings of the generator"""
+    blocks: int = 8
+    """residual blocks of the ffc generator"""
+    noise: str = "channels"
+    """channels: mask and mask x noise side by side; replace: the thesis' noised masks alone"""
+    noise_scales: tuple[int, ...] = (1, 4)
+    """pixel sizes of the mask noise"""
+    noise_mean: float = 0.5
+    """mean of the mask noise"""
+    noise_std: float = 0.25
+    """standard deviation of the mask noise at each scale"""
+    noise_blur: int = 0
+    """side of the Gaussian that softens the noised masks, px; 0 leaves them sharp (thin cracks need it small)"""
+    grow: int = 1
+    """the defect may change pixels this far outside its mask, px"""
+    soften: int = 1
+    """beyond that the change falls to nothing over this many px"""
+    discriminator: str = "patch"
+    """patch (strided convolutions) or wavelet (SWAGAN)"""
+    discriminator_width: int = 48
+    """channels of the patch discriminator's first stage"""
+    discriminator_layers: int = 3
+    """strided stages of the patch discriminator"""
+    multiplier: int = 3
+    """channel multiplier of the wavelet discriminator"""
+    discriminator_masks: bool = True
+    """the discriminators see the masks beside the image"""
+
+    def __post_init__(self) -> None:
+        _choice(self, "generator", ("unet", "ffc"))
+        _choice(self, "noise", ("channels", "replace"))
+        _choice(self, "discriminator", ("patch", "wavelet"))
+        for name, low, high in (("width", 4, 512), ("depth", 1, 6), ("blocks", 1, 32), ("grow", 0, 64), ("soften", 0, 64)):
+            _check(self, name, low=low, high=high)
+        for name, low, high in (("discriminator_width", 4, 512), ("discriminator_layers", 1, 6), ("multiplier", 1, 4)):
+            _check(self, name, low=low, high=high)
+        _check(self, "noise_std", low=0.0, high=2.0)
+        _check(self, "noise_blur", low=0, high=101)
+        if self.noise_blur and self.noise_blur % 2 == 0:
+            raise ConfigError(f"model.noise_blur is {self.noise_blur}; it must be 0 or odd.")
+        if not self.noise_scales or min(self.noise_scales) < 1:
+            raise ConfigError(f"model.noise_scales is {list(self.noise_scales)}; whole numbers from 1.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSettings:
+    """Optimisation, losses and length."""
+
+    seed: int = 7
+    """seed of everything random"""
+    batch: int = 16
+    """samples in a step, all processes together"""
+    images: int = 400_000
+    """length of the training, samples seen"""
+    learning_rate: float = 3e-4
+    """Adam's step of the generator"""
+    discriminator_learning_rate: float = 3e-4
+    """Adam's step of both discriminators"""
+    betas: tuple[float, float] = (0.0, 0.99)
+    """Adam's decay rates"""
+    weight_decay: float = 0.0
+    """decoupled weight decay"""
+    ema: float = 0.998
+    """share of the averaged generator kept at each step"""
+    adversarial: float = 1.0
+    """weight: the generator against the defect discriminator"""
+    reference_adversarial: float = 1.0
+    """weight: the generator against the reference discriminator"""
+    paired: float = 4.0
+    """weight: erased real defects drawn again, L1 round the mask"""
+    paired_grow: int = 2
+    """the paired loss looks this far round the mask, px"""
+    smooth_l1: float = 0.0
+    """weight: the thesis' smooth-masked L1 against the base"""
+    perceptual_weight: float = 0.0
+    """weight: the thesis' smooth-masked perceptual loss against the base"""
+    perceptual: str = "none"
+    """features of the perceptual loss: resnet50, efficientnet_lite0 or none"""
+    smooth_kernel: int = 31
+    """side of the box filter that smooths the masks of both losses, px, odd"""
+    object_weight: float = 0.1
+    """weight of both losses inside the masks"""
+    background_weight: float = 1.0
+    """weight of both losses outside the masks"""
+    r1: float = 0.1
+    """weight of R1 (E[|grad|^2], no 1/2), each discriminator"""
+    r1_every: int = 16
+    """R1 is taken every so many steps and weighted up by it; 0 never"""
+    path_length: float = 0.0
+    """weight of the path length regulariser"""
+    path_length_every: int = 4
+    """path length is taken every so many steps and weighted up by it; 0 never"""
+    translate: float = 0.125
+    """the discriminators' inputs are shifted by up to this share of the window"""
+    gain: float = 0.2
+    """the discriminators' inputs are brightened by up to this factor, up or down"""
+    bfloat16: str = "auto"
+    """bfloat16 convolutions: auto (where the device has them), yes or no"""
+    workers: int = 0
+    """processes that compose samples; 0 composes in the training process"""
+    threads: int = 0
+    """CPU threads; 0 measures one against all and takes the faster"""
+
+    def __post_init__(self) -> None:
+        _check(self, "batch", low=1, high=4096)
+        _check(self, "images", low=1)
+        for name in ("learning_rate", "discriminator_learning_rate"):
+            _check(self, name, low=1e-7, high=0.1)
+        for name in ("weight_decay", "adversarial", "reference_adversarial", "paired", "smooth_l1", "perceptual_weight"):
+            _check(self, name, low=0.0)
+        for name in ("r1", "path_length", "object_weight", "background_weight"):
+            _check(self, name, low=0.0)
+        for name in ("r1_every", "path_length_every", "workers", "threads", "paired_grow"):
+            _check(self, name, low=0)
+        _check(self, "ema", low=0.0, high=0.99999)
+        _check(self, "translate", low=0.0, high=0.5)
+        _check(self, "gain", low=0.0, high=0.9)
+        _choice(self, "perceptual", ("resnet50", "efficientnet_lite0", "none"))
+        _choice(self, "bfloat16", ("auto", "yes", "no"))
+        if self.smooth_kernel % 2 == 0:
+            raise ConfigError(f"train.smooth_kernel is {self.smooth_kernel}; it must be odd.")
+        if self.perceptual_weight > 0 and self.perceptual == "none":
+            raise ConfigError(
+                "train.perceptual_weight is above 0, but train.perceptual is none.",
+                remedy="Set train.perceptual to efficientnet_lite0 or resnet50, or the weight to 0.",
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SynthesizeSettings:
+    """What is made, and how it is written."""
+
+    seed: int = 1
+    """seed of the plan and of the noise"""
+    batch: int = 8
+    """windows that go through the network together (on a CPU one by one, so that bits do not depend on it)"""
+    defects: tuple[float, ...] = (0.0, 0.6, 0.3, 0.1)
+    """probability of 0, 1, 2, ... defects on one image; of all classes together"""
+    augment: float = 0.5
+    """probability that a shape is rotated and rescaled; flips come besides"""
+    rotate: float = 180.0
+    """largest rotation of a shape, degrees"""
+    scale_range: tuple[float, float] = (0.8, 1.2)
+    """smallest and largest rescaling of a shape"""
+
+    def __post_init__(self) -> None:
+        _check(self, "batch", low=1, high=1024)
+        _check(self, "augment", low=0.0, high=1.0)
+        _check(self, "rotate", low=0.0, high=180.0)
+        if min(self.defects, default=-1) < 0 or not 0.99 < sum(self.defects) < 1.01 or sum(self.defects[1:]) <= 0:
+            raise ConfigError(f"synthesize.defects is {list(self.defects)}; probabilities that add up to 1.")
+        if len(self.scale_range) != 2 or not 0.1 <= self.scale_range[0] <= self.scale_range[1] <= 5:
+            raise ConfigError(f"synthesize.scale_range is {list(self.scale_range)}; smallest and largest, within 0.1 to 5.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogSettings:
+    """What a run leaves behind while it goes."""
+
+    metrics_every: int = 20
+    """steps between lines of metrics.jsonl"""
+    samples_every: int = 20_000
+    """samples seen between sample grids"""
+    checkpoint_every: int = 10_000
+    """samples seen between checkpoints"""
+    keep: int = 3
+    """checkpoints kept"""
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            _check(self, item.name, low=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """All sections of `coigan.yaml`."""
+
+    data: DataSettings = field(default_factory=DataSettings)
+    model: ModelSettings = field(default_factory=ModelSettings)
+    train: TrainSettings = field(default_factory=TrainSettings)
+    synthesize: SynthesizeSettings = field(default_factory=SynthesizeSettings)
+    log: LogSettings = field(default_factory=LogSettings)

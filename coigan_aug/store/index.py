@@ -1,0 +1,72 @@
+"""The index of a records file: n + 1 byte offsets, int64 little-endian; rebuilt where missing or stale."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pbjson
+from numpy.typing import NDArray
+
+from coigan_aug.errors import DataError
+from coigan_aug.files import write_bytes
+
+Offsets = NDArray[np.int64]
+
+
+def load_index(path: Path, records: Path, *, count: int, binary: bool) -> Offsets:
+    """Return the offsets of `count` records; record i is bytes [offsets[i], offsets[i + 1]) of the records file.
+
+    Raises:
+        DataError: the records file is missing or holds another number of records.
+    """
+    if not records.exists():
+        raise DataError(f"{records} is missing.", remedy="Import the data again.")
+    size = records.stat().st_size
+    if path.exists() and path.stat().st_size == 8 * (count + 1):
+        offsets = np.fromfile(path, "<i8").astype(np.int64)
+        if offsets[0] == 0 and offsets[-1] == size and (np.diff(offsets) > 0).all():
+            return offsets
+    offsets = scan_binary(records) if binary else scan_text(records)
+    if len(offsets) != count + 1 or offsets[-1] != size:
+        raise DataError(f"{records} holds {len(offsets) - 1} whole records, {count} are expected.", remedy="Import again.")
+    return offsets
+
+
+def scan_text(records: Path) -> Offsets:
+    """Find the records of a text file: one a line; a torn last line does not count."""
+    offsets = [0]
+    with records.open("rb") as stream:
+        for line in stream:
+            if line.endswith(b"\n"):
+                offsets.append(offsets[-1] + len(line))
+    return np.array(offsets, np.int64)
+
+
+def scan_binary(records: Path) -> Offsets:
+    """Find the records of a packed binary JSON file by decoding one after the other; a torn last one does not count."""
+    data = records.read_bytes()
+    offsets = [0]
+    while offsets[-1] < len(data):
+        length = _packed_length(data, offsets[-1])
+        if length is None:
+            break
+        offsets.append(offsets[-1] + length)
+    return np.array(offsets, np.int64)
+
+
+def _packed_length(data: bytes, start: int) -> int | None:
+    """Return the bytes of the packed value that begins at `start`; None where it is cut off. Writing it again measures it."""
+    window = 1 << 14
+    while True:
+        try:
+            return len(pbjson.dumps(pbjson.loads(data[start : start + window])))
+        except ValueError:
+            if start + window >= len(data):
+                return None
+            window *= 8
+
+
+def write_index(path: Path, offsets: list[int]) -> None:
+    """Write n + 1 offsets."""
+    write_bytes(path, np.array(offsets, "<i8").tobytes())

@@ -1,0 +1,60 @@
+"""Writing a Dataset: records as they come, the index, and the manifest last."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pbjson
+
+from coigan_aug.annotations.records import DefectClass, ImageRecord
+from coigan_aug.files import atomic_write, sha256, write_json
+from coigan_aug.store.dataset import FORMAT_VERSION, INDEX, MANIFEST, RECORDS, Dataset, class_to, record_to
+from coigan_aug.store.index import write_index
+
+
+def write_dataset(
+    folder: Path,
+    records: Iterable[ImageRecord],
+    *,
+    classes: Sequence[DefectClass],
+    image_root: Path,
+    provenance: Mapping[str, Any],
+    binary: bool = False,
+) -> Dataset:
+    """Write records as a Dataset and open it; an existing one in the folder is replaced.
+
+    The manifest goes first when replacing and comes last when writing, so a killed write leaves no
+    Dataset rather than a wrong one. Memory does not grow with the number of records (8 bytes each).
+
+    Args:
+        image_root: the folder that the records' files are relative to; stored relative to `folder` where it can be.
+        provenance: what it was made from, as JSON values.
+        binary: store packed binary JSON instead of text.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MANIFEST).unlink(missing_ok=True)
+    offsets, annotations = [0], 0
+    with atomic_write(folder / RECORDS) as stream:
+        for record in records:
+            value = record_to(record)
+            data = pbjson.dumps(value) if binary else json.dumps(value, ensure_ascii=False).encode() + b"\n"
+            stream.write(data)
+            offsets.append(offsets[-1] + len(data))
+            annotations += len(record.annotations)
+    write_index(folder / INDEX, offsets)
+    manifest = {
+        "format_version": FORMAT_VERSION,
+        "binary": binary,
+        "records": len(offsets) - 1,
+        "annotations": annotations,
+        "classes": [class_to(defect_class) for defect_class in classes],
+        "image_root": os.path.relpath(image_root.resolve(), folder.resolve()),
+        "sha256": sha256(folder / RECORDS),
+        "provenance": dict(provenance),
+    }
+    write_json(folder / MANIFEST, manifest)
+    return Dataset(folder)

@@ -1,0 +1,86 @@
+"""Samples to batches of tensors, by position: the same for any number of workers and processes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from coigan_aug.compose.composer import Stream
+from coigan_aug.compose.sample import Sample
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The fields of `Sample`, stacked: each [B, C, H, W] float32."""
+
+    base: Tensor
+    masks: Tensor
+    condition: Tensor
+    objects: Tensor
+    reference: Tensor
+    reference_masks: Tensor
+    pair_base: Tensor
+    pair_masks: Tensor
+    pair_condition: Tensor
+    pair_target: Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        """Move to a device, images and networks in channels_last order."""
+        moved = (getattr(self, item.name).to(device, non_blocking=True) for item in fields(self))
+        return Batch(*(value.contiguous(memory_format=torch.channels_last) for value in moved))
+
+
+def stack(samples: Sequence[Sample]) -> Batch:
+    """Stack samples to a batch."""
+    names = [item.name for item in fields(Batch)]
+    return Batch(*(torch.from_numpy(np.stack([getattr(s, name) for s in samples])) for name in names))
+
+
+def batches(stream: Stream, *, start: int, batch: int, rank: int, world: int, workers: int) -> Iterator[Batch]:
+    """Yield this process's share of each batch for ever, from sample `start` on.
+
+    Step n of all processes together sees samples start + n * batch and the next `batch` - 1; rank r of `world`
+    takes the r-th of `world` equal parts, so every split of the work sees the same samples.
+    """
+    share = batch // world
+    own = _Positions(start + rank * share, batch, share)
+    if workers == 0:
+        for indices in own:
+            yield stack([stream[index] for index in indices])
+    loader = DataLoader(
+        _Mapped(stream), batch_sampler=own, num_workers=workers, collate_fn=stack, worker_init_fn=_one_thread,
+        pin_memory=torch.cuda.is_available(), prefetch_factor=4,
+    )  # fmt: skip
+    yield from loader
+
+
+@dataclass(frozen=True)
+class _Positions:
+    start: int
+    step: int
+    share: int
+
+    def __iter__(self) -> Iterator[list[int]]:
+        start = self.start
+        while True:
+            yield list(range(start, start + self.share))
+            start += self.step
+
+
+class _Mapped(Dataset[Sample]):
+    def __init__(self, stream: Stream) -> None:
+        self.stream = stream
+
+    def __getitem__(self, index: int) -> Sample:
+        return self.stream[index]
+
+
+def _one_thread(worker: int) -> None:
+    cv2.setNumThreads(0)
+    torch.set_num_threads(1)

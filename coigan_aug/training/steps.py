@@ -1,0 +1,176 @@
+"""One step: every loss, backward, all-reduce and optimizer step of the training, in plain sight."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from coigan_aug.errors import CoiganError
+from coigan_aug.losses.adversarial import discriminator_loss, generator_loss
+from coigan_aug.losses.perceptual import smooth_masked_perceptual
+from coigan_aug.losses.reconstruction import masked_l1, smooth_masked_l1
+from coigan_aug.losses.regularizers import path_length, r1_penalty
+from coigan_aug.models.build import Inpainter, defect_stack
+from coigan_aug.models.composite import mask_alpha
+from coigan_aug.settings import Settings
+from coigan_aug.training.augment import augment
+from coigan_aug.training.batches import Batch
+from coigan_aug.training.distributed import average_gradients
+
+Losses = dict[str, Tensor]
+
+
+@dataclass
+class Networks:
+    """What a training changes, and the optimisers that change it."""
+
+    generator: Inpainter
+    average: Inpainter
+    defect: nn.Module
+    reference: nn.Module
+    generator_optimizer: torch.optim.Optimizer
+    defect_optimizer: torch.optim.Optimizer
+    reference_optimizer: torch.optim.Optimizer
+    path_mean: Tensor
+    features: nn.Module | None
+
+
+@dataclass(frozen=True)
+class Step:
+    """Where the training is: the step's number, the settings, its randomness, whether convolutions are bfloat16."""
+
+    number: int
+    settings: Settings
+    rng: torch.Generator
+    device: torch.device
+    bfloat16: bool
+
+    def autocast(self) -> torch.autocast:
+        """Return the mixed-precision context for the networks' own passes."""
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bfloat16)
+
+    def due(self, every: int) -> bool:
+        """Tell whether a lazy regulariser falls due in this step."""
+        return every > 0 and self.number % every == 0
+
+
+def training_step(networks: Networks, batch: Batch, step: Step) -> Losses:
+    """Train the defect discriminator, the reference discriminator and the generator once; return every loss.
+
+    One pass of the generator serves all three: its output is detached for the discriminators.
+
+    Raises:
+        CoiganError: a loss is not finite; nothing of that network was stepped.
+    """
+    networks.generator.train()
+    with step.autocast():
+        count = batch.base.shape[0]
+        drawn = networks.generator(
+            torch.cat((batch.base, batch.pair_base)),
+            torch.cat((batch.condition, batch.pair_condition)),
+            torch.cat((batch.masks, batch.pair_masks)),
+        )
+        fake, redrawn = drawn[:count], drawn[count:]
+    losses = train_defect(networks, batch, fake.detach(), step)
+    losses |= train_reference(networks, batch, fake.detach(), step)
+    losses |= train_generator(networks, batch, fake, redrawn, step)
+    return losses
+
+
+def train_defect(networks: Networks, batch: Batch, fake: Tensor, step: Step) -> Losses:
+    """Teach the defect discriminator real objects from drawn ones, of the same shapes in the same places."""
+    real_stack, fake_stack = defect_stack(batch.objects, batch.masks), defect_stack(fake, batch.masks)
+    losses = _discriminate(networks.defect, (real_stack, batch.masks), (fake_stack, batch.masks), step)
+    _apply(losses, networks.defect_optimizer, networks.defect, "defect discriminator")
+    return {f"defect_{name}": value.detach() for name, value in losses.items()}
+
+
+def train_reference(networks: Networks, batch: Batch, fake: Tensor, step: Step) -> Losses:
+    """Teach the reference discriminator real windows from drawn ones."""
+    real = (batch.reference, batch.reference_masks)
+    losses = _discriminate(networks.reference, real, (fake, batch.masks), step)
+    _apply(losses, networks.reference_optimizer, networks.reference, "reference discriminator")
+    return {f"reference_{name}": value.detach() for name, value in losses.items()}
+
+
+def _discriminate(network: nn.Module, real: tuple[Tensor, Tensor], fake: tuple[Tensor, Tensor], step: Step) -> Losses:
+    network.requires_grad_(True)
+    with step.autocast():
+        real_logits, fake_logits = network(_seen(*real, step)), network(_seen(*fake, step))
+    losses = {"logistic": discriminator_loss(real_logits, fake_logits)}
+    train = step.settings.train
+    if train.r1 > 0 and step.due(train.r1_every):
+        inputs = _seen(*real, step).detach().requires_grad_(True)
+        losses["r1"] = train.r1 * train.r1_every * r1_penalty(network(inputs), inputs)
+    return losses
+
+
+def _seen(image: Tensor, masks: Tensor, step: Step) -> Tensor:
+    """Return what a discriminator is shown: the augmented image, with the masks where the model says so."""
+    train = step.settings.train
+    shown = masks if step.settings.model.discriminator_masks else None
+    return augment(image, shown, translate=train.translate, gain=train.gain, rng=step.rng)
+
+
+def train_generator(networks: Networks, batch: Batch, fake: Tensor, redrawn: Tensor, step: Step) -> Losses:
+    """Teach the generator to pass both discriminators, and to draw erased real defects again."""
+    networks.defect.requires_grad_(False)
+    networks.reference.requires_grad_(False)
+    train = step.settings.train
+    losses: Losses = {}
+    with step.autocast():
+        if train.adversarial > 0:
+            stack = defect_stack(fake, batch.masks)
+            losses["adversarial"] = train.adversarial * generator_loss(networks.defect(_seen(stack, batch.masks, step)))
+        if train.reference_adversarial > 0:
+            logits = networks.reference(_seen(fake, batch.masks, step))
+            losses["reference_adversarial"] = train.reference_adversarial * generator_loss(logits)
+    if train.paired > 0:
+        region = mask_alpha(batch.pair_masks, grow=train.paired_grow, soften=0)
+        losses["paired"] = train.paired * masked_l1(redrawn, batch.pair_target, region)
+    losses |= _thesis_losses(networks, batch, fake, step)
+    _apply(losses, networks.generator_optimizer, networks.generator, "generator")
+    return {f"generator_{name}": value.detach() for name, value in losses.items()}
+
+
+def _thesis_losses(networks: Networks, batch: Batch, fake: Tensor, step: Step) -> Losses:
+    """Smooth-masked L1 and perceptual loss against the base, and path length (thesis 4.4)."""
+    train = step.settings.train
+    smooth = {
+        "kernel": train.smooth_kernel, "object_weight": train.object_weight, "background_weight": train.background_weight,
+    }  # fmt: skip
+    losses: Losses = {}
+    if train.smooth_l1 > 0:
+        losses["smooth_l1"] = train.smooth_l1 * smooth_masked_l1(fake, batch.base, batch.masks, **smooth)
+    if train.perceptual_weight > 0 and networks.features is not None:
+        with step.autocast():
+            value = smooth_masked_perceptual(networks.features, fake, batch.base, batch.masks, **smooth)
+        losses["perceptual"] = train.perceptual_weight * value
+    if train.path_length > 0 and step.due(train.path_length_every):
+        losses["path_length"] = train.path_length * train.path_length_every * _path_length(networks, batch, step)
+    return losses
+
+
+def _path_length(networks: Networks, batch: Batch, step: Step) -> Tensor:
+    inputs = torch.cat((batch.base, batch.condition), dim=1).detach().requires_grad_(True)
+    images = networks.generator.generate(inputs[:, :3], inputs[:, 3:])
+    noise = torch.randn(images.shape, generator=step.rng).to(images.device)
+    penalty, networks.path_mean = path_length(images, inputs, noise=noise, running_mean=networks.path_mean)
+    return penalty
+
+
+def _apply(losses: Losses, optimizer: torch.optim.Optimizer, network: nn.Module, name: str) -> None:
+    """Add up the losses, go back through them, average over the processes, and step."""
+    total = torch.stack(list(losses.values())).sum()
+    if not torch.isfinite(total):
+        values = ", ".join(f"{key} {float(value):g}" for key, value in losses.items())
+        raise CoiganError(
+            f"The {name}'s loss is not finite ({values}); nothing was stepped.",
+            remedy="Continue from the last checkpoint with half the --set train.learning_rate, or --set train.bfloat16=no.",
+        )
+    optimizer.zero_grad(set_to_none=True)
+    total.backward()
+    average_gradients(network.parameters())
+    optimizer.step()
