@@ -143,6 +143,21 @@ def read_mask(path: Path) -> Pixels:
     return read_image(path)
 
 
+def read_palette(path: Path) -> Pixels | None:
+    """Read the colour numbers of a PNG with a palette, uint8 [H, W]; None for other files.
+
+    Raises:
+        DataError: as `read_header` and `check_whole`, or the pixels can't be decoded.
+    """
+    read_header(path)
+    check_whole(path)
+    try:
+        with Image.open(path) as image:
+            return np.array(image, dtype=np.uint8) if image.mode == "P" else None
+    except (OSError, SyntaxError, ValueError) as error:
+        raise DataError(f"{path} can't be decoded.", remedy="Copy it again, or --skip-broken.") from error
+
+
 def read_thumbnail(path: Path, *, size: int) -> Pixels:
     """Read an image as a grey uint8 [size, size] picture, averaging over areas; large JPEGs are decoded reduced.
 

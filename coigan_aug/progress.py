@@ -75,3 +75,9 @@ def clock(seconds: float) -> str:
     """
     whole = round(seconds)
     return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+
+
+def say(line: str, *, quiet: bool = False) -> None:
+    """Say a line to the person, on stderr."""
+    if not quiet:
+        print(f"  {line}", file=sys.stderr, flush=True)

@@ -39,6 +39,8 @@ class DataSettings:
     """share of a window that neighbouring windows share"""
     max_blank: float = 0.1
     """largest share of nearly black pixels in a usable window"""
+    min_area: int = 16
+    """smaller objects (full-size px) serve neither as shapes nor as examples; they stay in the masks"""
     blank_level: int = 10
     """grey level below which a pixel counts as black, 0-255"""
     defects: tuple[float, ...] = (0.4, 0.475, 0.1, 0.025)
@@ -58,6 +60,7 @@ class DataSettings:
         _check(self, "overlap", low=0.0, high=0.9)
         _check(self, "max_blank", low=0.0, high=1.0)
         _check(self, "blank_level", low=0, high=255)
+        _check(self, "min_area", low=1)
         _check(self, "rotate", low=0.0, high=180.0)
         _check(self, "augment", low=0.0, high=1.0)
         if self.window % 8:
@@ -90,6 +93,8 @@ class ModelSettings:
     """standard deviation of the mask noise at each scale"""
     noise_blur: int = 0
     """side of the Gaussian that softens the noised masks, px; 0 leaves them sharp (thin cracks need it small)"""
+    colour: str = "auto"
+    """grey (one value for the three channels), rgb, or auto: grey where all training images are"""
     grow: int = 1
     """the defect may change pixels this far outside its mask, px"""
     soften: int = 1
@@ -108,6 +113,7 @@ class ModelSettings:
     def __post_init__(self) -> None:
         _choice(self, "generator", ("unet", "ffc"))
         _choice(self, "noise", ("channels", "replace"))
+        _choice(self, "colour", ("auto", "grey", "rgb"))
         _choice(self, "discriminator", ("patch", "wavelet"))
         for name, low, high in (("width", 4, 512), ("depth", 1, 6), ("blocks", 1, 32), ("grow", 0, 64), ("soften", 0, 64)):
             _check(self, name, low=low, high=high)
@@ -173,8 +179,8 @@ class TrainSettings:
     """the discriminators' inputs are shifted by up to this share of the window"""
     gain: float = 0.2
     """the discriminators' inputs are brightened by up to this factor, up or down"""
-    bfloat16: str = "auto"
-    """bfloat16 convolutions: auto (where the device has them), yes or no"""
+    precision: str = "auto"
+    """of the convolutions: bfloat16, float32, or auto: the faster one on this machine"""
     workers: int = 0
     """processes that compose samples; 0 composes in the training process"""
     threads: int = 0
@@ -195,7 +201,7 @@ class TrainSettings:
         _check(self, "translate", low=0.0, high=0.5)
         _check(self, "gain", low=0.0, high=0.9)
         _choice(self, "perceptual", ("resnet50", "efficientnet_lite0", "none"))
-        _choice(self, "bfloat16", ("auto", "yes", "no"))
+        _choice(self, "precision", ("auto", "bfloat16", "float32"))
         if self.smooth_kernel % 2 == 0:
             raise ConfigError(f"train.smooth_kernel is {self.smooth_kernel}; it must be odd.")
         if self.perceptual_weight > 0 and self.perceptual == "none":

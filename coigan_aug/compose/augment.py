@@ -51,7 +51,9 @@ def apply(transform: Transform, pixels: NDArray[np.uint8], mask: NDArray[np.uint
     matrix, size = _matrix(transform, *mask.shape[:2])
     turned = cv2.warpAffine(pixels, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
     cover = cv2.warpAffine(mask.astype(np.float32), matrix, size, flags=cv2.INTER_LINEAR)
-    return np.asarray(turned, np.uint8), (cover >= min(0.5, float(cover.max()))).astype(np.uint8) * (cover > 0)
+    if not cover.any():  # so small that no sample hit it
+        cover[cover.shape[0] // 2, cover.shape[1] // 2] = 1
+    return np.asarray(turned, np.uint8), ((cover > 0) & (cover >= min(0.5, float(cover.max())))).astype(np.uint8)
 
 
 def _matrix(transform: Transform, height: int, width: int) -> tuple[NDArray[np.float64], tuple[int, int]]:

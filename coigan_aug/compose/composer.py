@@ -21,6 +21,7 @@ from coigan_aug.prepare.tiles import Window
 from coigan_aug.settings import Settings
 
 Rng = np.random.Generator
+MOST_ERASED = 0.4
 
 
 def compose(prepared: Prepared, settings: Settings, seed: int, index: int) -> Sample:
@@ -32,7 +33,7 @@ def compose(prepared: Prepared, settings: Settings, seed: int, index: int) -> Sa
     base = _clean_window(prepared, settings, rng)
     masks, objects = _canvas(prepared, settings, rng)
     reference, reference_masks = _reference(prepared, settings, rng)
-    target, pair_masks = _defect_window(prepared, settings, rng)
+    target, pair_masks = _erasable(prepared, settings, rng)
     pair_base = erase(rng, target, pair_masks.any(axis=0).astype(np.uint8), grow=1)
     return Sample(
         base=_image(base),
@@ -144,6 +145,15 @@ def _reference(prepared: Prepared, settings: Settings, rng: Rng) -> tuple[Pixels
     window = prepared.clean[int(rng.integers(len(prepared.clean)))]
     region = _jitter(prepared, window, settings, rng)
     return _pair(prepared, settings, rng, window.position, region)
+
+
+def _erasable(prepared: Prepared, settings: Settings, rng: Rng) -> tuple[Pixels, Mask]:
+    """Cut a defect window whose defects can be erased: they cover at most 40 % of it, or else it has no masks at all."""
+    for _ in range(4):
+        pixels, masks = _defect_window(prepared, settings, rng)
+        if masks.any(axis=0).mean() <= MOST_ERASED:
+            return pixels, masks
+    return pixels, np.zeros_like(masks)
 
 
 def _defect_window(prepared: Prepared, settings: Settings, rng: Rng) -> tuple[Pixels, Mask]:

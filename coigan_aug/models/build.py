@@ -17,21 +17,25 @@ from coigan_aug.settings import ModelSettings
 class Inpainter(nn.Module):
     """A generator with its compositing: what it may change lies round the masks and nowhere else.
 
-    `residual` generators predict what to add to the base, the others the whole image.
+    `residual` generators predict what to add to the base, the others the whole image. A `grey` one gives the
+    three channels one value, so that it can't leave coloured fringes on grey images.
 
     Shape: base [B, 3, H, W] in 0..1, condition [B, C, H, W], masks [B, K, H, W] of 0 and 1 -> [B, 3, H, W] in 0..1.
     """
 
-    def __init__(self, network: nn.Module, *, residual: bool, grow: int, soften: int) -> None:
+    def __init__(self, network: nn.Module, *, residual: bool, grey: bool, grow: int, soften: int) -> None:
         super().__init__()
         self.network = network
         self.residual = residual
+        self.grey = grey
         self.grow = grow
         self.soften = soften
 
     def generate(self, base: Tensor, condition: Tensor) -> Tensor:
         """Return the generator's own image, not composited: [B, 3, H, W] float32."""
-        out: Tensor = self.network(torch.cat((base, condition), dim=1))
+        out: Tensor = self.network(torch.cat((base, condition), dim=1))  # [B, 3, H, W]
+        if self.grey:
+            out = out.mean(dim=1, keepdim=True).expand_as(base)
         return base + out if self.residual else out.float()
 
     def forward(self, base: Tensor, condition: Tensor, masks: Tensor) -> Tensor:
@@ -49,7 +53,8 @@ def build_generator(settings: ModelSettings, classes: int) -> Inpainter:
         )
     else:
         network = UNetGenerator(in_channels=channels, width=settings.width, depth=settings.depth)
-    return Inpainter(network, residual=settings.generator == "unet", grow=settings.grow, soften=settings.soften)
+    grey, residual = settings.colour == "grey", settings.generator == "unet"
+    return Inpainter(network, residual=residual, grey=grey, grow=settings.grow, soften=settings.soften)
 
 
 def build_discriminators(settings: ModelSettings, classes: int, *, window: int) -> tuple[nn.Module, nn.Module]:

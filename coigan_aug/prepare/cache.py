@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -32,6 +32,9 @@ class DecodedCache:
 
     def __setstate__(self, folder: Path) -> None:
         self.__init__(folder)  # type: ignore[misc]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._rows)
 
     def __getitem__(self, position: int) -> Pixels:
         offset, shape = self._rows[position]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from coigan_aug.annotations.rle import Box, Mask
+from coigan_aug.annotations.rle import Box, Mask, area
 from coigan_aug.errors import DataError
 from coigan_aug.imaging import Pixels, to_rgb
 from coigan_aug.prepare.cache import DecodedCache, open_cache
@@ -23,12 +23,14 @@ from coigan_aug.store.dataset import Dataset
 class Prepared:
     """The training split, ready to be composed from; picklable (pixels stay memory-mapped).
 
-    `objects` holds all objects; `by_class[k]` and `by_record[position]` hold positions in it.
+    `window` is the side of a window in px at the working scale, `scale` that scale. `objects` holds all objects, `by_class[k]` the positions in it of those of a class that are
+    large enough to learn from, `by_record[position]` those of one record.
     """
 
     dataset: Dataset
     cache: DecodedCache
     window: int
+    scale: float
     objects: list[DefectObject]
     clean: list[Window]
     with_objects: list[Window]
@@ -40,6 +42,11 @@ class Prepared:
     def classes(self) -> int:
         """The number of classes, K."""
         return len(self.dataset.classes)
+
+    @property
+    def grey(self) -> bool:
+        """True where all training images are grey."""
+        return all(self.cache[position].ndim == 2 for position in self.cache)
 
     def pixels(self, position: int, region: Box) -> Pixels:
         """Cut a region (left, top, width, height) out of a working image: uint8 [h, w, 3]; reflected beyond its edges."""
@@ -79,7 +86,8 @@ def prepare(dataset: Dataset, settings: DataSettings, *, cache_root: Path, repor
     by_class: list[list[int]] = [[] for _ in dataset.classes]
     by_record: dict[int, list[int]] = defaultdict(list)
     for k, item in enumerate(objects):
-        by_class[item.label].append(k)
+        if area(item.full) >= settings.min_area:
+            by_class[item.label].append(k)
         by_record[item.position].append(k)
     windows = [
         window
@@ -104,6 +112,7 @@ def prepare(dataset: Dataset, settings: DataSettings, *, cache_root: Path, repor
         dataset=dataset,
         cache=cache,
         window=settings.window,
+        scale=settings.scale,
         objects=objects,
         clean=clean,
         with_objects=[window for window in windows if window.kind == "objects"],

@@ -44,7 +44,7 @@ class Dataset:
             found = self.manifest.get("format_version")
             raise DataError(f"{manifest} is of format version {found}; this program reads {FORMAT_VERSION}.")
         self.binary = bool(self.manifest["binary"])
-        self.classes = tuple(_class_from(value) for value in self.manifest["classes"])
+        self.classes = tuple(class_from(value) for value in self.manifest["classes"])
         self.image_root = (folder / self.manifest["image_root"]).resolve()
         self._offsets = load_index(folder / INDEX, folder / RECORDS, count=self.manifest["records"], binary=self.binary)
         self._file = os.open(folder / RECORDS, os.O_RDONLY)
@@ -146,7 +146,8 @@ def class_to(defect_class: DefectClass) -> dict[str, Any]:
     return {"name": defect_class.name, "colour": list(defect_class.colour), "source_id": defect_class.source_id}
 
 
-def _class_from(value: Mapping[str, Any]) -> DefectClass:
+def class_from(value: Mapping[str, Any]) -> DefectClass:
+    """Turn JSON values back into a class; the inverse of `class_to`."""
     red, green, blue = value["colour"]
     return DefectClass(name=value["name"], colour=(red, green, blue), source_id=value["source_id"])
 

@@ -60,8 +60,9 @@ def _packed_length(data: bytes, start: int) -> int | None:
     window = 1 << 14
     while True:
         try:
-            return len(pbjson.dumps(pbjson.loads(data[start : start + window])))
-        except ValueError:
+            length = len(pbjson.dumps(pbjson.loads(data[start : start + window])))
+            return length if start + length <= len(data) else None
+        except (ValueError, IndexError, SystemError):  # pbjson raises any of them where the bytes end
             if start + window >= len(data):
                 return None
             window *= 8

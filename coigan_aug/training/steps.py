@@ -103,7 +103,8 @@ def _discriminate(network: nn.Module, real: tuple[Tensor, Tensor], fake: tuple[T
     train = step.settings.train
     if train.r1 > 0 and step.due(train.r1_every):
         inputs = _seen(*real, step).detach().requires_grad_(True)
-        losses["r1"] = train.r1 * train.r1_every * r1_penalty(network(inputs), inputs)
+        verdict = network(inputs).flatten(1).mean(dim=1)  # one number a sample, also where patches are judged
+        losses["r1"] = train.r1 * train.r1_every * r1_penalty(verdict, inputs)
     return losses
 
 
@@ -168,7 +169,7 @@ def _apply(losses: Losses, optimizer: torch.optim.Optimizer, network: nn.Module,
         values = ", ".join(f"{key} {float(value):g}" for key, value in losses.items())
         raise CoiganError(
             f"The {name}'s loss is not finite ({values}); nothing was stepped.",
-            remedy="Continue from the last checkpoint with half the --set train.learning_rate, or --set train.bfloat16=no.",
+            remedy="Continue from the last checkpoint with half the --set train.learning_rate, or --set train.precision=float32.",
         )
     optimizer.zero_grad(set_to_none=True)
     total.backward()

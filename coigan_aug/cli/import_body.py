@@ -1,0 +1,96 @@
+"""What `coigan-aug import` does once NumPy is loaded: import, say what was made."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from coigan_aug.cli.workspace import Workspace
+from coigan_aug.formats.source import ReadOptions, parse_classes
+from coigan_aug.prepare.importing import REPORT, ImportReport, import_dataset
+from coigan_aug.progress import Report, progress, say
+
+_SHOWN = 3
+
+
+def import_here(
+    source: Path, workspace: Workspace, *, images: Path | None, format: str | None, classes: str | None,
+    group_by: str | None, split: float, seed: int, clip_rle: bool, skip_missing: bool, skip_broken: bool, strict: bool,
+    overwrite: bool, binary: bool, as_json: bool, quiet: bool, command: str,
+) -> None:  # fmt: skip
+    """Import into a workspace, as the options of `coigan-aug import` say."""
+    options = ReadOptions(
+        images=images,
+        classes=parse_classes(classes) if classes else (),
+        clip_rle=clip_rle,
+        skip_missing=skip_missing,
+        skip_broken=skip_broken,
+    )
+    with _steps(quiet) as steps:
+        report = import_dataset(
+            source, workspace.dataset, options=options, format=format, group_by=group_by, split=split, seed=seed,
+            strict=strict, overwrite=overwrite, binary=binary, command=command, progress=steps,
+            say=lambda text: say(f"Format: {text}", quiet=quiet),
+        )  # fmt: skip
+    if not quiet:
+        show(report)
+    if as_json:
+        print(json.dumps(report.to_dict(), ensure_ascii=False))
+
+
+class _Steps:
+    """One progress bar after the other."""
+
+    def __init__(self, stack: ExitStack, quiet: bool) -> None:
+        self.stack = stack
+        self.quiet = quiet
+
+    def __call__(self, title: str) -> Report:
+        self.stack.close()
+        return self.stack.enter_context(progress(title, quiet=self.quiet))
+
+
+@contextmanager
+def _steps(quiet: bool) -> Iterator[_Steps]:
+    with ExitStack() as stack:
+        yield _Steps(stack, quiet)
+
+
+def show(report: ImportReport) -> None:
+    """Print what an import made, on stderr."""
+    Console(stderr=True).print(_table(report))
+    for line in _lines(report):
+        say(line)
+
+
+def _table(report: ImportReport) -> Table:
+    table = Table("class")
+    for title in ("images", "objects", "median px", "train", "test"):
+        table.add_column(title, justify="right")
+    for row in report.classes:
+        numbers = (row.images, row.objects, round(row.median_pixels), row.train, row.test)
+        table.add_row(row.name, *(f"{number:,}" for number in numbers))
+    table.add_section()
+    table.add_row("all images", f"{report.images:,}", f"{report.objects:,}", "", f"{report.train:,}", f"{report.test:,}")
+    return table
+
+
+def _lines(report: ImportReport) -> Iterator[str]:
+    yield f"{report.defect_free:,} images are free of defects"
+    if report.problems:
+        yield f"{len(report.problems):,} problem{'s' * (len(report.problems) > 1)}, in {report.folder / REPORT}:"
+        yield from (f"  {problem}" for problem in report.problems[:_SHOWN])
+        if len(report.problems) > _SHOWN:
+            yield f"  ... and {len(report.problems) - _SHOWN:,} more"
+    if report.groups:
+        shares = f"{report.leakage:.0%}; a random split: {report.random_leakage:.0%}"
+        yield f"{report.groups:,} groups ({report.grouped:,} images) of near-duplicates kept together in the split"
+        yield f"  (share of test images with a sibling in train: {shares})"
+    if not report.defect_free:
+        yield "No image is free of defects: training needs clean surface to draw on. Add such images if you have some."
+    yield "Next: coigan-aug train"

@@ -1,0 +1,101 @@
+"""The command suite: one Typer app, one table from errors to messages and exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import typer
+
+from coigan_aug import __version__
+from coigan_aug.cli.demo_command import demo_command
+from coigan_aug.cli.import_command import import_dataset_command
+from coigan_aug.cli.synthesize_command import synthesize_command
+from coigan_aug.cli.train_command import train_command
+from coigan_aug.errors import CoiganError, exit_code_of
+
+app = typer.Typer(
+    name="coigan-aug",
+    help="Synthetic defect images with exact masks, in your own annotation format.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    add_completion=False,
+)
+app.command("import")(import_dataset_command)
+app.command("train")(train_command)
+app.command("synthesize")(synthesize_command)
+app.command("demo")(demo_command)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"coigan-aug {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: bool = typer.Option(False, "--version", callback=_show_version, is_eager=True, help="Show the version."),
+) -> None:
+    """Synthetic defect images with exact masks, in your own annotation format."""
+
+
+def main() -> None:
+    """Run the command line; the entry point `coigan-aug`."""
+    sys.exit(run(app))
+
+
+def run(command: Callable[..., Any]) -> int:
+    """Run a command and return its exit code: 0 done, 1 a bug, 2 usage, 3 data, 4 environment, 5 resources, 130/143."""
+    try:
+        command()
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 1
+    except CoiganError as error:
+        for line in str(error).splitlines():
+            print(f"  {line}", file=sys.stderr)
+        return exit_code_of(error)
+    except ImportError as error:
+        return _explain_import(error)
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    except MemoryError:
+        print("  Out of memory. Use a smaller --set train.batch or --set data.window.", file=sys.stderr)
+        return 5
+    except KeyboardInterrupt:
+        print("  Interrupted.", file=sys.stderr)
+        return 130
+    except Exception:
+        return _report_bug()
+    return 0
+
+
+def _report_bug() -> int:
+    with tempfile.NamedTemporaryFile("w", prefix="coigan-aug-", suffix=".log", delete=False) as stream:
+        stream.write(f"coigan-aug {__version__}, Python {sys.version}, {sys.platform}, {sys.argv}\n\n")
+        traceback.print_exc(file=stream)
+    print(f"  This is a bug in coigan-aug. The details are in {stream.name}: please report them.", file=sys.stderr)
+    if os.environ.get("COIGAN_DEBUG"):
+        traceback.print_exc()
+    return 1
+
+
+def _explain_import(error: ImportError) -> int:
+    """Say what mends an import that fails because of how the machine is set up (4); anything else is a bug (1)."""
+    text = str(error)
+    if "libGL" in text or "libxcb" in text or "libgthread" in text or "libglib" in text:
+        print(f"  OpenCV can't load a system library: {text}.", file=sys.stderr)
+        print("  apt-get install -y libgl1 libglib2.0-0   or   pip install opencv-python-headless", file=sys.stderr)
+        return 4
+    if "torch" in text or "torchvision" in text:
+        print(f"  torch and torchvision can't be loaded: {text}.", file=sys.stderr)
+        print("  pip install --force-reinstall torch torchvision", file=sys.stderr)
+        return 4
+    return _report_bug()

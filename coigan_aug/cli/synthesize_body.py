@@ -1,0 +1,73 @@
+"""What `coigan-aug synthesize` does once torch is loaded: find the generator, draw, say what was made."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from coigan_aug.checkpoint import load_generator
+from coigan_aug.cli.workspace import Workspace
+from coigan_aug.config import load_settings
+from coigan_aug.formats.detect import writer
+from coigan_aug.prepare.prepared import Prepared, prepare
+from coigan_aug.progress import progress, say
+from coigan_aug.settings import Settings
+from coigan_aug.store.dataset import Dataset
+from coigan_aug.synthesis.plan import make_plan
+from coigan_aug.synthesis.run import Made, Request, check_free, synthesize
+from coigan_aug.training.device import choose_device
+from coigan_aug.training.run import find_run
+
+
+def synthesize_here(
+    workspace: Workspace, *, out: Path, per_class: int, run_name: str | None, format_name: str, windows: bool,
+    flags: Mapping[str, Any], device_name: str | None, overwrite: bool, dry_run: bool, overrides: Sequence[str],
+    config: Path | None, as_json: bool, quiet: bool, command: str,
+) -> None:  # fmt: skip
+    """Synthesize from a workspace, as the options of `coigan-aug synthesize` say."""
+    dataset = Dataset(workspace.dataset)
+    run = find_run(workspace.runs, run_name)
+    form = dataset.manifest["provenance"]["format"] if format_name == "source" else format_name
+    writer(form)
+    check_free(out, overwrite=overwrite)
+    generator = load_generator(run.generator)
+    made = load_settings(file=config, overrides=overrides, flags=flags).synthesize
+    settings = dataclasses.replace(generator.settings, synthesize=made)
+    device = choose_device(device_name, gpus=None)
+    if device.type == "cpu":
+        torch.set_num_threads(1)
+    with progress("reading images", quiet=quiet) as report:
+        prepared = prepare(dataset, settings.data, cache_root=workspace.cache, report=report)
+    if dry_run:
+        _show_plan(prepared, settings, per_class=per_class, windows=windows, quiet=quiet)
+        return
+    generator.generator.to(device)
+    request = Request(per_class=per_class, windows=windows, format=form, command=command, overwrite=overwrite)
+    with progress("synthesize", quiet=quiet) as report:
+        result = synthesize(
+            prepared, generator, settings, request, run=run.name, out=out, records=workspace.synthetic / out.resolve().name,
+            device=device, report=report,
+        )  # fmt: skip
+    _show(result, out, as_json=as_json, quiet=quiet)
+
+
+def _show_plan(prepared: Prepared, settings: Settings, *, per_class: int, windows: bool, quiet: bool) -> None:
+    jobs = list(make_plan(prepared, settings, per_class=per_class, windows=windows))
+    several = Counter(len(job.defects) for job in jobs)
+    say(f"plan    {len(jobs):,} {'windows' if windows else 'images'}, {per_class:,} defects of each class", quiet=quiet)
+    say("        " + ", ".join(f"{images:,} with {count}" for count, images in sorted(several.items())), quiet=quiet)
+
+
+def _show(made: Made, out: Path, *, as_json: bool, quiet: bool) -> None:
+    counts = ", ".join(f"{count} {name}" for name, count in made.defects.items())
+    say(f"{made.images:,} images: {counts}", quiet=quiet)
+    say(f"{out}/images/  {made.annotations}  {made.preview}  {out}/card.json", quiet=quiet)
+    if as_json:
+        files = {"annotations": str(made.annotations), "preview": str(made.preview)}
+        print(json.dumps({"images": made.images, "defects": dict(made.defects), **files}))

@@ -1,0 +1,77 @@
+"""Telling the formats apart by what is in a file or folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+from coigan_aug.errors import DataError, UsageError
+from coigan_aug.formats import coco, line_json, mask_folder, rle_csv
+from coigan_aug.formats.source import Problems, ReadOptions, Source
+
+FORMATS: dict[str, ModuleType] = {
+    "coco": coco,
+    "severstal": rle_csv,
+    "line-json": line_json,
+    "mask-folder": mask_folder,
+}
+
+
+def detect(path: Path) -> tuple[str, str]:
+    """Return the name of the format of a file or folder, and a description of what was seen.
+
+    Raises:
+        DataError: it does not exist, or is of no format known here; the message says what was seen.
+    """
+    if not path.exists():
+        raise DataError(f"{path} does not exist.", remedy="Name the annotation file, or the folder of images and masks.")
+    for name, module in FORMATS.items():
+        description = module.sniff(path)
+        if description:
+            return name, description
+    inside = _annotation_files(path) if path.is_dir() else []
+    if inside:
+        raise DataError(f"{path} is a folder that holds {inside[0].name}.", remedy=f"coigan-aug import {inside[0]}")
+    raise DataError(f"{path} is of no format known here: {_seen(path)}.", remedy=f"--format {' | '.join(FORMATS)}")
+
+
+def open_source(path: Path, *, options: ReadOptions, problems: Problems, name: str | None = None) -> Source:
+    """Open a source in the named format, or in the one that it looks like.
+
+    Raises:
+        UsageError: there is no format of that name.
+        DataError: as `detect` and the format's `read`.
+    """
+    if name is not None and name not in FORMATS:
+        raise UsageError(f"There is no format {name!r}.", remedy=f"--format {' | '.join(FORMATS)}")
+    chosen = name or detect(path)[0]
+    if not path.exists():
+        raise DataError(f"{path} does not exist.", remedy="Name the annotation file, or the folder of images and masks.")
+    source: Source = FORMATS[chosen].read(path, options=options, problems=problems)
+    return source
+
+
+def writer(name: str) -> Callable[..., Path]:
+    """Return the `write` function of a format.
+
+    Raises:
+        UsageError: there is no format of that name.
+    """
+    if name not in FORMATS:
+        raise UsageError(f"There is no format {name!r}.", remedy=f"--format {' | '.join(FORMATS)}")
+    write: Callable[..., Path] = FORMATS[name].write
+    return write
+
+
+def _annotation_files(folder: Path) -> list[Path]:
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in (".csv", ".json", ".jsonl"))
+    return [path for path in files if any(module.sniff(path) for module in FORMATS.values())]
+
+
+def _seen(path: Path) -> str:
+    if path.is_dir():
+        names = sorted(entry.name for entry in path.iterdir())
+        return f"a folder with {', '.join(names[:4])}{' ...' if len(names) > 4 else ''}" if names else "an empty folder"
+    start = path.read_bytes()[:60].decode("utf-8", errors="replace").splitlines()
+    return f"a file that begins with {start[0]!r}" if start else "an empty file"

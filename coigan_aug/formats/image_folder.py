@@ -1,0 +1,224 @@
+"""The images of a source: found by name below one folder, measured by their headers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+
+from coigan_aug.errors import DataError
+from coigan_aug.files import inside
+from coigan_aug.formats.source import Problems, ReadOptions, place
+from coigan_aug.imaging import SUFFIXES, check_whole, read_header
+
+
+class ImageFolder:
+    """An index of the image files below a folder; one walk, no file is opened.
+
+    Links that lead out of the folder are left out and noted, and so are masks: a .png beside an image of the
+    same name and another suffix.
+
+    Args:
+        root: the folder.
+        problems: where to note what was left out.
+
+    Raises:
+        DataError: there is no such folder.
+    """
+
+    def __init__(self, root: Path, *, problems: Problems) -> None:
+        if not root.is_dir():
+            raise DataError(f"the image folder {root} does not exist.", remedy="Say where it is: --images DIR")
+        self.root = root
+        self.outside: list[str] = []
+        self.paths = sorted(path for path in self._walk("") if path.lower().endswith(SUFFIXES))
+        self.masks = _masks_beside(self.paths)
+        self._known = set(self.paths)
+        self._named: dict[str, list[str]] = {}
+        for path in self.paths:
+            self._named.setdefault(path.rpartition("/")[2], []).append(path)
+        if self.outside:
+            many = f"{len(self.outside)} links lead out of {root.name}/ (first: {self.outside[0]})"
+            problems.add(many, file=f"{root.name}/", done="left out")
+
+    def _walk(self, folder: str) -> Iterator[str]:
+        with os.scandir(os.path.join(self.root, folder)) as entries:
+            for entry in sorted(entries, key=lambda found: found.name):
+                path = folder + entry.name
+                if entry.is_symlink() and not self._stays(entry):
+                    self.outside.append(path)
+                elif entry.is_dir(follow_symlinks=False):
+                    if not entry.name.startswith("."):
+                        yield from self._walk(path + "/")
+                elif entry.is_file():
+                    yield path
+
+    def _stays(self, entry: os.DirEntry[str]) -> bool:
+        return Path(entry.path).resolve().is_relative_to(self.root.resolve())
+
+    def images(self) -> list[str]:
+        """Return all images that are not masks, relative to the folder, sorted."""
+        return [path for path in self.paths if path not in self.masks]
+
+    def find(self, name: str) -> str | None:
+        """Return the path of a named image relative to the folder, or None where there is none.
+
+        A relative path decides between images of one name; one that starts above or below the folder is
+        understood by its common end.
+
+        Raises:
+            DataError: the name is absolute, climbs out, is behind a link that leads out, or fits several images.
+        """
+        plain = name.replace("\\", "/").removeprefix("./")
+        if plain in self._known:
+            return plain
+        inside(self.root, name)
+        candidates = self._named.get(plain.rpartition("/")[2], [])
+        fitting = [path for path in candidates if f"/{path}".endswith(f"/{plain}") or f"/{plain}".endswith(f"/{path}")]
+        if len(fitting) > 1:
+            two = f"{fitting[0]} and {fitting[1]}"
+            raise DataError(f"the image name {name} fits {two} in {self.root}.", remedy="Name the folder too, or --images DIR")
+        return fitting[0] if fitting else None
+
+    def __contains__(self, path: str) -> bool:
+        return path in self._known
+
+    def size(self, path: str) -> tuple[int, int]:
+        """Return height and width of an image, in pixels, from its header; its end is checked too.
+
+        Raises:
+            DataError: it is broken.
+        """
+        file = self.root / path
+        header = read_header(file)
+        check_whole(file)
+        if header.height < 1 or header.width < 1:
+            raise DataError(f"{path} has no pixels ({header.height} x {header.width}).", remedy="--skip-broken leaves it out.")
+        return header.height, header.width
+
+
+def _masks_beside(paths: Sequence[str]) -> set[str]:
+    """Find the .png files that lie beside an image of the same name and another suffix: those are masks."""
+    other = {path.rpartition(".")[0] for path in paths if not path.lower().endswith(".png")}
+    return {path for path in paths if path.lower().endswith(".png") and path.rpartition(".")[0] in other}
+
+
+def measure(
+    folder: ImageFolder, path: str, *, options: ReadOptions, problems: Problems, said: str = ""
+) -> tuple[int, int] | None:
+    """Return an image's height and width; None for a broken one that is to be skipped, which is noted.
+
+    Args:
+        said: where the image was named, for the note.
+
+    Raises:
+        DataError: the image is broken and `options.skip_broken` is off.
+    """
+    try:
+        return folder.size(path)
+    except DataError as error:
+        if not options.skip_broken:
+            raise
+        problems.add(error.message.rstrip("."), file=said or path, done="image left out")
+        return None
+
+
+def resolve(
+    folder: ImageFolder, rows: Mapping[str, int | None], *, file: str, options: ReadOptions, problems: Problems
+) -> dict[str, str]:
+    """Find the images that a source names: name -> path in the folder; missing ones that may be skipped are noted.
+
+    Args:
+        rows: each name and the line where it first stands.
+        file: the annotation file's name, for messages.
+
+    Raises:
+        DataError: one is missing and `options.skip_missing` is off, or a name is refused (see `ImageFolder.find`),
+            or two names mean one image.
+    """
+    found = {name: _find(folder, name, at=place(file, row)) for name, row in rows.items()}
+    missing = [name for name, path in found.items() if path is None]
+    if missing and not options.skip_missing:
+        first, others = missing[0], len(found) - len(missing)
+        what = f"{first} ({place(file, rows[first])}) not found in {folder.root.name}/; {others:,} others were."
+        raise DataError(what, remedy="--images DIR, or --skip-missing")
+    for name in missing:
+        problems.add(f"{name} not found in {folder.root.name}/", file=file, row=rows[name], done="image left out")
+    paths = {name: path for name, path in found.items() if path is not None}
+    _refuse_twins(paths, rows, file)
+    return paths
+
+
+def _find(folder: ImageFolder, name: str, *, at: str) -> str | None:
+    try:
+        return folder.find(name)
+    except DataError as error:
+        raise DataError(f"{at}  {error.message}", remedy=error.remedy) from error
+
+
+def _refuse_twins(paths: Mapping[str, str], rows: Mapping[str, int | None], file: str) -> None:
+    if len(set(paths.values())) == len(paths):
+        return
+    first: dict[str, str] = {}
+    for name, path in paths.items():
+        if path in first:
+            raise DataError(f"{place(file, rows[name])}  {name} and {first[path]} are the same image, {path}.")
+        first[path] = name
+
+
+def open_images(annotations: Path, names: Iterable[str], *, options: ReadOptions, problems: Problems) -> tuple[ImageFolder, str]:
+    """Open the folder that holds the named images, and say in words where it was found.
+
+    Without `options.images` it is the folder beside the annotation file that holds most of the names, else the
+    annotation file's own folder, searched through.
+
+    Raises:
+        DataError: no folder holds any of them.
+    """
+    if options.images is not None:
+        return ImageFolder(options.images, problems=problems), f"{options.images}/"
+    sample = _sample(list(names))
+    home = annotations.resolve().parent
+    counts = {folder: sum((folder / name).is_file() for name in sample) for folder in _candidates(home)}
+    best = max(counts, key=lambda folder: counts[folder])
+    if counts[best] == len(sample):
+        return ImageFolder(best, problems=problems), _words(best, home)
+    everything = ImageFolder(home, problems=Problems())
+    found = sum(_holds(everything, name) for name in sample)
+    root = home if found > counts[best] else best
+    if max(found, counts[best]) == 0:
+        what = f"none of the images named in {annotations.name} lies beside it (looked for {sample[0]})."
+        raise DataError(what, remedy="Say where they are: --images DIR")
+    return ImageFolder(root, problems=problems), _words(root, home)
+
+
+def _sample(names: list[str], *, most: int = 60) -> list[str]:
+    plain = [name.replace("\\", "/") for name in dict.fromkeys(names)]
+    usable = [name for name in plain if not name.startswith("/") and ".." not in PurePosixPath(name).parts]
+    return usable[:: max(len(usable) // most, 1)]
+
+
+def _candidates(home: Path) -> list[Path]:
+    """List the folders where images may lie: the home, two levels below it, and one level below its parent."""
+    below = [folder for first in _folders(home) for folder in (first, *_folders(first))]
+    return [home, *below, *(folder for folder in _folders(home.parent) if folder != home), home.parent]
+
+
+def _folders(folder: Path) -> list[Path]:
+    try:
+        return sorted(found for found in folder.iterdir() if found.is_dir() and not found.name.startswith("."))
+    except OSError:
+        return []
+
+
+def _holds(folder: ImageFolder, name: str) -> bool:
+    try:
+        return folder.find(name) is not None
+    except DataError:
+        return True
+
+
+def _words(root: Path, home: Path) -> str:
+    if root == home:
+        return f"{root.name}/ (the same folder)"
+    return f"{root.relative_to(home) if root.is_relative_to(home) else root.name}/ (found beside it)"

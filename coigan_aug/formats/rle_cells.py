@@ -1,0 +1,99 @@
+"""The cells of a run-length CSV: "start length" pairs, 1-based and column-major, checked against their image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from coigan_aug.annotations import rle
+from coigan_aug.errors import DataError
+from coigan_aug.formats.source import Problems, ReadOptions, place
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a row's runs go: its place in the CSV, the image's name and size in pixels."""
+
+    file: str
+    number: int
+    name: str
+    height: int
+    width: int
+
+    @property
+    def place(self) -> str:
+        return place(self.file, self.number)
+
+
+def read_cell(cell: str, target: Target, *, options: ReadOptions, problems: Problems) -> rle.Rle | None:
+    """Turn a cell into a mask; None where nothing of it is left."""
+    numbers = _numbers(cell, target)
+    starts, lengths = numbers[0::2] - 1, numbers[1::2]
+    pixels = target.height * target.width
+    plain = starts[0] >= 0 and numbers.max() <= pixels and lengths.min() > 0
+    if plain and (starts[1:] >= starts[:-1] + lengths[:-1]).all() and starts[-1] + lengths[-1] <= pixels:
+        edges = np.stack([starts, starts + lengths], axis=1).ravel()
+        return rle.from_runs(target.height, target.width, np.diff(edges, prepend=0, append=pixels))
+    return _odd_mask(starts, lengths, target, options=options, problems=problems)
+
+
+def _numbers(cell: str, target: Target) -> rle.Runs:
+    """Parse a cell into its numbers; those over 64 bits become the largest."""
+    if cell.encode().translate(None, b"0123456789 \t"):
+        wrong = next(part for part in cell.split() if not (part.isascii() and part.isdigit()))
+        raise DataError(f"{target.place}  EncodedPixels holds {wrong[:40]!r}, which is not a whole number.")
+    numbers = np.fromstring(cell, dtype=np.int64, sep=" ")
+    if len(numbers) % 2:
+        what = f"{target.place}  EncodedPixels holds {len(numbers)} numbers; they must be pairs of start and length."
+        raise DataError(what, remedy="Is the cell cut off? Spreadsheets cut cells at 32,767 characters.")
+    return numbers
+
+
+def _odd_mask(
+    starts: rle.Runs, lengths: rle.Runs, target: Target, *, options: ReadOptions, problems: Problems
+) -> rle.Rle | None:
+    """Make a mask of runs that are out of order, overlap, are empty, or leave the image."""
+    pixels = target.height * target.width
+    lengths = np.minimum(lengths, np.iinfo(np.int64).max // 4)
+    starts = np.minimum(starts, np.iinfo(np.int64).max // 4)
+    ends = starts + lengths
+    outside = np.flatnonzero((starts < 0) | (ends > pixels))
+    if len(outside):
+        k = int(outside[0])
+        what = _outside(int(starts[k]), int(lengths[k]), target)
+        if not options.clip_rle:
+            raise DataError(f"{target.place}  {what}", remedy="--clip-rle cuts it")
+        problems.add(what.rstrip("."), file=target.file, row=target.number, done="cut")
+        starts, ends = np.clip(starts, 0, pixels), np.clip(ends, 0, pixels)
+    _note_order(starts, ends, target, problems)
+    kept = ends > starts
+    return rle.from_intervals(target.height, target.width, starts[kept], ends[kept]) if kept.any() else None
+
+
+def _outside(start: int, length: int, target: Target) -> str:
+    if start < 0:
+        return f"RLE run 0+{length} of {target.name} begins before the first pixel, which is 1. Was it counted from 0?"
+    size = f"{target.height} x {target.width} = {target.height * target.width} px"
+    return f"RLE run {start + 1}+{length} ends outside {target.name} ({size}). Was the mask made for another size?"
+
+
+def _note_order(starts: rle.Runs, ends: rle.Runs, target: Target, problems: Problems) -> None:
+    empty = int((ends <= starts).sum())
+    if empty:
+        problems.add(f"{empty} runs of {target.name} have no pixels", file=target.file, row=target.number, done="dropped")
+    if (starts[1:] < starts[:-1]).any():
+        problems.add(f"the runs of {target.name} are out of order", file=target.file, row=target.number, done="sorted")
+    order = np.argsort(starts, kind="stable")
+    if (starts[order][1:] < np.maximum.accumulate(ends[order])[:-1]).any():
+        problems.add(f"runs of {target.name} overlap", file=target.file, row=target.number, done="joined")
+
+
+def write_cell(mask: rle.Rle) -> str:
+    """Write a mask as "start length" pairs: 1-based, column-major, ascending; "" for an empty mask.
+
+    >>> write_cell(rle.encode(np.array([[0, 1], [1, 1]])))
+    '2 3'
+    """
+    starts, ends = rle.intervals(mask)
+    return " ".join(map(str, np.stack([starts + 1, ends - starts], axis=1).ravel().tolist()))

@@ -1,0 +1,272 @@
+"""Run lengths in a CSV, as Kaggle's Severstal competition has them: 1-based, column-major "start length" pairs.
+
+Two layouts: ImageId, ClassId, EncodedPixels (only rows with defects), and ImageId_ClassId, EncodedPixels (a row
+for each image and class, the cell empty where there is none). Columns are bound by their names.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from coigan_aug.annotations import rle
+from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
+from coigan_aug.errors import DataError
+from coigan_aug.files import atomic_write
+from coigan_aug.formats.image_folder import ImageFolder, measure, open_images, resolve
+from coigan_aug.formats.rle_cells import Target, read_cell, write_cell
+from coigan_aug.formats.source import Problems, ReadOptions, Source, make_classes, output_ids, place, whole_number
+
+LOSES = "class names (their ids stay), and which masks of one class in an image are objects of their own"
+_EMPTY = frozenset({"", "-1", "nan", "none", "null", "1 0"})
+_NOTHING = frozenset({"", "nan", "none", "null"})
+_JOINED = "imageid_classid"
+_NEEDED = "Columns needed: ImageId, ClassId, EncodedPixels, or ImageId_ClassId, EncodedPixels."
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    number: int
+    name: str
+    label: str
+    cell: str
+
+
+@dataclass
+class _Table:
+    """What the CSV said: sizes of the images measured so far, and for each image the masks of its classes."""
+
+    sizes: dict[str, tuple[int, int] | None] = field(default_factory=dict)
+    masks: dict[str, dict[str, rle.Rle]] = field(default_factory=dict)
+    labels: dict[str, None] = field(default_factory=dict)
+
+
+def sniff(path: Path) -> str | None:
+    """Describe the file if its first line has the columns of this format, else return None."""
+    if not path.is_file() or path.suffix.lower() not in (".csv", ".txt", ".tsv"):
+        return None
+    with path.open("rb") as stream:
+        first = stream.readline(4096).decode("utf-8-sig", errors="replace")
+    columns = next(csv.reader([first], delimiter=_delimiter(first)), [])
+    return f"Severstal RLE CSV (columns {', '.join(name.strip() for name in columns)})" if _bind(columns) else None
+
+
+def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
+    """Open a CSV and its images; images without a row are defect-free.
+
+    Every row is checked and turned into a compressed string here; nothing else of it stays in memory.
+
+    Raises:
+        DataError: a column is missing, a row is malformed or does not fit its image, a class is unknown,
+            an image is missing or broken; the last two unless an option says otherwise.
+    """
+    first: dict[str, int | None] = {}
+    for row in _rows(path):
+        first.setdefault(row.name, row.number)
+    folder, where = open_images(path, first, options=options, problems=problems)
+    paths = resolve(folder, first, file=path.name, options=options, problems=problems)
+    table = _read_masks(path, folder, paths, options=options, problems=problems)
+    classes = _classes(table.labels, options)
+    images = sorted(set(folder.images()) | set(paths.values()))
+    _note_masks(folder, paths, problems)
+    return Source(
+        format="severstal",
+        description=f"{sniff(path) or 'RLE CSV'}. Images: {where}",
+        classes=classes,
+        image_root=folder.root,
+        count=len(images),
+        records=_records(images, table, classes, folder, {paths[name]: name for name in paths}, options, problems),
+    )
+
+
+def write(out: Path, records: Iterable[ImageRecord], *, classes: Sequence[DefectClass]) -> Path:
+    """Write `out/annotations.csv` in the layout ImageId, ClassId, EncodedPixels; the union mask of each class is a row.
+
+    Class ids are those of the source where all are whole numbers, else 1, 2, ...
+    """
+    ids = output_ids(classes)
+    path = out / "annotations.csv"
+    with atomic_write(path) as stream:
+        stream.write(b"ImageId,ClassId,EncodedPixels\n")
+        for record in records:
+            for label in dict.fromkeys(annotation.label for annotation in record.annotations):
+                mask = rle.union([a.rle for a in record.annotations if a.label == label])
+                cell = write_cell(mask)
+                if cell:
+                    stream.write(f"{_quoted(record.file)},{ids[label]},{cell}\n".encode())
+    return path
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"' if any(sign in name for sign in ',"\r\n') else name
+
+
+# Rows
+
+
+def _delimiter(header: str) -> str:
+    return max(",;\t", key=header.count)
+
+
+def _bind(columns: Sequence[str]) -> Callable[[list[str]], tuple[str, str, str]] | None:
+    """Return how to take (image name, class, cell) out of a row; None where the columns are not of this format."""
+    at = {name.strip().lower(): position for position, name in enumerate(columns)}
+    if "encodedpixels" not in at:
+        return None
+    cell = at["encodedpixels"]
+    if _JOINED in at:
+        joined = at[_JOINED]
+        return lambda row: (*_parted(row[joined].strip()), row[cell].strip())
+    if "imageid" in at and "classid" in at:
+        name, label = at["imageid"], at["classid"]
+        return lambda row: (row[name].strip(), row[label].strip(), row[cell].strip())
+    return None
+
+
+def _parted(text: str) -> tuple[str, str]:
+    name, _, label = text.rpartition("_")
+    return name, label
+
+
+def _rows(path: Path) -> Iterator[_Row]:
+    """Yield the rows of the CSV with their line numbers; blank lines are passed over.
+
+    Raises:
+        DataError: the columns are not of this format, a row is too short or has no name, or it isn't UTF-8 text.
+    """
+    csv.field_size_limit(1 << 30)
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            header = stream.readline()
+            columns = next(csv.reader([header], delimiter=_delimiter(header)), [])
+            bind = _bind(columns)
+            if bind is None:
+                raise DataError(f"{path.name} has the columns: {', '.join(columns) or 'none'}.", remedy=_NEEDED)
+            reader = csv.reader(stream, delimiter=_delimiter(header))
+            yield from _bound(reader, bind, len(columns), path.name)
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path.name} is not UTF-8 text (byte {error.start} of a block).") from error
+    except csv.Error as error:
+        raise DataError(f"{path.name} is not a table: {error}.") from error
+    except FileNotFoundError as error:
+        raise DataError(f"{path} does not exist.") from error
+
+
+def _bound(
+    reader: Iterable[list[str]], bind: Callable[[list[str]], tuple[str, str, str]], width: int, file: str
+) -> Iterator[_Row]:
+    for values in reader:
+        number = reader.line_num + 1  # type: ignore[attr-defined]
+        if not values or not any(values):
+            continue
+        if len(values) != width:
+            raise DataError(f"{place(file, number)}  has {len(values)} cells; the first line has {width}.")
+        name, label, cell = bind(values)
+        if not name:
+            raise DataError(f"{place(file, number)}  names no image.")
+        yield _Row(number, name, label, cell)
+
+
+# Masks
+
+
+def _read_masks(
+    path: Path, folder: ImageFolder, paths: dict[str, str], *, options: ReadOptions, problems: Problems
+) -> _Table:
+    table = _Table()
+    for row in _rows(path):
+        image = paths.get(row.name)
+        if image is None:
+            continue
+        if image not in table.sizes:
+            said = place(path.name, row.number)
+            table.sizes[image] = measure(folder, image, options=options, problems=problems, said=said)
+        size = table.sizes[image]
+        if size is not None and (row.label or row.cell.lower() not in _EMPTY):
+            _add_row(table, image, row, Target(path.name, row.number, row.name, *size), options, problems)
+    return table
+
+
+def _add_row(
+    table: _Table, image: str, row: _Row, target: Target, options: ReadOptions, problems: Problems
+) -> None:
+    if row.label.lower() in _NOTHING and row.cell.lower() in _EMPTY:
+        return
+    label = _label(row.label, target.place, options)
+    table.labels[label] = None
+    mask = None if row.cell.lower() in _EMPTY else read_cell(row.cell, target, options=options, problems=problems)
+    if mask is None:
+        return
+    own = table.masks.setdefault(image, {})
+    if label in own:
+        problems.add(f"{row.name} has class {row.label} twice", file=target.file, row=row.number, done="masks joined")
+        mask = rle.union([own[label], mask])
+    own[label] = mask
+
+
+# Classes and records
+
+
+def _label(text: str, at: str, options: ReadOptions) -> str:
+    """Return the class name for a class id as the CSV has it."""
+    number = whole_number(text)
+    label = text if number is None else str(number)
+    if label.lower() in _NOTHING:
+        raise DataError(f"{at}  has pixels and no class.")
+    if not options.classes:
+        return label
+    names = _chosen(options)
+    if label not in names:
+        given = ",".join(choice.name for choice in options.classes)
+        raise DataError(f"{at}  class {label} is not among the classes {_spelled(list(names))} given with --classes {given}")
+    return names[label]
+
+
+def _chosen(options: ReadOptions) -> dict[str, str]:
+    """Return class id -> name for --classes; entries without a value count from 1."""
+    return {choice.value or str(k): choice.name for k, choice in enumerate(options.classes, start=1)}
+
+
+def _spelled(ids: list[str]) -> str:
+    return f"{ids[0]}-{ids[-1]}" if len(ids) > 1 and ids == [str(k + 1) for k in range(len(ids))] else ", ".join(ids)
+
+
+def _classes(labels: Iterable[str], options: ReadOptions) -> tuple[DefectClass, ...]:
+    ids = _chosen(options) if options.classes else {label: label for label in sorted(labels, key=_in_order)}
+    numbers = [whole_number(label) for label in ids]
+    source_ids = [label if number is None else number for label, number in zip(ids, numbers, strict=True)]
+    return make_classes(list(ids.values()), source_ids=source_ids)
+
+
+def _in_order(label: str) -> tuple[bool, int, str]:
+    number = whole_number(label)
+    return number is None, number or 0, label
+
+
+def _note_masks(folder: ImageFolder, paths: dict[str, str], problems: Problems) -> None:
+    beside = sorted(folder.masks - set(paths.values()))
+    if beside:
+        what = f"{len(beside):,} .png files lie beside images of the same name (first: {beside[0]})"
+        problems.add(what, file=f"{folder.root.name}/", done="taken for masks, left out")
+
+
+def _records(
+    images: Sequence[str],
+    table: _Table,
+    classes: Sequence[DefectClass],
+    folder: ImageFolder,
+    names: dict[str, str],
+    options: ReadOptions,
+    problems: Problems,
+) -> Iterator[ImageRecord]:
+    for image in images:
+        known = table.sizes[image] if image in table.sizes else measure(folder, image, options=options, problems=problems)
+        if known is None:
+            continue
+        masks = table.masks.pop(image, {})
+        annotations = tuple(Annotation(label=c.name, rle=masks[c.name]) for c in classes if c.name in masks)
+        name = names.get(image, image)
+        source = {"name": name} if name != image else {}
+        yield ImageRecord(file=image, height=known[0], width=known[1], annotations=annotations, source=source)

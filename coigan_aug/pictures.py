@@ -1,0 +1,59 @@
+"""Pictures for people: outlines over images, contact sheets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from coigan_aug.annotations.masks import outline
+from coigan_aug.annotations.records import DefectClass
+from coigan_aug.imaging import Pixels
+
+
+def mark(image: Pixels, masks: NDArray[np.uint8], classes: Sequence[DefectClass]) -> Pixels:
+    """Draw the outlines of masks [K, H, W] over an image [H, W, 3] in the classes' colours."""
+    out = image.copy()
+    for mask, item in zip(masks, classes, strict=True):
+        out[outline(mask) != 0] = item.colour
+    return out
+
+
+def contact_sheet(
+    rows: Sequence[Sequence[Pixels]], *, headings: Sequence[str] = (), classes: Sequence[DefectClass] = (), cell: int = 192
+) -> Pixels:
+    """Lay pictures of any size out in rows of `cell` px squares, enlarged without smoothing, under headings and a class key."""
+    drawn = [np.concatenate([_fit(picture, cell) for picture in row], axis=1) for row in rows]
+    width = max(line.shape[1] for line in drawn)
+    padded = [np.pad(line, ((0, 0), (0, width - line.shape[1]), (0, 0)), constant_values=24) for line in drawn]
+    return np.concatenate([_heading(headings, classes, width, cell), *padded])
+
+
+def _fit(picture: Pixels, cell: int) -> Pixels:
+    height, width = picture.shape[:2]
+    factor = (cell - 6) / max(height, width)
+    size = (max(round(width * factor), 1), max(round(height * factor), 1))
+    kind = cv2.INTER_AREA if factor < 1 else cv2.INTER_NEAREST
+    small = cv2.resize(picture, size, interpolation=kind)
+    out = np.full((cell, cell, 3), 24, np.uint8)
+    top, left = (cell - size[1]) // 2, (cell - size[0]) // 2
+    out[top : top + size[1], left : left + size[0]] = small
+    return out
+
+
+def _heading(headings: Sequence[str], classes: Sequence[DefectClass], width: int, cell: int) -> Pixels:
+    bar = np.full((24 * bool(headings) + 24 * bool(classes), width, 3), 24, np.uint8)
+    for k, text in enumerate(headings):
+        _write(bar, text, k * cell + 6, 17, (235, 235, 235))
+    left = 6
+    for item in classes:
+        left = _write(bar, item.name, left, bar.shape[0] - 7, item.colour) + 16
+    return bar
+
+
+def _write(bar: Pixels, text: str, left: int, base: int, colour: tuple[int, int, int]) -> int:
+    plain = text.encode("ascii", "replace").decode()
+    cv2.putText(bar, plain, (left, base), cv2.FONT_HERSHEY_SIMPLEX, 0.5, colour, 1, cv2.LINE_AA)
+    return left + int(cv2.getTextSize(plain, cv2.FONT_HERSHEY_SIMPLEX, 0.5, 1)[0][0])

@@ -1,0 +1,239 @@
+"""Importing: a team's files become a Dataset with groups and a split; every oddity is noted in import.json."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coigan_aug import rng
+from coigan_aug.annotations import rle
+from coigan_aug.annotations.components import component_areas
+from coigan_aug.annotations.records import DefectClass, ImageRecord
+from coigan_aug.errors import DataError, UsageError
+from coigan_aug.files import folder_lock, write_json
+from coigan_aug.formats.detect import open_source
+from coigan_aug.formats.source import Problem, Problems, ReadOptions, Source
+from coigan_aug.prepare.groups import find_groups, groups_from_pattern
+from coigan_aug.prepare.split import split_groups
+from coigan_aug.progress import Report, silent
+from coigan_aug.store.dataset import MANIFEST, Dataset
+from coigan_aug.store.writer import write_dataset
+
+REPORT = "import.json"
+Counts = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassCount:
+    """What there is of a class: images, objects (8-connected components), their median area in pixels, and the split.
+
+    `train` and `test` count images.
+    """
+
+    name: str
+    images: int
+    objects: int
+    median_pixels: float
+    train: int
+    test: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportReport:
+    """What an import made.
+
+    `groups` counts the groups of more than one image, `grouped` the images in them. `leakage` is the share of test
+    images with an image of their group in train (0 unless the split is broken), `random_leakage` what a split by
+    single images would have had.
+    """
+
+    folder: Path
+    format: str
+    description: str
+    images: int
+    defect_free: int
+    train: int
+    test: int
+    objects: int
+    classes: tuple[ClassCount, ...]
+    groups: int
+    grouped: int
+    leakage: float
+    random_leakage: float
+    problems: tuple[Problem, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return asdict(self) | {"folder": str(self.folder)}
+
+
+def import_dataset(
+    source: Path,
+    out: Path,
+    *,
+    options: ReadOptions | None = None,
+    format: str | None = None,
+    group_by: str | None = None,
+    split: float = 0.8,
+    seed: int = 0,
+    strict: bool = False,
+    overwrite: bool = False,
+    binary: bool = False,
+    command: str = "",
+    progress: Callable[[str], Report] | None = None,
+    say: Callable[[str], None] | None = None,
+) -> ImportReport:
+    """Read annotations in a team's format and write them to `out` as a Dataset, with `import.json` beside it.
+
+    Args:
+        source: the annotation file, or the folder.
+        format: one of `formats.detect.FORMATS`; None looks.
+        group_by: "none" (each image alone), a regular expression over file names whose first group (or whole match)
+            names the group, or None: near-duplicate images are found and kept together.
+        split: share of the training images, above 0, at most 1.
+        strict: the first problem is an error.
+        overwrite: replace the Dataset that is there.
+        binary: store packed binary JSON.
+        command: the command line, for `import.json`.
+        progress: called with the title of each long step; returns what reports it.
+        say: called with the description of the source once that is known.
+
+    Raises:
+        UsageError: `out` holds a Dataset and `overwrite` is off; an option is out of range.
+        DataError: the source can't be read, holds no image, or has a problem that no option allows.
+    """
+    _check(out, split=split, overwrite=overwrite)
+    report = progress or (lambda title: silent)
+    problems = Problems(strict=strict)
+    opened = open_source(source, options=options or ReadOptions(), problems=problems, name=format)
+    if say is not None:
+        say(opened.description)
+    records = _read_all(opened, report("reading images"))
+    if not records:
+        raise DataError(f"{source} holds no images.", remedy="Say where they are: --images DIR")
+    areas = _areas(records, opened.classes)
+    groups = _groups(opened.image_root, records, group_by, report)
+    splits = split_groups(groups, _counts(areas), share=split, seed=seed)
+    result = _report(out, opened, records, areas, groups, splits, problems.found, seed)
+    provenance = {"source": str(source.resolve()), "format": opened.format, "command": command, "seed": seed, "split": split}
+    final = (replace(record, group=g, split=s) for record, g, s in zip(records, groups, splits, strict=True))
+    with folder_lock(out):
+        (out / MANIFEST).unlink(missing_ok=True)
+        write_json(out / REPORT, result.to_dict() | {"provenance": provenance})
+        write_dataset(
+            out, final, classes=opened.classes, image_root=opened.image_root, provenance=provenance, binary=binary
+        )
+    return result
+
+
+def _check(out: Path, *, split: float, overwrite: bool) -> None:
+    if not 0 < split <= 1:
+        raise UsageError(f"--split {split}: the share of the training images is above 0, at most 1.")
+    if (out / MANIFEST).exists() and not overwrite:
+        what = f"{out}/ already holds {len(Dataset(out)):,} images."
+        raise UsageError(what, remedy="--overwrite, or another --workspace")
+
+
+def _read_all(source: Source, report: Report) -> list[ImageRecord]:
+    records = []
+    for done, record in enumerate(source.records, start=1):
+        records.append(record)
+        if done % 64 == 0:
+            report(done, max(source.count, done))
+    report(len(records), len(records))
+    return records
+
+
+# Groups and counts
+
+
+def _groups(
+    image_root: Path, records: Sequence[ImageRecord], group_by: str | None, report: Callable[[str], Report]
+) -> list[str]:
+    names = [record.file for record in records]
+    if group_by is None:
+        return find_groups([image_root / name for name in names], names, progress=report("looking for near-duplicates"))
+    return names if group_by == "none" else groups_from_pattern(names, group_by)
+
+
+def _areas(records: Sequence[ImageRecord], classes: Sequence[DefectClass]) -> list[list[Counts]]:
+    """Return, by image and class, the areas of the 8-connected components of the class' union mask."""
+    unions = [[_union(record, defect_class.name) for defect_class in classes] for record in records]
+    found = component_areas(mask for row in unions for mask in row if mask is not None)
+    return [[np.zeros(0, np.int64) if mask is None else next(found) for mask in row] for row in unions]
+
+
+def _union(record: ImageRecord, name: str) -> rle.Rle | None:
+    own = [annotation.rle for annotation in record.annotations if annotation.label == name]
+    return None if not own else own[0] if len(own) == 1 else rle.union(own)
+
+
+def _counts(areas: Sequence[Sequence[Counts]]) -> Counts:
+    return np.array([[len(own) for own in row] for row in areas], dtype=np.int64).reshape(len(areas), -1)
+
+
+def _report(
+    out: Path,
+    source: Source,
+    records: Sequence[ImageRecord],
+    areas: Sequence[Sequence[Counts]],
+    groups: Sequence[str],
+    splits: Sequence[str],
+    problems: Sequence[Problem],
+    seed: int,
+) -> ImportReport:
+    counts = _counts(areas)
+    train = np.array([part == "train" for part in splits])
+    sizes = Counter(groups)
+    several = [size for size in sizes.values() if size > 1]
+    return ImportReport(
+        folder=out,
+        format=source.format,
+        description=source.description,
+        images=len(records),
+        defect_free=int((counts.sum(axis=1) == 0).sum()),
+        train=int(train.sum()),
+        test=int((~train).sum()),
+        objects=int(counts.sum()),
+        classes=tuple(_class_count(c.name, k, areas, counts, train) for k, c in enumerate(source.classes)),
+        groups=len(several),
+        grouped=sum(several),
+        leakage=leakage(groups, splits),
+        random_leakage=leakage(groups, _shuffled(splits, seed)),
+        problems=tuple(problems),
+    )
+
+
+def _class_count(name: str, k: int, areas: Sequence[Sequence[Counts]], counts: Counts, train: NDArray[np.bool_]) -> ClassCount:
+    own = np.concatenate([row[k] for row in areas])
+    has = counts[:, k] > 0
+    return ClassCount(
+        name=name,
+        images=int(has.sum()),
+        objects=len(own),
+        median_pixels=float(np.median(own)) if len(own) else 0.0,
+        train=int((has & train).sum()),
+        test=int((has & ~train).sum()),
+    )
+
+
+def leakage(groups: Sequence[str], splits: Sequence[str]) -> float:
+    """Return the share of the test images whose group has an image in train, 0-1.
+
+    >>> leakage(["a", "a", "b", "c"], ["train", "test", "test", "train"])
+    0.5
+    """
+    trained = {group for group, part in zip(groups, splits, strict=True) if part == "train"}
+    tested = [group for group, part in zip(groups, splits, strict=True) if part == "test"]
+    return sum(group in trained for group in tested) / len(tested) if tested else 0.0
+
+
+def _shuffled(splits: Sequence[str], seed: int) -> list[str]:
+    order = rng.generator(seed, "import.random-split").permutation(len(splits))
+    return [splits[k] for k in order]

@@ -1,0 +1,35 @@
+"""Ctrl-C and SIGTERM: the first asks to stop after this step, the second stops at once."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Iterator
+from types import FrameType
+
+from coigan_aug.progress import say
+
+
+class StopRequest:
+    """Holds the number of the signal that asked to stop; 0 while none has."""
+
+    def __init__(self) -> None:
+        self.signal_number = 0
+
+    def receive(self, number: int, frame: FrameType | None) -> None:
+        """Note the first signal; give the second back to the system's own handling."""
+        self.signal_number = number
+        signal.signal(number, signal.SIG_DFL)
+        say("stopping after this step (again: abort) ...")
+
+
+@contextlib.contextmanager
+def stop_request() -> Iterator[StopRequest]:
+    """Catch Ctrl-C and SIGTERM inside the block; outside it they act as before."""
+    request = StopRequest()
+    before = {number: signal.signal(number, request.receive) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield request
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

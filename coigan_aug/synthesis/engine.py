@@ -1,0 +1,197 @@
+"""Drawing one job: only the surroundings of the defects go through the network, and only the margin changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from coigan_aug import rng as streams
+from coigan_aug.annotations.masks import resize
+from coigan_aug.annotations.rle import Box, Mask, box, decode
+from coigan_aug.checkpoint import GeneratorFile
+from coigan_aug.compose.noise import condition, noise_fields
+from coigan_aug.imaging import Pixels, to_rgb
+from coigan_aug.models.composite import mask_alpha
+from coigan_aug.synthesis.plan import Job
+
+
+@dataclass(frozen=True)
+class Patch:
+    """A rectangle of an image to draw in, ready for the network: what it sees, and where its result goes."""
+
+    region: Box
+    base: Tensor  # [3, h, w] working scale, 0..1
+    condition: Tensor  # [C, h, w]
+    masks: Mask  # [K, H, W] full scale
+
+
+def margin_of(generator: GeneratorFile) -> int:
+    """Return how far outside its mask a defect may change pixels, full-size px."""
+    model, scale = generator.settings.model, generator.settings.data.scale
+    return round(model.grow / scale) + round(model.soften / scale)
+
+
+def cut_patches(image: Pixels, job: Job, generator: GeneratorFile, *, seed: int) -> list[Patch]:
+    """Cut the rectangles that hold the job's defects, with surroundings, out of its image [H, W(, 3)].
+
+    Defects whose margins could meet share a rectangle. It has at least the training window's size and is
+    otherwise the defects' box with a quarter of a window round it; where it reaches beyond the image, the image
+    is mirrored.
+    """
+    settings = generator.settings
+    masks = np.zeros((len(generator.classes), *image.shape[:2]), np.uint8)
+    for defect in job.defects:
+        masks[defect.label] |= decode(defect.rle)
+    window = round(settings.data.window / settings.data.scale)
+    step = round(8 / settings.data.scale)
+    rectangles = merge_boxes([box(defect.rle) for defect in job.defects], reach=margin_of(generator) + 1)
+    regions = [_surround(item, window, step, image.shape[0], image.shape[1]) for item in rectangles]
+    return [_patch(image, masks, item, region, generator, (seed, job.number, k)) for k, (item, region) in enumerate(zip(rectangles, regions, strict=True))]
+
+
+def merge_boxes(boxes: Sequence[Box], *, reach: int) -> list[Box]:
+    """Join boxes (left, top, width, height) that come within 2 * reach px of each other, until none do.
+
+    >>> merge_boxes([(0, 0, 4, 4), (6, 0, 4, 4), (50, 50, 2, 2)], reach=1)
+    [(0, 0, 10, 4), (50, 50, 2, 2)]
+    """
+    merged: list[Box] = []
+    for item in boxes:
+        near = [other for other in merged if _near(item, other, reach)]
+        for other in near:
+            merged.remove(other)
+        joined = _hull([item, *near])
+        merged = merge_boxes([*merged, joined], reach=reach) if near else [*merged, item]
+    return sorted(merged)
+
+
+def _near(a: Box, b: Box, reach: int) -> bool:
+    gap = 2 * reach
+    return (
+        a[0] <= b[0] + b[2] + gap and b[0] <= a[0] + a[2] + gap and a[1] <= b[1] + b[3] + gap and b[1] <= a[1] + a[3] + gap
+    )
+
+
+def _hull(boxes: Sequence[Box]) -> Box:
+    left, top = min(b[0] for b in boxes), min(b[1] for b in boxes)
+    right, bottom = max(b[0] + b[2] for b in boxes), max(b[1] + b[3] for b in boxes)
+    return (left, top, right - left, bottom - top)
+
+
+def _surround(item: Box, window: int, step: int, height: int, width: int) -> Box:
+    left, across = _extend(item[0], item[2], window, step, width)
+    top, down = _extend(item[1], item[3], window, step, height)
+    return (left, top, across, down)
+
+
+def _extend(start: int, length: int, window: int, step: int, room: int) -> tuple[int, int]:
+    """Widen an extent to a window, or to itself and a quarter window on both sides, in steps; inside the room if it fits."""
+    wanted = max(window, -(-(length + window // 2) // step) * step)
+    first = start + length // 2 - wanted // 2
+    return (min(max(first, 0), room - wanted), wanted) if wanted <= room else ((room - wanted) // 2, wanted)
+
+
+def _patch(
+    image: Pixels, masks: Mask, item: Box, region: Box, generator: GeneratorFile, key: tuple[int, int, int]
+) -> Patch:
+    settings = generator.settings
+    left, top, width, height = region
+    own = _only(masks, item)
+    pixels = to_rgb(_mirrored(image, region))
+    small = (round(height * settings.data.scale), round(width * settings.data.scale))
+    base = pixels if small == (height, width) else cv2.resize(pixels, small[::-1], interpolation=cv2.INTER_AREA)
+    cut = _cut(own, region)
+    shrunk = np.stack([resize(mask, height=small[0], width=small[1]) for mask in cut])
+    seed, number, patch = key
+    fields = noise_fields(
+        streams.generator(seed, f"noise{patch}", number), height=small[0], width=small[1], scales=settings.model.noise_scales
+    )
+    return Patch(
+        region,
+        torch.from_numpy(np.ascontiguousarray(base.transpose(2, 0, 1))).float() / 255,
+        torch.from_numpy(condition(shrunk, fields, settings.model)),
+        cut,
+    )
+
+
+def _only(masks: Mask, item: Box) -> Mask:
+    """Keep the masks [K, H, W] inside one box."""
+    left, top, width, height = item
+    out = np.zeros_like(masks)
+    area = (slice(None), slice(top, top + height), slice(left, left + width))
+    out[area] = masks[area]
+    return out
+
+
+def _mirrored(image: Pixels, region: Box) -> Pixels:
+    """Cut a region out of an image, mirrored where it reaches beyond the edges."""
+    inner, before, after = _inside(region, image.shape[0], image.shape[1])
+    around = [(before[0], after[0]), (before[1], after[1])] + [(0, 0)] * (image.ndim - 2)
+    return np.pad(image[inner], around, mode="reflect" if min(image.shape[:2]) > 1 else "edge")
+
+
+def _cut(masks: Mask, region: Box) -> Mask:
+    """Cut a region out of masks [K, H, W]; nothing beyond the edges."""
+    inner, before, after = _inside(region, masks.shape[1], masks.shape[2])
+    return np.pad(masks[(slice(None), *inner)], [(0, 0), (before[0], after[0]), (before[1], after[1])])
+
+
+def _inside(region: Box, height: int, width: int) -> tuple[tuple[slice, slice], tuple[int, int], tuple[int, int]]:
+    """Return the part of a region inside the image, and how far it reaches beyond: (top, left) and (bottom, right)."""
+    left, top, across, down = region
+    rows = slice(max(top, 0), min(top + down, height))
+    columns = slice(max(left, 0), min(left + across, width))
+    return (rows, columns), (max(-top, 0), max(-left, 0)), (max(top + down - height, 0), max(left + across - width, 0))
+
+
+@torch.no_grad()
+def draw_patches(patches: Sequence[Patch], generator: GeneratorFile, device: torch.device) -> list[NDArray[np.float32]]:
+    """Return what to add to each patch's pixels at working scale: float32 [h, w, 3] in -1..1.
+
+    On a GPU patches of one size go together; on the CPU each goes alone, so that the last bits never depend on
+    what else is in the batch.
+    """
+    deltas: list[NDArray[np.float32]] = [np.empty(0, np.float32)] * len(patches)
+    for indices in _together(patches, device):
+        base = torch.stack([patches[k].base for k in indices]).to(device)
+        extra = torch.stack([patches[k].condition for k in indices]).to(device)
+        out = (generator.generator.generate(base, extra).clamp(0, 1) - base).cpu().numpy()
+        for k, delta in zip(indices, out, strict=True):
+            deltas[k] = np.ascontiguousarray(delta.transpose(1, 2, 0))
+    return deltas
+
+
+def _together(patches: Sequence[Patch], device: torch.device) -> list[list[int]]:
+    if device.type == "cpu":
+        return [[k] for k in range(len(patches))]
+    sizes: dict[torch.Size, list[int]] = {}
+    for k, patch in enumerate(patches):
+        sizes.setdefault(patch.base.shape, []).append(k)
+    return list(sizes.values())
+
+
+def blend(image: Pixels, patch: Patch, delta: NDArray[np.float32], generator: GeneratorFile) -> Pixels:
+    """Add a patch's change to an image [H, W(, 3)] inside the margin; every other byte stays as it is."""
+    model, scale = generator.settings.model, generator.settings.data.scale
+    left, top, width, height = patch.region
+    full = delta if delta.shape[:2] == (height, width) else cv2.resize(delta, (width, height), interpolation=cv2.INTER_LINEAR)
+    alpha = mask_alpha(
+        torch.from_numpy(patch.masks)[None].float(), grow=round(model.grow / scale), soften=round(model.soften / scale)
+    )[0, 0].numpy()
+    inner, before, _ = _inside(patch.region, image.shape[0], image.shape[1])
+    rows = slice(before[0], before[0] + inner[0].stop - inner[0].start)
+    columns = slice(before[1], before[1] + inner[1].stop - inner[1].start)
+    change = full[rows, columns] * alpha[rows, columns, None] * 255
+    old = image[inner]
+    change = change.mean(axis=2) if image.ndim == 2 else change
+    new = np.clip(np.rint(old + change), 0, 255).astype(np.uint8)
+    touched = alpha[rows, columns] > 0
+    out = image.copy()
+    out[inner] = np.where(touched if image.ndim == 2 else touched[..., None], new, old)
+    return out

@@ -1,0 +1,180 @@
+"""The plan: which defects go where on which image. Jobs are plain values; nothing is drawn yet."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coigan_aug import rng as streams
+from coigan_aug.annotations.rle import Box, Mask, Rle, box, decode_box
+from coigan_aug.annotations.rle import place as place_mask
+from coigan_aug.compose.augment import Transform, apply, draw_transform, tight
+from coigan_aug.compose.placement import find_place, fit
+from coigan_aug.errors import DataError, UsageError
+from coigan_aug.prepare.objects import DefectObject
+from coigan_aug.prepare.prepared import Prepared
+from coigan_aug.settings import Settings, SynthesizeSettings
+
+ATTEMPTS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedDefect:
+    """One defect to draw: its class (by position), its mask in the image to make, the training object it is shaped after."""
+
+    label: int
+    rle: Rle
+    shape_of: int
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One image to make: the training record it is based on, the part of it (left, top, width, height), the defects."""
+
+    number: int
+    base: int
+    region: Box
+    defects: tuple[PlannedDefect, ...]
+
+
+def make_plan(prepared: Prepared, settings: Settings, *, per_class: int, windows: bool) -> Iterator[Job]:
+    """Plan `per_class` defects of every class on defect-free training images, several on one as the settings say.
+
+    Job n depends on the settings' seed, the counts and n alone. Shapes come from training objects of the class,
+    mirrored, turned and rescaled; a shape that lies at an edge of its image keeps to that edge.
+
+    Args:
+        windows: make windows of the training size instead of whole images.
+
+    Raises:
+        DataError: there is no defect-free training image, a class has no training object, or nothing fits anywhere.
+    """
+    missing = [name for name, members in zip(prepared.dataset.names, prepared.by_class, strict=True) if not members]
+    if missing:
+        raise DataError(f"There is no training object of: {', '.join(missing)}.", remedy="Import more images of it.")
+    bases = _bases(prepared, windows)
+    for number, labels in enumerate(_share_out(settings.synthesize, per_class, prepared.classes)):
+        yield _plan_job(prepared, settings, bases, number, labels, free=windows)
+
+
+def plan_hash(jobs: Sequence[Job]) -> str:
+    """Return the SHA-256 of a plan."""
+    total = hashlib.sha256()
+    for job in jobs:
+        total.update(json.dumps(asdict(job), sort_keys=True).encode())
+    return total.hexdigest()
+
+
+def _share_out(settings: SynthesizeSettings, per_class: int, classes: int) -> Iterator[list[int]]:
+    """Shuffle per_class defects of each class and cut the row into images with 1, 2, ... defects."""
+    if per_class < 1:
+        raise UsageError(f"--per-class {per_class}: at least 1.")
+    rng = streams.generator(settings.seed, "plan")
+    row = rng.permutation(np.repeat(np.arange(classes), per_class)).tolist()
+    weights = np.array((0.0, *settings.defects[1:]))
+    while row:
+        count = min(int(rng.choice(len(weights), p=weights / weights.sum())), len(row))
+        yield row[:count]
+        row = row[count:]
+
+
+def _bases(prepared: Prepared, windows: bool) -> list[tuple[int, Box]]:
+    """List what can be drawn on: defect-free training images, or clean windows of any training image; full-size px."""
+    scale = prepared.scale
+    if windows:
+        side = round(prepared.window / scale)
+        sizes = {window.position: prepared.dataset[window.position] for window in prepared.clean}
+        return [
+            (w.position, _clip(round(w.left / scale), round(w.top / scale), side, sizes[w.position].height, sizes[w.position].width))
+            for w in prepared.clean
+        ]
+    usable = dict.fromkeys(window.position for window in prepared.clean if window.position not in prepared.by_record)
+    records = [(position, prepared.dataset[position]) for position in usable]
+    if not records:
+        raise DataError(
+            "No training image is free of defects; there is nothing to draw on.",
+            remedy="Use --windows (clean parts of images with defects), or import defect-free images.",
+        )
+    return [(position, (0, 0, record.width, record.height)) for position, record in records]
+
+
+def _clip(left: int, top: int, side: int, height: int, width: int) -> Box:
+    across, down = min(side, width), min(side, height)
+    return (min(left, width - across), min(top, height - down), across, down)
+
+
+def _plan_job(
+    prepared: Prepared, settings: Settings, bases: list[tuple[int, Box]], number: int, labels: Sequence[int], *, free: bool
+) -> Job:
+    rng = streams.generator(settings.synthesize.seed, "job", number)
+    for _ in range(ATTEMPTS):
+        base, region = bases[int(rng.integers(len(bases)))]
+        defects = _place_all(prepared, settings, rng, base, region, labels, free=free)
+        if defects is not None:
+            return Job(number, base, region, defects)
+    names = ", ".join(prepared.dataset.names[label] for label in labels)
+    raise DataError(
+        f"No place was found for job {number} ({names}) on {ATTEMPTS} images.",
+        remedy="Ask for fewer on one image: --set synthesize.defects=[0,1]",
+    )
+
+
+def _place_all(
+    prepared: Prepared, settings: Settings, rng: np.random.Generator, base: int, region: Box, labels: Sequence[int], *, free: bool
+) -> tuple[PlannedDefect, ...] | None:
+    blocked = _dark(prepared, settings, base, region)
+    placed = []
+    for label in labels:
+        members = prepared.by_class[label]
+        chosen = members[int(rng.integers(len(members)))]
+        item = prepared.objects[chosen]
+        mask, near = _shape(prepared, settings, rng, item)
+        rows, columns = fit(rng, mask, height=region[3], width=region[2])
+        mask = mask[rows, columns]
+        at = find_place(rng, mask, blocked, near=None if free else near)
+        if at is None:
+            return None
+        left, top = at
+        blocked[top : top + mask.shape[0], left : left + mask.shape[1]] |= mask != 0
+        rle = place_mask(mask, left=left, top=top, height=region[3], width=region[2])
+        placed.append(PlannedDefect(label, rle, chosen))
+    return tuple(placed)
+
+
+def _dark(prepared: Prepared, settings: Settings, base: int, region: Box) -> NDArray[np.bool_]:
+    """Mark the nearly black pixels of a region (full-size px): no defect is put there."""
+    left, top, width, height = region
+    image = prepared.cache[base]
+    rows = np.minimum(((np.arange(top, top + height) + 0.5) * prepared.scale).astype(int), image.shape[0] - 1)
+    columns = np.minimum(((np.arange(left, left + width) + 0.5) * prepared.scale).astype(int), image.shape[1] - 1)
+    dark = (image if image.ndim == 2 else image.max(axis=2)) < settings.data.blank_level
+    return np.asarray(dark[rows[:, None], columns[None, :]]) if dark.mean() > 0.02 else np.zeros((height, width), bool)
+
+
+def _shape(
+    prepared: Prepared, settings: Settings, rng: np.random.Generator, item: DefectObject
+) -> tuple[Mask, tuple[float, float]]:
+    """Transform a training object's full-size mask; return it tight, and where it lay: shares of the free room, x and y."""
+    record = prepared.dataset[item.position]
+    left, top, width, height = box(item.full)
+    near = [_share(left, width, record.width), _share(top, height, record.height)]
+    made = settings.synthesize
+    transform = draw_transform(rng, probability=made.augment, rotate=made.rotate, scale_range=made.scale_range)
+    if 0.0 in near or 1.0 in near:
+        transform = Transform(flip_x=transform.flip_x, flip_y=transform.flip_y)
+    mask = decode_box(item.full, (left, top, width, height))
+    _, turned = apply(transform, mask, mask)
+    for axis, flipped in enumerate((transform.flip_x, transform.flip_y)):
+        near[axis] = 1 - near[axis] if flipped else near[axis]
+    return turned[tight(turned)], (near[0], near[1])
+
+
+def _share(start: int, length: int, room: int) -> float:
+    """Return where an extent lies in the room it has: 0 at the near edge, 1 at the far one, 0.5 where it fills all."""
+    free = room - length
+    return start / free if free > 0 else 0.5

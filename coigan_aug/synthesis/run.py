@@ -1,0 +1,258 @@
+"""synthesize: plan, draw, write; a killed one continues, and a finished one is complete by its card."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from coigan_aug import __version__
+from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
+from coigan_aug.annotations.rle import box
+from coigan_aug.checkpoint import GeneratorFile
+from coigan_aug.config import settings_to_dict
+from coigan_aug.errors import DataError, Stopped, UsageError
+from coigan_aug.files import folder_lock, read_json, write_json
+from coigan_aug.formats.detect import writer
+from coigan_aug.imaging import Pixels, read_image, to_rgb, write_image
+from coigan_aug.pictures import contact_sheet, mark
+from coigan_aug.prepare.prepared import Prepared
+from coigan_aug.progress import Report, silent
+from coigan_aug.settings import Settings
+from coigan_aug.signals import stop_request
+from coigan_aug.store.dataset import class_masks
+from coigan_aug.store.writer import write_dataset
+from coigan_aug.synthesis.engine import blend, cut_patches, draw_patches, margin_of
+from coigan_aug.synthesis.plan import Job, PlannedDefect, make_plan, plan_hash
+
+CARD = "card.json"
+START = "synthesis.json"
+IMAGES = "images"
+PREVIEW_CELLS = 24
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What to make: defects of each class, whole images or windows, in which format, by which command."""
+
+    per_class: int
+    windows: bool
+    format: str
+    command: str
+    overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class Made:
+    """What was made: number of images, defects of each class by name, the annotation file, the preview."""
+
+    images: int
+    defects: Mapping[str, int]
+    annotations: Path
+    preview: Path
+
+
+def check_free(out: Path, *, overwrite: bool) -> None:
+    """Refuse an output folder that holds finished work, or files that are none of ours.
+
+    Raises:
+        UsageError: the message names the way out.
+    """
+    if overwrite or not out.exists():
+        return
+    if (out / CARD).exists():
+        card = read_json(out / CARD)
+        raise UsageError(
+            f"{out} already holds {card['images']:,} images of {card['generator']['run']}.",
+            remedy="--overwrite replaces them; or give another --out.",
+        )
+    if not (out / START).exists() and any(path.name != ".lock" for path in out.iterdir()):
+        raise UsageError(f"{out} holds other files.", remedy="Give a new folder with --out.")
+
+
+def synthesize(
+    prepared: Prepared, generator: GeneratorFile, settings: Settings, request: Request, *, run: str, out: Path,
+    records: Path, device: torch.device, report: Report = silent,
+) -> Made:  # fmt: skip
+    """Make synthetic images below `out`, their annotations, a preview and a card; keep the records as a Dataset.
+
+    A job's pixels depend on the generator file and the job alone. Images that a killed run left are kept; the
+    card comes last.
+
+    Args:
+        run: the name of the run that the generator is of, for the card.
+        records: the folder of the Dataset that holds the records.
+
+    Raises:
+        UsageError: `out` holds other work. DataError: the generator has other classes than the data set.
+        Stopped: Ctrl-C or SIGTERM.
+    """
+    _check_classes(prepared, generator)
+    check_free(out, overwrite=request.overwrite)
+    jobs = list(make_plan(prepared, settings, per_class=request.per_class, windows=request.windows))
+    with folder_lock(out), stop_request() as stop:
+        _begin(out, generator, settings, jobs, request)
+        missing = [job for job in jobs if not (out / _file(job)).exists()]
+        done = len(jobs) - len(missing)
+        report(done, len(jobs))
+        for chunk in _chunks(missing, settings.synthesize.batch):
+            for job, image in _draw(prepared, generator, chunk, settings.synthesize.seed, device):
+                write_image(out / _file(job), image)
+            done += len(chunk)
+            report(done, len(jobs))
+            if stop.signal_number:
+                message = f"Stopped; {done:,} of {len(jobs):,} images are in {out}."
+                raise Stopped(message, signal_number=stop.signal_number, remedy="Continue with the same command.")
+        return _finish(prepared, generator, jobs, request, run=run, out=out, records=records)
+
+
+def _check_classes(prepared: Prepared, generator: GeneratorFile) -> None:
+    trained = [item.name for item in generator.classes]
+    if trained != list(prepared.dataset.names):
+        raise DataError(
+            f"The generator was trained on the classes {', '.join(trained)}; the data set has"
+            f" {', '.join(prepared.dataset.names)}.",
+            remedy="Train again with: coigan-aug train",
+        )
+
+
+def _begin(out: Path, generator: GeneratorFile, settings: Settings, jobs: Sequence[Job], request: Request) -> None:
+    """Write what is being made; where that is there already it must be the same, else it is replaced or refused."""
+    start = {
+        "generator": generator.sha256,
+        "plan": plan_hash(jobs),
+        "seed": settings.synthesize.seed,
+        "program": __version__,
+    }
+    if (out / START).exists() and read_json(out / START) != start:
+        if not request.overwrite:
+            raise UsageError(
+                f"{out} holds an unfinished synthesis with other settings.",
+                remedy="--overwrite replaces it; or give another --out.",
+            )
+        shutil.rmtree(out / IMAGES, ignore_errors=True)
+    if request.overwrite:
+        (out / CARD).unlink(missing_ok=True)
+    write_json(out / START, start)
+
+
+def _file(job: Job) -> str:
+    return f"{IMAGES}/synthetic_{job.number + 1:06d}.png"
+
+
+def _chunks(jobs: Sequence[Job], size: int) -> Iterator[list[Job]]:
+    rest = iter(jobs)
+    while chunk := list(islice(rest, size)):
+        yield chunk
+
+
+def _draw(
+    prepared: Prepared, generator: GeneratorFile, jobs: Sequence[Job], seed: int, device: torch.device
+) -> Iterable[tuple[Job, Pixels]]:
+    images = [_base(prepared, job) for job in jobs]
+    patches = [cut_patches(image, job, generator, seed=seed) for image, job in zip(images, jobs, strict=True)]
+    deltas = iter(draw_patches([patch for own in patches for patch in own], generator, device))
+    for job, image, own in zip(jobs, images, patches, strict=True):
+        made = image
+        for patch in own:
+            made = blend(made, patch, next(deltas), generator)
+        yield job, made
+
+
+def _base(prepared: Prepared, job: Job) -> Pixels:
+    left, top, width, height = job.region
+    return np.ascontiguousarray(read_image(prepared.dataset.image_path(job.base))[top : top + height, left : left + width])
+
+
+def record_of(prepared: Prepared, job: Job) -> ImageRecord:
+    """Return the record of a job's image; its masks are the planned ones."""
+    annotations = tuple(
+        Annotation(
+            label=prepared.dataset.names[defect.label],
+            rle=defect.rle,
+            attributes={"synthetic": True, "shape_of": prepared.dataset[prepared.objects[defect.shape_of].position].file},
+        )
+        for defect in job.defects
+    )
+    return ImageRecord(
+        file=_file(job),
+        height=job.region[3],
+        width=job.region[2],
+        annotations=annotations,
+        split="train",
+        source={"base": prepared.dataset[job.base].file},
+    )
+
+
+def _finish(
+    prepared: Prepared, generator: GeneratorFile, jobs: Sequence[Job], request: Request, *, run: str, out: Path, records: Path
+) -> Made:
+    """Write annotations, Dataset, preview and, last, the card."""
+    classes = prepared.dataset.classes
+    annotations = writer(request.format)(out, (record_of(prepared, job) for job in jobs), classes=classes)
+    provenance = {"made_by": request.command, "generator": generator.sha256, "run": run}
+    write_dataset(
+        records, (record_of(prepared, job) for job in jobs), classes=classes, image_root=out, provenance=provenance
+    )
+    write_image(out / "preview.png", _preview(prepared, jobs, out))
+    counts = {
+        item.name: sum(defect.label == k for job in jobs for defect in job.defects) for k, item in enumerate(classes)
+    }
+    card = _card(prepared, generator, jobs, request, run) | {"defects": counts}
+    write_json(out / CARD, card)
+    (out / START).unlink()
+    return Made(len(jobs), counts, annotations, out / "preview.png")
+
+
+def _card(prepared: Prepared, generator: GeneratorFile, jobs: Sequence[Job], request: Request, run: str) -> dict[str, Any]:
+    return {
+        "images": len(jobs),
+        "format": request.format,
+        "command": request.command,
+        "program": f"coigan-aug {__version__}",
+        "generator": {"run": run, "sha256": generator.sha256, "images_seen": generator.images},
+        "plan_sha256": plan_hash(jobs),
+        "margin_px": margin_of(generator),
+        "promise": "Outside the masks grown by margin_px every byte is the base image's.",
+        "data": prepared.dataset.manifest["sha256"],
+        "settings": settings_to_dict(generator.settings),
+        "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
+    }
+
+
+def _preview(prepared: Prepared, jobs: Sequence[Job], out: Path) -> Pixels:
+    """Show defects of each class by turns, close up: without and with the outline of the mask."""
+    classes = prepared.dataset.classes
+    each = max(PREVIEW_CELLS // len(classes), 2)
+    rows = []
+    for label in range(len(classes)):
+        shown = islice(((job, d) for job in jobs for d in job.defects if d.label == label), each)
+        pictures = [_close_up(out, record_of(prepared, job), defect, classes) for job, defect in shown]
+        rows += [[plain for plain, _ in pictures], [outlined for _, outlined in pictures]]
+    return contact_sheet(rows, classes=classes, cell=192)
+
+
+def _close_up(
+    out: Path, record: ImageRecord, defect: PlannedDefect, classes: Sequence[DefectClass]
+) -> tuple[Pixels, Pixels]:
+    """Cut a defect out of its image with surroundings: once as it is, once with the masks outlined."""
+    pixels = to_rgb(read_image(out / record.file))
+    masks, empty = class_masks(record), np.zeros(pixels.shape[:2], np.uint8)
+    outlined = mark(pixels, np.stack([masks.get(item.name, empty) for item in classes]), classes)
+    left, top, width, height = box(defect.rle)
+    side = max(64, width * 3 // 2, height * 3 // 2)
+    rows, columns = _middle(top, height, side, record.height), _middle(left, width, side, record.width)
+    return pixels[rows, columns], outlined[rows, columns]
+
+
+def _middle(start: int, length: int, side: int, room: int) -> slice:
+    """Return the extent of `side` px round another one, inside the room."""
+    first = min(max(start + length // 2 - side // 2, 0), max(room - side, 0))
+    return slice(first, first + side)

@@ -1,0 +1,147 @@
+"""A Run: the folder that a training writes. It is complete when `run.json` exists."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from coigan_aug import __version__
+from coigan_aug.config import settings_to_dict, settings_to_yaml
+from coigan_aug.errors import DataError
+from coigan_aug.files import read_json, write_bytes, write_json
+from coigan_aug.prepare.prepared import Prepared
+from coigan_aug.settings import Settings
+from coigan_aug.store.dataset import Dataset, class_to
+
+GENERATOR = "generator.safetensors"
+
+
+@dataclass(frozen=True)
+class Run:
+    """Where a training keeps things."""
+
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """The folder's name, such as 001-default."""
+        return self.folder.name
+
+    @property
+    def checkpoints(self) -> Path:
+        """States to continue from."""
+        return self.folder / "checkpoints"
+
+    @property
+    def samples(self) -> Path:
+        """Sample grids."""
+        return self.folder / "samples"
+
+    @property
+    def metrics(self) -> Path:
+        """Losses, one JSON object a line."""
+        return self.folder / "metrics.jsonl"
+
+    @property
+    def generator(self) -> Path:
+        """The averaged generator."""
+        return self.folder / GENERATOR
+
+    @property
+    def finished(self) -> bool:
+        """True once the training reached its end."""
+        return (self.folder / "run.json").exists()
+
+    def start(self) -> Mapping[str, Any]:
+        """Return what the run was begun with."""
+        value: Mapping[str, Any] = read_json(self.folder / "start.json")
+        return value
+
+
+def list_runs(root: Path) -> list[Run]:
+    """Return the runs below a folder, oldest first."""
+    numbered = [path for path in root.glob("*") if re.match(r"\d+-", path.name) and (path / "start.json").exists()]
+    return [Run(path) for path in sorted(numbered, key=lambda path: int(path.name.split("-")[0]))]
+
+
+def find_run(root: Path, name: str | None) -> Run:
+    """Return a run with a generator by its name, number or folder; the newest where none is named.
+
+    Raises:
+        DataError: there is none.
+    """
+    runs = list_runs(root)
+    if name is None:
+        drawn = [run for run in runs if run.generator.exists()]
+        if drawn:
+            return drawn[-1]
+        raise DataError(f"{root} holds no trained generator yet.", remedy="Train one first: coigan-aug train")
+    for run in [*runs, Run(Path(name))]:
+        if name in (run.name, run.name.split("-")[0].lstrip("0"), str(run.folder)) and run.generator.exists():
+            return run
+    known = ", ".join(run.name for run in runs) or "none"
+    raise DataError(f"There is no run {name!r} with a generator in {root}.", remedy=f"Runs: {known}.")
+
+
+def begin_run(root: Path, *, recipe: str, settings: Settings, dataset: Dataset, machine: Mapping[str, Any], command: str) -> Run:
+    """Make the folder of a new run and write what it begins with."""
+    last = max((int(run.name.split("-")[0]) for run in list_runs(root)), default=0)
+    run = Run(root / f"{last + 1:03d}-{recipe}")
+    run.folder.mkdir(parents=True, exist_ok=True)
+    write_bytes(run.folder / "config.yaml", settings_to_yaml(settings).encode())
+    write_json(run.folder / "start.json", start_of(settings, dataset) | {"machine": dict(machine), "command": command})
+    return run
+
+
+def resolve(settings: Settings, prepared: Prepared) -> Settings:
+    """Decide what the settings leave to the data: colour."""
+    if settings.model.colour != "auto":
+        return settings
+    colour = "grey" if prepared.grey else "rgb"
+    return dataclasses.replace(settings, model=dataclasses.replace(settings.model, colour=colour))
+
+
+def start_of(settings: Settings, dataset: Dataset) -> dict[str, Any]:
+    """Return what must be the same for a training to be continued: settings, classes and data."""
+    return {
+        "program": f"coigan-aug {__version__}",
+        "settings": settings_to_dict(settings),
+        "classes": [class_to(item) for item in dataset.classes],
+        "data": dataset.manifest["sha256"],
+    }
+
+
+def unfinished_run(root: Path, *, settings: Settings, dataset: Dataset) -> Run | None:
+    """Return the newest run if it stopped before its end and was begun with the same settings and data."""
+    runs = list_runs(root)
+    if not runs or runs[-1].finished:
+        return None
+    begun, now = runs[-1].start(), start_of(settings, dataset)
+    return runs[-1] if all(begun[key] == now[key] for key in ("settings", "classes", "data")) else None
+
+
+def check_same(run: Run, settings: Settings, dataset: Dataset) -> None:
+    """Refuse to continue a run with other classes, data or settings than it was begun with.
+
+    Raises:
+        DataError: they differ; the message names what.
+    """
+    begun, now = run.start(), start_of(settings, dataset)
+    if begun["classes"] != now["classes"]:
+        names = ", ".join(item["name"] for item in begun["classes"])
+        found = ", ".join(dataset.names)
+        raise DataError(f"{run.name} was trained on the classes {names}; the data set now has {found}.", remedy=_ANEW)
+    if begun["data"] != now["data"]:
+        raise DataError(f"{run.name} was trained on another data set than {dataset.folder} holds now.", remedy=_ANEW)
+    for section, keys in now["settings"].items():
+        for key, value in keys.items():
+            before = begun["settings"][section].get(key)
+            if before != value and (section, key) != ("train", "images"):
+                raise DataError(f"{run.name} was begun with {section}.{key} = {before}, not {value}.", remedy=_ANEW)
+
+
+_ANEW = "Start a new run with: coigan-aug train  (without --resume)"

@@ -1,0 +1,110 @@
+"""One thread, no network, nothing of the person's home; and a small data set that tests share."""
+
+from __future__ import annotations
+
+import os
+
+os.environ["OMP_NUM_THREADS"] = "1"
+
+import socket
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from coigan_aug import rng
+from coigan_aug.annotations import rle
+from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord, colour_of
+from coigan_aug.config import load_settings
+from coigan_aug.imaging import write_image
+from coigan_aug.prepare.prepared import Prepared, prepare
+from coigan_aug.settings import Settings
+from coigan_aug.store.dataset import Dataset
+from coigan_aug.store.writer import write_dataset
+
+torch.set_num_threads(1)
+cv2.setNumThreads(0)
+
+
+@pytest.fixture(autouse=True)
+def sealed(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Point home and caches to a temporary folder and refuse every connection beyond this machine."""
+    home = tmp_path_factory.mktemp("home")
+    for name in ("HOME", "XDG_CACHE_HOME", "TORCH_HOME"):
+        monkeypatch.setenv(name, str(home))
+    connect = socket.socket.connect
+
+    def local_only(self: socket.socket, address: object) -> None:
+        if self.family in (socket.AF_INET, socket.AF_INET6) and address[0] not in ("127.0.0.1", "::1"):  # type: ignore[index]
+            raise OSError(f"tests make no connection to {address}")
+        connect(self, address)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket.socket, "connect", local_only)
+
+
+CLASSES = (
+    DefectClass(name="spot", colour=colour_of(0), source_id=1),
+    DefectClass(name="line", colour=colour_of(1), source_id=2),
+)
+
+
+def make_image(index: int, *, defective: bool) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Paint a grey image 72 x 96 with streaks; a defective one gets a dark disc and a bright slanted line."""
+    draw = rng.generator(11, "toy", index)
+    streaks = cv2.GaussianBlur(draw.normal(0, 30, (72, 96)), (31, 1), 6)
+    image = np.clip(130 + 20 * draw.normal() + streaks + draw.normal(0, 3, (72, 96)), 20, 235)
+    masks = {}
+    if defective:
+        disc, line = np.zeros((72, 96), np.uint8), np.zeros((72, 96), np.uint8)
+        centre = (int(draw.integers(12, 40)), int(draw.integers(14, 58)))
+        cv2.circle(disc, centre, int(draw.integers(4, 8)), 1, -1)
+        start = (int(draw.integers(56, 66)), int(draw.integers(8, 20)))
+        cv2.line(line, start, (start[0] + 18, start[1] + 34), 1, 2)
+        image = np.where(disc, image * 0.4, image)
+        image = np.where(line, np.minimum(image + 90, 250), image)
+        masks = {"spot": disc, "line": line}
+    return image.astype(np.uint8), masks
+
+
+def write_toy(folder: Path, *, count: int = 12) -> Dataset:
+    """Write a data set of `count` images, every second one defective, three quarters of them for training."""
+    records = []
+    for index in range(count):
+        image, masks = make_image(index, defective=index % 2 == 0)
+        write_image(folder / "images" / f"{index:02d}.png", image)
+        annotations = tuple(Annotation(label=name, rle=rle.encode(mask)) for name, mask in masks.items())
+        split = "test" if index % 4 == 3 or index % 8 == 6 else "train"
+        records.append(
+            ImageRecord(file=f"{index:02d}.png", height=72, width=96, annotations=annotations, group=str(index), split=split)
+        )
+    return write_dataset(
+        folder / "coigan" / "dataset", records, classes=CLASSES, image_root=folder / "images",
+        provenance={"format": "coco"},
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """The small data set; tests only read it."""
+    return write_toy(tmp_path_factory.mktemp("toy"))
+
+
+SMALL = (
+    "data.window=32", "data.scale=1.0", "model.width=8", "model.depth=2", "model.discriminator_width=8",
+    "model.discriminator_layers=2", "train.batch=4", "train.threads=1", "train.precision=float32", "train.images=24",
+    "log.samples_every=16", "log.checkpoint_every=8", "log.metrics_every=1", "synthesize.defects=[0,0.5,0.5]",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def small() -> Settings:
+    """The recipe `tiny`, made smaller still."""
+    return load_settings(recipe="tiny", overrides=SMALL)
+
+
+@pytest.fixture(scope="session")
+def prepared(toy: Dataset, small: Settings, tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    """The small data set, prepared at full scale with 32 px windows."""
+    return prepare(toy, small.data, cache_root=tmp_path_factory.mktemp("cache"))

@@ -1,0 +1,83 @@
+"""Windows cover every pixel and are marked by what they hold."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coigan_aug.annotations import rle
+from coigan_aug.annotations.masks import grow, outline, resize
+from coigan_aug.prepare.objects import find_objects
+from coigan_aug.prepare.prepared import Prepared
+from coigan_aug.prepare.tiles import cut_windows, offsets
+from coigan_aug.store.dataset import Dataset
+
+
+def test_severstal_strips_are_cut_as_in_the_thesis() -> None:
+    """1600 x 256 with an overlap of 32 px: seven tiles, 224 px apart (coigan-facts B9)."""
+    assert offsets(1600, 256, 0.125) == [0, 224, 448, 672, 896, 1120, 1344]
+
+
+@given(st.integers(1, 2000), st.integers(8, 300), st.floats(0, 0.9))
+def test_windows_cover_a_side_without_leaving_it(length: int, window: int, overlap: float) -> None:
+    found = offsets(length, window, overlap)
+    assert found[0] == 0
+    assert found[-1] == max(length - window, 0)
+    assert all(0 < b - a <= window * (1 - overlap) + 1 for a, b in zip(found, found[1:], strict=False))
+
+
+def test_windows_are_marked_clean_with_objects_or_blank() -> None:
+    image = np.full((40, 120), 100, np.uint8)
+    image[:, 80:] = 0
+    made = cut_windows(7, image, [(5, 5, 4, 4)], window=40, overlap=0, blank=0.1, level=10)
+    assert [(w.left, w.kind) for w in made] == [(0, "objects"), (40, "clean"), (80, "blank")]
+    assert {w.position for w in made} == {7}
+
+
+def test_objects_are_the_components_of_each_class(toy: Dataset) -> None:
+    positions = toy.indices("train")
+    found = find_objects(toy, positions, scale=1.0)
+    for position in positions:
+        for label, name in enumerate(toy.names):
+            mask = toy.masks(position).get(name)
+            own = [item for item in found if (item.position, item.label) == (position, label)]
+            drawn = sum((rle.decode(item.full) for item in own), np.zeros((72, 96), np.uint8))
+            assert (drawn == (mask if mask is not None else 0)).all()
+
+
+def test_only_training_images_are_prepared(prepared: Prepared) -> None:
+    test = set(prepared.dataset.indices("test"))
+    assert test
+    used = {item.position for item in prepared.objects} | {w.position for w in prepared.clean + prepared.with_objects}
+    assert used
+    assert not used & test
+    assert not set(prepared.cache) & test
+
+
+def test_pixels_beyond_the_edge_are_mirrored(prepared: Prepared) -> None:
+    position = next(iter(prepared.cache))
+    whole = prepared.pixels(position, (0, 0, 96, 72))
+    beyond = prepared.pixels(position, (-3, -2, 96, 72))
+    assert (beyond[2:, 3:] == whole[:-2, :-3]).all()
+    assert (beyond[0, 3:] == whole[2, :-3]).all()
+    assert (beyond[2:, 0] == whole[:-2, 3]).all()
+
+
+@given(st.integers(0, 99), st.integers(1, 40), st.integers(1, 40), st.integers(1, 40), st.integers(1, 40))
+def test_a_resized_mask_never_vanishes_and_never_appears(seed: int, h: int, w: int, height: int, width: int) -> None:
+    mask = (np.random.default_rng(seed).random((h, w)) < 0.05).astype(np.uint8)
+    made = resize(mask, height=height, width=width)
+    assert made.shape == (height, width)
+    assert made.any() == mask.any()
+
+
+def test_grow_and_outline_by_brute_force() -> None:
+    mask = np.zeros((9, 9), np.uint8)
+    mask[4, 4] = 1
+    mask[0, 0] = 1
+    for pixels in (0, 1, 2):
+        expected = [[any(mask[j, i] for j in range(max(y - pixels, 0), y + pixels + 1) if j < 9
+                         for i in range(max(x - pixels, 0), x + pixels + 1) if i < 9) for x in range(9)] for y in range(9)]  # fmt: skip
+        assert (grow(mask, pixels) == np.array(expected)).all()
+    assert outline(mask).sum() == 8 + 3

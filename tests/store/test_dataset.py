@@ -1,0 +1,143 @@
+"""A Dataset gives back what was written, in any order, after any accident."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import pickle
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from coigan_aug.annotations import rle
+from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
+from coigan_aug.errors import DataError
+from coigan_aug.imaging import write_image
+from coigan_aug.store.dataset import Dataset, record_from, record_to
+from coigan_aug.store.index import scan_binary, scan_text
+from coigan_aug.store.writer import write_dataset
+
+CLASSES = (DefectClass(name="a", colour=(1, 2, 3), source_id=7), DefectClass(name="b ö", colour=(4, 5, 6)))
+
+
+@st.composite
+def records(draw: st.DrawFn) -> list[ImageRecord]:
+    made = []
+    for k in range(draw(st.integers(0, 6))):
+        height, width = draw(st.integers(1, 9)), draw(st.integers(1, 9))
+        masks = draw(st.lists(st.binary(min_size=height * width, max_size=height * width), max_size=3))
+        annotations = tuple(
+            Annotation(
+                label=draw(st.sampled_from(["a", "b ö"])),
+                rle=rle.encode(np.frombuffer(data, np.uint8).reshape(height, width) % 2),
+                attributes=draw(st.dictionaries(st.text(max_size=3), st.integers(-5, 10**12), max_size=2)),
+            )
+            for data in masks
+        )
+        name = f"{k}-{draw(st.text(st.characters(blacklist_categories=['Cs']), max_size=4))}"
+        made.append(ImageRecord(file=name, height=height, width=width, annotations=annotations, group=name[:2], split="train"))
+    return made
+
+
+@given(records=records(), binary=st.booleans(), order=st.randoms())
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_records_come_back_in_any_order_and_without_the_index(
+    tmp_path_factory: pytest.TempPathFactory, records: list[ImageRecord], binary: bool, order: random.Random
+) -> None:
+    folder = tmp_path_factory.mktemp("store")
+    dataset = write_dataset(folder, records, classes=CLASSES, image_root=folder, provenance={"x": 1}, binary=binary)
+    positions = list(range(len(records)))
+    order.shuffle(positions)
+    assert {k: dataset[k] for k in positions} == dict(enumerate(records))
+    assert dataset.classes == CLASSES
+    (folder / "records.idx").unlink()
+    assert list(Dataset(folder)) == records
+
+
+@given(records=records().filter(bool), binary=st.booleans(), share=st.floats(0, 1))
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_prefix_of_the_records_gives_its_longest_run_of_whole_records(
+    tmp_path_factory: pytest.TempPathFactory, records: list[ImageRecord], binary: bool, share: float
+) -> None:
+    folder = tmp_path_factory.mktemp("store")
+    write_dataset(folder, records, classes=CLASSES, image_root=folder, provenance={}, binary=binary)
+    data = (folder / "records.jsonl").read_bytes()
+    whole = np.fromfile(folder / "records.idx", "<i8")
+    cut = int(share * len(data))
+    (folder / "torn").write_bytes(data[:cut])
+    found = (scan_binary if binary else scan_text)(folder / "torn")
+    assert found.tolist() == whole[whole <= cut].tolist()
+
+
+def test_records_that_were_cut_off_are_not_opened_in_silence(toy_copy: Path) -> None:
+    path = toy_copy / "records.jsonl"
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(DataError, match="11 whole records, 12 are expected"):
+        Dataset(toy_copy)
+
+
+@pytest.fixture
+def toy_copy(toy: Dataset, tmp_path: Path) -> Path:
+    for path in toy.folder.iterdir():
+        if path.is_file():
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+    return tmp_path
+
+
+def test_a_folder_without_its_manifest_is_no_data_set(toy_copy: Path) -> None:
+    (toy_copy / "dataset.json").unlink()
+    with pytest.raises(DataError, match="holds no data set"):
+        Dataset(toy_copy)
+
+
+def test_another_format_version_is_refused(toy_copy: Path) -> None:
+    manifest = json.loads((toy_copy / "dataset.json").read_text())
+    (toy_copy / "dataset.json").write_text(json.dumps(manifest | {"format_version": 99}))
+    with pytest.raises(DataError, match="format version 99"):
+        Dataset(toy_copy)
+
+
+def test_a_stale_index_is_not_believed(toy_copy: Path, toy: Dataset) -> None:
+    offsets = np.fromfile(toy_copy / "records.idx", "<i8")
+    offsets[-1] += 5
+    offsets.tofile(toy_copy / "records.idx")
+    assert list(Dataset(toy_copy)) == list(toy)
+
+
+def _first(dataset: Dataset, answers: object) -> None:
+    answers.put(dataset[1])  # type: ignore[attr-defined]
+
+
+def test_a_dataset_is_pickled_as_its_folder_and_works_in_another_process(toy: Dataset) -> None:
+    assert len(pickle.dumps(toy)) < 500
+    context = multiprocessing.get_context("spawn")
+    answers = context.Queue()
+    child = context.Process(target=_first, args=(toy, answers))
+    child.start()
+    assert answers.get(timeout=60) == toy[1]
+    child.join()
+
+
+def test_image_and_masks_have_the_records_size(toy: Dataset) -> None:
+    assert toy.image(0).shape == (72, 96, 3)
+    masks = toy.masks(0)
+    assert sorted(masks) == ["line", "spot"]
+    assert masks["spot"].shape == (72, 96)
+    assert masks["spot"].sum() == rle.area(toy[0].annotations[0].rle)
+
+
+def test_an_image_of_another_size_is_refused(tmp_path: Path) -> None:
+    write_image(tmp_path / "x.png", np.zeros((4, 5), np.uint8))
+    record = ImageRecord(file="x.png", height=5, width=4)
+    dataset = write_dataset(tmp_path / "d", [record], classes=CLASSES, image_root=tmp_path, provenance={})
+    with pytest.raises(DataError, match="4 x 5 pixels, its record says 5 x 4"):
+        dataset.image(0)
+
+
+def test_record_values_are_plain_json() -> None:
+    record = ImageRecord(file="a", height=2, width=2, annotations=(Annotation(label="a", rle=rle.encode(np.eye(2))),))
+    assert record_from(json.loads(json.dumps(record_to(record)))) == record
