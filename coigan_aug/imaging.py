@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import cv2
 import numpy as np
@@ -16,6 +17,7 @@ from coigan_aug.files import write_bytes
 
 Pixels = NDArray[np.uint8]
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+_START = 65536
 MAX_PIXELS = 200_000_000
 _SIZE_MARKERS = frozenset({0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF})
 
@@ -37,7 +39,24 @@ def read_header(path: Path) -> Header:
         DataError: missing, empty, not an image, over 200 million pixels, CMYK, or more than 8 bits a channel.
     """
     with _opened(path) as stream:
-        start = stream.read(65536)
+        return _checked_header(path, stream.read(_START))
+
+
+def read_whole_header(path: Path) -> Header:
+    """Read an image's size and see that its end is there, opening it once.
+
+    Raises:
+        DataError: as `read_header` and `check_whole`.
+    """
+    with _opened(path) as stream:
+        start = stream.read(_START)
+        end = start if len(start) < _START else _end(stream)
+    header = _checked_header(path, start)
+    _check_end(path, start, end)
+    return header
+
+
+def _checked_header(path: Path, start: bytes) -> Header:
     if not start:
         raise DataError(f"{path} is empty (0 bytes).", remedy="Copy it again, or --skip-broken.")
     header = _jpeg_header(start) or _png_header(start) or _other_header(path)
@@ -50,7 +69,7 @@ def read_header(path: Path) -> Header:
     return header
 
 
-def _opened(path: Path):  # type: ignore[no-untyped-def]
+def _opened(path: Path) -> IO[bytes]:
     try:
         return path.open("rb")
     except (FileNotFoundError, IsADirectoryError) as error:
@@ -101,12 +120,20 @@ def check_whole(path: Path) -> None:
     """
     with _opened(path) as stream:
         start = stream.read(8)
-        stream.seek(0, 2)
-        stream.seek(max(0, stream.tell() - 4096))
-        end = stream.read()
+        end = _end(stream)
+    _check_end(path, start, end)
+
+
+def _end(stream: IO[bytes]) -> bytes:
+    stream.seek(0, 2)
+    stream.seek(max(0, stream.tell() - 4096))
+    return stream.read()
+
+
+def _check_end(path: Path, start: bytes, end: bytes) -> None:
     if start[:2] == b"\xff\xd8" and b"\xff\xd9" not in end:
         raise DataError(f"{path.name} is cut off (no end-of-image marker).", remedy="Copy it again, or --skip-broken.")
-    if start == b"\x89PNG\r\n\x1a\n" and b"IEND" not in end:
+    if start[:8] == b"\x89PNG\r\n\x1a\n" and b"IEND" not in end:
         raise DataError(f"{path.name} is cut off (no end chunk).", remedy="Copy it again, or --skip-broken.")
 
 

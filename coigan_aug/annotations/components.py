@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from coigan_aug.annotations import rle
+from coigan_aug.annotations.batches import intervals_many
 from coigan_aug.annotations.rle import Rle, Runs
 
 _BATCH = 100_000
@@ -47,12 +47,9 @@ def _column_runs(masks: Sequence[Rle], stride: int) -> tuple[Runs, Runs, Runs]:
     A pixel's number is column * stride + row, so that two free rows part the columns. Returns the runs as
     half-open intervals, ascending, and the mask each belongs to.
     """
-    pairs = [rle.intervals(mask) for mask in masks]
-    number = np.array([len(starts) for starts, _ in pairs])
-    height = np.repeat([max(mask.height, 1) for mask in masks], number)
-    base = np.repeat(np.cumsum([0] + [mask.width + 1 for mask in masks[:-1]]), number)
-    owner = np.repeat(np.arange(len(masks)), number)
-    starts, ends = (np.concatenate([pair[side] for pair in pairs]) for side in (0, 1))
+    starts, ends, owner = intervals_many(masks)
+    height = np.array([max(mask.height, 1) for mask in masks])[owner]
+    base = np.cumsum([0] + [mask.width + 1 for mask in masks[:-1]])[owner]
     kept = ends > starts
     starts, ends, height, base, owner = (values[kept] for values in (starts, ends, height, base, owner))
     left = starts // height

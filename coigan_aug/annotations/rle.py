@@ -34,7 +34,7 @@ def from_runs(height: int, width: int, runs: Runs | Sequence[int]) -> Rle:
         ValueError: a run is negative or the runs do not add up to height * width.
     """
     counts = np.asarray(runs, dtype=np.int64)
-    if counts.ndim != 1 or (counts < 0).any():
+    if counts.ndim != 1 or len(counts) == 0 or counts.min() < 0:
         raise ValueError("run lengths must be a list of numbers that are not negative")
     if int(counts.sum()) != height * width:
         raise ValueError(f"the runs cover {int(counts.sum())} pixels, the image has {height * width} ({height} x {width})")
@@ -43,7 +43,7 @@ def from_runs(height: int, width: int, runs: Runs | Sequence[int]) -> Rle:
 
 def _canonical(counts: Runs) -> Runs:
     """Join runs round a zero-length one and drop a trailing zero (the leading one stays: it is the count of zeros)."""
-    if not (counts[1:] == 0).any():
+    if counts[1:].all():
         return counts
     values = np.arange(len(counts)) % 2
     kept = counts > 0
@@ -56,23 +56,40 @@ def _canonical(counts: Runs) -> Runs:
 
 
 def _compress(counts: Runs) -> str:
-    """Write runs as COCO's string: differences to the run two before, 5 bits a character, low bits first."""
+    return compress(counts, np.zeros(1, np.int64))[0]
+
+
+def compress(counts: Runs, first: Runs) -> tuple[str, Runs]:
+    """Write the runs of one mask or several, one after the other, as COCO's string.
+
+    A run is written as its difference to the run two before (from a mask's fourth run on), 5 bits a character,
+    low bits first, signed; the sixth bit says that more follow.
+
+    Args:
+        first: where each mask's runs begin in `counts`.
+
+    Returns:
+        The string, and for each run where its characters end.
+    """
     numbers = counts.copy()
     numbers[3:] -= counts[1:-2]
-    columns = []
-    while True:
-        low = numbers & 31
-        numbers = numbers >> 5
-        more = np.where(low & 16 != 0, numbers != -1, numbers != 0)
-        columns.append((low, more))
-        if not more.any():
-            break
-        numbers = np.where(more, numbers, np.where(low & 16 != 0, -1, 0))
-    used = np.ones((len(columns), len(counts)), dtype=bool)
-    for k in range(1, len(columns)):
-        used[k] = used[k - 1] & columns[k - 1][1]
-    characters = np.stack([low + np.where(more, 32, 0) + 48 for low, more in columns])
-    return characters.T[used.T].astype(np.uint8).tobytes().decode("ascii")
+    for step in range(3):
+        own = first[first + step < len(counts)] + step
+        numbers[own] = counts[own]
+    reach = numbers ^ (numbers >> 63)
+    lengths = np.ones(len(numbers), np.int64)
+    bound = 16
+    while bound <= int(reach.max()):
+        lengths += reach >= bound
+        bound <<= 5
+    ends = np.cumsum(lengths)
+    out = np.empty(int(ends[-1]), np.uint8)
+    at = ends - lengths
+    while len(at):
+        more = lengths > 1
+        out[at] = (numbers & 31) + np.where(more, 80, 48)
+        at, numbers, lengths = at[more] + 1, numbers[more] >> 5, lengths[more] - 1
+    return str(out.tobytes(), "ascii"), ends
 
 
 def runs(rle: Rle) -> Runs:
@@ -81,22 +98,33 @@ def runs(rle: Rle) -> Runs:
     Raises:
         ValueError: the string is damaged or its runs do not add up to height * width.
     """
-    data = np.frombuffer(rle.counts.encode("latin-1", errors="replace"), np.uint8).astype(np.int64) - 48
-    if len(data) == 0 or (data < 0).any() or (data > 63).any() or data[-1] & 32:
+    data = np.frombuffer(rle.counts.encode("latin-1", errors="replace"), np.uint8) - np.uint8(48)
+    if len(data) == 0 or data.max() > 63 or data[-1] & 32:
         raise ValueError("the compressed RLE string is damaged")
-    ends = np.flatnonzero(data & 32 == 0)
-    starts = np.concatenate([[0], ends[:-1] + 1])
-    place = np.arange(len(data)) - np.repeat(starts, ends - starts + 1)
-    if place.max() > 11:
-        raise ValueError("the compressed RLE string is damaged: a number is too long")
-    numbers = np.add.reduceat((data & 31) << (5 * place), starts)
-    sign = data[ends] & 16 != 0
-    numbers = numbers - np.where(sign, np.int64(1) << (5 * (place[ends] + 1)), 0)
+    ends = np.flatnonzero(data < 32)
+    starts = np.empty_like(ends)
+    starts[0], starts[1:] = 0, ends[:-1] + 1
+    numbers = join_groups(data, starts, ends)
     for parity in (1, 2):
         numbers[parity::2] = np.cumsum(numbers[parity::2])
-    if (numbers < 0).any() or int(numbers.sum()) != rle.height * rle.width:
+    if numbers.min() < 0 or int(numbers.sum()) != rle.height * rle.width:
         raise ValueError(f"the RLE's runs do not add up to {rle.height} x {rle.width} pixels")
     return numbers
+
+
+def join_groups(data: NDArray[np.uint8], starts: Runs, ends: Runs) -> Runs:
+    """Put the 5-bit groups data[starts[k]] ... data[ends[k]] together to signed numbers."""
+    numbers = (data[starts] & 31).astype(np.int64)
+    shift, which = 5, np.flatnonzero(ends > starts)
+    while len(which):
+        if shift > 55:
+            raise ValueError("the compressed RLE string is damaged: a number is too long")
+        at = starts[which] + shift // 5
+        numbers[which] += (data[at] & 31).astype(np.int64) << shift
+        which = which[at < ends[which]]
+        shift += 5
+    bits = 5 * (ends - starts + 1)
+    return numbers - (((data[ends] & 16) != 0).astype(np.int64) << bits)
 
 
 def canonical(rle: Rle) -> Rle:
@@ -124,7 +152,8 @@ def decode(rle: Rle) -> Mask:
     """Decode to a mask, uint8 [H, W] of 0 and 1 (column-major in memory)."""
     counts = runs(rle)
     values = (np.arange(len(counts)) % 2).astype(np.uint8)
-    return np.repeat(values, counts).reshape((rle.width, rle.height)).T
+    columns: Mask = np.repeat(values, counts).reshape((rle.width, rle.height))
+    return columns.T
 
 
 def intervals(rle: Rle) -> tuple[Runs, Runs]:

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from coigan_aug.errors import DataError
 from coigan_aug.files import inside
 from coigan_aug.formats.source import Problems, ReadOptions, place
-from coigan_aug.imaging import SUFFIXES, check_whole, read_header
+from coigan_aug.imaging import SUFFIXES, read_whole_header
 
 
 class ImageFolder:
@@ -89,9 +89,7 @@ class ImageFolder:
         Raises:
             DataError: it is broken.
         """
-        file = self.root / path
-        header = read_header(file)
-        check_whole(file)
+        header = read_whole_header(self.root / path)
         if header.height < 1 or header.width < 1:
             raise DataError(f"{path} has no pixels ({header.height} x {header.width}).", remedy="--skip-broken leaves it out.")
         return header.height, header.width
@@ -123,47 +121,73 @@ def measure(
         return None
 
 
+class NamedImages:
+    """The images that a source names, found one by one.
+
+    Args:
+        folder: where to look.
+        file: the annotation file's name, for messages.
+    """
+
+    def __init__(self, folder: ImageFolder, file: str) -> None:
+        self.folder = folder
+        self.file = file
+        self._found: dict[str, str | None] = {}
+        self._rows: dict[str, int | None] = {}
+
+    def path(self, name: str, row: int | None) -> str | None:
+        """Return the path of a named image in the folder; None where it is missing.
+
+        Raises:
+            DataError: the name is refused (see `ImageFolder.find`).
+        """
+        if name not in self._found:
+            self._rows[name] = row
+            try:
+                self._found[name] = self.folder.find(name)
+            except DataError as error:
+                raise DataError(f"{place(self.file, row)}  {error.message}", remedy=error.remedy) from error
+        return self._found[name]
+
+    def finish(self, *, options: ReadOptions, problems: Problems) -> dict[str, str]:
+        """Return name -> path for all images found; missing ones that may be skipped are noted.
+
+        Raises:
+            DataError: one is missing and `options.skip_missing` is off, or two names mean one image.
+        """
+        missing = [name for name, path in self._found.items() if path is None]
+        if missing and not options.skip_missing:
+            others = len(self._found) - len(missing)
+            what = f"{missing[0]} ({place(self.file, self._rows[missing[0]])}) not found in {self.folder.root.name}/"
+            raise DataError(f"{what}; {others:,} others were.", remedy="--images DIR, or --skip-missing")
+        for name in missing:
+            what = f"{name} not found in {self.folder.root.name}/"
+            problems.add(what, file=self.file, row=self._rows[name], done="image left out")
+        paths = {name: path for name, path in self._found.items() if path is not None}
+        self._refuse_twins(paths)
+        return paths
+
+    def _refuse_twins(self, paths: Mapping[str, str]) -> None:
+        first: dict[str, str] = {}
+        for name, path in paths.items():
+            if path in first:
+                at = place(self.file, self._rows[name])
+                raise DataError(f"{at}  {name} and {first[path]} are the same image, {path}.")
+            first[path] = name
+
+
 def resolve(
     folder: ImageFolder, rows: Mapping[str, int | None], *, file: str, options: ReadOptions, problems: Problems
 ) -> dict[str, str]:
-    """Find the images that a source names: name -> path in the folder; missing ones that may be skipped are noted.
-
-    Args:
-        rows: each name and the line where it first stands.
-        file: the annotation file's name, for messages.
+    """Find the images that a source names, each with its line: name -> path in the folder.
 
     Raises:
-        DataError: one is missing and `options.skip_missing` is off, or a name is refused (see `ImageFolder.find`),
-            or two names mean one image.
+        DataError: as `NamedImages.path` and `finish`.
     """
-    found = {name: _find(folder, name, at=place(file, row)) for name, row in rows.items()}
-    missing = [name for name, path in found.items() if path is None]
-    if missing and not options.skip_missing:
-        first, others = missing[0], len(found) - len(missing)
-        what = f"{first} ({place(file, rows[first])}) not found in {folder.root.name}/; {others:,} others were."
-        raise DataError(what, remedy="--images DIR, or --skip-missing")
-    for name in missing:
-        problems.add(f"{name} not found in {folder.root.name}/", file=file, row=rows[name], done="image left out")
-    paths = {name: path for name, path in found.items() if path is not None}
-    _refuse_twins(paths, rows, file)
-    return paths
-
-
-def _find(folder: ImageFolder, name: str, *, at: str) -> str | None:
-    try:
-        return folder.find(name)
-    except DataError as error:
-        raise DataError(f"{at}  {error.message}", remedy=error.remedy) from error
-
-
-def _refuse_twins(paths: Mapping[str, str], rows: Mapping[str, int | None], file: str) -> None:
-    if len(set(paths.values())) == len(paths):
-        return
-    first: dict[str, str] = {}
-    for name, path in paths.items():
-        if path in first:
-            raise DataError(f"{place(file, rows[name])}  {name} and {first[path]} are the same image, {path}.")
-        first[path] = name
+    named = NamedImages(folder, file)
+    for name, row in rows.items():
+        named.path(name, row)
+    return named.finish(options=options, problems=problems)
 
 
 def open_images(annotations: Path, names: Iterable[str], *, options: ReadOptions, problems: Problems) -> tuple[ImageFolder, str]:

@@ -26,16 +26,23 @@ class Target:
         return place(self.file, self.number)
 
 
-def read_cell(cell: str, target: Target, *, options: ReadOptions, problems: Problems) -> rle.Rle | None:
-    """Turn a cell into a mask; None where nothing of it is left."""
+def read_cell(cell: str, target: Target, *, options: ReadOptions, problems: Problems) -> rle.Runs | None:
+    """Turn a cell into the mask's run lengths, COCO's way and canonical; None where nothing of it is left.
+
+    Raises:
+        DataError: it is not pairs of whole numbers, or leaves the image and `options.clip_rle` is off.
+    """
     numbers = _numbers(cell, target)
     starts, lengths = numbers[0::2] - 1, numbers[1::2]
     pixels = target.height * target.width
-    plain = starts[0] >= 0 and numbers.max() <= pixels and lengths.min() > 0
-    if plain and (starts[1:] >= starts[:-1] + lengths[:-1]).all() and starts[-1] + lengths[-1] <= pixels:
-        edges = np.stack([starts, starts + lengths], axis=1).ravel()
-        return rle.from_runs(target.height, target.width, np.diff(edges, prepend=0, append=pixels))
-    return _odd_mask(starts, lengths, target, options=options, problems=problems)
+    ends = starts + lengths
+    counts = np.empty(len(numbers) + 1, np.int64)
+    counts[0], counts[1::2], counts[-1] = starts[0], lengths, pixels - ends[-1]
+    np.subtract(starts[1:], ends[:-1], out=counts[2:-1:2])
+    if counts[1:-1].min() > 0 <= min(counts[0], counts[-1]) and numbers.max() <= pixels:
+        return counts if counts[-1] else counts[:-1]
+    mask = _odd_mask(starts, lengths, target, options=options, problems=problems)
+    return None if mask is None else rle.runs(mask)
 
 
 def _numbers(cell: str, target: Target) -> rle.Runs:

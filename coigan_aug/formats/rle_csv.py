@@ -9,13 +9,15 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from coigan_aug.annotations import rle
+from coigan_aug.annotations.batches import from_runs_many
 from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.files import atomic_write
-from coigan_aug.formats.image_folder import ImageFolder, measure, open_images, resolve
+from coigan_aug.formats.image_folder import ImageFolder, NamedImages, measure, open_images
 from coigan_aug.formats.rle_cells import Target, read_cell, write_cell
 from coigan_aug.formats.source import Problems, ReadOptions, Source, make_classes, output_ids, place, whole_number
 
@@ -23,6 +25,8 @@ LOSES = "class names (their ids stay), and which masks of one class in an image 
 _EMPTY = frozenset({"", "-1", "nan", "none", "null", "1 0"})
 _NOTHING = frozenset({"", "nan", "none", "null"})
 _JOINED = "imageid_classid"
+_SAMPLED = 2000
+_BATCH = 64
 _NEEDED = "Columns needed: ImageId, ClassId, EncodedPixels, or ImageId_ClassId, EncodedPixels."
 
 
@@ -36,11 +40,15 @@ class _Row:
 
 @dataclass
 class _Table:
-    """What the CSV said: sizes of the images measured so far, and for each image the masks of its classes."""
+    """What the CSV said: sizes of the images measured so far, and for each image the masks of its classes.
+
+    `waiting` holds rows whose runs are not compressed yet: image, class, target and runs.
+    """
 
     sizes: dict[str, tuple[int, int] | None] = field(default_factory=dict)
     masks: dict[str, dict[str, rle.Rle]] = field(default_factory=dict)
     labels: dict[str, None] = field(default_factory=dict)
+    waiting: list[tuple[str, str, Target, rle.Runs]] = field(default_factory=list)
 
 
 def sniff(path: Path) -> str | None:
@@ -62,12 +70,11 @@ def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
         DataError: a column is missing, a row is malformed or does not fit its image, a class is unknown,
             an image is missing or broken; the last two unless an option says otherwise.
     """
-    first: dict[str, int | None] = {}
-    for row in _rows(path):
-        first.setdefault(row.name, row.number)
-    folder, where = open_images(path, first, options=options, problems=problems)
-    paths = resolve(folder, first, file=path.name, options=options, problems=problems)
-    table = _read_masks(path, folder, paths, options=options, problems=problems)
+    sample = dict.fromkeys(row.name for row in islice(_rows(path), _SAMPLED))
+    folder, where = open_images(path, sample, options=options, problems=problems)
+    named = NamedImages(folder, path.name)
+    table = _read_masks(path, named, options=options, problems=problems)
+    paths = named.finish(options=options, problems=problems)
     classes = _classes(table.labels, options)
     images = sorted(set(folder.images()) | set(paths.values()))
     _note_masks(folder, paths, problems)
@@ -172,38 +179,48 @@ def _bound(
 # Masks
 
 
-def _read_masks(
-    path: Path, folder: ImageFolder, paths: dict[str, str], *, options: ReadOptions, problems: Problems
-) -> _Table:
+def _read_masks(path: Path, named: NamedImages, *, options: ReadOptions, problems: Problems) -> _Table:
     table = _Table()
     for row in _rows(path):
-        image = paths.get(row.name)
+        image = named.path(row.name, row.number)
         if image is None:
             continue
         if image not in table.sizes:
             said = place(path.name, row.number)
-            table.sizes[image] = measure(folder, image, options=options, problems=problems, said=said)
+            table.sizes[image] = measure(named.folder, image, options=options, problems=problems, said=said)
         size = table.sizes[image]
-        if size is not None and (row.label or row.cell.lower() not in _EMPTY):
-            _add_row(table, image, row, Target(path.name, row.number, row.name, *size), options, problems)
+        if size is not None:
+            _add_row(table, image, row, Target(path.name, row.number, row.name, *size), options=options, problems=problems)
+    _compress(table, problems)
     return table
 
 
 def _add_row(
-    table: _Table, image: str, row: _Row, target: Target, options: ReadOptions, problems: Problems
+    table: _Table, image: str, row: _Row, target: Target, *, options: ReadOptions, problems: Problems
 ) -> None:
-    if row.label.lower() in _NOTHING and row.cell.lower() in _EMPTY:
+    empty = row.cell.lower() in _EMPTY
+    if empty and row.label.lower() in _NOTHING:
         return
     label = _label(row.label, target.place, options)
     table.labels[label] = None
-    mask = None if row.cell.lower() in _EMPTY else read_cell(row.cell, target, options=options, problems=problems)
-    if mask is None:
-        return
-    own = table.masks.setdefault(image, {})
-    if label in own:
-        problems.add(f"{row.name} has class {row.label} twice", file=target.file, row=row.number, done="masks joined")
-        mask = rle.union([own[label], mask])
-    own[label] = mask
+    runs = None if empty else read_cell(row.cell, target, options=options, problems=problems)
+    if runs is not None:
+        table.waiting.append((image, label, target, runs))
+    if len(table.waiting) >= _BATCH:
+        _compress(table, problems)
+
+
+def _compress(table: _Table, problems: Problems) -> None:
+    """Turn the rows that wait into compressed masks; a second row of an image and class joins the first."""
+    targets = [target for _, _, target, _ in table.waiting]
+    masks = from_runs_many([(target.height, target.width) for target in targets], [runs for *_, runs in table.waiting])
+    for (image, label, target, _), mask in zip(table.waiting, masks, strict=True):
+        own = table.masks.setdefault(image, {})
+        if label in own:
+            what = f"{target.name} has class {label} twice"
+            problems.add(what, file=target.file, row=target.number, done="masks joined")
+        own[label] = rle.union([own[label], mask]) if label in own else mask
+    table.waiting.clear()
 
 
 # Classes and records

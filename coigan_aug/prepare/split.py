@@ -1,0 +1,111 @@
+"""The fair split: whole groups to train and test, every class at the wanted share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coigan_aug import rng as streams
+
+Counts = NDArray[np.int64]
+Shares = NDArray[np.float64]
+PASSES = 6
+
+
+def split_groups(groups: Sequence[str], counts: Counts, *, share: float, seed: int) -> list[str]:
+    """Return "train" or "test" for each image; a group is never torn, and `share` of every class goes to train.
+
+    Defect-free images are balanced like a class of their own, and so is the number of images. Groups that hold much
+    of a class are placed first, each where it brings the shares nearest to the target; then single groups move while
+    that helps. A class that has two groups or more is on both sides. The result depends on the seed, the groups and
+    the counts, not on the order of the images.
+
+    The thesis' splitter (4.2.3) adds the classes up before it compares, so it balances their sum and no class of its own.
+
+    Args:
+        counts: objects of each class in each image, [N, K].
+        share: of the images and of each class that train should get, 0..1.
+    """
+    names = sorted(set(groups))
+    if not names:
+        return []
+    place = {name: k for k, name in enumerate(names)}
+    totals = np.zeros((len(names), counts.shape[1] + 2), np.float64)
+    clean = (counts.sum(axis=1) == 0).astype(np.int64)
+    columns = np.column_stack([counts, clean, np.ones(len(groups), np.int64)])
+    np.add.at(totals, [place[name] for name in groups], columns)
+    in_train = _assign(totals, share, streams.generator(seed, "split").permutation(len(names)))
+    return ["train" if in_train[place[name]] else "test" for name in groups]
+
+
+def _assign(totals: Shares, share: float, order: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Choose the groups [G, C] that go to train."""
+    if share >= 1 or share <= 0:
+        return np.full(len(totals), share >= 1)
+    whole = totals.sum(axis=0)
+    parts = totals / np.where(whole > 0, whole, 1)
+    order = order[np.argsort(-parts[order].max(axis=1), kind="stable")]
+    in_train, train, test = np.zeros(len(totals), bool), np.zeros(totals.shape[1]), np.zeros(totals.shape[1])
+    for group in order:
+        part = parts[group]
+        in_train[group] = _short(train, part, share) >= _short(test, part, 1 - share)
+        side = train if in_train[group] else test
+        side += part
+    several = (parts > 0).sum(axis=0) > 1
+    for _ in range(PASSES):
+        if not _improve(in_train, train, parts, share, several, order):
+            break
+    return in_train
+
+
+def _short(reached: Shares, part: Shares, share: float) -> float:
+    """Return how far a side is from its share in the classes that a group holds, weighted by how much it holds."""
+    return float(((share - reached) / share * part).sum())
+
+
+def _improve(
+    in_train: NDArray[np.bool_], train: Shares, parts: Shares, share: float, several: NDArray[np.bool_], order: NDArray[np.int64]
+) -> bool:
+    """Move each group to the other side where that brings the shares nearer; tell whether any moved."""
+    moved, cost = False, _cost(train, share, several)
+    for group in order:
+        after = train - parts[group] if in_train[group] else train + parts[group]
+        new = _cost(after, share, several)
+        if new < cost - 1e-12:
+            train[:], cost, moved = after, new, True
+            in_train[group] = not in_train[group]
+    return moved
+
+
+def _cost(train: Shares, share: float, several: NDArray[np.bool_]) -> float:
+    """Return the squared deviations from the share; a class that is missing on one side without need costs 1 more."""
+    one_sided = several & ((train < 1e-9) | (train > 1 - 1e-9))
+    return float(((train - share) ** 2 * (several | (train > 0))).sum() + one_sided.sum())
+
+
+def reached_shares(counts: Counts, split: Sequence[str]) -> Shares:
+    """Return the share of each class's objects that went to train, [K]; NaN for a class without objects."""
+    train = counts[np.array(split) == "train"].sum(axis=0).astype(np.float64)
+    total = counts.sum(axis=0).astype(np.float64)
+    return np.divide(train, total, out=np.full(len(total), np.nan), where=total > 0)
+
+
+def siblings_across(groups: Sequence[str], split: Sequence[str]) -> float:
+    """Return the share of test images that have an image of their group in train (0..1; 0 without test images)."""
+    train = {group for group, side in zip(groups, split, strict=True) if side == "train"}
+    test = [group for group, side in zip(groups, split, strict=True) if side == "test"]
+    return sum(group in train for group in test) / len(test) if test else 0.0
+
+
+def siblings_if_random(groups: Sequence[str], *, share: float, seed: int, draws: int = 20) -> float:
+    """Return what `siblings_across` would be, on average, if single images were split at random."""
+    count = len(groups)
+    drawn = []
+    for draw in range(draws):
+        order = streams.generator(seed, "random split", draw).permutation(count)
+        split = np.full(count, "test", dtype=object)
+        split[order[: round(share * count)]] = "train"
+        drawn.append(siblings_across(groups, split.tolist()))
+    return float(np.mean(drawn))
