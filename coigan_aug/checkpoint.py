@@ -25,6 +25,7 @@ from coigan_aug.settings import Settings
 from coigan_aug.store.dataset import class_from, class_to
 
 State = dict[str, Any]
+METADATA = "coigan-aug"
 
 
 def save_state(folder: Path, state: State, *, images: int, keep: int) -> Path:
@@ -76,12 +77,13 @@ class GeneratorFile:
 
 def save_generator(path: Path, generator: Inpainter, *, settings: Settings, classes: Sequence[DefectClass], images: int) -> None:
     """Write the weights as safetensors with settings, classes and training length beside them."""
-    metadata = {
+    about = {
         "program": f"coigan-aug {__version__}",
-        "settings": json.dumps(settings_to_dict(settings)),
-        "classes": json.dumps([class_to(item) for item in classes]),
-        "images": str(images),
+        "settings": settings_to_dict(settings),
+        "classes": [class_to(item) for item in classes],
+        "images": images,
     }
+    metadata = {METADATA: json.dumps(about)}  # one key: the library writes several in random order
     tensors = {name: value.detach().cpu().contiguous() for name, value in generator.state_dict().items()}
     write_bytes(path, save(tensors, metadata=metadata))
 
@@ -96,12 +98,12 @@ def load_generator(path: Path) -> GeneratorFile:
         raise DataError(f"{path} does not exist.", remedy="Train one with: coigan-aug train")
     try:
         with safe_open(path, framework="pt") as stream:
-            metadata = stream.metadata() or {}
+            about = json.loads((stream.metadata() or {})[METADATA])
             tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
-        settings = settings_from_dict(json.loads(metadata["settings"]), where=str(path))
-        classes = tuple(class_from(value) for value in json.loads(metadata["classes"]))
+        settings = settings_from_dict(about["settings"], where=str(path))
+        classes = tuple(class_from(value) for value in about["classes"])
         generator = build_generator(settings.model, len(classes))
         generator.load_state_dict({name: value.to(torch.float32) if value.is_floating_point() else value for name, value in tensors.items()})
-        return GeneratorFile(generator.eval(), settings, classes, int(metadata["images"]), sha256(path))
+        return GeneratorFile(generator.eval(), settings, classes, about["images"], sha256(path))
     except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
         raise DataError(f"{path} is not a generator file that can be read: {error}") from error

@@ -63,7 +63,9 @@ def _checked_header(path: Path, start: bytes) -> Header:
     if header.height * header.width > MAX_PIXELS:
         raise DataError(f"{path} says it is {header.height} x {header.width} pixels, over the limit of {MAX_PIXELS:,}.")
     if header.bits > 8:
-        raise DataError(f"{path} has {header.bits} bits a channel.", remedy="Convert it to 8 bits; nothing is scaled unasked.")
+        raise DataError(
+            f"{path} has {header.bits} bits a channel.", remedy="Convert it to 8 bits; nothing is scaled unasked."
+        )
     if header.channels == 4 and start[:2] == b"\xff\xd8":
         raise DataError(f"{path} is a CMYK image.", remedy="Convert it to RGB or grey.")
     return header
@@ -109,7 +111,9 @@ def _other_header(path: Path) -> Header:
             bits = 16 if image.mode.startswith(("I", "F")) else 8
             return Header(image.height, image.width, len(image.getbands()), bits)
     except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path} is not an image that can be read.", remedy="Copy it again, or --skip-broken.") from error
+        raise DataError(
+            f"{path} is not an image that can be read.", remedy="Copy it again, or --skip-broken."
+        ) from error
 
 
 def check_whole(path: Path) -> None:

@@ -48,7 +48,9 @@ def make(folder: Path, *, images: int) -> None:
     with (folder / "train.csv").open("w") as stream:
         stream.write("ImageId,ClassId,EncodedPixels\n")
         for k in range(images * ROWS // IMAGES):
-            stream.write(f"{k % defective * images // defective:05d}.jpg,{1 + k // defective * 2 + k % 2},{cell(random)}\n")
+            stream.write(
+                f"{k % defective * images // defective:05d}.jpg,{1 + k // defective * 2 + k % 2},{cell(random)}\n"
+            )
 
 
 def cell(random: np.random.Generator) -> str:
@@ -154,7 +156,16 @@ def main() -> None:
     else:
         folder = Path(tempfile.mkdtemp(prefix="bench-import-"))
         try:
-            child = [sys.executable, __file__, "--only", "make", "--folder", str(folder), "--images", str(options.images)]
+            child = [
+                sys.executable,
+                __file__,
+                "--only",
+                "make",
+                "--folder",
+                str(folder),
+                "--images",
+                str(options.images),
+            ]
             subprocess.run(child, check=True)
             compare(folder, repeats=options.repeats)
         finally:

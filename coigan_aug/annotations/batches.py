@@ -41,18 +41,28 @@ def intervals_many(masks: Sequence[Rle]) -> tuple[Runs, Runs, Runs]:
     numbers = join_groups(data, starts, ends)
     stops = np.searchsorted(ends, np.cumsum([len(mask.counts) for mask in masks]) - 1) + 1
     lengths = np.diff(stops, prepend=0)
-    local = np.arange(len(numbers)) - np.repeat(stops - lengths, lengths)
-    owner = np.repeat(np.arange(len(masks)), lengths)
-    for own in (local % 2 == 1, (local % 2 == 0) & (local > 0)):
-        numbers[own] = _running_sum(numbers[own], owner[own])
-    edges = _running_sum(numbers, owner)
-    solid = np.flatnonzero(local % 2 == 1)
-    return edges[solid - 1], edges[solid], owner[solid]
+    edges, first = _edges(numbers, lengths)
+    before = np.repeat(edges[first] - numbers[stops - lengths], lengths // 2)
+    owner = np.repeat(np.arange(len(masks)), lengths // 2)
+    solid = np.arange(len(owner)) * 2 + np.repeat(first - 2 * (np.cumsum(lengths // 2) - lengths // 2), lengths // 2)
+    return edges[solid] - before, edges[solid + 1] - before, owner
 
 
-def _running_sum(values: Runs, owner: Runs) -> Runs:
-    """Sum up along `values`, anew for each owner."""
-    total = np.cumsum(values)
-    first = np.flatnonzero(np.diff(owner, prepend=-1))
-    before = (total - values)[first]
-    return total - np.repeat(before, np.diff(np.append(first, len(values))))
+def _edges(numbers: Runs, lengths: Runs) -> tuple[Runs, Runs]:
+    """Undo the differences of each mask's runs and sum the runs up, over all masks; return where each mask begins too.
+
+    Runs go in pairs (zeros, ones); a mask of an odd number of runs gets one of 0 behind it.
+    """
+    pairs = (lengths + 1) // 2
+    first = 2 * (np.cumsum(pairs) - pairs)
+    padded = np.zeros(2 * int(pairs.sum()), np.int64)
+    odd = np.cumsum(lengths % 2) - lengths % 2
+    padded[np.arange(len(numbers)) + np.repeat(odd, lengths)] = numbers
+    third = first[lengths > 2] + 2
+    padded[third] -= padded[third - 2]
+    sums = np.cumsum(padded.reshape(-1, 2), axis=0)
+    rows = first[1:] // 2
+    sums -= np.repeat(np.concatenate([np.zeros((1, 2), np.int64), sums[rows - 1]]), pairs, axis=0)
+    runs = sums.ravel()
+    runs[(first + 2 * pairs - 1)[lengths % 2 == 1]] = 0
+    return np.cumsum(runs), first

@@ -50,10 +50,11 @@ def _column_runs(masks: Sequence[Rle], stride: int) -> tuple[Runs, Runs, Runs]:
     starts, ends, owner = intervals_many(masks)
     height = np.array([max(mask.height, 1) for mask in masks])[owner]
     base = np.cumsum([0] + [mask.width + 1 for mask in masks[:-1]])[owner]
-    kept = ends > starts
-    starts, ends, height, base, owner = (values[kept] for values in (starts, ends, height, base, owner))
     left = starts // height
     columns = (ends - 1) // height - left + 1
+    if len(columns) == 0 or int(columns.max()) == 1:
+        shift = (base + left) * stride - left * height
+        return starts + shift, ends + shift, owner
     step = np.arange(int(columns.sum())) - np.repeat(np.cumsum(columns) - columns, columns)
     starts, ends, height, base, left, owner = (
         np.repeat(values, columns) for values in (starts, ends, height, base, left, owner)

@@ -81,7 +81,7 @@ def fill_centres(polygons: Sequence[Points], *, height: int, width: int) -> Rle:
 
 
 def trace_centres(mask: Rle) -> list[NDArray[np.int32]]:
-    """Trace a mask into polygons [n, 2] of (x, y) pixel centres whose filled union, by `fill_centres`, is the mask again.
+    """Trace a mask into polygons [n, 2] of (x, y) pixel centres; their union by `fill_centres` is the mask again.
 
     Polygons can't have holes, so a part with holes is cut into pieces without at the holes' columns. Parts of one or
     two pixels have their vertices repeated, since readers skip polygons of fewer than 3 points.

@@ -37,7 +37,9 @@ def from_runs(height: int, width: int, runs: Runs | Sequence[int]) -> Rle:
     if counts.ndim != 1 or len(counts) == 0 or counts.min() < 0:
         raise ValueError("run lengths must be a list of numbers that are not negative")
     if int(counts.sum()) != height * width:
-        raise ValueError(f"the runs cover {int(counts.sum())} pixels, the image has {height * width} ({height} x {width})")
+        raise ValueError(
+            f"the runs cover {int(counts.sum())} pixels, the image has {height * width} ({height} x {width})"
+        )
     return Rle(height, width, _compress(_canonical(counts)))
 
 
@@ -124,7 +126,7 @@ def join_groups(data: NDArray[np.uint8], starts: Runs, ends: Runs) -> Runs:
         which = which[at < ends[which]]
         shift += 5
     bits = 5 * (ends - starts + 1)
-    return numbers - (((data[ends] & 16) != 0).astype(np.int64) << bits)
+    return np.asarray(numbers - (((data[ends] & 16) != 0).astype(np.int64) << bits), dtype=np.int64)
 
 
 def canonical(rle: Rle) -> Rle:
@@ -152,8 +154,8 @@ def decode(rle: Rle) -> Mask:
     """Decode to a mask, uint8 [H, W] of 0 and 1 (column-major in memory)."""
     counts = runs(rle)
     values = (np.arange(len(counts)) % 2).astype(np.uint8)
-    columns: Mask = np.repeat(values, counts).reshape((rle.width, rle.height))
-    return columns.T
+    columns = np.repeat(values, counts).reshape((rle.width, rle.height))
+    return np.asarray(columns.T, dtype=np.uint8)
 
 
 def intervals(rle: Rle) -> tuple[Runs, Runs]:

@@ -76,7 +76,9 @@ def _table(report: ImportReport) -> Table:
         numbers = (row.images, row.objects, round(row.median_pixels), row.train, row.test)
         table.add_row(row.name, *(f"{number:,}" for number in numbers))
     table.add_section()
-    table.add_row("all images", f"{report.images:,}", f"{report.objects:,}", "", f"{report.train:,}", f"{report.test:,}")
+    table.add_row(
+        "all images", f"{report.images:,}", f"{report.objects:,}", "", f"{report.train:,}", f"{report.test:,}"
+    )
     return table
 
 
@@ -89,7 +91,8 @@ def _lines(report: ImportReport) -> Iterator[str]:
             yield f"  ... and {len(report.problems) - _SHOWN:,} more"
     if report.groups:
         shares = f"{report.leakage:.0%}; a random split: {report.random_leakage:.0%}"
-        yield f"{report.groups:,} groups ({report.grouped:,} images) of near-duplicates kept together in the split"
+        kind = " of near-duplicate images" if report.grouping == "near-duplicates" else ""
+        yield f"{report.groups:,} groups{kind} ({report.grouped:,} images) kept together in the split"
         yield f"  (share of test images with a sibling in train: {shares})"
     if not report.defect_free:
         yield "No image is free of defects: training needs clean surface to draw on. Add such images if you have some."

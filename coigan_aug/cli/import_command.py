@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Optional
 
 import typer
 
@@ -12,10 +11,10 @@ from coigan_aug.cli.workspace import AS_JSON, QUIET, WORKSPACE, Workspace, comma
 
 def import_dataset_command(
     source: Path = typer.Argument(..., help="Annotation file (COCO JSON, RLE CSV, line-json), or folder of masks."),
-    images: Optional[Path] = typer.Option(None, help="Folder of the images. Default: found beside SOURCE."),
-    format: Optional[str] = typer.Option(None, help="coco, severstal, line-json, mask-folder. Default: looked up."),
-    classes: Optional[str] = typer.Option(None, help="Class names: a,b,c or a=1,b=2 or a=#ff0000. Default: SOURCE's."),
-    group_by: Optional[str] = typer.Option(
+    images: Path | None = typer.Option(None, help="Folder of the images. Default: found beside SOURCE."),
+    format: str | None = typer.Option(None, help="coco, severstal, line-json, mask-folder. Default: looked up."),
+    classes: str | None = typer.Option(None, help="Class names: a,b,c or a=1,b=2 or a=#ff0000. Default: SOURCE's."),
+    group_by: str | None = typer.Option(
         None, help="Regex over file names (group 1 names the group), or none. Default: near-duplicates are found."
     ),
     split: float = typer.Option(0.8, help="Share of the training images, 0-1. Default: 0.8."),
@@ -23,7 +22,9 @@ def import_dataset_command(
     clip_rle: bool = typer.Option(False, "--clip-rle", help="Cut runs that leave the image. Default: an error."),
     skip_missing: bool = typer.Option(False, "--skip-missing", help="Leave out missing images. Default: an error."),
     skip_broken: bool = typer.Option(False, "--skip-broken", help="Leave out broken images. Default: an error."),
-    strict: bool = typer.Option(False, "--strict", help="Make the first problem an error. Default: problems are noted."),
+    strict: bool = typer.Option(
+        False, "--strict", help="Make the first problem an error. Default: problems are noted."
+    ),
     overwrite: bool = typer.Option(False, "--overwrite", help="Replace the data set that is there. Default: refuse."),
     binary: bool = typer.Option(False, "--binary", help="Store packed binary JSON. Default: text."),
     workspace: Path = WORKSPACE,

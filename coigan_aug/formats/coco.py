@@ -59,12 +59,14 @@ def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
         classes=classes,
         image_root=folder.root,
         count=len(images),
-        records=_records(path.name, images, own, labels, folder, paths, options, problems),
+        records=_records(
+            path.name, images, own, labels=labels, folder=folder, paths=paths, options=options, problems=problems
+        ),
     )
 
 
 def write(out: Path, records: Iterable[ImageRecord], *, classes: Sequence[DefectClass]) -> Path:
-    """Write `out/annotations.json`, streaming: compressed run lengths with iscrowd 0, area and box of the mask, ids from 1.
+    """Write `out/annotations.json`: compressed run lengths with iscrowd 0, area and box of the mask, ids from 1.
 
     Category ids are those of the source where all are whole numbers, else 1, 2, ... Masks without pixels are left out.
     """
@@ -240,6 +242,7 @@ def _records(
     file: str,
     images: Mapping[int | str, _Item],
     own: dict[int | str, list[_Item]],
+    *,
     labels: Mapping[int | str, str],
     folder: ImageFolder,
     paths: Mapping[str, str],
@@ -253,7 +256,7 @@ def _records(
             continue
         _check_size(item, size, file)
         at = Place(file, f"{file}: annotation", item["file_name"], *size)
-        found = [_annotation(value, labels, at, options, problems) for value in own.pop(number, [])]
+        found = [_annotation(value, labels, at, options=options, problems=problems) for value in own.pop(number, [])]
         annotations = tuple(annotation for annotation in found if annotation is not None)
         source = {"id": number} | ({"name": item["file_name"]} if item["file_name"] != path else {})
         yield ImageRecord(file=path, height=size[0], width=size[1], annotations=annotations, source=source)
@@ -264,12 +267,12 @@ def _check_size(item: _Item, size: tuple[int, int], file: str) -> None:
     if said == size:
         return
     turned = " Was it turned (EXIF) or annotated in another orientation?" if said == size[::-1] else ""
-    what = f"{item['file_name']} is {size[0]} x {size[1]} pixels (height x width), {file} says {said[0]} x {said[1]}.{turned}"
-    raise DataError(what, remedy="Use the images that were annotated.")
+    what = f"{item['file_name']} is {size[0]} x {size[1]} pixels (height x width), {file} says {said[0]} x {said[1]}."
+    raise DataError(what + turned, remedy="Use the images that were annotated.")
 
 
 def _annotation(
-    item: _Item, labels: Mapping[int | str, str], at: Place, options: ReadOptions, problems: Problems
+    item: _Item, labels: Mapping[int | str, str], at: Place, *, options: ReadOptions, problems: Problems
 ) -> Annotation | None:
     here = replace(at, text=f"{at.text} {item.get('id', '(no id)')!r}")
     mask = mask_of(item["segmentation"], here, options=options, problems=problems)

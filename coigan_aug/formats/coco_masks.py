@@ -86,7 +86,8 @@ def _from_polygons(value: list[Any], at: Place, problems: Problems) -> rle.Rle |
     if far > max(at.width, at.height):
         raise DataError(f"{at.text}: a polygon reaches {far:.0f} px out of {at.image} ({at.height} x {at.width}).")
     if far > _MARGIN:
-        problems.add(f"{at.text} of {at.image}: a polygon reaches {far:.0f} px out of the image", file=at.file, done="cut")
+        what = f"{at.text} of {at.image}: a polygon reaches {far:.0f} px out of the image"
+        problems.add(what, file=at.file, done="cut")
     return fill_coco(points, height=at.height, width=at.width)
 
 

@@ -25,7 +25,9 @@ def detect(path: Path) -> tuple[str, str]:
         DataError: it does not exist, or is of no format known here; the message says what was seen.
     """
     if not path.exists():
-        raise DataError(f"{path} does not exist.", remedy="Name the annotation file, or the folder of images and masks.")
+        raise DataError(
+            f"{path} does not exist.", remedy="Name the annotation file, or the folder of images and masks."
+        )
     for name, module in FORMATS.items():
         description = module.sniff(path)
         if description:
@@ -47,7 +49,9 @@ def open_source(path: Path, *, options: ReadOptions, problems: Problems, name: s
         raise UsageError(f"There is no format {name!r}.", remedy=f"--format {' | '.join(FORMATS)}")
     chosen = name or detect(path)[0]
     if not path.exists():
-        raise DataError(f"{path} does not exist.", remedy="Name the annotation file, or the folder of images and masks.")
+        raise DataError(
+            f"{path} does not exist.", remedy="Name the annotation file, or the folder of images and masks."
+        )
     source: Source = FORMATS[chosen].read(path, options=options, problems=problems)
     return source
 

@@ -42,7 +42,7 @@ class ImageFolder:
             problems.add(many, file=f"{root.name}/", done="left out")
 
     def _walk(self, folder: str) -> Iterator[str]:
-        with os.scandir(os.path.join(self.root, folder)) as entries:
+        with os.scandir(self.root / folder) as entries:
             for entry in sorted(entries, key=lambda found: found.name):
                 path = folder + entry.name
                 if entry.is_symlink() and not self._stays(entry):
@@ -76,8 +76,8 @@ class ImageFolder:
         candidates = self._named.get(plain.rpartition("/")[2], [])
         fitting = [path for path in candidates if f"/{path}".endswith(f"/{plain}") or f"/{plain}".endswith(f"/{path}")]
         if len(fitting) > 1:
-            two = f"{fitting[0]} and {fitting[1]}"
-            raise DataError(f"the image name {name} fits {two} in {self.root}.", remedy="Name the folder too, or --images DIR")
+            what = f"the image name {name} fits {fitting[0]} and {fitting[1]} in {self.root}."
+            raise DataError(what, remedy="Name the folder too, or --images DIR")
         return fitting[0] if fitting else None
 
     def __contains__(self, path: str) -> bool:
@@ -91,7 +91,9 @@ class ImageFolder:
         """
         header = read_whole_header(self.root / path)
         if header.height < 1 or header.width < 1:
-            raise DataError(f"{path} has no pixels ({header.height} x {header.width}).", remedy="--skip-broken leaves it out.")
+            raise DataError(
+                f"{path} has no pixels ({header.height} x {header.width}).", remedy="--skip-broken drops it."
+            )
         return header.height, header.width
 
 
@@ -190,7 +192,9 @@ def resolve(
     return named.finish(options=options, problems=problems)
 
 
-def open_images(annotations: Path, names: Iterable[str], *, options: ReadOptions, problems: Problems) -> tuple[ImageFolder, str]:
+def open_images(
+    annotations: Path, names: Iterable[str], *, options: ReadOptions, problems: Problems
+) -> tuple[ImageFolder, str]:
     """Open the folder that holds the named images, and say in words where it was found.
 
     Without `options.images` it is the folder beside the annotation file that holds most of the names, else the

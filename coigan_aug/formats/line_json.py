@@ -100,9 +100,7 @@ def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
     )
 
 
-def write(
-    out: Path, records: Iterable[ImageRecord], *, classes: Sequence[DefectClass], binary: bool = False
-) -> Path:
+def write(out: Path, records: Iterable[ImageRecord], *, classes: Sequence[DefectClass], binary: bool = False) -> Path:
     """Write image records, the index and `params.json` (which names the labels) to a folder; return the records' file.
 
     Labels are the classes' positions from 0, as the thesis' program expects them. Images are named relative to
@@ -246,9 +244,7 @@ def _check_shape(value: Values, at: _Place) -> None:
         raise DataError(f"{at.text}  the shape is {shape}, {at.image} is {size} (height x width).")
 
 
-def _mask(
-    polygon: Values, at: _Place, options: ReadOptions, *, problems: Problems, border: _Border
-) -> Rle | None:
+def _mask(polygon: Values, at: _Place, options: ReadOptions, *, problems: Problems, border: _Border) -> Rle | None:
     parts = _parts(polygon.get("points"), at)
     usable = [_inside(part, at, options, problems=problems, border=border) for part in parts if len(part) >= 3]
     if len(usable) < len(parts):
@@ -269,9 +265,7 @@ def _parts(value: Any, at: _Place) -> list[Points]:
     return arrays
 
 
-def _inside(
-    part: Points, at: _Place, options: ReadOptions, *, problems: Problems, border: _Border
-) -> Points:
+def _inside(part: Points, at: _Place, options: ReadOptions, *, problems: Problems, border: _Border) -> Points:
     """Check a polygon against its image; points on the line behind the last pixel are moved onto it."""
     size = np.array([at.width, at.height])
     if part.max() <= 1 and (part != np.rint(part)).any():
@@ -287,4 +281,4 @@ def _inside(
     if (part > size - 1).any():
         border.count += 1
         border.first = border.first or at.text
-    return np.minimum(part, size - 1)
+    return np.asarray(np.minimum(part, size - 1), dtype=np.float64)

@@ -1,4 +1,4 @@
-"""The files of the thesis' line-json (section 4.2): one record after the other, as text or packed binary JSON, and an index.
+"""The files of the thesis' line-json (section 4.2): records one after the other, as text or packed JSON, and an index.
 
 A text index has the byte offset of each record's start, one a line; a binary one the offset of each record's
 end, uint32 little-endian. Both files are named the same in both variants.
@@ -70,7 +70,9 @@ def _parsed(line: bytes, path: Path, number: int) -> Any:
     except UnicodeDecodeError as error:
         raise DataError(f"{place(path.name, number)}  is not UTF-8 text.") from error
     except json.JSONDecodeError as error:
-        raise DataError(f"{place(path.name, number)}  is not valid JSON: {error.msg} (column {error.colno}).") from error
+        raise DataError(
+            f"{place(path.name, number)}  is not valid JSON: {error.msg} (column {error.colno})."
+        ) from error
     except RecursionError as error:
         raise DataError(f"{place(path.name, number)}  is nested too deeply.") from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +11,11 @@ from pathlib import Path
 from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.errors import DataError
+from coigan_aug.files import write_bytes
 from coigan_aug.formats.image_folder import ImageFolder, measure
 from coigan_aug.formats.mask_values import GreyEdges, class_values, read_masks
 from coigan_aug.formats.source import Problems, ReadOptions, Source, make_classes
 from coigan_aug.imaging import encode_image
-from coigan_aug.files import write_bytes
 
 LOSES = "which masks of one class in an image are objects of their own, and the classes' ids"
 SINGLE = "defect"
@@ -116,7 +117,9 @@ def _beside(folder: ImageFolder) -> _Layout:
 
 def _own_mask(image: str, folder: ImageFolder) -> list[tuple[str, str]]:
     label = image.partition("/")[0] if "/" in image else SINGLE
-    mask = next((image.rpartition(".")[0] + end for end in (".png", ".PNG") if image.rpartition(".")[0] + end in folder), None)
+    mask = next(
+        (image.rpartition(".")[0] + end for end in (".png", ".PNG") if image.rpartition(".")[0] + end in folder), None
+    )
     return [(label, mask)] if mask is not None else []
 
 
@@ -127,7 +130,7 @@ def _parallel(folder: ImageFolder, images: str, masks: str) -> _Layout:
     orphans = []
     for mask in (path for path in folder.paths if path.startswith(f"{masks}/")):
         stem = mask.partition("/")[2].rpartition(".")[0]
-        label, _, below = stem.rpartition("/")[0].partition("/")[0], "", stem.partition("/")[2]
+        label, below = stem.rpartition("/")[0].partition("/")[0], stem.partition("/")[2]
         image = next((stems[name] for name in _names(stem, below) if name in stems), None)
         if image is None:
             orphans.append(mask)
@@ -152,19 +155,18 @@ def _classes(layout: _Layout, options: ReadOptions) -> tuple[dict[str, str], tup
         values = class_values(options.classes)
         source_ids = [value if isinstance(value, int) else None for value in values]
         return {}, make_classes(list(values.values()), source_ids=source_ids)
-    filled = [label for label in folders if _has_defects(layout, label)]
+    filled = [label for label in folders if _has_defects(layout, label, options)]
     names = dict(zip(filled, _plain_names(folders, filled), strict=True))
     if options.classes:
         names = _chosen(names, options)
-    return names | {label: "" for label in folders if label not in names}, make_classes(
-        list(names.values()), source_ids=[None] * len(names)
-    )
+    return dict.fromkeys(folders, "") | names, make_classes(list(names.values()), source_ids=[None] * len(names))
 
 
-def _has_defects(layout: _Layout, label: str) -> bool:
+def _has_defects(layout: _Layout, label: str, options: ReadOptions) -> bool:
+    folder = ImageFolder(layout.root, problems=Problems())
     own = (mask for pairs in layout.images.values() for found, mask in pairs if found == label)
-    edges = GreyEdges()
-    return any(read_masks(layout.root / mask, values={}, edges=edges) for mask in own)
+    whole = (mask for mask in own if measure(folder, mask, options=options, problems=Problems()) is not None)
+    return any(read_masks(layout.root / mask, values={}, edges=GreyEdges()) for mask in whole)
 
 
 def _plain_names(folders: Sequence[str], filled: Sequence[str]) -> list[str]:
@@ -173,18 +175,23 @@ def _plain_names(folders: Sequence[str], filled: Sequence[str]) -> list[str]:
     >>> _plain_names(["MT_Break", "MT_Crack"], ["MT_Crack"])
     ['crack']
     """
-    common = os.path.commonprefix(folders) if len(folders) > 1 else ""
-    cut = max((common.rfind(sign) + 1 for sign in "_- ."), default=0)
-    return [label[cut:].lower() or label.lower() for label in filled]
+    words = re.match(r".*[_\-. ]", folders[0]) if len(folders) > 1 else None
+    cut = len(words[0]) if words else 0
+    while not all(label.startswith(folders[0][:cut]) for label in folders):
+        cut = max(folders[0].rfind(sign, 0, cut - 1) + 1 for sign in "_-. ")
+    names = [label[cut:].lower() or label.lower() for label in filled]
+    return names if len(set(names)) == len(names) else list(filled)
 
 
 def _chosen(names: Mapping[str, str], options: ReadOptions) -> dict[str, str]:
     given = [choice.name for choice in options.classes]
     if len(names) == 1 and len(given) == 1:
-        return {label: given[0] for label in names}
+        return dict.fromkeys(names, given[0])
     unknown = [name for name in names.values() if name not in given]
     if unknown:
-        raise DataError(f"The folder of class {unknown[0]} is not among the classes {','.join(given)} given with --classes.")
+        raise DataError(
+            f"The folder of class {unknown[0]} is not among the classes {','.join(given)} given with --classes."
+        )
     return {label: name for name in given for label, own in names.items() if own == name}
 
 
@@ -200,24 +207,27 @@ def _records(
     values = class_values(options.classes)
     edges = GreyEdges()
     for image, pairs in sorted(layout.images.items()):
-        size = measure(folder, image, options=options, problems=problems)
-        if size is None:
+        files = [image, *(mask for _, mask in pairs)]
+        sizes = [measure(folder, file, options=options, problems=problems, said=image) for file in files]
+        if any(size is None for size in sizes):
             continue
+        height, width = _common_size(files, [size for size in sizes if size is not None])
         found: dict[str, list[rle.Rle]] = {}
         for label, mask in pairs:
             own = read_masks(layout.root / mask, values=values, edges=edges)
-            _check_size(mask, own, image, size)
             if not own and names.get(label):
                 problems.add("the mask is empty", file=mask, done="image kept, without this defect")
             for name, part in own.items():
                 found.setdefault(name or names[label], []).append(part)
         annotations = tuple(Annotation(label=c.name, rle=rle.union(found[c.name])) for c in classes if c.name in found)
-        yield ImageRecord(file=image, height=size[0], width=size[1], annotations=annotations)
+        yield ImageRecord(file=image, height=height, width=width, annotations=annotations)
     edges.note(problems)
 
 
-def _check_size(mask: str, own: Mapping[str, rle.Rle], image: str, size: tuple[int, int]) -> None:
-    for part in own.values():
-        if (part.height, part.width) != size:
-            found, wanted = f"{part.height} x {part.width}", f"{size[0]} x {size[1]}"
-            raise DataError(f"the mask {mask} is {found} pixels, its image {image} is {wanted} (height x width).")
+def _common_size(files: Sequence[str], sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    """Return the size of an image (the first file) and its masks, which must be the same."""
+    for mask, size in zip(files[1:], sizes[1:], strict=True):
+        if size != sizes[0]:
+            found, wanted = (f"{height} x {width}" for height, width in (size, sizes[0]))
+            raise DataError(f"the mask {mask} is {found} pixels, its image {files[0]} is {wanted} (height x width).")
+    return sizes[0]

@@ -88,7 +88,8 @@ def _outside(start: int, length: int, target: Target) -> str:
 def _note_order(starts: rle.Runs, ends: rle.Runs, target: Target, problems: Problems) -> None:
     empty = int((ends <= starts).sum())
     if empty:
-        problems.add(f"{empty} runs of {target.name} have no pixels", file=target.file, row=target.number, done="dropped")
+        what = f"{empty} runs of {target.name} have no pixels"
+        problems.add(what, file=target.file, row=target.number, done="dropped")
     if (starts[1:] < starts[:-1]).any():
         problems.add(f"the runs of {target.name} are out of order", file=target.file, row=target.number, done="sorted")
     order = np.argsort(starts, kind="stable")

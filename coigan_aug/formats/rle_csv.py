@@ -84,7 +84,7 @@ def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
         classes=classes,
         image_root=folder.root,
         count=len(images),
-        records=_records(images, table, classes, folder, {paths[name]: name for name in paths}, options, problems),
+        records=_records(images, table, folder, classes=classes, named=paths, options=options, problems=problems),
     )
 
 
@@ -190,14 +190,14 @@ def _read_masks(path: Path, named: NamedImages, *, options: ReadOptions, problem
             table.sizes[image] = measure(named.folder, image, options=options, problems=problems, said=said)
         size = table.sizes[image]
         if size is not None:
-            _add_row(table, image, row, Target(path.name, row.number, row.name, *size), options=options, problems=problems)
+            _add_row(
+                table, image, row, Target(path.name, row.number, row.name, *size), options=options, problems=problems
+            )
     _compress(table, problems)
     return table
 
 
-def _add_row(
-    table: _Table, image: str, row: _Row, target: Target, *, options: ReadOptions, problems: Problems
-) -> None:
+def _add_row(table: _Table, image: str, row: _Row, target: Target, *, options: ReadOptions, problems: Problems) -> None:
     empty = row.cell.lower() in _EMPTY
     if empty and row.label.lower() in _NOTHING:
         return
@@ -237,7 +237,8 @@ def _label(text: str, at: str, options: ReadOptions) -> str:
     names = _chosen(options)
     if label not in names:
         given = ",".join(choice.name for choice in options.classes)
-        raise DataError(f"{at}  class {label} is not among the classes {_spelled(list(names))} given with --classes {given}")
+        known = _spelled(list(names))
+        raise DataError(f"{at}  class {label} is not among the classes {known} given with --classes {given}")
     return names[label]
 
 
@@ -272,18 +273,22 @@ def _note_masks(folder: ImageFolder, paths: dict[str, str], problems: Problems) 
 def _records(
     images: Sequence[str],
     table: _Table,
-    classes: Sequence[DefectClass],
     folder: ImageFolder,
-    names: dict[str, str],
+    *,
+    classes: Sequence[DefectClass],
+    named: dict[str, str],
     options: ReadOptions,
     problems: Problems,
 ) -> Iterator[ImageRecord]:
+    names = {path: name for name, path in named.items()}
     for image in images:
-        known = table.sizes[image] if image in table.sizes else measure(folder, image, options=options, problems=problems)
-        if known is None:
+        if image not in table.sizes:
+            table.sizes[image] = measure(folder, image, options=options, problems=problems)
+        size = table.sizes.pop(image)
+        if size is None:
             continue
         masks = table.masks.pop(image, {})
         annotations = tuple(Annotation(label=c.name, rle=masks[c.name]) for c in classes if c.name in masks)
         name = names.get(image, image)
         source = {"name": name} if name != image else {}
-        yield ImageRecord(file=image, height=known[0], width=known[1], annotations=annotations, source=source)
+        yield ImageRecord(file=image, height=size[0], width=size[1], annotations=annotations, source=source)

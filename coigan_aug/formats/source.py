@@ -135,7 +135,7 @@ def whole_number(text: str) -> int | None:
 
 
 def output_ids(classes: Sequence[DefectClass]) -> dict[str, int]:
-    """Return class name -> id for writing: the source's ids where all are different whole numbers from 1, else 1, 2, ..."""
+    """Return class name -> id for writing: the source's ids where all are different numbers from 1, else 1, 2, ..."""
     own = [found.source_id for found in classes if isinstance(found.source_id, int) and found.source_id > 0]
     usable = len(set(own)) == len(classes)
     return {found.name: own[k] if usable else k + 1 for k, found in enumerate(classes)}

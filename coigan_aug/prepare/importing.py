@@ -48,7 +48,8 @@ class ClassCount:
 class ImportReport:
     """What an import made.
 
-    `groups` counts the groups of more than one image, `grouped` the images in them. `leakage` is the share of test
+    `groups` counts the groups of more than one image, `grouped` the images in them, `grouping` says how they were
+    found ("near-duplicates", "none", or the pattern). `leakage` is the share of test
     images with an image of their group in train (0 unless the split is broken), `random_leakage` what a split by
     single images would have had.
     """
@@ -64,6 +65,7 @@ class ImportReport:
     classes: tuple[ClassCount, ...]
     groups: int
     grouped: int
+    grouping: str
     leakage: float
     random_leakage: float
     problems: tuple[Problem, ...]
@@ -120,8 +122,12 @@ def import_dataset(
     areas = _areas(records, opened.classes)
     groups = _groups(opened.image_root, records, group_by, report)
     splits = split_groups(groups, _counts(areas), share=split, seed=seed)
-    result = _report(out, opened, records, areas, groups, splits, problems.found, seed)
-    provenance = {"source": str(source.resolve()), "format": opened.format, "command": command, "seed": seed, "split": split}
+    result = _report(
+        out, opened, records, areas=areas, groups=groups, splits=splits, grouping=group_by or "near-duplicates",
+        problems=problems.found, seed=seed,
+    )  # fmt: skip
+    provenance: dict[str, Any] = {"source": str(source.resolve()), "format": opened.format, "command": command}
+    provenance |= {"seed": seed, "split": split}
     final = (replace(record, group=g, split=s) for record, g, s in zip(records, groups, splits, strict=True))
     with folder_lock(out):
         (out / MANIFEST).unlink(missing_ok=True)
@@ -144,8 +150,8 @@ def _read_all(source: Source, report: Report) -> list[ImageRecord]:
     records = []
     for done, record in enumerate(source.records, start=1):
         records.append(record)
-        if done % 64 == 0:
-            report(done, max(source.count, done))
+        if done % 64 == 0 and done < source.count:
+            report(done, source.count)
     report(len(records), len(records))
     return records
 
@@ -182,9 +188,11 @@ def _report(
     out: Path,
     source: Source,
     records: Sequence[ImageRecord],
+    *,
     areas: Sequence[Sequence[Counts]],
     groups: Sequence[str],
     splits: Sequence[str],
+    grouping: str,
     problems: Sequence[Problem],
     seed: int,
 ) -> ImportReport:
@@ -204,13 +212,16 @@ def _report(
         classes=tuple(_class_count(c.name, k, areas, counts, train) for k, c in enumerate(source.classes)),
         groups=len(several),
         grouped=sum(several),
+        grouping=grouping,
         leakage=leakage(groups, splits),
         random_leakage=leakage(groups, _shuffled(splits, seed)),
         problems=tuple(problems),
     )
 
 
-def _class_count(name: str, k: int, areas: Sequence[Sequence[Counts]], counts: Counts, train: NDArray[np.bool_]) -> ClassCount:
+def _class_count(
+    name: str, k: int, areas: Sequence[Sequence[Counts]], counts: Counts, train: NDArray[np.bool_]
+) -> ClassCount:
     own = np.concatenate([row[k] for row in areas])
     has = counts[:, k] > 0
     return ClassCount(

@@ -124,22 +124,22 @@ def _check_classes(prepared: Prepared, generator: GeneratorFile) -> None:
 
 
 def _begin(out: Path, generator: GeneratorFile, settings: Settings, jobs: Sequence[Job], request: Request) -> None:
-    """Write what is being made; where that is there already it must be the same, else it is replaced or refused."""
+    """Note what is being made. Images of the very same unfinished synthesis stay; others are removed or refused."""
     start = {
         "generator": generator.sha256,
         "plan": plan_hash(jobs),
         "seed": settings.synthesize.seed,
         "program": __version__,
     }
-    if (out / START).exists() and read_json(out / START) != start:
-        if not request.overwrite:
-            raise UsageError(
-                f"{out} holds an unfinished synthesis with other settings.",
-                remedy="--overwrite replaces it; or give another --out.",
-            )
-        shutil.rmtree(out / IMAGES, ignore_errors=True)
-    if request.overwrite:
+    same = (out / START).exists() and read_json(out / START) == start
+    if (out / START).exists() and not same and not request.overwrite:
+        raise UsageError(
+            f"{out} holds an unfinished synthesis with other settings.",
+            remedy="--overwrite replaces it; or give another --out.",
+        )
+    if not same:
         (out / CARD).unlink(missing_ok=True)
+        shutil.rmtree(out / IMAGES, ignore_errors=True)
     write_json(out / START, start)
 
 

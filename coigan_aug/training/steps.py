@@ -166,7 +166,7 @@ def _apply(losses: Losses, optimizer: torch.optim.Optimizer, network: nn.Module,
     """Add up the losses, go back through them, average over the processes, and step."""
     total = torch.stack(list(losses.values())).sum()
     if not torch.isfinite(total):
-        values = ", ".join(f"{key} {float(value):g}" for key, value in losses.items())
+        values = ", ".join(f"{key} {float(value.detach()):g}" for key, value in losses.items())
         raise CoiganError(
             f"The {name}'s loss is not finite ({values}); nothing was stepped.",
             remedy="Continue from the last checkpoint with half the --set train.learning_rate, or --set train.precision=float32.",

@@ -1,0 +1,270 @@
+"""Synthetic images: exact masks, untouched surroundings, the same bytes whatever the batch, and a kill loses nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from pycocotools.coco import COCO
+
+from coigan_aug.annotations import rle
+from coigan_aug.annotations.masks import grow
+from coigan_aug.annotations.records import Annotation, ImageRecord
+from coigan_aug.checkpoint import GeneratorFile, load_generator, save_generator
+from coigan_aug.config import load_settings
+from coigan_aug.errors import DataError, UsageError
+from coigan_aug.files import sha256
+from coigan_aug.imaging import read_image, to_rgb, write_image
+from coigan_aug.models.build import build_generator
+from coigan_aug.prepare.prepared import Prepared, prepare
+from coigan_aug.settings import Settings
+from coigan_aug.store.dataset import Dataset
+from coigan_aug.store.writer import write_dataset
+from coigan_aug.synthesis.engine import margin_of, merge_boxes
+from coigan_aug.synthesis.plan import Job, make_plan
+from coigan_aug.synthesis.run import Made, Request, check_free, record_of, synthesize
+
+CPU = torch.device("cpu")
+
+
+def _generator(folder: Path, prepared: Prepared, settings: Settings, *, colour: str = "grey") -> GeneratorFile:
+    """An untrained generator that changes what it may: its last layer is made large."""
+    model = dataclasses.replace(settings.model, colour=colour)
+    settings = dataclasses.replace(settings, model=model)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = build_generator(settings.model, prepared.classes)
+        torch.nn.init.normal_(network.network.head.weight, std=0.3)
+    path = folder / "generator.safetensors"
+    save_generator(path, network, settings=settings, classes=prepared.dataset.classes, images=0)
+    return load_generator(path)
+
+
+@pytest.fixture(scope="module")
+def generator(prepared: Prepared, small: Settings, tmp_path_factory: pytest.TempPathFactory) -> GeneratorFile:
+    return _generator(tmp_path_factory.mktemp("generator"), prepared, small)
+
+
+def _make(
+    prepared: Prepared, generator: GeneratorFile, out: Path, *, per_class: int = 5, batch: int = 8, windows: bool = False,
+    overwrite: bool = False, form: str = "coco", seed: int = 1, report: object = None,
+) -> Made:  # fmt: skip
+    settings = generator.settings
+    made = dataclasses.replace(settings.synthesize, batch=batch, seed=seed)
+    request = Request(per_class=per_class, windows=windows, format=form, command="coigan-aug synthesize", overwrite=overwrite)
+    return synthesize(
+        prepared, generator, dataclasses.replace(settings, synthesize=made), request, run="001-tiny", out=out,
+        records=out.parent / f"{out.name}-records", device=CPU, **({"report": report} if report else {}),
+    )  # fmt: skip
+
+
+def _hashes(out: Path) -> dict[str, str]:
+    return {str(path.relative_to(out)): sha256(path) for path in sorted(out.rglob("*")) if path.is_file() and path.name != ".lock"}
+
+
+def _jobs(prepared: Prepared, settings: Settings, *, per_class: int = 5, windows: bool = False) -> list[Job]:
+    return list(make_plan(prepared, settings, per_class=per_class, windows=windows))
+
+
+def test_as_many_defects_of_each_class_as_asked_on_defect_free_training_images(prepared: Prepared, small: Settings) -> None:
+    jobs = _jobs(prepared, small, per_class=7)
+    labels = [defect.label for job in jobs for defect in job.defects]
+    assert [labels.count(k) for k in range(2)] == [7, 7]
+    for job in jobs:
+        record = prepared.dataset[job.base]
+        assert record.split == "train"
+        assert not record.annotations
+        drawn = sum(rle.decode(defect.rle).astype(int) for defect in job.defects)
+        assert drawn.max() == 1, "defects never overlap"
+        assert all(rle.area(defect.rle) > 0 for defect in job.defects)
+        assert all(prepared.objects[d.shape_of].label == d.label for d in job.defects)
+        assert all(prepared.dataset[prepared.objects[d.shape_of].position].split == "train" for d in job.defects)
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.5])
+@pytest.mark.parametrize("windows", [False, True])
+def test_written_masks_are_the_planned_ones_and_nothing_changes_beyond_the_margin(
+    toy: Dataset, small: Settings, tmp_path: Path, scale: float, windows: bool
+) -> None:
+    settings = dataclasses.replace(small, data=dataclasses.replace(small.data, scale=scale))
+    prepared = prepare(toy, settings.data, cache_root=tmp_path / "cache")
+    generator = _generator(tmp_path, prepared, settings)
+    out = tmp_path / "out"
+    _make(prepared, generator, out, windows=windows)
+    coco, dataset = COCO(str(out / "annotations.json")), Dataset(tmp_path / "out-records")
+    jobs = _jobs(prepared, settings, windows=windows)
+    assert len(coco.imgs) == len(dataset) == len(jobs)
+    margin, changed = margin_of(generator), 0
+    for job, image in zip(jobs, sorted(coco.imgs.values(), key=lambda item: item["file_name"]), strict=True):
+        made = read_image(out / image["file_name"])
+        left, top, width, height = job.region
+        base = read_image(toy.image_path(job.base))[top : top + height, left : left + width]
+        assert made.ndim == base.ndim == 2, "grey stays grey"
+        annotations = coco.imgToAnns[image["id"]]
+        assert [item["iscrowd"] for item in annotations] == [0] * len(job.defects)
+        for defect, item in zip(job.defects, annotations, strict=True):
+            assert (coco.annToMask(item) == rle.decode(defect.rle)).all()
+        union = np.max([rle.decode(defect.rle) for defect in job.defects], axis=0)
+        outside = grow(union, margin) == 0
+        assert (made[outside] == base[outside]).all()
+        changed += int((made[union > 0] != base[union > 0]).sum())
+        assert record_of(prepared, job) == dataset[job.number]
+    assert changed > 0, "and inside something does"
+
+
+def test_the_result_does_not_depend_on_the_batch(prepared: Prepared, generator: GeneratorFile, tmp_path: Path) -> None:
+    for batch in (1, 3, 8):
+        _make(prepared, generator, tmp_path / str(batch), batch=batch)
+    assert _hashes(tmp_path / "1") == _hashes(tmp_path / "3") == _hashes(tmp_path / "8")
+
+
+def test_another_seed_gives_other_images(prepared: Prepared, generator: GeneratorFile, tmp_path: Path) -> None:
+    _make(prepared, generator, tmp_path / "a", seed=1)
+    _make(prepared, generator, tmp_path / "b", seed=2)
+    assert _hashes(tmp_path / "a")["images/synthetic_000001.png"] != _hashes(tmp_path / "b")["images/synthetic_000001.png"]
+
+
+class Killed(BaseException):
+    pass
+
+
+def test_a_killed_run_continues_and_ends_equal(prepared: Prepared, generator: GeneratorFile, tmp_path: Path) -> None:
+    _make(prepared, generator, tmp_path / "whole", batch=1)
+    out = tmp_path / "broken"
+    for kill_at in (2, 4):
+
+        def report(done: int, total: int, note: str = "", limit: int = kill_at) -> None:
+            if done >= limit:
+                raise Killed
+
+        with pytest.raises(Killed):
+            _make(prepared, generator, out, batch=1, report=report)
+        assert not (out / "card.json").exists()
+        assert not (out / "annotations.json").exists()
+    (out / "images" / ".synthetic_000009.png.1.tmp").write_bytes(b"torn")
+    made = []
+    _make(prepared, generator, out, batch=1, report=lambda done, total, note="": made.append(done))
+    assert made[0] == 4, "what was there is kept"
+    (out / "images" / ".synthetic_000009.png.1.tmp").unlink(missing_ok=True)
+    assert _hashes(tmp_path / "whole") == _hashes(out)
+
+
+def test_finished_work_is_not_touched_unless_told(prepared: Prepared, generator: GeneratorFile, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    _make(prepared, generator, out)
+    before = _hashes(out)
+    with pytest.raises(UsageError, match=r"already holds \d+ images of 001-tiny"):
+        _make(prepared, generator, out)
+    assert _hashes(out) == before
+    _make(prepared, generator, out, overwrite=True, per_class=2)
+    card = json.loads((out / "card.json").read_text())
+    assert card["defects"] == {"spot": 2, "line": 2}
+    assert len(list((out / "images").iterdir())) == card["images"]
+
+
+def test_an_unfinished_one_with_other_settings_is_not_mixed(prepared: Prepared, generator: GeneratorFile, tmp_path: Path) -> None:
+    def report(done: int, total: int, note: str = "") -> None:
+        if done:
+            raise Killed
+
+    with pytest.raises(Killed):
+        _make(prepared, generator, tmp_path / "out", report=report, batch=1)
+    with pytest.raises(UsageError, match="unfinished synthesis with other settings"):
+        _make(prepared, generator, tmp_path / "out", seed=5)
+
+
+def test_a_folder_with_other_files_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "thesis.doc").write_bytes(b"")
+    with pytest.raises(UsageError, match="holds other files"):
+        check_free(tmp_path, overwrite=False)
+
+
+def test_a_generator_of_other_classes_is_refused(prepared: Prepared, generator: GeneratorFile, tmp_path: Path) -> None:
+    other = dataclasses.replace(generator, classes=generator.classes[:1])
+    with pytest.raises(DataError, match="trained on the classes spot; the data set has spot, line"):
+        _make(prepared, other, tmp_path / "out")
+
+
+def test_the_card_says_what_made_it(prepared: Prepared, generator: GeneratorFile, tmp_path: Path) -> None:
+    made = _make(prepared, generator, tmp_path / "out")
+    card = json.loads((tmp_path / "out" / "card.json").read_text())
+    assert card["generator"]["sha256"] == generator.sha256
+    assert card["command"] == "coigan-aug synthesize"
+    assert card["images"] == made.images
+    assert card["settings"]["data"]["window"] == 32
+    assert card["versions"]["torch"] == torch.__version__
+    assert read_image(made.preview).ndim == 3
+
+
+def test_colour_images_stay_in_colour(small: Settings, tmp_path: Path) -> None:
+    """Red above, blue below: had the channels been swapped anywhere, the base's bytes would not come back."""
+    records = []
+    for k in range(4):
+        pixels = np.zeros((64, 64, 3), np.uint8)
+        pixels[:32] = (200, 60, 40)
+        pixels[32:] = (30, 60, 190)
+        mask = np.zeros((64, 64), np.uint8)
+        if k == 0:
+            cv2.circle(mask, (30, 30), 6, 1, -1)
+            pixels[mask > 0] = (10, 200, 10)
+        write_image(tmp_path / "images" / f"{k}.png", pixels)
+        annotations = (Annotation(label="dot", rle=rle.encode(mask)),) if k == 0 else ()
+        records.append(ImageRecord(file=f"{k}.png", height=64, width=64, annotations=annotations, split="train"))
+    classes = (dataclasses.replace(_class(), name="dot"),)
+    data = write_dataset(tmp_path / "d", records, classes=classes, image_root=tmp_path / "images", provenance={})
+    prepared = prepare(data, small.data, cache_root=tmp_path / "cache")
+    assert not prepared.grey
+    _make(prepared, _generator(tmp_path, prepared, small, colour="rgb"), tmp_path / "out", per_class=2)
+    for record in Dataset(tmp_path / "out-records"):
+        made = read_image(tmp_path / "out" / record.file)
+        assert tuple(made[0, 0]) == (200, 60, 40)
+        assert tuple(made[-1, -1]) == (30, 60, 190)
+
+
+def _class() -> object:
+    from coigan_aug.annotations.records import DefectClass
+
+    return DefectClass(name="x", colour=(1, 2, 3))
+
+
+def test_no_defect_free_image_is_said_with_the_way_out(small: Settings, tmp_path: Path, toy: Dataset) -> None:
+    records = [record for record in toy if record.annotations]
+    data = write_dataset(tmp_path / "d", records, classes=toy.classes, image_root=toy.image_root, provenance={})
+    prepared = prepare(data, small.data, cache_root=tmp_path / "cache")
+    with pytest.raises(DataError, match="No training image is free of defects") as caught:
+        _jobs(prepared, small)
+    assert "--windows" in str(caught.value)
+    assert _jobs(prepared, small, windows=True)
+
+
+@pytest.mark.parametrize(
+    ("boxes", "expected"),
+    [
+        ([], []),
+        ([(0, 0, 4, 4), (9, 0, 4, 4)], [(0, 0, 4, 4), (9, 0, 4, 4)]),
+        ([(0, 0, 4, 4), (8, 0, 4, 4)], [(0, 0, 12, 4)]),
+        ([(0, 0, 4, 4), (20, 0, 4, 4), (7, 0, 10, 4)], [(0, 0, 24, 4)]),
+    ],
+)
+def test_boxes_whose_margins_could_meet_are_joined(boxes: list, expected: list) -> None:
+    assert merge_boxes(boxes, reach=2) == expected
+
+
+def test_a_recipe_for_one_scale_and_the_thesis_noise_draw_too(toy: Dataset, tmp_path: Path) -> None:
+    """The FFC generator and the noised masks of the thesis go through the same engine."""
+    small = (
+        "data.window=32", "model.width=4", "model.depth=2", "model.blocks=1", "train.perceptual_weight=0",
+        "model.grow=2", "model.soften=2",
+    )  # fmt: skip
+    settings = load_settings(recipe="coigan", overrides=small)
+    prepared = prepare(toy, settings.data, cache_root=tmp_path / "cache")
+    network = build_generator(settings.model, prepared.classes)
+    save_generator(tmp_path / "g.safetensors", network, settings=settings, classes=toy.classes, images=0)
+    made = _make(prepared, load_generator(tmp_path / "g.safetensors"), tmp_path / "out", per_class=2)
+    assert made.images > 0
+    assert to_rgb(read_image(tmp_path / "out" / "images" / "synthetic_000001.png")).shape == (72, 96, 3)

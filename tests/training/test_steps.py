@@ -1,0 +1,163 @@
+"""A step trains what it should, and nothing else; the numbers are held by a golden file."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from coigan_aug.compose.composer import Stream
+from coigan_aug.errors import CoiganError
+from coigan_aug.prepare.prepared import Prepared
+from coigan_aug.settings import Settings
+from coigan_aug.training.augment import augment
+from coigan_aug.training.batches import Batch, batches, stack
+from coigan_aug.training.ema import update_ema
+from coigan_aug.training.loop import build_networks
+from coigan_aug.training.steps import Networks, Step, training_step
+
+CPU = torch.device("cpu")
+GOLDEN = Path(__file__).parent.parent / "golden" / "three_steps.txt"
+
+
+def _step(number: int, settings: Settings) -> Step:
+    return Step(number, settings, torch.Generator().manual_seed(number), CPU, bfloat16=False)
+
+
+def _networks(prepared: Prepared, settings: Settings, *, double: bool = False) -> Networks:
+    networks = build_networks(prepared, settings, CPU, weights=None)
+    if double:
+        for name in ("generator", "average", "defect", "reference"):
+            getattr(networks, name).double()
+    return networks
+
+
+def _batch(prepared: Prepared, settings: Settings, *, start: int = 0, double: bool = False) -> Batch:
+    batch = next(batches(Stream(prepared, settings, 7), start=start, batch=4, rank=0, world=1, workers=0))
+    if double:
+        batch = Batch(*(getattr(batch, field.name).double() for field in dataclasses.fields(Batch)))
+    return batch
+
+
+def three_steps(prepared: Prepared, settings: Settings) -> str:
+    """Train three steps in float64 and write every loss; `python -m tests.golden` would be this, by hand."""
+    networks = _networks(prepared, settings, double=True)
+    lines = []
+    for number in range(3):
+        losses = training_step(networks, _batch(prepared, settings, start=4 * number, double=True), _step(number, settings))
+        lines += [f"{number} {name} {float(value):.10f}" for name, value in losses.items()]
+    return "\n".join(lines) + "\n"
+
+
+def test_three_steps_in_float64_give_the_golden_losses(prepared: Prepared, small: Settings) -> None:
+    """Holds every loss against silent change; to renew it on purpose, write what `three_steps` returns."""
+    found = [line.split() for line in three_steps(prepared, small).splitlines()]
+    expected = [line.split() for line in GOLDEN.read_text().splitlines()]
+    assert [row[:2] for row in found] == [row[:2] for row in expected]
+    values = [float(row[2]) for row in found]
+    np.testing.assert_allclose(values, [float(row[2]) for row in expected], rtol=1e-4, atol=1e-6)
+
+
+def test_every_network_learns_in_a_step_and_the_average_follows(prepared: Prepared, small: Settings) -> None:
+    networks = _networks(prepared, small)
+    before = {name: copy.deepcopy(getattr(networks, name).state_dict()) for name in ("generator", "defect", "reference")}
+    training_step(networks, _batch(prepared, small), _step(0, small))
+    for name, state in before.items():
+        after = getattr(networks, name).state_dict()
+        assert all(not torch.equal(state[key], after[key]) for key in state if state[key].numel() > 1), name
+    start = copy.deepcopy(networks.average.state_dict())
+    assert all(torch.equal(start[key], before["generator"][key]) for key in start)
+    update_ema(networks.average, networks.generator, decay=0.995, step=1000)
+    for key, value in networks.average.state_dict().items():
+        expected = start[key] * 0.995 + networks.generator.state_dict()[key] * 0.005
+        torch.testing.assert_close(value, expected)
+
+
+def test_the_average_copies_buffers_too() -> None:
+    model, average = torch.nn.BatchNorm2d(2), torch.nn.BatchNorm2d(2)
+    model(torch.randn(4, 2, 3, 3) + 5)
+    update_ema(average, model, decay=0.9, step=0)
+    assert torch.equal(average.running_mean, model.running_mean)
+
+
+def test_two_windows_are_learnt_by_heart(prepared: Prepared, small: Settings) -> None:
+    """Erased defects are drawn again: the paired loss falls to a third in 150 steps on two samples."""
+    train = dataclasses.replace(small.train, adversarial=0.0, reference_adversarial=0.0, learning_rate=3e-3)
+    settings = dataclasses.replace(small, train=train)
+    networks = _networks(prepared, settings)
+    stream = Stream(prepared, settings, 7)
+    batch = stack([stream[k] for k in range(2)])
+    assert batch.pair_masks.any()
+    seen = [float(training_step(networks, batch, _step(1, settings))["generator_paired"]) for _ in range(150)]
+    assert seen[-1] < seen[0] / 3
+
+
+def test_a_loss_that_is_not_finite_stops_before_the_step_and_is_named(prepared: Prepared, small: Settings) -> None:
+    networks = _networks(prepared, small)
+    batch = _batch(prepared, small)
+    before = copy.deepcopy(networks.generator.state_dict())
+    broken = dataclasses.replace(batch, pair_target=batch.pair_target * float("nan"))
+    with pytest.raises(CoiganError, match="generator's loss is not finite .*paired nan"):
+        training_step(networks, broken, _step(0, small))
+    assert all(torch.equal(before[key], value) for key, value in networks.generator.state_dict().items())
+
+
+def test_the_thesis_losses_join_in_when_they_have_a_weight(prepared: Prepared, small: Settings) -> None:
+    train = dataclasses.replace(small.train, smooth_l1=1.0, path_length=1.0, path_length_every=2, paired=0.0)
+    settings = dataclasses.replace(small, train=train)
+    networks = _networks(prepared, settings)
+    first = training_step(networks, _batch(prepared, settings), _step(0, settings))
+    second = training_step(networks, _batch(prepared, settings), _step(1, settings))
+    assert {"generator_smooth_l1", "generator_path_length"} <= set(first)
+    assert "generator_path_length" not in second
+    assert "generator_paired" not in first
+    assert float(networks.path_mean) > 0
+
+
+def test_two_processes_see_the_samples_of_one(prepared: Prepared, small: Settings) -> None:
+    stream = Stream(prepared, small, 7)
+    alone = batches(stream, start=8, batch=4, rank=0, world=1, workers=0)
+    parts = [batches(stream, start=8, batch=4, rank=rank, world=2, workers=0) for rank in (0, 1)]
+    for _ in range(2):
+        whole, halves = next(alone), [next(part) for part in parts]
+        assert torch.equal(whole.base, torch.cat([half.base for half in halves]))
+        assert torch.equal(whole.condition, torch.cat([half.condition for half in halves]))
+
+
+@pytest.mark.slow
+def test_loader_processes_give_the_batches_of_one_process(prepared: Prepared, small: Settings) -> None:
+    stream = Stream(prepared, small, 7)
+    alone = batches(stream, start=0, batch=4, rank=0, world=1, workers=0)
+    loaded = batches(stream, start=0, batch=4, rank=0, world=1, workers=2)
+    for _ in range(3):
+        one, other = next(alone), next(loaded)
+        for field in dataclasses.fields(Batch):
+            assert torch.equal(getattr(one, field.name), getattr(other, field.name))
+    loaded.close()
+
+
+def test_augmentation_moves_image_and_masks_alike_and_brightens_only_the_image() -> None:
+    image, masks = torch.rand(6, 3, 16, 16) + 0.1, (torch.rand(6, 2, 16, 16) > 0.5).float()
+    marked = torch.cat((masks, masks[:, :1]), dim=1)
+    made = augment(marked, masks, translate=0.25, gain=0.0, rng=torch.Generator().manual_seed(1))
+    assert torch.equal(made[:, :2], made[:, 3:])
+    assert not torch.equal(made[:, :2], masks)
+    bright = augment(image, masks, translate=0.0, gain=0.5, rng=torch.Generator().manual_seed(1))
+    assert torch.equal(bright[:, 3:], masks)
+    ratio = (bright[:, :3] / image).flatten(1)
+    assert ratio.std(dim=1).max() < 1e-6
+    assert 0.5 <= ratio.min() < ratio.max() <= 1.5
+    assert torch.equal(augment(image, None, translate=0.0, gain=0.0, rng=torch.Generator()), image)
+
+
+def test_augmentation_passes_gradients() -> None:
+    image = torch.rand(2, 3, 8, 8, dtype=torch.float64, requires_grad=True)
+
+    def moved(x: torch.Tensor) -> torch.Tensor:
+        return augment(x, None, translate=0.25, gain=0.2, rng=torch.Generator().manual_seed(3))
+
+    assert torch.autograd.gradcheck(moved, (image,))
