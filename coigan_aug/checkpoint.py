@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from coigan_aug import __version__
@@ -56,7 +55,7 @@ def load_latest(folder: Path) -> tuple[State | None, list[str]]:
     Returns:
         the state, and the names of newer ones that are damaged.
     """
-    damaged = []
+    damaged: list[str] = []
     for path in reversed(list_states(folder)):
         if sha256(path)[:16] == path.stem.split("-")[1]:
             return torch.load(path, map_location="cpu", weights_only=True), damaged
@@ -75,7 +74,9 @@ class GeneratorFile:
     sha256: str
 
 
-def save_generator(path: Path, generator: Inpainter, *, settings: Settings, classes: Sequence[DefectClass], images: int) -> None:
+def save_generator(
+    path: Path, generator: Inpainter, *, settings: Settings, classes: Sequence[DefectClass], images: int
+) -> None:
     """Write the weights as safetensors with settings, classes and training length beside them."""
     about = {
         "program": f"coigan-aug {__version__}",
@@ -103,7 +104,9 @@ def load_generator(path: Path) -> GeneratorFile:
         settings = settings_from_dict(about["settings"], where=str(path))
         classes = tuple(class_from(value) for value in about["classes"])
         generator = build_generator(settings.model, len(classes))
-        generator.load_state_dict({name: value.to(torch.float32) if value.is_floating_point() else value for name, value in tensors.items()})
+        generator.load_state_dict(
+            {name: value.to(torch.float32) if value.is_floating_point() else value for name, value in tensors.items()}
+        )
         return GeneratorFile(generator.eval(), settings, classes, about["images"], sha256(path))
     except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
         raise DataError(f"{path} is not a generator file that can be read: {error}") from error

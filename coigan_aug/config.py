@@ -22,7 +22,11 @@ Values = dict[str, dict[str, tuple[Any, str]]]
 
 
 def load_settings(
-    *, recipe: str = "default", file: Path | None = None, overrides: Sequence[str] = (), flags: Mapping[str, Any] | None = None
+    *,
+    recipe: str = "default",
+    file: Path | None = None,
+    overrides: Sequence[str] = (),
+    flags: Mapping[str, Any] | None = None,
 ) -> Settings:
     """Read the settings: defaults, then the recipe, then the file, then `section.key=value` overrides, then flags.
 
@@ -52,7 +56,9 @@ def recipe_text(name: str) -> str:
         ConfigError: there is none of that name.
     """
     if name not in RECIPES:
-        raise ConfigError(f"There is no recipe {name!r}.{_meant(name, RECIPES)}", remedy=f"Recipes: {', '.join(RECIPES)}.")
+        raise ConfigError(
+            f"There is no recipe {name!r}.{_meant(name, RECIPES)}", remedy=f"Recipes: {', '.join(RECIPES)}."
+        )
     return (resources.files("coigan_aug") / "recipes" / f"{name}.yaml").read_text()
 
 
@@ -134,7 +140,9 @@ def _read_override(text: str) -> Values:
 
 def _known(name: str, names: Sequence[str], where: str, what: str) -> None:
     if name not in names:
-        raise ConfigError(f"{where}  unknown {what} {name!r}.{_meant(name, names)}", remedy=f"Known: {', '.join(names)}.")
+        raise ConfigError(
+            f"{where}  unknown {what} {name!r}.{_meant(name, names)}", remedy=f"Known: {', '.join(names)}."
+        )
 
 
 def _meant(name: str, names: Sequence[str]) -> str:

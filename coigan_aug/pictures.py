@@ -22,7 +22,11 @@ def mark(image: Pixels, masks: NDArray[np.uint8], classes: Sequence[DefectClass]
 
 
 def contact_sheet(
-    rows: Sequence[Sequence[Pixels]], *, headings: Sequence[str] = (), classes: Sequence[DefectClass] = (), cell: int = 192
+    rows: Sequence[Sequence[Pixels]],
+    *,
+    headings: Sequence[str] = (),
+    classes: Sequence[DefectClass] = (),
+    cell: int = 192,
 ) -> Pixels:
     """Lay pictures of any size out in rows of `cell` px squares, enlarged without smoothing, under headings and a class key."""
     drawn = [np.concatenate([_fit(picture, cell) for picture in row], axis=1) for row in rows]

@@ -66,7 +66,9 @@ class DataSettings:
         if self.window % 8:
             raise ConfigError(f"data.window is {self.window}; it must be a multiple of 8.")
         if min(self.defects, default=-1) < 0 or not 0.99 < sum(self.defects) < 1.01 or self.defects[0] >= 1:
-            raise ConfigError(f"data.defects is {list(self.defects)}; probabilities that add up to 1, not all on 0 defects.")
+            raise ConfigError(
+                f"data.defects is {list(self.defects)}; probabilities that add up to 1, not all on 0 defects."
+            )
         if len(self.scale_range) != 2 or not 0.1 <= self.scale_range[0] <= self.scale_range[1] <= 5:
             raise ConfigError(f"data.scale_range is {list(self.scale_range)}; smallest and largest, within 0.1 to 5.")
 
@@ -115,7 +117,13 @@ class ModelSettings:
         _choice(self, "noise", ("channels", "replace"))
         _choice(self, "colour", ("auto", "grey", "rgb"))
         _choice(self, "discriminator", ("patch", "wavelet"))
-        for name, low, high in (("width", 4, 512), ("depth", 1, 6), ("blocks", 1, 32), ("grow", 0, 64), ("soften", 0, 64)):
+        for name, low, high in (
+            ("width", 4, 512),
+            ("depth", 1, 6),
+            ("blocks", 1, 32),
+            ("grow", 0, 64),
+            ("soften", 0, 64),
+        ):
             _check(self, name, low=low, high=high)
         for name, low, high in (("discriminator_width", 4, 512), ("discriminator_layers", 1, 6), ("multiplier", 1, 4)):
             _check(self, name, low=low, high=high)
@@ -191,7 +199,14 @@ class TrainSettings:
         _check(self, "images", low=1)
         for name in ("learning_rate", "discriminator_learning_rate"):
             _check(self, name, low=1e-7, high=0.1)
-        for name in ("weight_decay", "adversarial", "reference_adversarial", "paired", "smooth_l1", "perceptual_weight"):
+        for name in (
+            "weight_decay",
+            "adversarial",
+            "reference_adversarial",
+            "paired",
+            "smooth_l1",
+            "perceptual_weight",
+        ):
             _check(self, name, low=0.0)
         for name in ("r1", "path_length", "object_weight", "background_weight"):
             _check(self, name, low=0.0)
@@ -235,7 +250,9 @@ class SynthesizeSettings:
         if min(self.defects, default=-1) < 0 or not 0.99 < sum(self.defects) < 1.01 or sum(self.defects[1:]) <= 0:
             raise ConfigError(f"synthesize.defects is {list(self.defects)}; probabilities that add up to 1.")
         if len(self.scale_range) != 2 or not 0.1 <= self.scale_range[0] <= self.scale_range[1] <= 5:
-            raise ConfigError(f"synthesize.scale_range is {list(self.scale_range)}; smallest and largest, within 0.1 to 5.")
+            raise ConfigError(
+                f"synthesize.scale_range is {list(self.scale_range)}; smallest and largest, within 0.1 to 5."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ def groups_by_name(names: list[str]) -> list[int]:
     keys = [(int(m[2]), int(m[1])) for m in parts if m]
     order = sorted(range(len(names)), key=lambda k: keys[k])
     groups, current = [0] * len(names), 0
-    for before, now in zip(order, order[1:], strict=False):
+    for before, now in pairwise(order):
         rises = keys[now][1] > keys[before][1] and keys[now][0] - keys[before][0] < 150
         current += not rises
         groups[now] = current
@@ -58,7 +59,9 @@ def main() -> None:
     for seed in range(5):
         split = split_groups(found, counts, share=0.8, seed=seed)
         leak = siblings_across([str(k) for k in named], split)
-        print(f"seed {seed}: test images with a sibling in train, by name {leak:.1%}, by found groups {siblings_across(found, split):.1%}")
+        print(
+            f"seed {seed}: test images with a sibling in train, by name {leak:.1%}, by found groups {siblings_across(found, split):.1%}"
+        )
     print(f"random split: {siblings_if_random([str(k) for k in named], share=0.8, seed=0):.1%} by name")
 
 

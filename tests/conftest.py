@@ -77,7 +77,9 @@ def write_toy(folder: Path, *, count: int = 12) -> Dataset:
         annotations = tuple(Annotation(label=name, rle=rle.encode(mask)) for name, mask in masks.items())
         split = "test" if index % 4 == 3 or index % 8 == 6 else "train"
         records.append(
-            ImageRecord(file=f"{index:02d}.png", height=72, width=96, annotations=annotations, group=str(index), split=split)
+            ImageRecord(
+                file=f"{index:02d}.png", height=72, width=96, annotations=annotations, group=str(index), split=split
+            )
         )
     return write_dataset(
         folder / "coigan" / "dataset", records, classes=CLASSES, image_root=folder / "images",

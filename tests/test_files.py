@@ -34,7 +34,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path)
         stream.write(b"new")
         raise ZeroDivisionError
     assert path.read_bytes() == b"old"
-    assert os.listdir(tmp_path) == ["a.txt"]
+    assert [found.name for found in tmp_path.iterdir()] == ["a.txt"]
 
 
 def test_a_process_killed_between_write_and_rename_leaves_the_old_file(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Optional
 
 import typer
 
+from coigan_aug.cli.environment import check_torch
 from coigan_aug.cli.train_command import count_of
 from coigan_aug.cli.workspace import QUIET, command_line
 
@@ -22,6 +23,7 @@ def demo_command(
 
     Example: coigan-aug demo --train
     """
+    check_torch()
     from coigan_aug.demo.demo import run_demo
 
     run_demo(

@@ -17,8 +17,8 @@ def import_dataset_command(
     group_by: str | None = typer.Option(
         None, help="Regex over file names (group 1 names the group), or none. Default: near-duplicates are found."
     ),
-    split: float = typer.Option(0.8, help="Share of the training images, 0-1. Default: 0.8."),
-    seed: int = typer.Option(0, help="Seed of the split. Default: 0."),
+    split: float = typer.Option(0.8, help="Share of the training images, 0-1."),
+    seed: int = typer.Option(0, help="Seed of the split."),
     clip_rle: bool = typer.Option(False, "--clip-rle", help="Cut runs that leave the image. Default: an error."),
     skip_missing: bool = typer.Option(False, "--skip-missing", help="Leave out missing images. Default: an error."),
     skip_broken: bool = typer.Option(False, "--skip-broken", help="Leave out broken images. Default: an error."),

@@ -7,6 +7,7 @@ from typing import Optional
 
 import typer
 
+from coigan_aug.cli.environment import check_torch
 from coigan_aug.cli.workspace import AS_JSON, CONFIG, QUIET, SETTINGS, WORKSPACE, Workspace, command_line, settings_file
 
 
@@ -14,7 +15,9 @@ def synthesize_command(
     out: Path = typer.Option(..., "--out", help="Folder for images, annotations, preview.png and card.json."),
     per_class: int = typer.Option(..., "--per-class", min=1, help="Defects of each class to make."),
     run: Optional[str] = typer.Option(None, help="Run to draw with: its name or number. Default: the newest."),
-    format_: str = typer.Option("coco", "--format", help="coco, severstal, line-json, mask-folder, or source (as imported)."),
+    format_: str = typer.Option(
+        "coco", "--format", help="coco, severstal, line-json, mask-folder, or source (as imported)."
+    ),
     windows: bool = typer.Option(False, "--windows", help="Make windows of the training size instead of whole images."),
     seed: Optional[int] = typer.Option(None, help="Seed of plan and noise. Default: 1."),
     device: Optional[str] = typer.Option(None, help="cpu, cuda or cuda:N. Default: the GPU where there is one."),
@@ -32,6 +35,7 @@ def synthesize_command(
 
     Example: coigan-aug synthesize --per-class 500 --out coco/
     """
+    check_torch()
     from coigan_aug.cli.synthesize_body import synthesize_here
 
     synthesize_here(

@@ -51,7 +51,10 @@ def train_here(
     begun = run.start()["machine"]
     speed = Speed(bfloat16=begun["bfloat16"], threads=begun["threads"])
     kind = "bfloat16" if speed.bfloat16 else "float32"
-    say(f"run {run.name} -> {run.folder}   ({device}, {kind}, {speed.threads} thread(s); config, log, samples)", quiet=quiet)
+    say(
+        f"run {run.name} -> {run.folder}   ({device}, {kind}, {speed.threads} thread(s); config, log, samples)",
+        quiet=quiet,
+    )
     with folder_lock(run.folder), progress("train", quiet=quiet) as report:
         images = train(
             prepared, settings, run, device=device, speed=speed, report=report, minutes=minutes,
@@ -79,5 +82,3 @@ def _warn(prepared: Prepared, quiet: bool) -> None:
     for name, members in zip(prepared.dataset.names, prepared.by_class, strict=True):
         if len(members) < FEW_OBJECTS:
             say(f"{name} has {len(members)} training objects; below {FEW_OBJECTS} expect copies of them.", quiet=quiet)
-
-

@@ -7,6 +7,7 @@ from typing import Optional
 
 import typer
 
+from coigan_aug.cli.environment import check_torch
 from coigan_aug.cli.workspace import CONFIG, QUIET, SETTINGS, WORKSPACE, Workspace, command_line, settings_file
 from coigan_aug.errors import UsageError
 
@@ -34,7 +35,9 @@ def count_of(text: str | None) -> int | None:
 
 def train_command(
     recipe: str = typer.Option("default", help="tiny (CPU), default (GPU, 256 px) or coigan (the thesis' model)."),
-    gpus: Optional[int] = typer.Option(None, min=0, help="GPUs to train on; 0 is the CPU. Default: 1 where there is one."),
+    gpus: Optional[int] = typer.Option(
+        None, min=0, help="GPUs to train on; 0 is the CPU. Default: 1 where there is one."
+    ),
     device: Optional[str] = typer.Option(None, help="cpu, cuda or cuda:N. Default: the GPU where there is one."),
     images_seen: Optional[str] = typer.Option(None, help="Length in samples, such as 200k. Default: the recipe's."),
     minutes: Optional[float] = typer.Option(None, min=0.01, help="Stop after so many minutes. Default: no limit."),
@@ -53,6 +56,7 @@ def train_command(
 
     Example: coigan-aug train --recipe tiny --minutes 45
     """
+    check_torch()
     from coigan_aug.cli.train_body import train_here
 
     flags = {"train.seed": seed, "train.images": count_of(images_seen)}

@@ -12,7 +12,10 @@ import typer
 from coigan_aug.errors import UsageError
 
 WORKSPACE = typer.Option(
-    Path("coigan"), "--workspace", envvar="COIGAN_WORKSPACE", help="Folder that holds data set and runs. Default: ./coigan"
+    Path("coigan"),
+    "--workspace",
+    envvar="COIGAN_WORKSPACE",
+    help="Folder that holds data set and runs. Default: ./coigan",
 )
 SETTINGS = typer.Option([], "--set", metavar="SECTION.KEY=VALUE", help="Override a setting; may be repeated.")
 CONFIG = typer.Option(None, "--config", help="Settings file. Default: coigan.yaml, where there is one.")

@@ -34,7 +34,7 @@ def compose(prepared: Prepared, settings: Settings, seed: int, index: int) -> Sa
     masks, objects = _canvas(prepared, settings, rng)
     reference, reference_masks = _reference(prepared, settings, rng)
     target, pair_masks = _erasable(prepared, settings, rng)
-    pair_base = erase(rng, target, pair_masks.any(axis=0).astype(np.uint8), grow=1)
+    pair_base = erase(rng, target, pair_masks.max(axis=0), grow=1)
     return Sample(
         base=_image(base),
         masks=masks.astype(np.float32),
@@ -114,7 +114,7 @@ def _paste(prepared: Prepared, settings: Settings, rng: Rng, label: int, masks: 
     crop, mask = _object(prepared, item, _draw(settings, rng))
     rows, columns = fit(rng, mask, height=masks.shape[1], width=masks.shape[2])
     crop, mask = crop[rows, columns], mask[rows, columns]
-    place = find_place(rng, mask, masks.any(axis=0))
+    place = find_place(rng, mask, masks.max(axis=0) != 0)
     if place is None:
         return
     left, top = place
@@ -125,7 +125,9 @@ def _paste(prepared: Prepared, settings: Settings, rng: Rng, label: int, masks: 
 
 def _draw(settings: Settings, rng: Rng) -> Transform:
     data = settings.data
-    return draw_transform(rng, probability=data.augment, rotate=data.rotate, scale_range=data.scale_range, flip=data.flip)
+    return draw_transform(
+        rng, probability=data.augment, rotate=data.rotate, scale_range=data.scale_range, flip=data.flip
+    )
 
 
 def _object(prepared: Prepared, item: DefectObject, transform: Transform) -> tuple[Pixels, Mask]:

@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 from coigan_aug.annotations import masks
 
 
-def erase(rng: np.random.Generator, pixels: NDArray[np.uint8], mask: NDArray[np.uint8], *, grow: int) -> NDArray[np.uint8]:
+def erase(
+    rng: np.random.Generator, pixels: NDArray[np.uint8], mask: NDArray[np.uint8], *, grow: int
+) -> NDArray[np.uint8]:
     """Fill a mask [h, w] of an image [h, w, 3] from its surroundings: uint8 [h, w, 3]; outside the mask nothing changes.
 
     The colour flows in from the border (Telea, 2004). The grain on it is that of the surroundings, moved there

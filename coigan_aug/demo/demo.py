@@ -41,8 +41,8 @@ def run_demo(out: Path, *, train_here: bool, images: int | None, per_class: int,
             csv, out / "coigan" / "dataset", overwrite=True, command=command, progress=lambda title: report
         )
     say(f"Made {imported.images} steel strips with {len(imported.classes)} defect classes -> {csv}", quiet=quiet)
-    line = f"{imported.images} images, {imported.objects} defects, {len(imported.classes)} classes, {len(imported.problems)} problems"
-    say(f"import      {line}", quiet=quiet)
+    found, wrong = f"{imported.images} images, {imported.objects} defects", f"{len(imported.problems)} problems"
+    say(f"import      {found}, {len(imported.classes)} classes, {wrong}", quiet=quiet)
     dataset = Dataset(out / "coigan" / "dataset")
     overrides = [*SETTINGS, f"train.images={images or IMAGES}"]
     settings = load_settings(recipe="tiny", overrides=overrides)

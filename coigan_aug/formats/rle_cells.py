@@ -10,6 +10,8 @@ from coigan_aug.annotations import rle
 from coigan_aug.errors import DataError
 from coigan_aug.formats.source import Problems, ReadOptions, place
 
+_LARGEST = 1 << 61
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -46,11 +48,11 @@ def read_cell(cell: str, target: Target, *, options: ReadOptions, problems: Prob
 
 
 def _numbers(cell: str, target: Target) -> rle.Runs:
-    """Parse a cell into its numbers; those over 64 bits become the largest."""
+    """Parse a cell into its numbers; those too large for any image become 2^61."""
     if cell.encode().translate(None, b"0123456789 \t"):
         wrong = next(part for part in cell.split() if not (part.isascii() and part.isdigit()))
         raise DataError(f"{target.place}  EncodedPixels holds {wrong[:40]!r}, which is not a whole number.")
-    numbers = np.fromstring(cell, dtype=np.int64, sep=" ")
+    numbers = np.minimum(np.fromstring(cell, dtype=np.int64, sep=" "), _LARGEST)
     if len(numbers) % 2:
         what = f"{target.place}  EncodedPixels holds {len(numbers)} numbers; they must be pairs of start and length."
         raise DataError(what, remedy="Is the cell cut off? Spreadsheets cut cells at 32,767 characters.")
@@ -62,8 +64,6 @@ def _odd_mask(
 ) -> rle.Rle | None:
     """Make a mask of runs that are out of order, overlap, are empty, or leave the image."""
     pixels = target.height * target.width
-    lengths = np.minimum(lengths, np.iinfo(np.int64).max // 4)
-    starts = np.minimum(starts, np.iinfo(np.int64).max // 4)
     ends = starts + lengths
     outside = np.flatnonzero((starts < 0) | (ends > pixels))
     if len(outside):

@@ -43,7 +43,7 @@ class DecodedCache:
 
 def shrink(pixels: Pixels, scale: float) -> Pixels:
     """Resize an image [H, W(, 3)] to the working scale, averaging over areas."""
-    height, width = scaled_size(*pixels.shape[:2], scale)
+    height, width = scaled_size(pixels.shape[0], pixels.shape[1], scale)
     if pixels.shape[:2] == (height, width):
         return pixels
     return np.asarray(cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8)

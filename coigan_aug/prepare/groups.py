@@ -74,7 +74,9 @@ def groups_from_pattern(names: Sequence[str], pattern: str) -> list[str]:
     found = [compiled.search(name) for name in names]
     if names and not any(found):
         raise UsageError(f"--group-by {pattern} matches none of the names, such as {names[0]}.")
-    return [name if match is None else match.group(compiled.groups > 0) for name, match in zip(names, found, strict=True)]
+    return [
+        name if match is None else match.group(compiled.groups > 0) for name, match in zip(names, found, strict=True)
+    ]
 
 
 def textures_of(thumbnails: NDArray[np.uint8]) -> Vectors:
@@ -93,7 +95,7 @@ def _unit(vectors: Vectors) -> Vectors:
 def candidates(textures: Vectors) -> Pairs:
     """Return the pairs [P, 2] worth a closer look: each image's 24 nearest by a 16 x 16 hash, if they resemble it at all."""
     blocks = textures.reshape(len(textures), SIDE // 4, 4, SIDE // 4, 4).mean(axis=(2, 4))
-    hashes = _unit(blocks.reshape(len(textures), -1))
+    hashes = _unit(blocks.reshape(len(textures), (SIDE // 4) ** 2))
     found = []
     for start in range(0, len(hashes), 512):
         likeness = hashes[start : start + 512] @ hashes.T

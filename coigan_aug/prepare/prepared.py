@@ -23,8 +23,9 @@ from coigan_aug.store.dataset import Dataset
 class Prepared:
     """The training split, ready to be composed from; picklable (pixels stay memory-mapped).
 
-    `window` is the side of a window in px at the working scale, `scale` that scale. `objects` holds all objects, `by_class[k]` the positions in it of those of a class that are
-    large enough to learn from, `by_record[position]` those of one record.
+    `window` is the side of a window in px at the working scale, `scale` that scale. `objects` holds all objects,
+    `by_class[k]` the positions in it of those of a class that are large enough to learn from, `by_record[position]`
+    those of one record.
     """
 
     dataset: Dataset
@@ -62,7 +63,9 @@ class Prepared:
         return window_masks(own, region, classes=self.classes)
 
 
-def _reflect(indices: np.ndarray[tuple[int], np.dtype[np.int64]], length: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def _reflect(
+    indices: np.ndarray[tuple[int], np.dtype[np.int64]], length: int
+) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     """Fold indices beyond [0, length) back inside, mirrored at the edges (the edge pixel is not repeated)."""
     if length == 1:
         return np.zeros_like(indices)

@@ -66,7 +66,12 @@ def _short(reached: Shares, part: Shares, share: float) -> float:
 
 
 def _improve(
-    in_train: NDArray[np.bool_], train: Shares, parts: Shares, share: float, several: NDArray[np.bool_], order: NDArray[np.int64]
+    in_train: NDArray[np.bool_],
+    train: Shares,
+    parts: Shares,
+    share: float,
+    several: NDArray[np.bool_],
+    order: NDArray[np.int64],
 ) -> bool:
     """Move each group to the other side where that brings the shares nearer; tell whether any moved."""
     moved, cost = False, _cost(train, share, several)

@@ -37,7 +37,14 @@ def offsets(length: int, window: int, overlap: float) -> list[int]:
 
 
 def cut_windows(
-    position: int, pixels: NDArray[np.uint8], boxes: Sequence[Box], *, window: int, overlap: float, blank: float, level: int
+    position: int,
+    pixels: NDArray[np.uint8],
+    boxes: Sequence[Box],
+    *,
+    window: int,
+    overlap: float,
+    blank: float,
+    level: int,
 ) -> list[Window]:
     """Cut one working image [H, W] or [H, W, 3] into windows and mark each.
 

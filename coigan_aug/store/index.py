@@ -29,7 +29,9 @@ def load_index(path: Path, records: Path, *, count: int, binary: bool) -> Offset
             return offsets
     offsets = scan_binary(records) if binary else scan_text(records)
     if len(offsets) != count + 1 or offsets[-1] != size:
-        raise DataError(f"{records} holds {len(offsets) - 1} whole records, {count} are expected.", remedy="Import again.")
+        raise DataError(
+            f"{records} holds {len(offsets) - 1} whole records, {count} are expected.", remedy="Import again."
+        )
     return offsets
 
 

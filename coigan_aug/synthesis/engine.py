@@ -52,7 +52,10 @@ def cut_patches(image: Pixels, job: Job, generator: GeneratorFile, *, seed: int)
     step = round(8 / settings.data.scale)
     rectangles = merge_boxes([box(defect.rle) for defect in job.defects], reach=margin_of(generator) + 1)
     regions = [_surround(item, window, step, image.shape[0], image.shape[1]) for item in rectangles]
-    return [_patch(image, masks, item, region, generator, (seed, job.number, k)) for k, (item, region) in enumerate(zip(rectangles, regions, strict=True))]
+    return [
+        _patch(image, masks, item, region, generator, (seed, job.number, k))
+        for k, (item, region) in enumerate(zip(rectangles, regions, strict=True))
+    ]
 
 
 def merge_boxes(boxes: Sequence[Box], *, reach: int) -> list[Box]:
@@ -74,7 +77,10 @@ def merge_boxes(boxes: Sequence[Box], *, reach: int) -> list[Box]:
 def _near(a: Box, b: Box, reach: int) -> bool:
     gap = 2 * reach
     return (
-        a[0] <= b[0] + b[2] + gap and b[0] <= a[0] + a[2] + gap and a[1] <= b[1] + b[3] + gap and b[1] <= a[1] + a[3] + gap
+        a[0] <= b[0] + b[2] + gap
+        and b[0] <= a[0] + a[2] + gap
+        and a[1] <= b[1] + b[3] + gap
+        and b[1] <= a[1] + a[3] + gap
     )
 
 
@@ -110,7 +116,10 @@ def _patch(
     shrunk = np.stack([resize(mask, height=small[0], width=small[1]) for mask in cut])
     seed, number, patch = key
     fields = noise_fields(
-        streams.generator(seed, f"noise{patch}", number), height=small[0], width=small[1], scales=settings.model.noise_scales
+        streams.generator(seed, f"noise{patch}", number),
+        height=small[0],
+        width=small[1],
+        scales=settings.model.noise_scales,
     )
     return Patch(
         region,
@@ -139,7 +148,7 @@ def _mirrored(image: Pixels, region: Box) -> Pixels:
 def _cut(masks: Mask, region: Box) -> Mask:
     """Cut a region out of masks [K, H, W]; nothing beyond the edges."""
     inner, before, after = _inside(region, masks.shape[1], masks.shape[2])
-    return np.pad(masks[(slice(None), *inner)], [(0, 0), (before[0], after[0]), (before[1], after[1])])
+    return np.pad(masks[:, inner[0], inner[1]], [(0, 0), (before[0], after[0]), (before[1], after[1])])
 
 
 def _inside(region: Box, height: int, width: int) -> tuple[tuple[slice, slice], tuple[int, int], tuple[int, int]]:
@@ -180,7 +189,11 @@ def blend(image: Pixels, patch: Patch, delta: NDArray[np.float32], generator: Ge
     """Add a patch's change to an image [H, W(, 3)] inside the margin; every other byte stays as it is."""
     model, scale = generator.settings.model, generator.settings.data.scale
     left, top, width, height = patch.region
-    full = delta if delta.shape[:2] == (height, width) else cv2.resize(delta, (width, height), interpolation=cv2.INTER_LINEAR)
+    full = (
+        delta
+        if delta.shape[:2] == (height, width)
+        else cv2.resize(delta, (width, height), interpolation=cv2.INTER_LINEAR)
+    )
     alpha = mask_alpha(
         torch.from_numpy(patch.masks)[None].float(), grow=round(model.grow / scale), soften=round(model.soften / scale)
     )[0, 0].numpy()

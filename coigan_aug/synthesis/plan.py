@@ -90,7 +90,12 @@ def _bases(prepared: Prepared, windows: bool) -> list[tuple[int, Box]]:
         side = round(prepared.window / scale)
         sizes = {window.position: prepared.dataset[window.position] for window in prepared.clean}
         return [
-            (w.position, _clip(round(w.left / scale), round(w.top / scale), side, sizes[w.position].height, sizes[w.position].width))
+            (
+                w.position,
+                _clip(
+                    round(w.left / scale), round(w.top / scale), side, sizes[w.position].height, sizes[w.position].width
+                ),
+            )
             for w in prepared.clean
         ]
     usable = dict.fromkeys(window.position for window in prepared.clean if window.position not in prepared.by_record)
@@ -109,7 +114,13 @@ def _clip(left: int, top: int, side: int, height: int, width: int) -> Box:
 
 
 def _plan_job(
-    prepared: Prepared, settings: Settings, bases: list[tuple[int, Box]], number: int, labels: Sequence[int], *, free: bool
+    prepared: Prepared,
+    settings: Settings,
+    bases: list[tuple[int, Box]],
+    number: int,
+    labels: Sequence[int],
+    *,
+    free: bool,
 ) -> Job:
     rng = streams.generator(settings.synthesize.seed, "job", number)
     for _ in range(ATTEMPTS):
@@ -125,7 +136,14 @@ def _plan_job(
 
 
 def _place_all(
-    prepared: Prepared, settings: Settings, rng: np.random.Generator, base: int, region: Box, labels: Sequence[int], *, free: bool
+    prepared: Prepared,
+    settings: Settings,
+    rng: np.random.Generator,
+    base: int,
+    region: Box,
+    labels: Sequence[int],
+    *,
+    free: bool,
 ) -> tuple[PlannedDefect, ...] | None:
     blocked = _dark(prepared, settings, base, region)
     placed = []

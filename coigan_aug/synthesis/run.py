@@ -168,7 +168,9 @@ def _draw(
 
 def _base(prepared: Prepared, job: Job) -> Pixels:
     left, top, width, height = job.region
-    return np.ascontiguousarray(read_image(prepared.dataset.image_path(job.base))[top : top + height, left : left + width])
+    return np.ascontiguousarray(
+        read_image(prepared.dataset.image_path(job.base))[top : top + height, left : left + width]
+    )
 
 
 def record_of(prepared: Prepared, job: Job) -> ImageRecord:
@@ -177,7 +179,10 @@ def record_of(prepared: Prepared, job: Job) -> ImageRecord:
         Annotation(
             label=prepared.dataset.names[defect.label],
             rle=defect.rle,
-            attributes={"synthetic": True, "shape_of": prepared.dataset[prepared.objects[defect.shape_of].position].file},
+            attributes={
+                "synthetic": True,
+                "shape_of": prepared.dataset[prepared.objects[defect.shape_of].position].file,
+            },
         )
         for defect in job.defects
     )
@@ -192,7 +197,14 @@ def record_of(prepared: Prepared, job: Job) -> ImageRecord:
 
 
 def _finish(
-    prepared: Prepared, generator: GeneratorFile, jobs: Sequence[Job], request: Request, *, run: str, out: Path, records: Path
+    prepared: Prepared,
+    generator: GeneratorFile,
+    jobs: Sequence[Job],
+    request: Request,
+    *,
+    run: str,
+    out: Path,
+    records: Path,
 ) -> Made:
     """Write annotations, Dataset, preview and, last, the card."""
     classes = prepared.dataset.classes
@@ -211,7 +223,9 @@ def _finish(
     return Made(len(jobs), counts, annotations, out / "preview.png")
 
 
-def _card(prepared: Prepared, generator: GeneratorFile, jobs: Sequence[Job], request: Request, run: str) -> dict[str, Any]:
+def _card(
+    prepared: Prepared, generator: GeneratorFile, jobs: Sequence[Job], request: Request, run: str
+) -> dict[str, Any]:
     return {
         "images": len(jobs),
         "format": request.format,

@@ -14,8 +14,7 @@ def update_ema(average: nn.Module, model: nn.Module, *, decay: float, step: int)
     remember the random start.
     """
     kept = min(decay, (1 + step) / (10 + step))
-    pairs = zip(average.parameters(), model.parameters(), strict=True)
-    for mean, value in pairs:
+    for mean, value in zip(average.parameters(), model.parameters(), strict=True):
         mean.lerp_(value, 1 - kept)
-    for mean, value in zip(average.buffers(), model.buffers(), strict=True):
-        mean.copy_(value)
+    for copied, buffer in zip(average.buffers(), model.buffers(), strict=True):
+        copied.copy_(buffer)

@@ -139,7 +139,15 @@ def _step(networks: Networks, batch: Any, step: Step) -> Losses:
         ) from error
 
 
-_PARTS = ("generator", "average", "defect", "reference", "generator_optimizer", "defect_optimizer", "reference_optimizer")
+_PARTS = (
+    "generator",
+    "average",
+    "defect",
+    "reference",
+    "generator_optimizer",
+    "defect_optimizer",
+    "reference_optimizer",
+)
 
 
 def _save(networks: Networks, prepared: Prepared, settings: Settings, run: Run, images: int) -> None:
@@ -148,9 +156,7 @@ def _save(networks: Networks, prepared: Prepared, settings: Settings, run: Run, 
     state: State = {name: getattr(networks, name).state_dict() for name in _PARTS}
     state |= {"images": images, "path_mean": networks.path_mean}
     save_state(run.checkpoints, state, images=images, keep=settings.log.keep)
-    save_generator(
-        run.generator, networks.average, settings=settings, classes=prepared.dataset.classes, images=images
-    )
+    save_generator(run.generator, networks.average, settings=settings, classes=prepared.dataset.classes, images=images)
 
 
 def _resume(networks: Networks, run: Run) -> int:

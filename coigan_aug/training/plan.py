@@ -34,9 +34,9 @@ def measure_plan(prepared: Prepared, settings: Settings, device: torch.device, s
     seconds = min(took) * settings.train.images / settings.train.batch
     side, train = settings.data.window, settings.train
     kind = "bfloat16" if speed.bfloat16 else "float32"
-    plan = f"plan    {side} x {side} windows, batch {train.batch}, {train.images:,} images, {kind}, seed {train.seed}, recipe {recipe}"
+    plan = f"plan    {side} x {side} windows, batch {train.batch}, {train.images:,} images, {kind}, seed {train.seed}"
     use = f"memory  {_memory(device)}      time  about {clock(seconds)}      (measured on {STEPS} real steps)"
-    return f"{plan}\n  {use}"
+    return f"{plan}, recipe {recipe}\n  {use}"
 
 
 def _memory(device: torch.device) -> str:

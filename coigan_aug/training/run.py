@@ -87,7 +87,9 @@ def find_run(root: Path, name: str | None) -> Run:
     raise DataError(f"There is no run {name!r} with a generator in {root}.", remedy=f"Runs: {known}.")
 
 
-def begin_run(root: Path, *, recipe: str, settings: Settings, dataset: Dataset, machine: Mapping[str, Any], command: str) -> Run:
+def begin_run(
+    root: Path, *, recipe: str, settings: Settings, dataset: Dataset, machine: Mapping[str, Any], command: str
+) -> Run:
     """Make the folder of a new run and write what it begins with."""
     last = max((int(run.name.split("-")[0]) for run in list_runs(root)), default=0)
     run = Run(root / f"{last + 1:03d}-{recipe}")

@@ -139,15 +139,18 @@ def train_generator(networks: Networks, batch: Batch, fake: Tensor, redrawn: Ten
 def _thesis_losses(networks: Networks, batch: Batch, fake: Tensor, step: Step) -> Losses:
     """Smooth-masked L1 and perceptual loss against the base, and path length (thesis 4.4)."""
     train = step.settings.train
-    smooth = {
-        "kernel": train.smooth_kernel, "object_weight": train.object_weight, "background_weight": train.background_weight,
-    }  # fmt: skip
+    inside, outside, kernel = train.object_weight, train.background_weight, train.smooth_kernel
     losses: Losses = {}
     if train.smooth_l1 > 0:
-        losses["smooth_l1"] = train.smooth_l1 * smooth_masked_l1(fake, batch.base, batch.masks, **smooth)
+        losses["smooth_l1"] = train.smooth_l1 * smooth_masked_l1(
+            fake, batch.base, batch.masks, kernel=kernel, object_weight=inside, background_weight=outside
+        )
     if train.perceptual_weight > 0 and networks.features is not None:
         with step.autocast():
-            value = smooth_masked_perceptual(networks.features, fake, batch.base, batch.masks, **smooth)
+            value = smooth_masked_perceptual(
+                networks.features, fake, batch.base, batch.masks, kernel=kernel, object_weight=inside,
+                background_weight=outside,
+            )  # fmt: skip
         losses["perceptual"] = train.perceptual_weight * value
     if train.path_length > 0 and step.due(train.path_length_every):
         losses["path_length"] = train.path_length * train.path_length_every * _path_length(networks, batch, step)
@@ -169,7 +172,7 @@ def _apply(losses: Losses, optimizer: torch.optim.Optimizer, network: nn.Module,
         values = ", ".join(f"{key} {float(value.detach()):g}" for key, value in losses.items())
         raise CoiganError(
             f"The {name}'s loss is not finite ({values}); nothing was stepped.",
-            remedy="Continue from the last checkpoint with half the --set train.learning_rate, or --set train.precision=float32.",
+            remedy="Start a new run with half the --set train.learning_rate, or --set train.precision=float32.",
         )
     optimizer.zero_grad(set_to_none=True)
     total.backward()

@@ -57,7 +57,9 @@ def test_a_traced_mask_filled_is_the_mask(mask: np.ndarray) -> None:
     assert np.array_equal(rle.decode(found), mask)
 
 
-@pytest.mark.parametrize("mask", [RING, np.kron(np.eye(2, dtype=np.uint8), RING), np.pad(RING, ((0, 0), (9, 0)))], ids=str)
+@pytest.mark.parametrize(
+    "mask", [RING, np.kron(np.eye(2, dtype=np.uint8), RING), np.pad(RING, ((0, 0), (9, 0)))], ids=str
+)
 def test_holes_survive_another_reader(mask: np.ndarray) -> None:
     drawn = np.zeros_like(mask)
     for points in trace_centres(rle.encode(mask)):

@@ -28,7 +28,9 @@ def test_mirroring_is_exact(seed: int, height: int, width: int, flip_x: bool, fl
 
 @settings(deadline=None)
 @given(st.integers(0, 9), st.integers(1, 20), st.integers(1, 20), st.floats(-180, 180), st.floats(0.2, 2.0))
-def test_pixels_follow_the_mask_and_some_mask_stays(seed: int, height: int, width: int, angle: float, scale: float) -> None:
+def test_pixels_follow_the_mask_and_some_mask_stays(
+    seed: int, height: int, width: int, angle: float, scale: float
+) -> None:
     pixels, mask = _crop(seed, height, width)
     turned, moved = apply(Transform(angle=angle, scale=scale), pixels, mask)
     assert moved.any()

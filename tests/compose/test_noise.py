@@ -63,6 +63,8 @@ def test_a_grain_of_s_pixels_is_its_coarse_draw_filled_in_linearly(scale: int) -
         for x in range(45):
             i, j, fy, fx = y // scale, x // scale, y % scale / scale, x % scale / scale
             low = coarse[i, j] * (1 - fx) + coarse[i, min(j + 1, columns - 1)] * fx
-            high = coarse[min(i + 1, rows - 1), j] * (1 - fx) + coarse[min(i + 1, rows - 1), min(j + 1, columns - 1)] * fx
+            high = (
+                coarse[min(i + 1, rows - 1), j] * (1 - fx) + coarse[min(i + 1, rows - 1), min(j + 1, columns - 1)] * fx
+            )
             expected[y, x] = low * (1 - fy) + high * fy
     np.testing.assert_allclose(field, expected, atol=0.12 if scale > 1 else 0)  # cv2.remap interpolates in 1/32 px

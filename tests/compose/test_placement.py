@@ -40,7 +40,9 @@ def test_every_place_is_reached_when_none_is_preferred() -> None:
 
 def test_a_defect_at_an_edge_stays_at_it_and_others_stay_near() -> None:
     draw = np.random.default_rng(0)
-    places = [find_place(draw, np.ones((4, 4), np.uint8), np.zeros((64, 104), bool), near=(1.0, 0.5)) for _ in range(100)]
+    places = [
+        find_place(draw, np.ones((4, 4), np.uint8), np.zeros((64, 104), bool), near=(1.0, 0.5)) for _ in range(100)
+    ]
     assert {place[0] for place in places if place} == {100}
     tops = np.array([place[1] for place in places if place])
     assert abs(tops.mean() - 30) < 3
@@ -48,7 +50,9 @@ def test_a_defect_at_an_edge_stays_at_it_and_others_stay_near() -> None:
 
 
 @given(st.integers(0, 999), st.integers(1, 30), st.integers(1, 30), st.integers(4, 20), st.integers(4, 20))
-def test_the_part_that_fits_holds_some_of_the_object(seed: int, height: int, width: int, room_y: int, room_x: int) -> None:
+def test_the_part_that_fits_holds_some_of_the_object(
+    seed: int, height: int, width: int, room_y: int, room_x: int
+) -> None:
     draw = np.random.default_rng(seed)
     mask = np.zeros((height, width), np.uint8)
     mask[draw.integers(height), draw.integers(width)] = 1

@@ -185,7 +185,7 @@ def test_resnet_without_network_says_which_option_helps(monkeypatch: pytest.Monk
     for proxy in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.delenv(proxy, raising=False)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    with pytest.raises(EnvironmentProblem, match="resnet50.*Network is unreachable") as caught:
+    with pytest.raises(EnvironmentProblem, match=r"resnet50.*Network is unreachable") as caught:
         load_features("resnet50")
     assert "--perceptual-weights FILE" in caught.value.remedy
     assert "train.perceptual=efficientnet_lite0" in caught.value.remedy

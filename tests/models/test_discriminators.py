@@ -71,7 +71,7 @@ def test_sizes_it_cannot_halve_to_four_are_refused_by_value(size: int) -> None:
 
 
 def test_an_image_of_another_size_is_refused() -> None:
-    with pytest.raises(ValueError, match="made for 16 x 16.*32 x 16"):
+    with pytest.raises(ValueError, match=r"made for 16 x 16.*32 x 16"):
         small_wavelet()(images(1, 3, 32, 16))
 
 

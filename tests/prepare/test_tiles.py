@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,7 +26,7 @@ def test_windows_cover_a_side_without_leaving_it(length: int, window: int, overl
     found = offsets(length, window, overlap)
     assert found[0] == 0
     assert found[-1] == max(length - window, 0)
-    assert all(0 < b - a <= window * (1 - overlap) + 1 for a, b in zip(found, found[1:], strict=False))
+    assert all(0 < b - a <= window * (1 - overlap) + 1 for a, b in pairwise(found))
 
 
 def test_windows_are_marked_clean_with_objects_or_blank() -> None:
@@ -77,7 +79,8 @@ def test_grow_and_outline_by_brute_force() -> None:
     mask[4, 4] = 1
     mask[0, 0] = 1
     for pixels in (0, 1, 2):
-        expected = [[any(mask[j, i] for j in range(max(y - pixels, 0), y + pixels + 1) if j < 9
-                         for i in range(max(x - pixels, 0), x + pixels + 1) if i < 9) for x in range(9)] for y in range(9)]  # fmt: skip
-        assert (grow(mask, pixels) == np.array(expected)).all()
+        expected = np.zeros((9, 9))
+        for y, x in np.argwhere(mask):
+            expected[max(y - pixels, 0) : y + pixels + 1, max(x - pixels, 0) : x + pixels + 1] = 1
+        assert (grow(mask, pixels) == expected).all()
     assert outline(mask).sum() == 8 + 3

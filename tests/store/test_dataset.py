@@ -39,7 +39,9 @@ def records(draw: st.DrawFn) -> list[ImageRecord]:
             for data in masks
         )
         name = f"{k}-{draw(st.text(st.characters(blacklist_categories=['Cs']), max_size=4))}"
-        made.append(ImageRecord(file=name, height=height, width=width, annotations=annotations, group=name[:2], split="train"))
+        made.append(
+            ImageRecord(file=name, height=height, width=width, annotations=annotations, group=name[:2], split="train")
+        )
     return made
 
 

@@ -56,7 +56,9 @@ def _make(
 ) -> Made:  # fmt: skip
     settings = generator.settings
     made = dataclasses.replace(settings.synthesize, batch=batch, seed=seed)
-    request = Request(per_class=per_class, windows=windows, format=form, command="coigan-aug synthesize", overwrite=overwrite)
+    request = Request(
+        per_class=per_class, windows=windows, format=form, command="coigan-aug synthesize", overwrite=overwrite
+    )
     return synthesize(
         prepared, generator, dataclasses.replace(settings, synthesize=made), request, run="001-tiny", out=out,
         records=out.parent / f"{out.name}-records", device=CPU, **({"report": report} if report else {}),
@@ -64,14 +66,20 @@ def _make(
 
 
 def _hashes(out: Path) -> dict[str, str]:
-    return {str(path.relative_to(out)): sha256(path) for path in sorted(out.rglob("*")) if path.is_file() and path.name != ".lock"}
+    return {
+        str(path.relative_to(out)): sha256(path)
+        for path in sorted(out.rglob("*"))
+        if path.is_file() and path.name != ".lock"
+    }
 
 
 def _jobs(prepared: Prepared, settings: Settings, *, per_class: int = 5, windows: bool = False) -> list[Job]:
     return list(make_plan(prepared, settings, per_class=per_class, windows=windows))
 
 
-def test_as_many_defects_of_each_class_as_asked_on_defect_free_training_images(prepared: Prepared, small: Settings) -> None:
+def test_as_many_defects_of_each_class_as_asked_on_defect_free_training_images(
+    prepared: Prepared, small: Settings
+) -> None:
     jobs = _jobs(prepared, small, per_class=7)
     labels = [defect.label for job in jobs for defect in job.defects]
     assert [labels.count(k) for k in range(2)] == [7, 7]
@@ -126,7 +134,9 @@ def test_the_result_does_not_depend_on_the_batch(prepared: Prepared, generator: 
 def test_another_seed_gives_other_images(prepared: Prepared, generator: GeneratorFile, tmp_path: Path) -> None:
     _make(prepared, generator, tmp_path / "a", seed=1)
     _make(prepared, generator, tmp_path / "b", seed=2)
-    assert _hashes(tmp_path / "a")["images/synthetic_000001.png"] != _hashes(tmp_path / "b")["images/synthetic_000001.png"]
+    assert (
+        _hashes(tmp_path / "a")["images/synthetic_000001.png"] != _hashes(tmp_path / "b")["images/synthetic_000001.png"]
+    )
 
 
 class Killed(BaseException):
@@ -167,7 +177,9 @@ def test_finished_work_is_not_touched_unless_told(prepared: Prepared, generator:
     assert len(list((out / "images").iterdir())) == card["images"]
 
 
-def test_an_unfinished_one_with_other_settings_is_not_mixed(prepared: Prepared, generator: GeneratorFile, tmp_path: Path) -> None:
+def test_an_unfinished_one_with_other_settings_is_not_mixed(
+    prepared: Prepared, generator: GeneratorFile, tmp_path: Path
+) -> None:
     def report(done: int, total: int, note: str = "") -> None:
         if done:
             raise Killed

@@ -132,7 +132,7 @@ def test_loading_a_generator_never_runs_code_and_names_what_is_wrong(tmp_path: P
 
 def test_a_state_that_holds_code_is_not_loaded(tmp_path: Path) -> None:
     save_state(tmp_path, {"images": 1, "bad": os.system}, images=1, keep=2)
-    with pytest.raises(Exception, match="[Ww]eights"):
+    with pytest.raises(Exception, match=r"[Ww]eights"):
         load_latest(tmp_path)
 
 

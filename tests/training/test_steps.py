@@ -48,7 +48,9 @@ def three_steps(prepared: Prepared, settings: Settings) -> str:
     networks = _networks(prepared, settings, double=True)
     lines = []
     for number in range(3):
-        losses = training_step(networks, _batch(prepared, settings, start=4 * number, double=True), _step(number, settings))
+        losses = training_step(
+            networks, _batch(prepared, settings, start=4 * number, double=True), _step(number, settings)
+        )
         lines += [f"{number} {name} {float(value):.10f}" for name, value in losses.items()]
     return "\n".join(lines) + "\n"
 
@@ -64,7 +66,9 @@ def test_three_steps_in_float64_give_the_golden_losses(prepared: Prepared, small
 
 def test_every_network_learns_in_a_step_and_the_average_follows(prepared: Prepared, small: Settings) -> None:
     networks = _networks(prepared, small)
-    before = {name: copy.deepcopy(getattr(networks, name).state_dict()) for name in ("generator", "defect", "reference")}
+    before = {
+        name: copy.deepcopy(getattr(networks, name).state_dict()) for name in ("generator", "defect", "reference")
+    }
     training_step(networks, _batch(prepared, small), _step(0, small))
     for name, state in before.items():
         after = getattr(networks, name).state_dict()
@@ -101,7 +105,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_step_and_is_named(prepared: 
     batch = _batch(prepared, small)
     before = copy.deepcopy(networks.generator.state_dict())
     broken = dataclasses.replace(batch, pair_target=batch.pair_target * float("nan"))
-    with pytest.raises(CoiganError, match="generator's loss is not finite .*paired nan"):
+    with pytest.raises(CoiganError, match=r"generator's loss is not finite .*paired nan"):
         training_step(networks, broken, _step(0, small))
     assert all(torch.equal(before[key], value) for key, value in networks.generator.state_dict().items())
 

@@ -1,0 +1,218 @@
+"""COCO. Truth: pycocotools (its rasteriser and its loader), and masks made by hand."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pycocotools import mask as coco_mask
+from pycocotools.coco import COCO
+
+from coigan_aug.annotations import rle
+from coigan_aug.annotations.records import Annotation, ImageRecord
+from coigan_aug.errors import DataError
+from coigan_aug.formats import coco
+from coigan_aug.formats.source import Problems, ReadOptions, Source, make_classes, parse_classes
+from coigan_aug.imaging import write_image
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools
+SQUARE = [[1, 1, 4, 1, 4, 3, 1, 3]]
+
+
+def document(**changes: Any) -> dict[str, Any]:
+    value = {
+        "images": [{"id": 12, "file_name": "a.png", "height": 6, "width": 8}, {"id": "b", "file_name": "b.png"}],
+        "categories": [{"id": 0, "name": "pit"}, {"id": 21, "name": "crack"}],
+        "annotations": [{"id": 5, "image_id": 12, "category_id": 21, "segmentation": SQUARE, "iscrowd": 0}],
+    }
+    return value | changes
+
+
+def annotated(**changes: Any) -> dict[str, Any]:
+    item = {"id": 5, "image_id": 12, "category_id": 21, "segmentation": SQUARE} | changes
+    return document(annotations=[item])
+
+
+def opened(folder: Path, value: Any, **options: Any) -> tuple[Source, Problems]:
+    for name in ("a.png", "b.png"):
+        write_image(folder / "images" / name, np.zeros((6, 8), np.uint8))
+    (folder / "c.json").write_text(value if isinstance(value, str) else json.dumps(value))
+    problems = Problems()
+    return coco.read(folder / "c.json", options=ReadOptions(**options), problems=problems), problems
+
+
+def mask_of(polygons: list[list[float]]) -> np.ndarray:
+    return coco_mask.decode(coco_mask.merge(coco_mask.frPyObjects(polygons, 6, 8)))
+
+
+RUNS = {"size": [6, 8], "counts": [6, 4, 2, 6, 30]}
+PACKED = {"size": [6, 8], "counts": rle.from_runs(6, 8, RUNS["counts"]).counts}
+
+
+@pytest.mark.parametrize(
+    ("segmentation", "expected"),
+    [
+        (SQUARE, mask_of(SQUARE)),
+        (SQUARE[0], mask_of(SQUARE)),
+        ([*SQUARE, [5.5, 2.5, 7.9, 2.5, 7.9, 5.9]], mask_of([*SQUARE, [5.5, 2.5, 7.9, 2.5, 7.9, 5.9]])),
+        ([*SQUARE, [0, 0, 2, 0, 2, 2, 0, 2]], mask_of([*SQUARE, [0, 0, 2, 0, 2, 2, 0, 2]])),
+        (RUNS, rle.decode(rle.from_runs(6, 8, RUNS["counts"]))),
+        ({"size": [6, 8], "counts": [6, 4, 0, 0, 2, 6, 30, 0]}, rle.decode(rle.from_runs(6, 8, RUNS["counts"]))),
+        (PACKED, rle.decode(rle.from_runs(6, 8, RUNS["counts"]))),
+    ],
+)
+@pytest.mark.parametrize("crowd", [0, 1])
+def test_segmentations_are_read(tmp_path: Path, segmentation: Any, expected: np.ndarray, crowd: int) -> None:
+    source, problems = opened(tmp_path, annotated(segmentation=segmentation, iscrowd=crowd, score=0.5, area=9999))
+    records = list(source.records)
+    annotation = records[0].annotations[0]
+    assert np.array_equal(rle.decode(annotation.rle), expected)
+    assert annotation.attributes == {"id": 5, "score": 0.5} | ({"iscrowd": 1} if crowd else {})
+    assert annotation.label == "crack"
+    assert [record.source for record in records] == [{"id": 12}, {"id": "b"}]
+    assert not problems.found
+
+
+def test_ids_and_names_of_classes_are_kept(tmp_path: Path) -> None:
+    source, _ = opened(tmp_path, document())
+    assert [(found.name, found.source_id) for found in source.classes] == [("pit", 0), ("crack", 21)]
+    assert source.description == "COCO JSON (2 images, 1 masks, 2 classes). Images: images/ (found beside it)"
+
+
+@pytest.mark.parametrize(
+    ("changes", "what", "done", "kept"),
+    [
+        ({"segmentation": []}, "1 annotations have a box and no mask (first: id 5)", "dropped", 0),
+        ({"segmentation": None}, "have a box and no mask", "dropped", 0),
+        ({"segmentation": [[1, 1, 4, 1], *SQUARE]}, "1 polygons have fewer than 3 points", "dropped", 1),
+        ({"segmentation": [[1, 1, 4, 1]]}, "fewer than 3 points", "dropped", 0),
+        ({"segmentation": [[1, 1, 1, 1, 1, 1]]}, "annotation 5 of a.png has no pixels", "dropped", 0),
+        ({"segmentation": {"size": [6, 8], "counts": [48]}}, "has no pixels", "dropped", 0),
+        ({"segmentation": [[1, 1, 11, 1, 11, 3, 1, 3]]}, "reaches 3 px out of the image", "cut", 1),
+    ],
+)
+def test_odd_annotations_are_noted(tmp_path: Path, changes: dict[str, Any], what: str, done: str, kept: int) -> None:
+    source, problems = opened(tmp_path, annotated(**changes))
+    assert len(next(source.records).annotations) == kept
+    assert len(problems.found) == 1
+    assert what in problems.found[0].what
+    assert problems.found[0].done == done
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("[]", "outermost value is not an object"),
+        ('{"images": [}', "c.json:1  is not valid JSON"),
+        ('{"images": NaN}', "c.json holds NaN"),
+        ("[" * 100_000, "nested too deeply"),
+        ({"annotations": []}, "has no list 'images'"),
+        (document(images=[3]), "images[0] is not an object"),
+        (document(images=[{"id": 1, "file_name": "a.png"}, {"id": 1, "file_name": "b.png"}]), "images[1] has the id 1"),
+        (
+            document(images=[{"id": 1, "file_name": "a.png"}, {"id": 2, "file_name": "a.png"}]),
+            "the same file_name, a.png",
+        ),
+        (document(images=[{"id": None, "file_name": "a.png"}]), "images[0] has no usable id (None)"),
+        (document(images=[{"id": 12}]), "image 12 has no file_name"),
+        (
+            document(annotations=document()["annotations"] * 2),
+            "annotations[1] has the id 5, which annotations[0] has too",
+        ),
+        (annotated(image_id=99), "annotations[0] is of image 99"),
+        (annotated(category_id=99), "has class 99, which is not among the classes 0, 21"),
+        (annotated(category_id=[1]), "no usable category_id"),
+        (document(categories=[{"id": 0, "name": "x"}, {"id": 21, "name": "x"}]), "several categories are named x"),
+        (annotated(segmentation="x"), "neither polygons nor run lengths"),
+        (annotated(segmentation=[[1, 1, 4, 1, 4]]), "fewer"),
+        (annotated(segmentation=[[1, 1, 4, 1, 4, 3, 9]]), "not a list of x, y pairs (7 values)"),
+        (annotated(segmentation=[[1, 1, 4, 1, 4, "3"]]), "not a list of x, y pairs"),
+        (annotated(segmentation=[[1, 1, 4, 1, 4, 10**400]]), "not a list of x, y pairs"),
+        (annotated(segmentation=[[1, 1, 4e8, 1, 4, 3]]), "px out of a.png"),
+        (annotated(segmentation={"size": [8, 6], "counts": [48]}), "the mask's size is [8, 6], a.png is 6 x 8"),
+        (annotated(segmentation={"size": [6, 8], "counts": [40]}), "cover 40 pixels, the image has 48"),
+        (annotated(segmentation={"size": [6, 8], "counts": [40, 10]}), "Was the mask made for another size?"),
+        (annotated(segmentation={"size": [6, 8], "counts": [-1, 49]}), "neither text nor whole numbers"),
+        (annotated(segmentation={"size": [6, 8], "counts": "zz"}), "compressed RLE string is damaged"),
+        (annotated(segmentation={"size": [6, 8]}), "neither text nor whole numbers"),
+        (document(images=[{"id": 12, "file_name": "a.png", "height": 8, "width": 6}]), "Was it turned (EXIF)"),
+        (document(images=[{"id": 12, "file_name": "a.png", "height": 9, "width": 6}]), "c.json says 9 x 6"),
+        (document(images=[{"id": 12, "file_name": "../a.png"}]), "leaves the image folder"),
+        (
+            document(images=[{"id": 12, "file_name": "no.png"}, {"id": 1, "file_name": "a.png"}]),
+            "no.png (c.json) not found",
+        ),
+        (
+            document(images=[{"id": 12, "file_name": "a.png"}, {"id": 1, "file_name": "images/a.png"}]),
+            "are the same image",
+        ),
+    ],
+)
+def test_wrong_files_are_errors_with_their_place(tmp_path: Path, value: Any, expected: str) -> None:
+    if expected == "fewer":
+        source, problems = opened(tmp_path, value)
+        assert not next(source.records).annotations
+        assert "fewer than 3 points" in problems.found[0].what
+        return
+    with pytest.raises(DataError) as caught:
+        list(opened(tmp_path, value)[0].records)
+    assert expected in str(caught.value)
+
+
+def test_clipping_cuts_runs_that_leave_the_image(tmp_path: Path) -> None:
+    source, problems = opened(tmp_path, annotated(segmentation={"size": [6, 8], "counts": [40, 10**12]}), clip_rle=True)
+    assert rle.area(next(source.records).annotations[0].rle) == 8
+    assert problems.found[0].done == "cut"
+
+
+def test_classes_are_named_and_limited(tmp_path: Path) -> None:
+    source, _ = opened(tmp_path, document(), classes=parse_classes("line=21"))
+    assert [(found.name, found.source_id) for found in source.classes] == [("line", 21)]
+    with pytest.raises(DataError, match="has class 21, which is not among"):
+        opened(tmp_path, document(), classes=parse_classes("pit"))
+    with pytest.raises(DataError, match="no category dent"):
+        opened(tmp_path, document(), classes=parse_classes("dent"))
+
+
+def test_ten_megabytes_on_one_line_are_read(tmp_path: Path) -> None:
+    polygon = [float(v) for v in np.tile([1.25, 1.25, 4.75, 1.25, 4.75, 3.25], 400_001)]
+    value = annotated(segmentation=[polygon])
+    source, _ = opened(tmp_path, value)
+    assert (tmp_path / "c.json").stat().st_size > 10_000_000
+    assert rle.area(next(source.records).annotations[0].rle) > 0
+
+
+def test_written_masks_load_in_pycocotools_and_are_read_again(tmp_path: Path) -> None:
+    random = np.random.default_rng(4)
+    classes = make_classes(["scratch", "böse"], source_ids=[20, 3])
+    records = []
+    for k in range(5):
+        masks = [(random.random((7, 11)) < share).astype(np.uint8) for share in (0.05, 0.5, 1)][: k % 4]
+        labels = ("scratch", "böse", "scratch")
+        annotations = tuple(Annotation(label=a, rle=rle.encode(m)) for a, m in zip(labels, masks, strict=False))
+        records.append(ImageRecord(file=f"images/{k}.png", height=7, width=11, annotations=annotations))
+        write_image(tmp_path / records[-1].file, np.zeros((7, 11), np.uint8))
+    path = coco.write(tmp_path, iter(records), classes=classes)
+    loaded = COCO(str(path))
+    assert loaded.getCatIds() == [20, 3]
+    for image_id, record in enumerate(records, start=1):
+        found = loaded.loadAnns(loaded.getAnnIds(imgIds=[image_id]))
+        assert loaded.loadImgs([image_id])[0]["file_name"] == record.file
+        for item, annotation in zip(found, record.annotations, strict=True):
+            mask = rle.decode(annotation.rle)
+            assert np.array_equal(loaded.annToMask(item), mask)
+            assert item["area"] == mask.sum()
+            assert item["bbox"] == coco_mask.toBbox(coco_mask.encode(np.asfortranarray(mask))).tolist()
+            assert item["iscrowd"] == 0
+    source = coco.read(path, options=ReadOptions(images=tmp_path), problems=Problems())
+    assert source.classes == classes
+    for before, after in zip(records, source.records, strict=True):
+        assert [(a.label, a.rle) for a in after.annotations] == [(a.label, a.rle) for a in before.annotations]
+
+
+def test_an_empty_set_is_written_as_valid_coco(tmp_path: Path) -> None:
+    path = coco.write(tmp_path, [], classes=make_classes(["a"], source_ids=["x"]))
+    assert json.loads(path.read_text()) == {"categories": [{"id": 1, "name": "a"}], "annotations": [], "images": []}

@@ -1,0 +1,98 @@
+"""Telling formats apart, and what --classes means."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from coigan_aug.errors import DataError, UsageError
+from coigan_aug.formats.detect import FORMATS, detect, open_source
+from coigan_aug.formats.source import ClassChoice, Problems, ReadOptions, make_classes, output_ids, parse_classes
+from coigan_aug.imaging import write_image
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("a.csv", "ImageId,ClassId,EncodedPixels\n", "severstal"),
+        ("a.csv", "ImageId_ClassId,EncodedPixels\n", "severstal"),
+        ("a.json", json.dumps({"info": {}, "images": [], "annotations": [], "categories": []}), "coco"),
+        ("dataset.jsonl", '{"img": "a.jpg", "polygons": []}\n', "line-json"),
+    ],
+)
+def test_files_are_told_apart(tmp_path: Path, name: str, text: str, expected: str) -> None:
+    (tmp_path / name).write_text(text)
+    assert detect(tmp_path / name)[0] == expected
+
+
+def test_folders_are_told_apart(tmp_path: Path) -> None:
+    (tmp_path / "lines").mkdir()
+    (tmp_path / "lines" / "dataset.jsonl").write_text('{"img": "a.jpg", "polygons": []}\n')
+    assert detect(tmp_path / "lines")[0] == "line-json"
+    for name in ("images/a.png", "masks/a.png"):
+        write_image(tmp_path / "both" / name, np.zeros((4, 4), np.uint8))
+    assert detect(tmp_path / "both")[0] == "mask-folder"
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (lambda path: None, "does not exist"),
+        (lambda path: path.write_text(""), "an empty file"),
+        (lambda path: path.write_text("hello,world\n1,2\n"), "a file that begins with 'hello,world'"),
+        (lambda path: path.write_bytes(bytes(range(256))), "a file that begins with"),
+        (lambda path: path.mkdir(), "an empty folder"),
+        (lambda path: (path / "x.txt").parent.mkdir() or (path / "x.txt").write_text(""), "a folder with x.txt"),
+    ],
+)
+def test_unknown_sources_say_what_was_seen(tmp_path: Path, make: object, expected: str) -> None:
+    make(tmp_path / "thing")
+    with pytest.raises(DataError) as caught:
+        detect(tmp_path / "thing")
+    assert expected in str(caught.value)
+
+
+def test_a_folder_with_an_annotation_file_names_it(tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_text("ImageId,ClassId,EncodedPixels\n")
+    with pytest.raises(DataError) as caught:
+        detect(tmp_path)
+    assert caught.value.remedy == f"coigan-aug import {tmp_path / 'train.csv'}"
+
+
+def test_an_unknown_format_lists_those_known(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        open_source(tmp_path, options=ReadOptions(), problems=Problems(), name="yolo")
+    assert all(name in caught.value.remedy for name in FORMATS)
+
+
+@pytest.mark.parametrize("name", list(FORMATS))
+def test_every_format_says_what_it_loses(name: str) -> None:
+    assert isinstance(FORMATS[name].LOSES, str)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a, b", [("a", ""), ("b", "")]),
+        ("a=1,b=#FF0000", [("a", "1"), ("b", "#ff0000")]),
+    ],
+)
+def test_classes_are_parsed(text: str, expected: list[tuple[str, str]]) -> None:
+    assert parse_classes(text) == tuple(ClassChoice(*pair) for pair in expected)
+
+
+@pytest.mark.parametrize("text", ["", "a,", "a,a", "a=1,b", "a=1,b=1", "a=", "=1"])
+def test_classes_that_say_nothing_are_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="--classes"):
+        parse_classes(text)
+
+
+@pytest.mark.parametrize(
+    ("source_ids", "expected"),
+    [([7, 3], [7, 3]), ([0, 1], [1, 2]), ([3, 3], [1, 2]), (["x", "y"], [1, 2]), ([None, 4], [1, 2])],
+)
+def test_ids_of_the_source_are_written_where_they_can_be(source_ids: list, expected: list[int]) -> None:
+    assert list(output_ids(make_classes(["a", "b"], source_ids=source_ids)).values()) == expected
