@@ -52,7 +52,7 @@ class DataSettings:
     augment: float = 0.5
     """probability that a pasted object is rotated and rescaled; flips come besides"""
     flip: bool = True
-    """mirror windows and objects at random, both ways"""
+    """mirror windows, objects and shapes at random, both ways; false where the light has a direction"""
 
     def __post_init__(self) -> None:
         _check(self, "window", low=16, high=2048)

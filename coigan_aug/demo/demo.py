@@ -10,9 +10,10 @@ import torch
 
 from coigan_aug.checkpoint import GeneratorFile, load_generator
 from coigan_aug.config import load_settings
-from coigan_aug.demo.strips import write_strips
+from coigan_aug.demo.strips import CLASSES, write_strips
 from coigan_aug.errors import UsageError
 from coigan_aug.files import folder_lock
+from coigan_aug.formats.source import ReadOptions, parse_classes
 from coigan_aug.prepare.importing import import_dataset
 from coigan_aug.prepare.prepared import Prepared, prepare
 from coigan_aug.progress import progress, say
@@ -24,7 +25,12 @@ from coigan_aug.training.run import begin_run, resolve, unfinished_run
 
 MODEL = "steel.safetensors"
 IMAGES = 8_000
-SETTINGS = ("data.scale=1.0", "log.samples_every=2000", "log.checkpoint_every=2000")
+# The light comes from above, so neither windows nor shapes are mirrored or turned.
+SETTINGS = (
+    "data.scale=1.0", "data.flip=false", "data.augment=0.3", "data.rotate=0", "data.scale_range=[0.85,1.15]",
+    "train.learning_rate=5e-4", "train.discriminator_learning_rate=5e-4", "log.samples_every=2000",
+    "log.checkpoint_every=2000", "synthesize.augment=0.5", "synthesize.rotate=0", "synthesize.scale_range=[0.85,1.15]",
+)  # fmt: skip
 
 
 def run_demo(out: Path, *, train_here: bool, images: int | None, per_class: int, quiet: bool, command: str) -> Made:
@@ -38,8 +44,9 @@ def run_demo(out: Path, *, train_here: bool, images: int | None, per_class: int,
     csv = write_strips(out)
     with progress("import", quiet=quiet) as report:
         imported = import_dataset(
-            csv, out / "coigan" / "dataset", overwrite=True, command=command, progress=lambda title: report
-        )
+            csv, out / "coigan" / "dataset", options=ReadOptions(classes=parse_classes(",".join(CLASSES))),
+            overwrite=True, command=command, progress=lambda title: report,
+        )  # fmt: skip
     say(f"Made {imported.images} steel strips with {len(imported.classes)} defect classes -> {csv}", quiet=quiet)
     found, wrong = f"{imported.images} images, {imported.objects} defects", f"{len(imported.problems)} problems"
     say(f"import      {found}, {len(imported.classes)} classes, {wrong}", quiet=quiet)

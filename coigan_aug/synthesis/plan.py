@@ -182,7 +182,9 @@ def _shape(
     left, top, width, height = box(item.full)
     near = [_share(left, width, record.width), _share(top, height, record.height)]
     made = settings.synthesize
-    transform = draw_transform(rng, probability=made.augment, rotate=made.rotate, scale_range=made.scale_range)
+    transform = draw_transform(
+        rng, probability=made.augment, rotate=made.rotate, scale_range=made.scale_range, flip=settings.data.flip
+    )
     if 0.0 in near or 1.0 in near:
         transform = Transform(flip_x=transform.flip_x, flip_y=transform.flip_y)
     mask = decode_box(item.full, (left, top, width, height))

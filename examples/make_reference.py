@@ -1,0 +1,74 @@
+"""Write examples/reference.md: every command with its options, and every setting, from the program itself.
+
+    python examples/make_reference.py
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+from pathlib import Path
+
+from typer.main import get_command
+
+import coigan_aug.settings
+from coigan_aug.cli.main import app
+from coigan_aug.config import RECIPES, load_settings, settings_to_dict
+from coigan_aug.settings import Settings
+
+HERE = Path(__file__).parent
+
+
+def explanations() -> dict[str, dict[str, str]]:
+    """Return the line under each setting, by class and field."""
+    tree = ast.parse(Path(coigan_aug.settings.__file__).read_text())
+    found: dict[str, dict[str, str]] = {}
+    for item in tree.body:
+        if isinstance(item, ast.ClassDef):
+            lines = found.setdefault(item.name, {})
+            for field, text in zip(item.body, item.body[1:], strict=False):
+                if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr):
+                    lines[field.target.id] = ast.literal_eval(text.value)  # type: ignore[union-attr]
+    return found
+
+
+def commands() -> list[str]:
+    """Describe every command and its options."""
+    lines = []
+    for name, command in get_command(app).commands.items():  # type: ignore[attr-defined]
+        lines += [f"### coigan-aug {name}", "", command.help.strip(), "", "| option | meaning |", "|---|---|"]
+        for item in command.params:
+            opts = ", ".join(f"`{opt}`" for opt in item.opts) if item.param_type_name == "option" else f"`{item.name.upper()}`"
+            lines.append(f"| {opts} | {' '.join(item.help.split())} |")
+        lines.append("")
+    return lines
+
+
+def settings() -> list[str]:
+    """Describe every setting with its value in each recipe."""
+    texts = explanations()
+    values = {recipe: settings_to_dict(load_settings(recipe=recipe)) for recipe in RECIPES}
+    lines = []
+    for section in dataclasses.fields(Settings):
+        kind = type(getattr(Settings(), section.name)).__name__
+        heads = " | ".join(RECIPES)
+        lines += [f"### {section.name}", "", f"| key | {heads} | meaning |", "|---|" + "---|" * (len(RECIPES) + 1)]
+        for key, text in texts[kind].items():
+            shown = " | ".join(f"`{values[recipe][section.name][key]}`" for recipe in RECIPES)
+            lines.append(f"| `{key}` | {shown} | {text} |")
+        lines.append("")
+    return lines
+
+
+def reference() -> str:
+    """Return the whole text."""
+    head = "# Reference\n\nMade by `python examples/make_reference.py`; a test holds it to the program.\n"
+    precedence = (
+        "Later ones win: the defaults, the recipe, `coigan.yaml` in the current folder (or `--config FILE`),\n"
+        "`--set section.key=value`, the flags."
+    )
+    return "\n".join([head, "## Commands", "", *commands(), "## Settings", "", precedence, "", *settings()])
+
+
+if __name__ == "__main__":
+    (HERE / "reference.md").write_text(reference())
