@@ -18,6 +18,10 @@ FORMATS: dict[str, ModuleType] = {
 }
 
 
+IMAGE_FOLDERS = {"line-json": "data"}
+"""Where a format's readers expect the images, below the annotation file; "images" where nothing is said."""
+
+
 def detect(path: Path) -> tuple[str, str]:
     """Return the name of the format of a file or folder, and a description of what was seen.
 

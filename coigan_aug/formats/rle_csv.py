@@ -91,6 +91,7 @@ def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
 def write(out: Path, records: Iterable[ImageRecord], *, classes: Sequence[DefectClass]) -> Path:
     """Write `out/annotations.csv` in the layout ImageId, ClassId, EncodedPixels; the union mask of each class is a row.
 
+    Names are those below `images/`, where the images are looked for first; as in the competition they carry no folder.
     Class ids are those of the source where all are whole numbers, else 1, 2, ...
     """
     ids = output_ids(classes)
@@ -102,7 +103,7 @@ def write(out: Path, records: Iterable[ImageRecord], *, classes: Sequence[Defect
                 mask = rle.union([a.rle for a in record.annotations if a.label == label])
                 cell = write_cell(mask)
                 if cell:
-                    stream.write(f"{_quoted(record.file)},{ids[label]},{cell}\n".encode())
+                    stream.write(f"{_quoted(record.file.removeprefix('images/'))},{ids[label]},{cell}\n".encode())
     return path
 
 

@@ -74,9 +74,8 @@ def groups_from_pattern(names: Sequence[str], pattern: str) -> list[str]:
     found = [compiled.search(name) for name in names]
     if names and not any(found):
         raise UsageError(f"--group-by {pattern} matches none of the names, such as {names[0]}.")
-    return [
-        name if match is None else match.group(compiled.groups > 0) for name, match in zip(names, found, strict=True)
-    ]
+    which = min(compiled.groups, 1)
+    return [(match and match.group(which)) or name for name, match in zip(names, found, strict=True)]
 
 
 def textures_of(thumbnails: NDArray[np.uint8]) -> Vectors:

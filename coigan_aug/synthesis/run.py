@@ -20,7 +20,7 @@ from coigan_aug.checkpoint import GeneratorFile
 from coigan_aug.config import settings_to_dict
 from coigan_aug.errors import DataError, Stopped, UsageError
 from coigan_aug.files import folder_lock, read_json, write_json
-from coigan_aug.formats.detect import writer
+from coigan_aug.formats.detect import IMAGE_FOLDERS, writer
 from coigan_aug.imaging import Pixels, read_image, to_rgb, write_image
 from coigan_aug.pictures import contact_sheet, mark
 from coigan_aug.prepare.prepared import Prepared
@@ -34,7 +34,6 @@ from coigan_aug.synthesis.plan import Job, PlannedDefect, make_plan, plan_hash
 
 CARD = "card.json"
 START = "synthesis.json"
-IMAGES = "images"
 PREVIEW_CELLS = 24
 
 
@@ -99,12 +98,13 @@ def synthesize(
     jobs = list(make_plan(prepared, settings, per_class=request.per_class, windows=request.windows))
     with folder_lock(out), stop_request() as stop:
         _begin(out, generator, settings, jobs, request)
-        missing = [job for job in jobs if not (out / _file(job)).exists()]
+        folder = IMAGE_FOLDERS.get(request.format, "images")
+        missing = [job for job in jobs if not (out / _file(job, folder)).exists()]
         done = len(jobs) - len(missing)
         report(done, len(jobs))
         for chunk in _chunks(missing, settings.synthesize.batch):
             for job, image in _draw(prepared, generator, chunk, settings.synthesize.seed, device):
-                write_image(out / _file(job), image)
+                write_image(out / _file(job, folder), image)
             done += len(chunk)
             report(done, len(jobs))
             if stop.signal_number:
@@ -128,6 +128,7 @@ def _begin(out: Path, generator: GeneratorFile, settings: Settings, jobs: Sequen
     start = {
         "generator": generator.sha256,
         "plan": plan_hash(jobs),
+        "format": request.format,
         "seed": settings.synthesize.seed,
         "program": __version__,
     }
@@ -139,12 +140,13 @@ def _begin(out: Path, generator: GeneratorFile, settings: Settings, jobs: Sequen
         )
     if not same:
         (out / CARD).unlink(missing_ok=True)
-        shutil.rmtree(out / IMAGES, ignore_errors=True)
+        for folder in {"images", *IMAGE_FOLDERS.values()}:
+            shutil.rmtree(out / folder, ignore_errors=True)
     write_json(out / START, start)
 
 
-def _file(job: Job) -> str:
-    return f"{IMAGES}/synthetic_{job.number + 1:06d}.png"
+def _file(job: Job, folder: str) -> str:
+    return f"{folder}/synthetic_{job.number + 1:06d}.png"
 
 
 def _chunks(jobs: Sequence[Job], size: int) -> Iterator[list[Job]]:
@@ -173,8 +175,8 @@ def _base(prepared: Prepared, job: Job) -> Pixels:
     )
 
 
-def record_of(prepared: Prepared, job: Job) -> ImageRecord:
-    """Return the record of a job's image; its masks are the planned ones."""
+def record_of(prepared: Prepared, job: Job, *, folder: str = "images") -> ImageRecord:
+    """Return the record of a job's image in a folder of the output; its masks are the planned ones."""
     annotations = tuple(
         Annotation(
             label=prepared.dataset.names[defect.label],
@@ -187,7 +189,7 @@ def record_of(prepared: Prepared, job: Job) -> ImageRecord:
         for defect in job.defects
     )
     return ImageRecord(
-        file=_file(job),
+        file=_file(job, folder),
         height=job.region[3],
         width=job.region[2],
         annotations=annotations,
@@ -207,13 +209,12 @@ def _finish(
     records: Path,
 ) -> Made:
     """Write annotations, Dataset, preview and, last, the card."""
-    classes = prepared.dataset.classes
-    annotations = writer(request.format)(out, (record_of(prepared, job) for job in jobs), classes=classes)
+    classes, folder = prepared.dataset.classes, IMAGE_FOLDERS.get(request.format, "images")
+    records_made = [record_of(prepared, job, folder=folder) for job in jobs]
+    annotations = writer(request.format)(out, records_made, classes=classes)
     provenance = {"made_by": request.command, "generator": generator.sha256, "run": run}
-    write_dataset(
-        records, (record_of(prepared, job) for job in jobs), classes=classes, image_root=out, provenance=provenance
-    )
-    write_image(out / "preview.png", _preview(prepared, jobs, out))
+    write_dataset(records, records_made, classes=classes, image_root=out, provenance=provenance)
+    write_image(out / "preview.png", _preview(prepared, jobs, records_made, out))
     counts = {
         item.name: sum(defect.label == k for job in jobs for defect in job.defects) for k, item in enumerate(classes)
     }
@@ -241,14 +242,14 @@ def _card(
     }
 
 
-def _preview(prepared: Prepared, jobs: Sequence[Job], out: Path) -> Pixels:
+def _preview(prepared: Prepared, jobs: Sequence[Job], records: Sequence[ImageRecord], out: Path) -> Pixels:
     """Show defects of each class by turns, close up: without and with the outline of the mask."""
     classes = prepared.dataset.classes
     each = max(PREVIEW_CELLS // len(classes), 2)
     rows = []
     for label in range(len(classes)):
-        shown = islice(((job, d) for job in jobs for d in job.defects if d.label == label), each)
-        pictures = [_close_up(out, record_of(prepared, job), defect, classes) for job, defect in shown]
+        made = ((record, d) for job, record in zip(jobs, records, strict=True) for d in job.defects if d.label == label)
+        pictures = [_close_up(out, record, defect, classes) for record, defect in islice(made, each)]
         rows += [[plain for plain, _ in pictures], [outlined for _, outlined in pictures]]
     return contact_sheet(rows, classes=classes, cell=192)
 

@@ -131,7 +131,7 @@ def test_neighbours_in_a_burst_are_pairs_and_evenly_numbered_files_are_not() -> 
 
 @pytest.mark.parametrize(
     ("pattern", "expected"),
-    [(r"^([a-z]+)", ["ab", "ab", "c"]), (r"\d", ["1", "2", "1"]), (r"^ab", ["ab", "ab", "c1.png"])],
+    [(r"^([a-z]+)", ["ab", "ab", "c"]), (r"\d", ["1", "2", "1"]), (r"^ab", ["ab", "ab", "c1.png"]), (r"^(ab)?", ["ab", "ab", "c1.png"])],
 )
 def test_a_pattern_groups_by_its_first_group_or_all_of_it(pattern: str, expected: list[str]) -> None:
     assert groups_from_pattern(["ab1.png", "ab2.png", "c1.png"], pattern) == expected

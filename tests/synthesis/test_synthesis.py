@@ -19,11 +19,13 @@ from coigan_aug.checkpoint import GeneratorFile, load_generator, save_generator
 from coigan_aug.config import load_settings
 from coigan_aug.errors import DataError, UsageError
 from coigan_aug.files import sha256
+from coigan_aug.formats.source import ReadOptions, parse_classes
 from coigan_aug.imaging import read_image, to_rgb, write_image
 from coigan_aug.models.build import build_generator
+from coigan_aug.prepare.importing import import_dataset
 from coigan_aug.prepare.prepared import Prepared, prepare
 from coigan_aug.settings import Settings
-from coigan_aug.store.dataset import Dataset
+from coigan_aug.store.dataset import Dataset, class_masks
 from coigan_aug.store.writer import write_dataset
 from coigan_aug.synthesis.engine import margin_of, merge_boxes
 from coigan_aug.synthesis.plan import Job, make_plan
@@ -280,3 +282,24 @@ def test_a_recipe_for_one_scale_and_the_thesis_noise_draw_too(toy: Dataset, tmp_
     made = _make(prepared, load_generator(tmp_path / "g.safetensors"), tmp_path / "out", per_class=2)
     assert made.images > 0
     assert to_rgb(read_image(tmp_path / "out" / "images" / "synthetic_000001.png")).shape == (72, 96, 3)
+
+
+@pytest.mark.parametrize("form", ["coco", "severstal", "line-json", "mask-folder"])
+def test_every_format_is_read_back_with_the_planned_masks(
+    prepared: Prepared, generator: GeneratorFile, tmp_path: Path, form: str
+) -> None:
+    """Per image and class, whatever the format calls the class; instances and ids are COCO's alone to keep."""
+    out = tmp_path / "out"
+    made = _make(prepared, generator, out, form=form)
+    source = out if form == "mask-folder" else made.annotations
+    names = parse_classes("spot=1,line=2") if form == "severstal" else ()
+    report = import_dataset(source, tmp_path / "again", group_by="none", options=ReadOptions(classes=names))
+    assert report.format == form
+    written, read = Dataset(tmp_path / "out-records"), Dataset(tmp_path / "again")
+    again = {Path(record.file).stem: position for position, record in enumerate(read)}
+    assert len(read) == len(written)
+    for record in written:
+        planned, found = class_masks(record), read.masks(again[Path(record.file).stem])
+        assert sorted(found) == sorted(planned)
+        for name, mask in planned.items():
+            assert (found[name] == mask).all()
