@@ -86,17 +86,6 @@ def append_line(stream: IO[bytes], value: Any) -> None:
     stream.flush()
 
 
-def repair_tail(path: Path) -> None:
-    """Cut a line-oriented file back to its last whole line (what a kill may have torn)."""
-    if not path.exists():
-        return
-    data = path.read_bytes()
-    whole = data.rfind(b"\n") + 1
-    if whole < len(data):
-        with path.open("rb+") as stream:
-            stream.truncate(whole)
-
-
 def read_lines(path: Path) -> Iterator[Any]:
     """Yield the values of a JSON-lines file, up to a torn last line; nothing where there is no file."""
     if not path.exists():

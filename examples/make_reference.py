@@ -1,6 +1,6 @@
 """Write examples/reference.md: every command with its options, and every setting, from the program itself.
 
-    python examples/make_reference.py
+python examples/make_reference.py
 """
 
 from __future__ import annotations
@@ -38,7 +38,11 @@ def commands() -> list[str]:
     for name, command in get_command(app).commands.items():  # type: ignore[attr-defined]
         lines += [f"### coigan-aug {name}", "", command.help.strip(), "", "| option | meaning |", "|---|---|"]
         for item in command.params:
-            opts = ", ".join(f"`{opt}`" for opt in item.opts) if item.param_type_name == "option" else f"`{item.name.upper()}`"
+            opts = (
+                ", ".join(f"`{opt}`" for opt in item.opts)
+                if item.param_type_name == "option"
+                else f"`{item.name.upper()}`"
+            )
             lines.append(f"| {opts} | {' '.join(item.help.split())} |")
         lines.append("")
     return lines

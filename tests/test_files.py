@@ -20,7 +20,6 @@ from coigan_aug.files import (
     inside,
     read_json,
     read_lines,
-    repair_tail,
     sha256,
     write_bytes,
     write_json,
@@ -86,12 +85,10 @@ def test_a_name_inside_the_folder_is_joined(tmp_path: Path, name: str) -> None:
     assert inside(tmp_path, name) == tmp_path / name.replace("\\", "/")
 
 
-def test_a_torn_last_line_is_cut_off_and_not_read(tmp_path: Path) -> None:
+def test_a_torn_last_line_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     path.write_bytes(b'{"a": 1}\n{"a": 2}\n{"a"')
     assert [line["a"] for line in read_lines(path)] == [1, 2]
-    repair_tail(path)
-    assert path.read_bytes() == b'{"a": 1}\n{"a": 2}\n'
 
 
 def test_json_errors_name_file_and_line(tmp_path: Path) -> None:

@@ -70,11 +70,12 @@ def show(report: ImportReport) -> None:
 
 def _table(report: ImportReport) -> Table:
     table = Table("class")
-    for title in ("images", "objects", "median px", "train", "test"):
+    for title in ("images", "objects", "median px", "train", "test", "train %"):
         table.add_column(title, justify="right")
     for row in report.classes:
         numbers = (row.images, row.objects, round(row.median_pixels), row.train, row.test)
-        table.add_row(row.name, *(f"{number:,}" for number in numbers))
+        share = "" if row.train_share is None else f"{row.train_share:.1%}"
+        table.add_row(row.name, *(f"{number:,}" for number in numbers), share)
     table.add_section()
     table.add_row(
         "all images", f"{report.images:,}", f"{report.objects:,}", "", f"{report.train:,}", f"{report.test:,}"

@@ -20,7 +20,7 @@ from coigan_aug.files import folder_lock, write_json
 from coigan_aug.formats.detect import open_source
 from coigan_aug.formats.source import Problem, Problems, ReadOptions, Source
 from coigan_aug.prepare.groups import find_groups, groups_from_pattern
-from coigan_aug.prepare.split import split_groups
+from coigan_aug.prepare.split import reached_shares, siblings_across, split_groups
 from coigan_aug.progress import Report, silent
 from coigan_aug.store.dataset import MANIFEST, Dataset
 from coigan_aug.store.writer import write_dataset
@@ -33,7 +33,7 @@ Counts = NDArray[np.int64]
 class ClassCount:
     """What there is of a class: images, objects (8-connected components), their median area in pixels, and the split.
 
-    `train` and `test` count images.
+    `train` and `test` count images; `train_share` is the share of the objects that went to train (None without objects).
     """
 
     name: str
@@ -42,6 +42,7 @@ class ClassCount:
     median_pixels: float
     train: int
     test: int
+    train_share: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,6 +201,7 @@ def _report(
     train = np.array([part == "train" for part in splits])
     sizes = Counter(groups)
     several = [size for size in sizes.values() if size > 1]
+    shares = reached_shares(counts, splits).tolist()
     return ImportReport(
         folder=out,
         format=source.format,
@@ -209,18 +211,18 @@ def _report(
         train=int(train.sum()),
         test=int((~train).sum()),
         objects=int(counts.sum()),
-        classes=tuple(_class_count(c.name, k, areas, counts, train) for k, c in enumerate(source.classes)),
+        classes=tuple(_class_count(c.name, k, areas, counts, train, shares[k]) for k, c in enumerate(source.classes)),
         groups=len(several),
         grouped=sum(several),
         grouping=grouping,
-        leakage=leakage(groups, splits),
-        random_leakage=leakage(groups, _shuffled(splits, seed)),
+        leakage=siblings_across(groups, splits),
+        random_leakage=siblings_across(groups, _shuffled(splits, seed)),
         problems=tuple(problems),
     )
 
 
 def _class_count(
-    name: str, k: int, areas: Sequence[Sequence[Counts]], counts: Counts, train: NDArray[np.bool_]
+    name: str, k: int, areas: Sequence[Sequence[Counts]], counts: Counts, train: NDArray[np.bool_], share: float
 ) -> ClassCount:
     own = np.concatenate([row[k] for row in areas])
     has = counts[:, k] > 0
@@ -231,18 +233,8 @@ def _class_count(
         median_pixels=float(np.median(own)) if len(own) else 0.0,
         train=int((has & train).sum()),
         test=int((has & ~train).sum()),
+        train_share=round(share, 4) if len(own) else None,
     )
-
-
-def leakage(groups: Sequence[str], splits: Sequence[str]) -> float:
-    """Return the share of the test images whose group has an image in train, 0-1.
-
-    >>> leakage(["a", "a", "b", "c"], ["train", "test", "test", "train"])
-    0.5
-    """
-    trained = {group for group, part in zip(groups, splits, strict=True) if part == "train"}
-    tested = [group for group, part in zip(groups, splits, strict=True) if part == "test"]
-    return sum(group in trained for group in tested) / len(tested) if tested else 0.0
 
 
 def _shuffled(splits: Sequence[str], seed: int) -> list[str]:

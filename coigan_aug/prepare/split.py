@@ -102,15 +102,3 @@ def siblings_across(groups: Sequence[str], split: Sequence[str]) -> float:
     train = {group for group, side in zip(groups, split, strict=True) if side == "train"}
     test = [group for group, side in zip(groups, split, strict=True) if side == "test"]
     return sum(group in train for group in test) / len(test) if test else 0.0
-
-
-def siblings_if_random(groups: Sequence[str], *, share: float, seed: int, draws: int = 20) -> float:
-    """Return what `siblings_across` would be, on average, if single images were split at random."""
-    count = len(groups)
-    drawn = []
-    for draw in range(draws):
-        order = streams.generator(seed, "random split", draw).permutation(count)
-        split = np.full(count, "test", dtype=object)
-        split[order[: round(share * count)]] = "train"
-        drawn.append(siblings_across(groups, split.tolist()))
-    return float(np.mean(drawn))

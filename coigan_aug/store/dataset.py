@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pbjson
 
 from coigan_aug.annotations import rle
@@ -150,14 +149,3 @@ def class_from(value: Mapping[str, Any]) -> DefectClass:
     """Turn JSON values back into a class; the inverse of `class_to`."""
     red, green, blue = value["colour"]
     return DefectClass(name=value["name"], colour=(red, green, blue), source_id=value["source_id"])
-
-
-def count_objects(records: Iterator[ImageRecord], names: tuple[str, ...]) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Count the 8-connected components of each class in each record: int64 [N, K]."""
-    rows = [[_objects(record, name) for name in names] for record in records]
-    return np.array(rows, dtype=np.int64).reshape(len(rows), len(names))
-
-
-def _objects(record: ImageRecord, name: str) -> int:
-    own = [annotation.rle for annotation in record.annotations if annotation.label == name]
-    return len(rle.components(rle.union(own))) if own else 0

@@ -20,7 +20,8 @@ from coigan_aug.annotations import rle
 from coigan_aug.errors import DataError, UsageError
 from coigan_aug.formats.source import ReadOptions
 from coigan_aug.imaging import write_image
-from coigan_aug.prepare.importing import ImportReport, import_dataset, leakage
+from coigan_aug.prepare.importing import ImportReport, import_dataset
+from coigan_aug.prepare.split import siblings_across
 from coigan_aug.store.dataset import Dataset
 
 REAL = Path(os.environ.get("COIGAN_TEST_DATA", Path(__file__).parents[3] / "shared" / "data")) / "magnetic-tile"
@@ -118,7 +119,7 @@ def test_near_duplicates_stay_together(tmp_path: Path) -> None:
     assert (report.groups, report.grouped, report.grouping) == (12, 36, "near-duplicates")
     assert report.leakage == 0
     assert report.random_leakage > 0.5
-    assert leakage([record.group for record in dataset], [record.split for record in dataset]) == 0
+    assert siblings_across([record.group for record in dataset], [record.split for record in dataset]) == 0
 
 
 def test_groups_come_from_a_pattern(tmp_path: Path) -> None:
