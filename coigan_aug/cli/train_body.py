@@ -40,7 +40,8 @@ def train_here(
     run = run or unfinished_run(workspace.runs, settings=settings, dataset=dataset)
     _warn(prepared, quiet)
     if dry_run:
-        say(measure_plan(prepared, settings, device, measure_speed(prepared, settings, device), recipe), quiet=quiet)
+        speed = measure_speed(prepared, settings, device)
+        say(measure_plan(prepared, settings, device, speed, recipe, weights=perceptual_weights), quiet=quiet)
         return
     if run is None:
         speed = measure_speed(prepared, settings, device)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import time
+from pathlib import Path
 
 import torch
 
@@ -18,10 +19,12 @@ from coigan_aug.training.steps import Step, training_step
 STEPS = 3
 
 
-def measure_plan(prepared: Prepared, settings: Settings, device: torch.device, speed: Speed, recipe: str) -> str:
+def measure_plan(
+    prepared: Prepared, settings: Settings, device: torch.device, speed: Speed, recipe: str, *, weights: Path | None
+) -> str:
     """Train three steps on throw-away networks and describe the plan, its memory and its time in three lines."""
     torch.set_num_threads(speed.threads)
-    networks = build_networks(prepared, settings, device, weights=None)
+    networks = build_networks(prepared, settings, device, weights=weights)
     source = batches(
         Stream(prepared, settings, settings.train.seed), start=0, batch=settings.train.batch, rank=0, world=1, workers=0
     )

@@ -16,6 +16,7 @@ from coigan_aug.files import read_lines, sha256
 from coigan_aug.imaging import read_image
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.settings import Settings
+from coigan_aug.store.writer import write_dataset
 from coigan_aug.training.device import choose_device
 from coigan_aug.training.loop import Speed, train
 from coigan_aug.training.run import Run, begin_run, check_same, find_run, list_runs, resolve, unfinished_run
@@ -164,6 +165,17 @@ def test_continuing_with_other_settings_is_refused_and_longer_is_not(
     other = dataclasses.replace(small, train=dataclasses.replace(small.train, batch=2))
     with pytest.raises(DataError, match=r"begun with train.batch = 4, not 2"):
         check_same(run, other, prepared.dataset)
+
+
+def test_continuing_with_other_classes_is_refused(prepared: Prepared, small: Settings, tmp_path: Path) -> None:
+    run = _begin(tmp_path, prepared, small)
+    renamed = [dataclasses.replace(item, name=item.name.upper()) for item in prepared.dataset.classes]
+    other = write_dataset(
+        tmp_path / "other", prepared.dataset, classes=renamed, image_root=prepared.dataset.image_root, provenance={}
+    )
+    with pytest.raises(DataError, match="trained on the classes spot, line; the data set now has SPOT, LINE") as caught:
+        check_same(run, small, other)
+    assert "Start a new run" in str(caught.value)
 
 
 def test_colour_is_decided_by_the_data(prepared: Prepared, small: Settings) -> None:
