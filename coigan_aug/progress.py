@@ -56,12 +56,13 @@ class _Lines:
     every: float
     started: float = field(default_factory=time.monotonic)
     last: float = field(default_factory=time.monotonic)
+    finished: bool = False
 
     def __call__(self, done: int, total: int, note: str = "") -> None:
         now = time.monotonic()
-        if now - self.last < self.every and done < total:
+        if self.finished or (now - self.last < self.every and done < total):
             return
-        self.last = now
+        self.last, self.finished = now, done >= total
         remaining = (now - self.started) * (total - done) / max(done, 1)
         line = f"{self.title} {done:,} / {total:,}  {clock(now - self.started)} gone, {clock(remaining)} left  {note}"
         print(line.rstrip(), file=sys.stderr, flush=True)

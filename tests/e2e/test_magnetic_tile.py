@@ -1,0 +1,59 @@
+"""The three commands on real photographs, where the magnetic-tile set is at hand; see examples/magnetic_tile.md."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pycocotools.coco import COCO
+
+from coigan_aug.annotations import rle
+from coigan_aug.annotations.masks import grow
+from coigan_aug.imaging import read_image
+from coigan_aug.store.dataset import Dataset
+
+BESIDE = Path(__file__).parents[3] / "shared" / "data" / "magnetic-tile"
+DATA = Path(os.environ.get("MAGNETIC_TILE", BESIDE))
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not DATA.is_dir(), reason="set MAGNETIC_TILE to the folder of MT_*/"),
+]
+
+
+def _coigan(*arguments: str, cwd: Path) -> str:
+    code = "from coigan_aug.cli.main import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=cwd, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_import_train_synthesize_on_real_photographs(tmp_path: Path) -> None:
+    report = json.loads(_coigan("import", str(DATA), "--json", cwd=tmp_path))
+    assert report["images"] == 1344
+    assert report["defect_free"] == 952 + 4
+    assert report["leakage"] == 0
+    assert report["random_leakage"] > 0.9
+    assert {item["name"] for item in report["classes"]} == {"blowhole", "break", "crack", "fray", "uneven"}
+    _coigan("train", "--recipe", "tiny", "--images-seen", "24", "--set", "train.threads=1", cwd=tmp_path)
+    _coigan("synthesize", "--per-class", "2", "--out", "coco", cwd=tmp_path)
+    coco, made = COCO(str(tmp_path / "coco" / "annotations.json")), Dataset(tmp_path / "coigan" / "synthetic" / "coco")
+    card = json.loads((tmp_path / "coco" / "card.json").read_text())
+    assert card["defects"] == dict.fromkeys(("blowhole", "break", "crack", "fray", "uneven"), 2)
+    assert len(coco.anns) == 10
+    source = Dataset(tmp_path / "coigan" / "dataset")
+    position = {record.file: k for k, record in enumerate(source)}
+    for record in made:
+        base = source[position[record.source["base"]]]
+        assert base.split == "train"
+        pixels, before = read_image(tmp_path / "coco" / record.file), read_image(DATA / base.file)
+        assert pixels.shape == before.shape
+        union = np.max([rle.decode(annotation.rle) for annotation in record.annotations], axis=0)
+        outside = grow(union, card["margin_px"]) == 0
+        assert (pixels[outside] == before[outside]).all()
