@@ -99,7 +99,10 @@ def load_generator(path: Path) -> GeneratorFile:
         raise DataError(f"{path} does not exist.", remedy="Train one with: coigan-aug train")
     try:
         with safe_open(path, framework="pt") as stream:
-            about = json.loads((stream.metadata() or {})[METADATA])
+            metadata = stream.metadata() or {}
+            if METADATA not in metadata:
+                raise DataError(f"{path} is not a generator file of coigan-aug.")
+            about = json.loads(metadata[METADATA])
             tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
         settings = settings_from_dict(about["settings"], where=str(path))
         classes = tuple(class_from(value) for value in about["classes"])

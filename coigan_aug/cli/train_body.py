@@ -20,6 +20,7 @@ from coigan_aug.training.plan import measure_plan
 from coigan_aug.training.run import Run, begin_run, check_same, list_runs, resolve, unfinished_run
 
 FEW_OBJECTS = 20
+GPU_WINDOW = 256
 
 
 def train_here(
@@ -39,6 +40,11 @@ def train_here(
     settings = resolve(settings, prepared)
     run = run or unfinished_run(workspace.runs, settings=settings, dataset=dataset)
     _warn(prepared, quiet)
+    if device.type == "cpu" and settings.data.window >= GPU_WINDOW:
+        say(
+            f"Training {settings.data.window} px windows on the CPU takes weeks; --recipe tiny is made for it.",
+            quiet=quiet,
+        )
     if dry_run:
         speed = measure_speed(prepared, settings, device)
         say(measure_plan(prepared, settings, device, speed, recipe, weights=perceptual_weights), quiet=quiet)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 
@@ -82,5 +83,6 @@ class _Mapped(Dataset[Sample]):
 
 
 def _one_thread(worker: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the training itself decides
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
