@@ -5,22 +5,32 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
-from coigan_aug.losses.reconstruction import at_least_float32
+from coigan_aug.losses.reconstruction import at_least_float32, weighted_mean
 
 
-def generator_loss(fake_logits: Tensor) -> Tensor:
+def generator_loss(fake_logits: Tensor, weights: Tensor | None = None) -> Tensor:
     """Return mean softplus(-D(fake)): log 2 for an undecided discriminator, 0 for a fooled one.
+
+    Args:
+        weights: of each logit in the mean, not negative; None weighs all alike. All zeros give 0.
 
     Source: Goodfellow et al. 2014, section 3, the non-saturating form.
 
-    Shape: logits of any shape, mean over all of them -> scalar, float32 at least.
+    Shape: logits of any shape, weights of the same -> scalar, float32 at least.
     """
-    return F.softplus(-at_least_float32(fake_logits)).mean()
+    return _mean(F.softplus(-at_least_float32(fake_logits)), weights)
 
 
-def discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+def discriminator_loss(
+    real_logits: Tensor, fake_logits: Tensor, real_weights: Tensor | None = None, fake_weights: Tensor | None = None
+) -> Tensor:
     """Return mean softplus(-D(real)) + mean softplus(D(fake)): 2 log 2 for an undecided discriminator.
 
-    Shape: logits of any two shapes, each with its own mean -> scalar, float32 at least.
+    Shape: logits of any two shapes, each with its own mean and weights as in `generator_loss` -> scalar.
     """
-    return F.softplus(-at_least_float32(real_logits)).mean() + F.softplus(at_least_float32(fake_logits)).mean()
+    real = _mean(F.softplus(-at_least_float32(real_logits)), real_weights)
+    return real + _mean(F.softplus(at_least_float32(fake_logits)), fake_weights)
+
+
+def _mean(values: Tensor, weights: Tensor | None) -> Tensor:
+    return values.mean() if weights is None else weighted_mean(values, weights)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from coigan_aug.errors import CoiganError
@@ -98,21 +99,36 @@ def train_reference(networks: Networks, batch: Batch, fake: Tensor, step: Step) 
 def _discriminate(network: nn.Module, real: tuple[Tensor, Tensor], fake: tuple[Tensor, Tensor], step: Step) -> Losses:
     network.requires_grad_(True)
     with step.autocast():
-        real_logits, fake_logits = network(_seen(*real, step)), network(_seen(*fake, step))
-    losses = {"logistic": discriminator_loss(real_logits, fake_logits)}
+        real_logits, real_weights = _judge(network, *real, step)
+        fake_logits, fake_weights = _judge(network, *fake, step)
+    losses = {"logistic": discriminator_loss(real_logits, fake_logits, real_weights, fake_weights)}
     train = step.settings.train
     if train.r1 > 0 and step.due(train.r1_every):
-        inputs = _seen(*real, step).detach().requires_grad_(True)
+        inputs = _seen(*real, step)[0].detach().requires_grad_(True)
         verdict = network(inputs).flatten(1).mean(dim=1)  # one number a sample, also where patches are judged
         losses["r1"] = train.r1 * train.r1_every * r1_penalty(verdict, inputs)
     return losses
 
 
-def _seen(image: Tensor, masks: Tensor, step: Step) -> Tensor:
-    """Return what a discriminator is shown: the augmented image, with the masks where the model says so."""
+def _judge(network: nn.Module, image: Tensor, masks: Tensor, step: Step) -> tuple[Tensor, Tensor | None]:
+    """Return a discriminator's logits, and their weights where it judges patches: 1 where a patch holds some mask.
+
+    Away from the masks every pixel is real on both sides, so those patches have nothing to tell and would only
+    water the others down.
+    """
+    inputs, union = _seen(image, masks, step)
+    logits = network(inputs)
+    if logits.ndim < 4:
+        return logits, None
+    return logits, F.adaptive_max_pool2d(union, logits.shape[-2:])
+
+
+def _seen(image: Tensor, masks: Tensor, step: Step) -> tuple[Tensor, Tensor]:
+    """Return what a discriminator is shown, augmented, and the union of the masks [B, 1, H, W] moved along with it."""
     train = step.settings.train
-    shown = masks if step.settings.model.discriminator_masks else None
-    return augment(image, shown, translate=train.translate, gain=train.gain, rng=step.rng)
+    both = augment(image, masks, translate=train.translate, gain=train.gain, rng=step.rng)
+    union = both[:, image.shape[1] :].amax(dim=1, keepdim=True)
+    return (both if step.settings.model.discriminator_masks else both[:, : image.shape[1]]), union
 
 
 def train_generator(networks: Networks, batch: Batch, fake: Tensor, redrawn: Tensor, step: Step) -> Losses:
@@ -123,11 +139,11 @@ def train_generator(networks: Networks, batch: Batch, fake: Tensor, redrawn: Ten
     losses: Losses = {}
     with step.autocast():
         if train.adversarial > 0:
-            stack = defect_stack(fake, batch.masks)
-            losses["adversarial"] = train.adversarial * generator_loss(networks.defect(_seen(stack, batch.masks, step)))
+            judged = _judge(networks.defect, defect_stack(fake, batch.masks), batch.masks, step)
+            losses["adversarial"] = train.adversarial * generator_loss(*judged)
         if train.reference_adversarial > 0:
-            logits = networks.reference(_seen(fake, batch.masks, step))
-            losses["reference_adversarial"] = train.reference_adversarial * generator_loss(logits)
+            judged = _judge(networks.reference, fake, batch.masks, step)
+            losses["reference_adversarial"] = train.reference_adversarial * generator_loss(*judged)
     if train.paired > 0:
         region = mask_alpha(batch.pair_masks, grow=train.paired_grow, soften=0)
         losses["paired"] = train.paired * masked_l1(redrawn, batch.pair_target, region)

@@ -43,3 +43,14 @@ def test_the_generator_keeps_its_gradient_when_it_is_losing() -> None:
     logits = torch.tensor([[-30.0]], requires_grad=True)
     generator_loss(logits).backward()
     assert logits.grad is not None and logits.grad.item() == pytest.approx(-1, rel=1e-6)
+
+
+def test_weights_choose_the_logits_that_count() -> None:
+    real, fake = torch.randn(2, 1, 3, 5).double(), torch.randn(2, 1, 3, 5).double()
+    chosen = torch.zeros(2, 1, 3, 5).double()
+    chosen[0, 0, 1, 2] = chosen[1, 0, 0, 0] = 1
+    picked = real[chosen > 0]
+    assert generator_loss(real, chosen).item() == pytest.approx(generator_loss(picked).item(), rel=1e-12)
+    expected = discriminator_loss(picked, fake).item()
+    assert discriminator_loss(real, fake, chosen, torch.ones_like(fake)).item() == pytest.approx(expected, rel=1e-12)
+    assert generator_loss(real, torch.zeros_like(real)).item() == 0

@@ -165,3 +165,29 @@ def test_augmentation_passes_gradients() -> None:
         return augment(x, None, translate=0.25, gain=0.2, rng=torch.Generator().manual_seed(3))
 
     assert torch.autograd.gradcheck(moved, (image,))
+
+
+def test_patches_away_from_the_masks_do_not_count(prepared: Prepared, small: Settings) -> None:
+    """What a patch discriminator says of places without a mask changes no adversarial loss."""
+
+    class Fixed(torch.nn.Module):
+        def __init__(self, bias: torch.Tensor) -> None:
+            super().__init__()
+            self.bias = torch.nn.Parameter(bias)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.bias + 0 * x.sum()
+
+    train = dataclasses.replace(small.train, translate=0.0, r1=0.0, learning_rate=1e-7)
+    settings = dataclasses.replace(small, train=train)
+    batch = _batch(prepared, settings)
+    cover = torch.nn.functional.adaptive_max_pool2d(batch.masks.amax(dim=1, keepdim=True), 8)
+    assert 0 < cover.mean() < 1
+    found = []
+    for elsewhere in (0.0, 9.0):
+        networks = _networks(prepared, settings)
+        networks.defect = Fixed(torch.where(cover > 0, 0.5, elsewhere))
+        networks.defect_optimizer = torch.optim.AdamW(networks.defect.parameters(), lr=1e-7)
+        found.append(training_step(networks, batch, _step(0, settings)))
+    for name in ("defect_logistic", "generator_adversarial"):
+        assert float(found[0][name]) == pytest.approx(float(found[1][name]), rel=1e-5)
