@@ -12,6 +12,7 @@ from coigan_aug import rng as streams
 Counts = NDArray[np.int64]
 Shares = NDArray[np.float64]
 PASSES = 6
+SWAPS = 100
 
 
 def split_groups(groups: Sequence[str], counts: Counts, *, share: float, seed: int) -> list[str]:
@@ -55,7 +56,8 @@ def _assign(totals: Shares, share: float, order: NDArray[np.int64]) -> NDArray[n
         side += part
     several = (parts > 0).sum(axis=0) > 1
     for _ in range(PASSES):
-        if not _improve(in_train, train, parts, share, several, order):
+        moved = _improve(in_train, train, parts, share, several, order)
+        if not moved and not (_one_sided(train, several).any() and _swap(in_train, train, parts, share, several)):
             break
     return in_train
 
@@ -84,10 +86,29 @@ def _improve(
     return moved
 
 
+def _swap(in_train: NDArray[np.bool_], train: Shares, parts: Shares, share: float, several: NDArray[np.bool_]) -> bool:
+    """Exchange the two groups that bring the shares nearest, where that helps; tell whether it did."""
+    best, pair = _cost(train, share, several) - 1e-12, None
+    for a in np.flatnonzero(in_train)[:SWAPS]:
+        for b in np.flatnonzero(~in_train)[:SWAPS]:
+            new = _cost(train - parts[a] + parts[b], share, several)
+            if new < best:
+                best, pair = new, (a, b)
+    if pair is None:
+        return False
+    train += parts[pair[1]] - parts[pair[0]]
+    in_train[list(pair)] = ~in_train[list(pair)]
+    return True
+
+
+def _one_sided(train: Shares, several: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Mark the classes that are missing on one side without need."""
+    return several & ((train < 1e-9) | (train > 1 - 1e-9))
+
+
 def _cost(train: Shares, share: float, several: NDArray[np.bool_]) -> float:
     """Return the squared deviations from the share; a class that is missing on one side without need costs 1 more."""
-    one_sided = several & ((train < 1e-9) | (train > 1 - 1e-9))
-    return float(((train - share) ** 2 * (several | (train > 0))).sum() + one_sided.sum())
+    return float(((train - share) ** 2 * (several | (train > 0))).sum() + _one_sided(train, several).sum())
 
 
 def reached_shares(counts: Counts, split: Sequence[str]) -> Shares:

@@ -1,0 +1,65 @@
+"""The demo makes its data, imports it, draws with the bundled model, and may be run again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pycocotools.coco import COCO
+
+from coigan_aug.annotations import rle
+from coigan_aug.annotations.masks import grow
+from coigan_aug.demo.demo import MODEL, run_demo
+from coigan_aug.demo.strips import CLASSES
+from coigan_aug.errors import UsageError
+from coigan_aug.files import sha256
+from coigan_aug.imaging import read_image
+from coigan_aug.store.dataset import Dataset
+
+PACKAGE = Path(run_demo.__code__.co_filename).parent
+
+
+def _run(out: Path) -> None:
+    run_demo(out, train_here=False, images=None, per_class=3, quiet=True, command="coigan-aug demo")
+
+
+def test_the_demo_from_the_bundled_model(tmp_path: Path) -> None:
+    out = tmp_path / "demo"
+    _run(out)
+    coco = COCO(str(out / "coco" / "annotations.json"))
+    assert {item["name"] for item in coco.cats.values()} == set(CLASSES)
+    assert len(coco.anns) == 3 * len(CLASSES)
+    card = json.loads((out / "coco" / "card.json").read_text())
+    assert card["defects"] == dict.fromkeys(CLASSES, 3)
+    changes = {name: [] for name in CLASSES}
+    source = {record.file: record for record in Dataset(out / "coigan" / "dataset")}
+    for record in Dataset(out / "coigan" / "synthetic" / "coco"):
+        made, base = (read_image(folder / name).astype(int) for folder, name in (
+            (out / "coco", record.file), (out / "strips", Path(record.source["base"]).name)))  # fmt: skip
+        assert not source[record.source["base"]].annotations
+        union = np.max([rle.decode(annotation.rle) for annotation in record.annotations], axis=0)
+        assert (made == base)[grow(union, card["margin_px"]) == 0].all()
+        for annotation in record.annotations:
+            inside = rle.decode(annotation.rle) > 0
+            changes[annotation.label].append(np.abs(made - base)[inside].mean())
+    for name, found in changes.items():
+        assert np.mean(found) > 8, f"{name} can be seen: {found}"
+    before = sha256(out / "coco" / "annotations.json"), sha256(out / "coco" / "images" / "synthetic_000001.png")
+    _run(out)
+    assert (
+        sha256(out / "coco" / "annotations.json"),
+        sha256(out / "coco" / "images" / "synthetic_000001.png"),
+    ) == before
+
+
+def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.doc").write_bytes(b"mine")
+    with pytest.raises(UsageError, match="holds other files"):
+        _run(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.doc"]
+
+
+def test_the_bundled_model_is_small() -> None:
+    assert (PACKAGE / MODEL).stat().st_size <= 3_000_000
