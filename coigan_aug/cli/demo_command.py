@@ -15,7 +15,7 @@ from coigan_aug.cli.workspace import QUIET, command_line
 def demo_command(
     out: Path = typer.Option(Path("coigan-demo"), "--out", help="Folder to make. Default: ./coigan-demo"),
     train: bool = typer.Option(False, "--train", help="Train the model here first; about four minutes on two cores."),
-    images_seen: Optional[str] = typer.Option(None, help="With --train: length in samples. Default: 8k."),
+    images_seen: Optional[str] = typer.Option(None, help="With --train: length in samples. Default: 5k."),
     per_class: int = typer.Option(6, min=1, help="Defects of each class to make. Default: 6."),
     quiet: bool = QUIET,
 ) -> None:

@@ -24,7 +24,7 @@ from coigan_aug.training.loop import measure_speed, train
 from coigan_aug.training.run import begin_run, resolve, unfinished_run
 
 MODEL = "steel.safetensors"
-IMAGES = 8_000
+IMAGES = 5_000
 # The light comes from above, so neither windows nor shapes are mirrored or turned.
 SETTINGS = (
     "data.scale=1.0", "data.flip=false", "data.augment=0.3", "data.rotate=0", "data.scale_range=[0.85,1.15]",

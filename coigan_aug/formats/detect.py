@@ -81,5 +81,9 @@ def _seen(path: Path) -> str:
     if path.is_dir():
         names = sorted(entry.name for entry in path.iterdir())
         return f"a folder with {', '.join(names[:4])}{' ...' if len(names) > 4 else ''}" if names else "an empty folder"
-    start = path.read_bytes()[:60].decode("utf-8", errors="replace").splitlines()
+    with path.open("rb") as stream:
+        data = stream.read(60)
+    if b"\0" in data:
+        return "a binary file"
+    start = data.decode("utf-8", errors="replace").splitlines()
     return f"a file that begins with {start[0]!r}" if start else "an empty file"

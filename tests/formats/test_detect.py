@@ -43,7 +43,7 @@ def test_folders_are_told_apart(tmp_path: Path) -> None:
         (lambda path: None, "does not exist"),
         (lambda path: path.write_text(""), "an empty file"),
         (lambda path: path.write_text("hello,world\n1,2\n"), "a file that begins with 'hello,world'"),
-        (lambda path: path.write_bytes(bytes(range(256))), "a file that begins with"),
+        (lambda path: path.write_bytes(bytes(range(256))), "a binary file"),
         (lambda path: path.mkdir(), "an empty folder"),
         (lambda path: (path / "x.txt").parent.mkdir() or (path / "x.txt").write_text(""), "a folder with x.txt"),
     ],
