@@ -11,7 +11,7 @@ from coigan_aug import rng as streams
 
 Counts = NDArray[np.int64]
 Shares = NDArray[np.float64]
-PASSES = 6
+MOVES = 200
 SWAPS = 100
 
 
@@ -48,26 +48,36 @@ def _assign(totals: Shares, share: float, order: NDArray[np.int64]) -> NDArray[n
     whole = totals.sum(axis=0)
     parts = totals / np.where(whole > 0, whole, 1)
     order = order[np.argsort(-parts[order].max(axis=1), kind="stable")]
-    in_train, train, test = np.zeros(len(totals), bool), np.zeros(totals.shape[1]), np.zeros(totals.shape[1])
-    for group in order:
-        part = parts[group]
-        in_train[group] = _short(train, part, share) >= _short(test, part, 1 - share)
-        side = train if in_train[group] else test
-        side += part
+    in_train = _greedy(parts, share, order)
     several = (parts > 0).sum(axis=0) > 1
-    for _ in range(PASSES):
-        moved = _improve(in_train, train, parts, share, several, order)
+    for _ in range(MOVES):
+        train = parts[in_train].sum(axis=0)
+        moved = _move(in_train, train, parts, share, several, order)
         if not moved and not (_one_sided(train, several).any() and _swap(in_train, train, parts, share, several)):
             break
     return in_train
 
 
-def _short(reached: Shares, part: Shares, share: float) -> float:
-    """Return how far a side is from its share in the classes that a group holds, weighted by how much it holds."""
-    return float(((share - reached) / share * part).sum())
+def _greedy(parts: Shares, share: float, order: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Give each group in turn to the side that is shorter of what the group holds, measured by its wanted share."""
+    in_train = np.zeros(len(parts), bool)
+    reached = {True: [0.0] * parts.shape[1], False: [0.0] * parts.shape[1]}
+    wanted = {True: share, False: 1 - share}
+    rows = parts.tolist()
+    for group in order.tolist():
+        row = rows[group]
+        short = {
+            side: sum((wanted[side] - have) * part for have, part in zip(reached[side], row, strict=True))
+            / wanted[side]
+            for side in (True, False)
+        }
+        side = short[True] >= short[False]
+        in_train[group] = side
+        reached[side] = [have + part for have, part in zip(reached[side], row, strict=True)]
+    return in_train
 
 
-def _improve(
+def _move(
     in_train: NDArray[np.bool_],
     train: Shares,
     parts: Shares,
@@ -75,40 +85,38 @@ def _improve(
     several: NDArray[np.bool_],
     order: NDArray[np.int64],
 ) -> bool:
-    """Move each group to the other side where that brings the shares nearer; tell whether any moved."""
-    moved, cost = False, _cost(train, share, several)
-    for group in order:
-        after = train - parts[group] if in_train[group] else train + parts[group]
-        new = _cost(after, share, several)
-        if new < cost - 1e-12:
-            train[:], cost, moved = after, new, True
-            in_train[group] = not in_train[group]
-    return moved
+    """Move the group that brings the shares nearest to the other side, where that helps; tell whether it did."""
+    signs = np.where(in_train[order], -1, 1)[:, None]
+    costs = _cost(train + signs * parts[order], share, several)
+    best = int(np.argmin(costs))
+    if costs[best] >= float(_cost(train, share, several)) - 1e-12:
+        return False
+    in_train[order[best]] = ~in_train[order[best]]
+    return True
 
 
 def _swap(in_train: NDArray[np.bool_], train: Shares, parts: Shares, share: float, several: NDArray[np.bool_]) -> bool:
     """Exchange the two groups that bring the shares nearest, where that helps; tell whether it did."""
-    best, pair = _cost(train, share, several) - 1e-12, None
-    for a in np.flatnonzero(in_train)[:SWAPS]:
-        for b in np.flatnonzero(~in_train)[:SWAPS]:
-            new = _cost(train - parts[a] + parts[b], share, several)
-            if new < best:
-                best, pair = new, (a, b)
-    if pair is None:
+    ours, theirs = np.flatnonzero(in_train)[:SWAPS], np.flatnonzero(~in_train)[:SWAPS]
+    if len(ours) == 0 or len(theirs) == 0:
         return False
-    train += parts[pair[1]] - parts[pair[0]]
-    in_train[list(pair)] = ~in_train[list(pair)]
+    costs = _cost(train - parts[ours][:, None] + parts[theirs][None], share, several)
+    a, b = np.unravel_index(int(np.argmin(costs)), costs.shape)
+    if costs[a, b] >= float(_cost(train, share, several)) - 1e-12:
+        return False
+    in_train[[ours[a], theirs[b]]] = [False, True]
     return True
 
 
 def _one_sided(train: Shares, several: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Mark the classes that are missing on one side without need."""
+    """Mark the classes that are missing on one side without need, [..., C]."""
     return several & ((train < 1e-9) | (train > 1 - 1e-9))
 
 
-def _cost(train: Shares, share: float, several: NDArray[np.bool_]) -> float:
-    """Return the squared deviations from the share; a class that is missing on one side without need costs 1 more."""
-    return float(((train - share) ** 2 * (several | (train > 0))).sum() + _one_sided(train, several).sum())
+def _cost(train: Shares, share: float, several: NDArray[np.bool_]) -> Shares:
+    """Return the squared deviations from the share, [..., C] -> [...]; a class missing on one side costs 1 more."""
+    counted = several | (train > 0)
+    return ((train - share) ** 2 * counted).sum(axis=-1) + _one_sided(train, several).sum(axis=-1)
 
 
 def reached_shares(counts: Counts, split: Sequence[str]) -> Shares:
