@@ -165,6 +165,7 @@ def test_the_three_commands_in_a_row(
     code, _, err = call(capsys, monkeypatch, "train", *SMALL, "--dry-run")
     assert code == 0, err
     assert "plan    32 x 32 windows, batch 2" in err
+    assert "training objects; below 20 expect copies of them" in err
     assert not (workspace / "coigan" / "runs").exists()
     code, _, err = call(capsys, monkeypatch, "train", *SMALL, "--images-seen", "6")
     assert code == 0, err

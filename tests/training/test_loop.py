@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from coigan_aug.checkpoint import list_states, load_generator, load_latest, save_state
-from coigan_aug.errors import DataError, EnvironmentProblem, Stopped
+from coigan_aug.errors import DataError, EnvironmentProblem, ResourceError, Stopped, exit_code_of
 from coigan_aug.files import read_lines, sha256
 from coigan_aug.imaging import read_image
 from coigan_aug.prepare.prepared import Prepared
@@ -165,6 +165,19 @@ def test_continuing_with_other_settings_is_refused_and_longer_is_not(
     other = dataclasses.replace(small, train=dataclasses.replace(small.train, batch=2))
     with pytest.raises(DataError, match=r"begun with train.batch = 4, not 2"):
         check_same(run, other, prepared.dataset)
+
+
+def test_out_of_memory_is_answered_with_the_batch_that_would_fit(
+    prepared: Prepared, small: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr("coigan_aug.training.loop.training_step", full)
+    with pytest.raises(ResourceError, match="Out of GPU memory at step 0 with a batch of 4 windows of 32 px") as caught:
+        _train(prepared, small, _begin(tmp_path, prepared, small))
+    assert "--set train.batch=2" in str(caught.value)
+    assert exit_code_of(caught.value) == 5
 
 
 def test_continuing_with_other_classes_is_refused(prepared: Prepared, small: Settings, tmp_path: Path) -> None:
