@@ -10,6 +10,7 @@ import socket
 from pathlib import Path
 
 import cv2
+import hypothesis
 import numpy as np
 import pytest
 import torch
@@ -26,6 +27,9 @@ from coigan_aug.store.writer import write_dataset
 
 torch.set_num_threads(1)
 cv2.setNumThreads(0)
+hypothesis.settings.register_profile("here", deadline=None)
+hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 
 @pytest.fixture(autouse=True)

@@ -32,7 +32,7 @@ def offsets(length: int, window: int, overlap: float) -> list[int]:
     """
     if length <= window:
         return [0]
-    steps = math.ceil((length - window) / (window * (1 - overlap)))
+    steps = math.ceil((length - window) / max(window * (1 - overlap), 1))
     return [round(k * (length - window) / steps) for k in range(steps + 1)]
 
 

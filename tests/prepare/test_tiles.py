@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from coigan_aug.annotations import rle
@@ -22,6 +22,7 @@ def test_severstal_strips_are_cut_as_in_the_thesis() -> None:
 
 
 @given(st.integers(1, 2000), st.integers(8, 300), st.floats(0, 0.9))
+@example(9, 8, 0.890625)
 def test_windows_cover_a_side_without_leaving_it(length: int, window: int, overlap: float) -> None:
     found = offsets(length, window, overlap)
     assert found[0] == 0
