@@ -54,7 +54,7 @@ def train_command(
 
     The same command continues a run that was stopped.
 
-    Example: coigan-aug train --recipe tiny --minutes 45
+    Example: coigan-aug train --recipe tiny
     """
     check_torch()
     from coigan_aug.cli.train_body import train_here
