@@ -8,6 +8,9 @@ from typing import Any
 
 from coigan_aug.errors import ConfigError
 
+SEGMENTERS = ("unet", "lraspp", "deeplabv3", "fcn_resnet50")
+FEATURE_SPACES = ("efficientnet_lite0", "inception")
+
 
 def _check(owner: Any, name: str, *, low: float | None = None, high: float | None = None) -> None:
     value = getattr(owner, name)
@@ -256,6 +259,58 @@ class SynthesizeSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class EvaluateSettings:
+    """How quality and benefit are measured."""
+
+    seed: int = 0
+    """the first seed; the others follow it"""
+    seeds: int = 5
+    """trainings of the segmenter for each arm of the benefit test"""
+    segmenter: str = "unet"
+    """unet, lraspp, deeplabv3, fcn_resnet50 (torchvision's), or smp:NAME (a model of segmentation-models-pytorch)"""
+    width: int = 16
+    """channels of the unet's first stage"""
+    depth: int = 3
+    """downsamplings of the unet"""
+    binary: bool = False
+    """all classes together as one, as the successor of the thesis measures"""
+    steps: int = 1_000
+    """optimiser steps of one training, the same for every arm"""
+    batch: int = 16
+    """windows in a step"""
+    learning_rate: float = 2e-3
+    """Adam's largest step; it warms up and falls to nothing"""
+    photometric: float = 0.2
+    """brightness, contrast and gamma vary by up to this share"""
+    shares: tuple[float, ...] = (0.35,)
+    """shares of synthetic (or duplicated) windows in a step; each is an arm of its own"""
+    per_class: int = 200
+    """synthetic defects of each class that an arm draws from"""
+    features: tuple[str, ...] = ("efficientnet_lite0",)
+    """feature spaces of the quality measures: efficientnet_lite0, inception"""
+    crop: float = 1.5
+    """side of an object's crop, in sides of its box"""
+
+    def __post_init__(self) -> None:
+        for name, low, high in (("seeds", 1, 100), ("width", 4, 256), ("depth", 1, 6), ("batch", 2, 1024)):
+            _check(self, name, low=low, high=high)
+        for name in ("steps", "per_class"):
+            _check(self, name, low=1)
+        _check(self, "learning_rate", low=1e-7, high=0.1)
+        _check(self, "photometric", low=0.0, high=0.9)
+        _check(self, "crop", low=1.0, high=10.0)
+        if self.segmenter not in SEGMENTERS and not self.segmenter.startswith("smp:"):
+            known = ", ".join(SEGMENTERS)
+            raise ConfigError(f"evaluate.segmenter is {self.segmenter!r}; choose one of: {known}, smp:NAME.")
+        if not self.shares or not all(0 < share < 1 for share in self.shares):
+            raise ConfigError(f"evaluate.shares is {list(self.shares)}; shares between 0 and 1, one at least.")
+        unknown = [name for name in self.features if name not in FEATURE_SPACES]
+        if unknown or not self.features:
+            known = ", ".join(FEATURE_SPACES)
+            raise ConfigError(f"evaluate.features is {list(self.features)}; choose among: {known}.")
+
+
+@dataclass(frozen=True, kw_only=True)
 class LogSettings:
     """What a run leaves behind while it goes."""
 
@@ -281,4 +336,5 @@ class Settings:
     model: ModelSettings = field(default_factory=ModelSettings)
     train: TrainSettings = field(default_factory=TrainSettings)
     synthesize: SynthesizeSettings = field(default_factory=SynthesizeSettings)
+    evaluate: EvaluateSettings = field(default_factory=EvaluateSettings)
     log: LogSettings = field(default_factory=LogSettings)

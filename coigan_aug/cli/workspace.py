@@ -45,6 +45,11 @@ class Workspace:
         return self.root / "synthetic"
 
     @property
+    def results(self) -> Path:
+        """What `evaluate` wrote."""
+        return self.root / "results"
+
+    @property
     def cache(self) -> Path:
         """Decoded images; may be deleted at any time."""
         return self.root / "cache"

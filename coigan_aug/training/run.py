@@ -123,7 +123,8 @@ def unfinished_run(root: Path, *, settings: Settings, dataset: Dataset) -> Run |
     if not runs or runs[-1].finished:
         return None
     begun, now = runs[-1].start(), start_of(settings, dataset)
-    return runs[-1] if all(begun[key] == now[key] for key in ("settings", "classes", "data")) else None
+    same = all(begun[key] == now[key] for key in ("classes", "data")) and not _changed(begun, now)
+    return runs[-1] if same else None
 
 
 def check_same(run: Run, settings: Settings, dataset: Dataset) -> None:
@@ -139,11 +140,20 @@ def check_same(run: Run, settings: Settings, dataset: Dataset) -> None:
         raise DataError(f"{run.name} was trained on the classes {names}; the data set now has {found}.", remedy=_ANEW)
     if begun["data"] != now["data"]:
         raise DataError(f"{run.name} was trained on another data set than {dataset.folder} holds now.", remedy=_ANEW)
-    for section, keys in now["settings"].items():
-        for key, value in keys.items():
-            before = begun["settings"][section].get(key)
-            if before != value and (section, key) != ("train", "images"):
-                raise DataError(f"{run.name} was begun with {section}.{key} = {before}, not {value}.", remedy=_ANEW)
+    for section, key in _changed(begun, now):
+        if (section, key) != ("train", "images"):
+            before, value = begun["settings"][section].get(key), now["settings"][section][key]
+            raise DataError(f"{run.name} was begun with {section}.{key} = {before}, not {value}.", remedy=_ANEW)
+
+
+def _changed(begun: Mapping[str, Any], now: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """List the settings (section, key) that a training depends on and that differ."""
+    return [
+        (section, key)
+        for section in ("data", "model", "train", "log")
+        for key, value in now["settings"][section].items()
+        if begun["settings"][section].get(key) != value
+    ]
 
 
 _ANEW = "Start a new run with: coigan-aug train  (without --resume)"

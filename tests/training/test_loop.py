@@ -92,7 +92,7 @@ def test_a_flipped_byte_in_a_checkpoint_is_noticed_and_the_one_before_used(
 
 def test_a_time_budget_ends_a_run_as_finished(prepared: Prepared, small: Settings, tmp_path: Path) -> None:
     run = _begin(tmp_path, prepared, small)
-    images = train(prepared, small, run, device=CPU, speed=SPEED, report=lambda *a: None, minutes=1e-6)
+    images = train(prepared, small, run, device=CPU, speed=SPEED, report=lambda *a: None, minutes=1e-12)
     assert images == 0
     assert run.finished
 

@@ -6,6 +6,7 @@ import copy
 import dataclasses
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -61,9 +62,8 @@ def test_three_steps_in_float64_give_the_golden_losses(prepared: Prepared, small
     expected = [line.split() for line in GOLDEN.read_text().splitlines()]
     assert [row[:2] for row in found] == [row[:2] for row in expected]
     values = [float(row[2]) for row in found]
-    np.testing.assert_allclose(
-        values, [float(row[2]) for row in expected], rtol=0.01
-    )  # OpenCV 4 and 5 erase alike, not equally
+    tolerance = 1e-4 if cv2.__version__.startswith("5.") else 0.01  # OpenCV 4 erases alike, not equally
+    np.testing.assert_allclose(values, [float(row[2]) for row in expected], rtol=tolerance, atol=1e-6)
 
 
 def test_every_network_learns_in_a_step_and_the_average_follows(prepared: Prepared, small: Settings) -> None:

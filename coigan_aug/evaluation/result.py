@@ -1,0 +1,116 @@
+"""A Result: a folder of measured numbers, with what they were measured on; complete when `result.json` exists."""
+
+from __future__ import annotations
+
+import platform
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from coigan_aug import __version__
+from coigan_aug.errors import DataError
+from coigan_aug.files import read_json, write_json
+
+FORMAT_VERSION = 1
+RESULT = "result.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What was measured.
+
+    `kind` is "quality", "benefit" or "thesis"; `verdict` one sentence for a person; `measured_on` names data set, run
+    and synthetic sets with their checksums; `numbers` holds the kind's own figures as JSON values; `pictures` are
+    (title, file beside the result) pairs.
+    """
+
+    kind: str
+    verdict: str
+    command: str
+    measured_on: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    numbers: Mapping[str, Any]
+    warnings: tuple[str, ...] = ()
+    pictures: tuple[tuple[str, str], ...] = ()
+    seconds: float = 0.0
+    folder: Path = field(default=Path(), compare=False)
+
+
+def new_folder(root: Path, kind: str) -> Path:
+    """Return the folder of the next result of a kind: `001-quality`, `002-benefit`, ...; an unfinished one of it goes on."""
+    numbered = _numbered(root)
+    last = numbered[-1] if numbered else None
+    if last is not None and last.name.endswith(f"-{kind}") and not (last / RESULT).exists():
+        return last
+    return root / f"{_number(last) + 1 if last else 1:03d}-{kind}"
+
+
+def to_json(result: Result) -> dict[str, Any]:
+    """Return a result as JSON values."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "kind": result.kind,
+        "verdict": result.verdict,
+        "command": result.command,
+        "program": f"coigan-aug {__version__}",
+        "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
+        "measured_on": dict(result.measured_on),
+        "settings": dict(result.settings),
+        "warnings": list(result.warnings),
+        "pictures": [list(picture) for picture in result.pictures],
+        "seconds": round(result.seconds, 1),
+        "numbers": dict(result.numbers),
+    }
+
+
+def write_result(folder: Path, result: Result) -> Path:
+    """Write `result.json` into a folder, last, and return its path."""
+    write_json(folder / RESULT, to_json(result))
+    return folder / RESULT
+
+
+def read_result(folder: Path) -> Result:
+    """Read the result in a folder.
+
+    Raises:
+        DataError: there is none, it is damaged, or of another format version.
+    """
+    path = folder / RESULT
+    value = read_json(path)
+    try:
+        if value["format_version"] != FORMAT_VERSION:
+            raise DataError(
+                f"{path} is of format version {value['format_version']}; this program reads {FORMAT_VERSION}."
+            )
+        return Result(
+            kind=value["kind"],
+            verdict=value["verdict"],
+            command=value["command"],
+            measured_on=value["measured_on"],
+            settings=value["settings"],
+            numbers=value["numbers"],
+            warnings=tuple(value["warnings"]),
+            pictures=tuple((title, name) for title, name in value["pictures"]),
+            seconds=value["seconds"],
+            folder=folder,
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{path} is damaged ({error!r}).", remedy="Measure again with: coigan-aug evaluate") from error
+
+
+def list_results(root: Path) -> list[Result]:
+    """Return the finished results below a folder, oldest first."""
+    return [read_result(folder) for folder in _numbered(root) if (folder / RESULT).exists()]
+
+
+def _numbered(root: Path) -> list[Path]:
+    return sorted((path for path in root.glob("*") if re.match(r"\d+-", path.name)), key=_number)
+
+
+def _number(folder: Path) -> int:
+    return int(folder.name.split("-")[0])
