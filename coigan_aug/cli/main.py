@@ -13,6 +13,7 @@ import typer
 
 from coigan_aug import __version__
 from coigan_aug.cli.demo_command import demo_command
+from coigan_aug.cli.evaluate_benefit_command import benefit_command
 from coigan_aug.cli.import_command import import_dataset_command
 from coigan_aug.cli.synthesize_command import synthesize_command
 from coigan_aug.cli.train_command import train_command
@@ -27,9 +28,14 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     add_completion=False,
 )
+evaluate = typer.Typer(
+    help="Measure: does it help a segmenter (benefit), does it look real (quality)?", no_args_is_help=True
+)
+evaluate.command("benefit")(benefit_command)
 app.command("import")(import_dataset_command)
 app.command("train")(train_command)
 app.command("synthesize")(synthesize_command)
+app.add_typer(evaluate, name="evaluate")
 app.command("demo")(demo_command)
 
 
