@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
@@ -51,7 +52,8 @@ def make_plan(prepared: Prepared, settings: Settings, *, per_class: int, windows
     """Plan `per_class` defects of every class on defect-free training images, several on one as the settings say.
 
     Job n depends on the settings' seed, the counts and n alone. Shapes come from training objects of the class,
-    mirrored, turned and rescaled; a shape that lies at an edge of its image keeps to that edge.
+    mirrored, turned and rescaled; a shape that lies at an edge of its image keeps to that edge. Defects that find no
+    place together on one image go on two.
 
     Args:
         windows: make windows of the training size instead of whole images.
@@ -63,8 +65,20 @@ def make_plan(prepared: Prepared, settings: Settings, *, per_class: int, windows
     if missing:
         raise DataError(f"There is no training object of: {', '.join(missing)}.", remedy="Import more images of it.")
     bases = _bases(prepared, windows)
-    for number, labels in enumerate(_share_out(settings.synthesize, per_class, prepared.classes)):
-        yield _plan_job(prepared, settings, bases, number, labels, free=windows)
+    waiting, number = deque(_share_out(settings.synthesize, per_class, prepared.classes)), 0
+    while waiting:
+        labels = waiting.popleft()
+        job = _plan_job(prepared, settings, bases, number, labels, free=windows)
+        if job is not None:
+            number += 1
+            yield job
+        elif len(labels) > 1:
+            waiting.extendleft((labels[-1:], labels[:-1]))
+        else:
+            raise DataError(
+                f"No place was found for a {prepared.dataset.names[labels[0]]} on {ATTEMPTS} images.",
+                remedy="Make its shapes smaller: --set synthesize.scale_range=[0.5,1]",
+            )
 
 
 def plan_hash(jobs: Sequence[Job]) -> str:
@@ -126,18 +140,14 @@ def _plan_job(
     labels: Sequence[int],
     *,
     free: bool,
-) -> Job:
+) -> Job | None:
     rng = streams.generator(settings.synthesize.seed, "job", number)
     for _ in range(ATTEMPTS):
         base, region = bases[int(rng.integers(len(bases)))]
         defects = _place_all(prepared, settings, rng, base, region, labels, free=free)
         if defects is not None:
             return Job(number, base, region, defects)
-    names = ", ".join(prepared.dataset.names[label] for label in labels)
-    raise DataError(
-        f"No place was found for job {number} ({names}) on {ATTEMPTS} images.",
-        remedy="Ask for fewer on one image: --set synthesize.defects=[0,1]",
-    )
+    return None
 
 
 def _place_all(

@@ -70,6 +70,15 @@ def _make(
     )  # fmt: skip
 
 
+def test_defects_that_find_no_place_together_go_on_several_images(prepared: Prepared, small: Settings) -> None:
+    crowded = dataclasses.replace(small.synthesize, defects=(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0))
+    jobs = list(make_plan(prepared, dataclasses.replace(small, synthesize=crowded), per_class=20, windows=True))
+    labels = [defect.label for job in jobs for defect in job.defects]
+    assert [labels.count(k) for k in range(prepared.classes)] == [20, 20]
+    assert [job.number for job in jobs] == list(range(len(jobs)))
+    assert len(jobs) > 5  # nine on one window of 32 px do not fit
+
+
 def _hashes(out: Path) -> dict[str, str]:
     return {
         str(path.relative_to(out)): sha256(path)
