@@ -19,6 +19,11 @@ Pixels = NDArray[np.uint8]
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 _START = 65536
 MAX_PIXELS = 200_000_000
+_QUALITY = {
+    ".jpg": cv2.IMWRITE_JPEG_QUALITY,
+    ".jpeg": cv2.IMWRITE_JPEG_QUALITY,
+    ".webp": cv2.IMWRITE_WEBP_QUALITY,
+}
 _SIZE_MARKERS = frozenset({0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF})
 
 
@@ -207,9 +212,10 @@ def read_thumbnail(path: Path, *, size: int) -> Pixels:
 
 
 def encode_image(image: Pixels, *, suffix: str, quality: int = 95) -> bytes:
-    """Encode uint8 [H, W] grey or [H, W, 3] RGB pixels as the format of `suffix`; `quality` 1-100 counts for JPEG."""
+    """Encode uint8 [H, W] grey or [H, W, 3] RGB pixels as the format of `suffix`; `quality` 1-100 counts for JPEG and WebP."""
     stored = image[:, :, ::-1] if image.ndim == 3 else image
-    options = [cv2.IMWRITE_JPEG_QUALITY, quality] if suffix.lower() in (".jpg", ".jpeg") else []
+    kind = _QUALITY.get(suffix.lower())
+    options = [] if kind is None else [kind, quality]
     done, data = cv2.imencode(suffix, np.ascontiguousarray(stored), options)
     if not done:
         raise DataError(f"an image of shape {image.shape} can't be written as {suffix}")

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from coigan_aug.annotations.masks import outline
 from coigan_aug.annotations.records import DefectClass
+from coigan_aug.annotations.rle import Box
 from coigan_aug.imaging import Pixels
 
 
@@ -33,6 +34,37 @@ def contact_sheet(
     width = max(line.shape[1] for line in drawn)
     padded = [np.pad(line, ((0, 0), (0, width - line.shape[1]), (0, 0)), constant_values=24) for line in drawn]
     return np.concatenate([_heading(headings, classes, width, cell), *padded])
+
+
+def cut_sheet(sheet: Pixels, columns: int, *, cell: int = 192) -> list[list[Pixels]]:
+    """Take the pictures out of a contact sheet of `columns` pictures a row; none where the sheet has another layout."""
+    rows = sheet.shape[0] // cell
+    if sheet.shape[1] != columns * cell:
+        return []
+    top = sheet.shape[0] - rows * cell
+    corners = [[(top + row * cell, column * cell) for column in range(columns)] for row in range(rows)]
+    return [[sheet[y + 3 : y + cell - 3, x + 3 : x + cell - 3] for y, x in line] for line in corners]
+
+
+def close_up(
+    image: Pixels, masks: NDArray[np.uint8], box: Box, classes: Sequence[DefectClass]
+) -> tuple[Pixels, Pixels]:
+    """Cut a box (left, top, width, height) with its surroundings out of an image [H, W, 3], 64 px a side at least.
+
+    Returns:
+        the piece as it is, and with the outlines of the masks [K, H, W].
+    """
+    outlined = mark(image, masks, classes)
+    left, top, width, height = box
+    side = max(64, width * 3 // 2, height * 3 // 2)
+    rows, columns = _middle(top, height, side, image.shape[0]), _middle(left, width, side, image.shape[1])
+    return image[rows, columns], outlined[rows, columns]
+
+
+def _middle(start: int, length: int, side: int, room: int) -> slice:
+    """Return the extent of `side` px round another one, inside the room."""
+    first = min(max(start + length // 2 - side // 2, 0), max(room - side, 0))
+    return slice(first, first + side)
 
 
 def _fit(picture: Pixels, cell: int) -> Pixels:
