@@ -15,6 +15,7 @@ from coigan_aug import __version__
 from coigan_aug.cli.demo_command import demo_command
 from coigan_aug.cli.evaluate_benefit_command import benefit_command
 from coigan_aug.cli.import_command import import_dataset_command
+from coigan_aug.cli.inspect_command import inspect_command
 from coigan_aug.cli.synthesize_command import synthesize_command
 from coigan_aug.cli.train_command import train_command
 from coigan_aug.errors import CoiganError, exit_code_of
@@ -33,6 +34,7 @@ evaluate = typer.Typer(
 )
 evaluate.command("benefit")(benefit_command)
 app.command("import")(import_dataset_command)
+app.command("inspect")(inspect_command)
 app.command("train")(train_command)
 app.command("synthesize")(synthesize_command)
 app.add_typer(evaluate, name="evaluate")
@@ -58,7 +60,7 @@ def main() -> None:
 
 
 def run(command: Callable[..., Any]) -> int:
-    """Run a command and return its exit code: 0 done, 1 a bug, 2 usage, 3 data, 4 environment, 5 resources, 130/143."""
+    """Run a command and return its exit code: 0 done, 1 a bug, 2 usage, 3 data, 4 environment, 5 resources, 6 gate, 130/143."""
     try:
         command()
     except SystemExit as stop:
