@@ -22,7 +22,7 @@ from coigan_aug.evaluation.arms import Arm, Bench, list_arms
 from coigan_aug.evaluation.benefit import run_arms, summarise
 from coigan_aug.evaluation.leaks import check_split, check_synthetic
 from coigan_aug.evaluation.looks import where_it_looks
-from coigan_aug.evaluation.protocol import PROTOCOLS, follow
+from coigan_aug.evaluation.protocol import PROTOCOLS, SYNTHETIC_TILES, counted, follow, tiles_of
 from coigan_aug.evaluation.result import Result, begin_result, write_result
 from coigan_aug.evaluation.speed import Speed, measure_speed, steps_within
 from coigan_aug.files import folder_lock, read_json, write_json
@@ -82,6 +82,7 @@ def benefit_here(
     folder = begin_result(workspace.results, "benefit", _start(asked, dataset, minutes))
     with folder_lock(folder), stop_request() as stop:
         bench, plan = _bench(asked, prepared, folder)
+        settings = bench.settings
         bench, speed = _timed(asked, bench, plan, minutes=minutes, jobs=jobs)
         say(
             f"{len(plan)} arms x {settings.evaluate.seeds} seeds, {bench.settings.evaluate.steps:,} steps each",
@@ -168,7 +169,7 @@ def _measured_on(asked: _Asked, dataset: Dataset) -> dict[str, Any]:
 
 def _bench(asked: _Asked, prepared: Prepared, folder: Path) -> tuple[Bench, list[Arm]]:
     """Make the synthetic images that are missing, open everything, and list the arms."""
-    dataset, data = prepared.dataset, asked.settings.data
+    dataset, data, protocol = prepared.dataset, asked.settings.data, PROTOCOLS[asked.protocol]
     sets = {name: _synthesized(asked, prepared, name, folder) for name in asked.engines}
     sets |= {name: Dataset(path) for name, path in asked.given.items()}
     opened: dict[str, Examples] = {}
@@ -177,26 +178,31 @@ def _bench(asked: _Asked, prepared: Prepared, folder: Path) -> tuple[Bench, list
         opened[name] = load_examples(synthetic, range(len(synthetic)), data, cache_root=asked.workspace.cache)
     held_out = dataset.indices("test")
     test = load_examples(dataset, held_out, data, cache_root=asked.workspace.cache)
+    settings = asked.settings
+    if protocol.epochs:
+        added = [tiles_of(examples) for examples in opened.values()]
+        settings = counted(settings, real=tiles_of(prepared), synthetic=min([*added, SYNTHETIC_TILES]))
     bench = Bench(
         real=prepared,
         test=test,
         synthetic=opened,
         defective=tuple(p for p in held_out if dataset[p].annotations),
         clean=tuple(p for p in held_out if not dataset[p].annotations),
-        settings=asked.settings,
+        settings=settings,
         folder=folder,
-        tiles=PROTOCOLS[asked.protocol].tiles,
+        tiles=protocol.tiles,
     )
     if not bench.defective:
         raise DataError("No test image has a defect; nothing can be measured.", remedy="Import again with --split 0.7.")
-    return bench, list_arms(tuple(opened), asked.settings.evaluate.shares)
+    return bench, list_arms(tuple(opened), settings.evaluate.shares)
 
 
 def _synthesized(asked: _Asked, prepared: Prepared, engine: str, folder: Path) -> Dataset:
     out, records = folder / "images" / engine, folder / "synthetic" / engine
     if not (out / CARD).exists():
-        made = asked.settings.evaluate
-        request = Request(per_class=made.per_class, windows=False, format="coco", command=asked.command)
+        tiles = PROTOCOLS[asked.protocol].tiles
+        each = -(-SYNTHETIC_TILES // prepared.classes) if tiles else asked.settings.evaluate.per_class
+        request = Request(per_class=each, windows=tiles, format="coco", command=asked.command)
         with progress(f"synthesize ({engine})", quiet=asked.quiet) as report:
             synthesize(
                 prepared, _engine(asked, prepared, engine), asked.settings, request, out=out, records=records, report=report,
