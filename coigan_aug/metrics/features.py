@@ -154,7 +154,7 @@ def _inception(weights: Path | None) -> nn.Module:
     from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3, FeatureExtractorInceptionV3
 
     path = weights or download(URL_INCEPTION_V3, sha256_start="6726825d", remedy=_WAYS_OUT)
-    read_weights(path, wording=_INCEPTION)  # torch-fidelity would run code that a file holds; this refuses such a file
+    read_weights(path, wording=_INCEPTION)  # says what is wrong with a file that is missing, damaged or holds code
     try:
         return FeatureExtractorInceptionV3("inception-v3-compat", ["2048"], feature_extractor_weights_path=str(path))
     except RuntimeError as problem:

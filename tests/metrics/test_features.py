@@ -99,7 +99,7 @@ def test_a_thin_mask_is_not_stepped_over(lite: Lite0) -> None:
 
 def test_inception_rows_are_torch_fidelitys_for_pictures_of_different_sizes(inception_file: Path) -> None:
     extractor = load_extractor("inception", device=CPU, weights=inception_file)
-    theirs = FeatureExtractorInceptionV3("x", ["2048"], feature_extractor_weights_path=str(inception_file))
+    theirs = FeatureExtractorInceptionV3("x", ["2048"], feature_extractor_weights_path=str(inception_file)).eval()
     images = [picture(0), picture(1, height=70, width=33), picture(2)]
     expected = [theirs(torch.from_numpy(image.transpose(2, 0, 1).copy())[None])[0] for image in images]
     torch.testing.assert_close(extractor(images), torch.cat(expected), atol=1e-5, rtol=1e-4)
