@@ -13,6 +13,7 @@ import typer
 
 from coigan_aug import __version__
 from coigan_aug.cli.demo_command import demo_command
+from coigan_aug.cli.evaluate_quality_command import evaluate_quality_command
 from coigan_aug.cli.import_command import import_dataset_command
 from coigan_aug.cli.synthesize_command import synthesize_command
 from coigan_aug.cli.train_command import train_command
@@ -31,6 +32,9 @@ app.command("import")(import_dataset_command)
 app.command("train")(train_command)
 app.command("synthesize")(synthesize_command)
 app.command("demo")(demo_command)
+evaluate = typer.Typer(help="Measure synthetic images.", no_args_is_help=True)
+evaluate.command("quality")(evaluate_quality_command)
+app.add_typer(evaluate, name="evaluate")
 
 
 def _show_version(wanted: bool) -> None:

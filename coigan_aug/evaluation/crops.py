@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import ImageRecord
-from coigan_aug.errors import DataError
 from coigan_aug.imaging import Pixels, cut_mirrored
 from coigan_aug.prepare.tiles import offsets
 from coigan_aug.store.dataset import Dataset
@@ -55,7 +54,7 @@ def find_instances(dataset: Dataset, positions: Sequence[int], *, min_area: int)
 
 def _instances_of(dataset: Dataset, position: int) -> Iterator[Instance]:
     record = dataset[position]
-    group = record.group or record.file
+    group = group_of(record)
     for label, name in enumerate(dataset.names):
         own = [annotation for annotation in record.annotations if annotation.label == name]
         planned = [item for item in own if "shape_of" in item.attributes]
@@ -64,6 +63,11 @@ def _instances_of(dataset: Dataset, position: int) -> Iterator[Instance]:
         real = [item.rle for item in own if "shape_of" not in item.attributes]
         for part in rle.components(rle.union(real)) if real else ():
             yield Instance(position, label, part, group)
+
+
+def group_of(record: ImageRecord) -> str:
+    """Return the group of images that count as one: the record's, else the image alone."""
+    return record.group or record.file
 
 
 def crop_region(mask: rle.Rle, *, factor: float) -> rle.Box:
@@ -132,18 +136,6 @@ def tile_pixels(dataset: Dataset, tiles: NDArray[np.int64], *, side: int) -> Ite
         image = dataset.image(position)
         for _, left, top in own:
             yield cut_mirrored(image, (left, top, side, side))
-
-
-def check_images(dataset: Dataset, positions: Sequence[int], *, remedy: str) -> None:
-    """Refuse records whose image is not there, before any work is done.
-
-    Raises:
-        DataError: names how many are missing, and the first.
-    """
-    missing = [path for path in map(dataset.image_path, positions) if not path.exists()]
-    if missing:
-        others = f" ({len(missing):,} of {len(positions):,} are missing)" if len(missing) > 1 else ""
-        raise DataError(f"{missing[0]} is not there{others}.", remedy=remedy)
 
 
 def in_blocks(items: Iterator[Any], size: int) -> Iterator[list[Any]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -50,6 +52,44 @@ def test_error_is_the_jackknife_with_each_row_left_out_in_turn() -> None:
     assert kernel_distance(first, second).error == pytest.approx(np.sqrt(spread(left) + spread(right)), rel=1e-4)
 
 
+def test_error_of_groups_is_that_of_leaving_out_each_group_in_turn() -> None:
+    """Busing, Meijer and van der Leeden (1999): the delete-m_j jackknife, written out."""
+    first, second = rows(2, 9), rows(3, 7, shift=0.5)
+    groups = (np.array([0, 0, 0, 1, 2, 2, 3, 3, 3]), np.array([5, 5, 7, 7, 7, 7, 9]))
+    whole = looped(first, second)
+
+    def variance(values: np.ndarray, labels: np.ndarray, distance: Callable[[np.ndarray], float]) -> float:
+        shares = {g: len(labels) / (labels == g).sum() for g in np.unique(labels)}
+        without = {g: distance(values[labels != g]) for g in shares}
+        centre = len(shares) * whole - sum((1 - 1 / h) * without[g] for g, h in shares.items())
+        pseudo = {g: h * whole - (h - 1) * without[g] for g, h in shares.items()}
+        return sum((pseudo[g] - centre) ** 2 / (h - 1) for g, h in shares.items()) / len(shares)
+
+    expected = variance(first, groups[0], lambda x: looped(x, second))
+    expected += variance(second, groups[1], lambda y: looped(first, y))
+    found = kernel_distance(first, second, groups=groups)
+    assert found.value == pytest.approx(whole, abs=2e-6)
+    assert found.error == pytest.approx(np.sqrt(expected), rel=1e-4)
+
+
+def test_near_duplicates_in_one_group_do_not_make_the_distance_look_certain() -> None:
+    """Each of 8 objects seen 6 times: as groups the error covers the spread over new draws, row by row it does not."""
+    labels = np.repeat(np.arange(8), 6)
+    found, plain = [], []
+    for seed in range(100):
+        first, second = (np.repeat(rows(2000 + 2 * seed + k, 8, shift=0.5 * k), 6, axis=0) for k in range(2))
+        found.append(kernel_distance(first, second, groups=(labels, labels)))
+        plain.append(kernel_distance(first, second))
+    spread = np.std([item.value for item in found])
+    assert 0.8 < np.mean([item.error for item in found]) / spread < 1.5
+    assert np.mean([item.error for item in plain]) < 0.6 * spread
+
+
+def test_a_set_of_one_group_has_no_error() -> None:
+    groups = (np.arange(9), np.zeros(6, np.int64))
+    assert kernel_distance(rows(2, 9), rows(3, 6), groups=groups).error is None
+
+
 def test_distance_agrees_with_torch_fidelity() -> None:
     first, second = rows(4, 200), rows(5, 200, shift=0.2)
     tensors = [torch.from_numpy(x).double() for x in (first, second)]
@@ -84,5 +124,5 @@ def test_the_order_of_the_rows_does_not_matter(seed: int) -> None:
 
 
 def test_too_few_rows_are_refused() -> None:
-    with pytest.raises(ValueError, match="2 and 5 rows"):
-        kernel_distance(rows(0, 2), rows(1, 5))
+    with pytest.raises(ValueError, match="1 and 5 rows"):
+        kernel_distance(rows(0, 1), rows(1, 5))
