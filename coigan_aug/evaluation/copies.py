@@ -136,7 +136,7 @@ def copies_picture(
             rows.append([crop.pixels for pair in crops for crop in pair])
             rows.append([_outlined(crop, real.classes[own[0][0].label]) for pair in crops for crop in pair])
     headings = ("synthetic", "nearest real") * SHOWN
-    return contact_sheet(rows, headings=headings, classes=real.classes, cell=160)
+    return contact_sheet(rows, headings=headings, classes=real.classes, cell=128)
 
 
 def _crop(dataset: Dataset, instance: Instance, factor: float) -> Crop:

@@ -115,7 +115,9 @@ def measure_quality(
         },
         warnings=(
             *set_warnings(real, synthetic, card),
-            *dict.fromkeys(text for space in spaces for text in _space_warnings(space)),
+            *dict.fromkeys(
+                text for space in spaces for text in comparison_warnings(space.images, space.objects, space.classes)
+            ),
             *copy_warnings({name: found.copies for name, found in insides.items()}, PICTURE),
             *([] if seams is None else seam_warnings(seams)),
         ),
@@ -223,7 +225,3 @@ def _agreement(agreement: Agreement, sets: Sets) -> dict[str, Any]:
         }
         for name in _names(sets)
     }
-
-
-def _space_warnings(space: Space) -> list[str]:
-    return comparison_warnings(space.images, space.objects, space.classes)

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from coigan_aug import rng
+from coigan_aug.errors import DataError
 from coigan_aug.evaluation.comparison import FEW_FOR_FID, FID_IS_BIASED
 from coigan_aug.evaluation.crops import in_blocks, list_tiles, tile_pixels
 from coigan_aug.evaluation.embedding import BATCH, Advance, counted
@@ -88,7 +89,13 @@ def measure_thesis(
 
 def _tiles(dataset: Dataset, positions: Sequence[int], name: str, *, side: int, touched: bool = False) -> Tiles:
     check_set(name, dataset, positions)
-    return list_tiles(dataset, positions, side=side, touched=touched)
+    found = list_tiles(dataset, positions, side=side, touched=touched)
+    if len(found) < 2:
+        raise DataError(
+            f"{dataset.folder} gives {len(found)} {name} tile of {side} px; a FID needs 2 at least.",
+            remedy="Cut smaller ones with --set data.window=64, or make more images.",
+        )
+    return found
 
 
 def _draw(tiles: Tiles, count: int, *, seed: int, name: str) -> Tiles:

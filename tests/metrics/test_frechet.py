@@ -71,6 +71,19 @@ def test_singular_covariances_agree_with_singular_values_of_the_rows() -> None:
     assert frechet_distance(moments_of(first), moments_of(second)) == pytest.approx(expected, rel=1e-6)
 
 
+@pytest.mark.parametrize("count", [2, 7, 40])
+def test_rows_that_come_in_blocks_give_the_same_distance_as_rows_at_once(count: int) -> None:
+    """At once, few rows are their covariance's root; in blocks it is taken apart."""
+    first, second = rows(11, count, 40), rows(12, 60, 40)
+    streamed = Moments(40)
+    for row in first:
+        streamed.add(row[None])
+    at_once = moments_of(first)
+    assert (at_once.root is None, streamed.root) == (False, None)
+    expected = frechet_distance(at_once, moments_of(second))
+    assert frechet_distance(streamed, moments_of(second)) == pytest.approx(expected, rel=1e-6)
+
+
 def test_constant_rows_are_as_far_as_their_means() -> None:
     first, second = np.zeros((5, 3)), np.full((7, 3), 2.0)
     assert frechet_distance(moments_of(first), moments_of(second)) == pytest.approx(12)
