@@ -11,7 +11,7 @@ from coigan_aug.cli.environment import check_torch
 from coigan_aug.cli.workspace import AS_JSON, CONFIG, QUIET, SETTINGS, WORKSPACE, Workspace, command_line, settings_file
 
 
-def benefit_command(
+def evaluate_benefit_command(
     engines: str = typer.Option("paste,poisson,gan", help="Engines whose defects are added, as arms of their own."),
     arms: list[str] = typer.Option(
         [], "--arm", metavar="NAME=FOLDER", help="One more arm: a data set made by synthesize. May be repeated."

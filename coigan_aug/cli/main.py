@@ -13,7 +13,8 @@ import typer
 
 from coigan_aug import __version__
 from coigan_aug.cli.demo_command import demo_command
-from coigan_aug.cli.evaluate_benefit_command import benefit_command
+from coigan_aug.cli.evaluate_benefit_command import evaluate_benefit_command
+from coigan_aug.cli.evaluate_quality_command import evaluate_quality_command
 from coigan_aug.cli.import_command import import_dataset_command
 from coigan_aug.cli.inspect_command import inspect_command
 from coigan_aug.cli.synthesize_command import synthesize_command
@@ -32,7 +33,8 @@ app = typer.Typer(
 evaluate = typer.Typer(
     help="Measure: does it help a segmenter (benefit), does it look real (quality)?", no_args_is_help=True
 )
-evaluate.command("benefit")(benefit_command)
+evaluate.command("quality")(evaluate_quality_command)
+evaluate.command("benefit")(evaluate_benefit_command)
 app.command("import")(import_dataset_command)
 app.command("inspect")(inspect_command)
 app.command("train")(train_command)

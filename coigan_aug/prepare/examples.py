@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from coigan_aug.annotations.rle import Box, Mask, area
-from coigan_aug.imaging import Pixels, to_rgb
+from coigan_aug.imaging import Pixels, cut_mirrored, to_rgb
 from coigan_aug.prepare.cache import DecodedCache, open_cache
 from coigan_aug.prepare.objects import DefectObject, find_objects, window_masks
 from coigan_aug.progress import Report, silent
@@ -52,26 +52,12 @@ class Examples:
 
     def pixels(self, position: int, region: Box) -> Pixels:
         """Cut a region (left, top, width, height) out of a working image: uint8 [h, w, 3]; reflected beyond its edges."""
-        image = self.cache[position]
-        left, top, width, height = region
-        rows = _reflect(np.arange(top, top + height), image.shape[0])
-        columns = _reflect(np.arange(left, left + width), image.shape[1])
-        return to_rgb(np.asarray(image[rows[:, None], columns[None, :]]))
+        return to_rgb(cut_mirrored(self.cache[position], region))
 
     def masks(self, position: int, region: Box) -> Mask:
         """Draw all masks of a record inside a region of its working image: uint8 [K, h, w]; nothing beyond its edges."""
         own = [self.objects[k] for k in self.by_record.get(position, ())]
         return window_masks(own, region, classes=self.classes)
-
-
-def _reflect(
-    indices: np.ndarray[tuple[int], np.dtype[np.int64]], length: int
-) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """Fold indices beyond [0, length) back inside, mirrored at the edges (the edge pixel is not repeated)."""
-    if length == 1:
-        return np.zeros_like(indices)
-    folded = np.abs(indices) % (2 * length - 2)
-    return np.minimum(folded, 2 * length - 2 - folded)
 
 
 def load_examples(

@@ -16,10 +16,10 @@ from coigan_aug.annotations.masks import resize
 from coigan_aug.annotations.rle import Box, Mask, box, decode
 from coigan_aug.checkpoint import GeneratorFile
 from coigan_aug.compose.noise import condition, noise_fields
-from coigan_aug.imaging import Pixels, to_rgb
+from coigan_aug.imaging import Pixels, cut_mirrored, to_rgb
 from coigan_aug.synthesis.margin import add_change, alpha_of, margin_of
 from coigan_aug.synthesis.plan import Job
-from coigan_aug.synthesis.regions import cut_masks, inside, mirrored
+from coigan_aug.synthesis.regions import cut_masks, inside
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def _patch(
     settings = generator.settings
     left, top, width, height = region
     own = _only(masks, item)
-    pixels = to_rgb(mirrored(image, region))
+    pixels = to_rgb(cut_mirrored(image, region))
     small = (round(height * settings.data.scale), round(width * settings.data.scale))
     base = pixels if small == (height, width) else cv2.resize(pixels, small[::-1], interpolation=cv2.INTER_AREA)
     cut = cut_masks(own, region)

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from coigan_aug.annotations.masks import grow
 from coigan_aug.annotations.rle import Box, Mask, box, decode, decode_box, union
-from coigan_aug.imaging import Pixels, read_image, to_rgb
+from coigan_aug.imaging import Pixels, cut_mirrored, read_image, to_rgb
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.settings import Settings
 from coigan_aug.synthesis.margin import add_change, alpha_of, margin_of
 from coigan_aug.synthesis.plan import Job, PlannedDefect
-from coigan_aug.synthesis.regions import inside, mirrored
+from coigan_aug.synthesis.regions import inside
 
 RING = 4  # px beyond the margin: what brightness is matched on
 GAIN = (0.5, 2.0)
@@ -86,9 +86,9 @@ def cut_object(prepared: Prepared, defect: PlannedDefect, image: Pixels, taken: 
     defects = decode(union([annotation.rle for annotation in record.annotations]))
     plain = cv2.warpAffine(1 - defects, matrix, size, flags=cv2.INTER_NEAREST) != 0
     mask = decode_inside(defect, region, *image.shape[:2])
-    free = mirrored(1 - taken, region) != 0
+    free = cut_mirrored(1 - taken, region) != 0
     near = (grow(mask, margin + RING) != 0) & (grow(mask, margin) == 0)
-    return Cut(region, to_rgb(mirrored(image, region)), np.asarray(source, np.uint8), mask, near & plain & free)
+    return Cut(region, to_rgb(cut_mirrored(image, region)), np.asarray(source, np.uint8), mask, near & plain & free)
 
 
 def decode_inside(defect: PlannedDefect, region: Box, height: int, width: int) -> Mask:

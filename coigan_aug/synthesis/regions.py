@@ -5,14 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from coigan_aug.annotations.rle import Box, Mask
-from coigan_aug.imaging import Pixels
-
-
-def mirrored(image: Pixels, region: Box) -> Pixels:
-    """Cut a region out of an image, mirrored where it reaches beyond the edges."""
-    inner, before, after = inside(region, image.shape[0], image.shape[1])
-    around = [(before[0], after[0]), (before[1], after[1])] + [(0, 0)] * (image.ndim - 2)
-    return np.pad(image[inner], around, mode="reflect" if min(image.shape[:2]) > 1 else "edge")
 
 
 def cut_masks(masks: Mask, region: Box) -> Mask:

@@ -169,7 +169,7 @@ def record_of(prepared: Prepared, job: Job, *, engine: str, folder: str = "image
         width=job.region[2],
         annotations=annotations,
         split="train",
-        source={"base": prepared.dataset[job.base].file},
+        source={"base": prepared.dataset[job.base].file, "region": list(job.region)},
     )
 
 
