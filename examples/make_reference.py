@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from typer.main import get_command
 
@@ -32,10 +34,19 @@ def explanations() -> dict[str, dict[str, str]]:
     return found
 
 
+def walk(group: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every command with its name, those of groups as "evaluate quality"."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from walk(command, f"{prefix}{name} ")
+        else:
+            yield prefix + name, command
+
+
 def commands() -> list[str]:
     """Describe every command and its options."""
     lines = []
-    for name, command in get_command(app).commands.items():  # type: ignore[attr-defined]
+    for name, command in walk(get_command(app)):
         lines += [f"### coigan-aug {name}", "", command.help.strip(), "", "| option | meaning |", "|---|---|"]
         for item in command.params:
             opts = (

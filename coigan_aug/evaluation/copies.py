@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -91,6 +92,7 @@ def measure_copies(
     """
     distances, which = nearest(rows[0], rows[1])
     threshold = _threshold(rows[1], train)
+    own = Counter(files)
     named = [k for k, item in enumerate(synthetic) if item.shape_of and train]
     found = Copies(
         features=features,
@@ -100,7 +102,7 @@ def measure_copies(
         share=_below(distances, threshold),
         floor=_below(nearest(rows[2], rows[1])[0], threshold),
         from_shape_source=_mean([files[which[k]] == synthetic[k].shape_of for k in named]),
-        by_chance=_mean([files.count(synthetic[k].shape_of) / len(files) for k in named]),
+        by_chance=_mean([own[synthetic[k].shape_of] / len(files) for k in named]),
         n_synthetic=len(synthetic),
         n_train=len(train),
         n_test=len(rows[2]),

@@ -106,25 +106,21 @@ def measure_quality(
         numbers={
             "counts": {name: _counts(pictures) for name, pictures in sets.items()},
             "spaces": [asdict(space) for space in spaces],
-            "inside": {
-                name: {"diversity": asdict(found.diversity), "copies": asdict(found.copies)}
-                for name, found in insides.items()
-            },
+            "inside": {name: _inside_values(found) for name, found in insides.items()},
             "seams": None if seams is None else _seam_values(seams, real.names),
             "agreement": None if agreement is None else _agreement(agreement, sets),
         },
-        warnings=(
-            *set_warnings(real, synthetic, card),
-            *dict.fromkeys(
-                text for space in spaces for text in comparison_warnings(space.images, space.objects, space.classes)
-            ),
-            *copy_warnings({name: found.copies for name, found in insides.items()}, PICTURE),
-            *([] if seams is None else seam_warnings(seams)),
-        ),
+        warnings=(*set_warnings(real, synthetic, card), *_warnings(spaces, insides, seams)),
         pictures=(("Synthetic objects beside the nearest training object", PICTURE),),
         seconds=time.monotonic() - begun,
         folder=folder,
     )
+
+
+def _warnings(spaces: Sequence[Space], insides: Mapping[str, Insides], seams: Seams | None) -> list[str]:
+    own = [text for space in spaces for text in comparison_warnings(space.images, space.objects, space.classes)]
+    copies = copy_warnings({name: found.copies for name, found in insides.items()}, PICTURE)
+    return [*dict.fromkeys(own), *copies, *([] if seams is None else seam_warnings(seams))]
 
 
 def _work(sets: Sets, extractors: Mapping[str, Extractor]) -> int:
@@ -194,6 +190,10 @@ def _counts(pictures: PictureSet) -> dict[str, Any]:
     names = pictures.dataset.names
     classes = {name: len(pictures.instances[pictures.members(k)]) for k, name in enumerate(names)}
     return {"images": len(pictures.positions), "objects": len(pictures.instances), "classes": classes}
+
+
+def _inside_values(found: Insides) -> dict[str, Any]:
+    return {"diversity": asdict(found.diversity), "copies": asdict(found.copies)}
 
 
 def _seam_values(seams: Seams, names: Sequence[str]) -> dict[str, Any]:
