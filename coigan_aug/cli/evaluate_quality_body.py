@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from coigan_aug.checkpoint import load_generator
 from coigan_aug.cli.workspace import Workspace
 from coigan_aug.config import load_settings
 from coigan_aug.errors import DataError, UsageError
+from coigan_aug.evaluation.agreement import real_only
 from coigan_aug.evaluation.quality import measure_quality
 from coigan_aug.evaluation.result import RESULT, Result, new_folder, to_json, write_result
 from coigan_aug.evaluation.thesis import IMAGES, measure_thesis
@@ -22,13 +26,14 @@ from coigan_aug.progress import progress, say
 from coigan_aug.settings import Settings
 from coigan_aug.store.dataset import MANIFEST, Dataset
 from coigan_aug.training.device import choose_device
+from coigan_aug.training.run import list_runs
 
 PROTOCOLS = ("default", "thesis")
 
 
 def evaluate_quality_here(
     workspace: Workspace, *, synthetic_name: str | None, features: str | None, inception_weights: Path | None,
-    protocol: str, images: int | None, device_name: str | None, overrides: Sequence[str], config: Path | None,
+    segmenter: bool, protocol: str, images: int | None, device_name: str | None, overrides: Sequence[str], config: Path | None,
     as_json: bool, quiet: bool, command: str,
 ) -> None:  # fmt: skip
     """Measure the quality of a workspace's synthetic set, as the options of `coigan-aug evaluate quality` say."""
@@ -37,6 +42,13 @@ def evaluate_quality_here(
     device = choose_device(device_name, gpus=None)
     real, synthetic = Dataset(workspace.dataset), find_synthetic(workspace, synthetic_name)
     folder = new_folder(workspace.results, "thesis" if protocol == "thesis" else "quality")
+    agreement = None
+    if segmenter and protocol == "default":
+        if device.type == "cpu":
+            torch.set_num_threads(1)
+        with progress("training a segmenter on real images", quiet=quiet) as report:
+            drawn = _drawn_by(workspace, settings)
+            agreement = real_only(real, drawn, cache_root=workspace.cache, device=device, report=report)
     with folder_lock(folder), progress(f"measuring {synthetic.folder.name}", quiet=quiet) as report:
         if protocol == "thesis":
             result = measure_thesis(
@@ -46,7 +58,7 @@ def evaluate_quality_here(
         else:
             result = measure_quality(
                 real, synthetic, settings, folder=folder, device=device, command=command,
-                inception_weights=inception_weights, report=report,
+                inception_weights=inception_weights, agreement=agreement, report=report,
             )  # fmt: skip
         write_result(folder, result)
     if not quiet:
@@ -70,6 +82,12 @@ def _settings(protocol: str, features: str | None, overrides: Sequence[str], con
     spaces = features or ("inception" if protocol == "thesis" else None)
     flags = {} if spaces is None else {"evaluate.features": tuple(name.strip() for name in spaces.split(","))}
     return load_settings(file=config, overrides=overrides, flags=flags)
+
+
+def _drawn_by(workspace: Workspace, settings: Settings) -> Settings:
+    """Return the settings with the windows and scale of the newest run, where there is one."""
+    runs = [run for run in list_runs(workspace.runs) if run.generator.exists()]
+    return dataclasses.replace(settings, data=load_generator(runs[-1].generator).settings.data) if runs else settings
 
 
 def find_synthetic(workspace: Workspace, name: str | None) -> Dataset:
@@ -156,13 +174,23 @@ def _number(value: float | None, form: str) -> str:
 
 def _inside_table(numbers: Mapping[str, Any]) -> Table:
     """Show how varied the insides of the masks are, whether they are copies, and the seams."""
-    table = _table("inside the masks, and at the margin's edge (1.00: as varied as real; no seam)")
-    for title in ("diversity", "near copies", "test's", "own shape's", "by chance", "seam", "seam 95 %"):
+    table = _table("inside the masks, and at the margin's edge (1.00: as varied, no seam, found as often as real ones)")
+    for title in (
+        "diversity",
+        "near copies",
+        "test's",
+        "own shape's",
+        "by chance",
+        "seam",
+        "seam 95 %",
+        "found",
+    ):
         table.add_column(title, justify="right")
     seams = numbers["seams"]["classes"] if numbers["seams"] else {}
     for name, own in numbers["inside"].items():
         copies, seam = own["copies"], seams.get(name, {"median": None, "p95": None})
         shares = [_number(copies[key], ".0%") for key in ("share", "floor", "from_shape_source", "by_chance")]
         ratios = [_number(seam[key], ".2f") for key in ("median", "p95")]
-        table.add_row(name, _number(own["diversity"]["ratio"], ".2f"), *shares, *ratios)
+        found = (numbers["agreement"] or {}).get(name, {"ratio": None})["ratio"]
+        table.add_row(name, _number(own["diversity"]["ratio"], ".2f"), *shares, *ratios, _number(found, ".2f"))
     return table

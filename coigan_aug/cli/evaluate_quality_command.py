@@ -23,6 +23,11 @@ def evaluate_quality_command(
     inception_weights: Optional[Path] = typer.Option(
         None, help="Weight file of Inception. Default: downloaded, 96 MB."
     ),
+    segmenter: bool = typer.Option(
+        True,
+        "--segmenter/--no-segmenter",
+        help="Train a segmenter on real images and see whether it finds the synthetic defects. Default: yes.",
+    ),
     protocol: str = typer.Option("default", help="default, or thesis: FID of tiles only, as its section 4.5."),
     images: Optional[int] = typer.Option(
         None, min=2, help="Tiles a side, for the thesis' protocol. Default: 40,000, as it has."
@@ -46,6 +51,7 @@ def evaluate_quality_command(
         synthetic_name=synthetic,
         features=features,
         inception_weights=inception_weights,
+        segmenter=segmenter,
         protocol=protocol,
         images=images,
         device_name=device,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from coigan_aug.evaluation.agreement import Agreement
 from coigan_aug.evaluation.comparison import Comparison, Sample, compare_all
 from coigan_aug.evaluation.copies import (
     Copies,
@@ -33,7 +34,6 @@ from coigan_aug.progress import Report, silent
 from coigan_aug.settings import Settings
 from coigan_aug.store.dataset import Dataset
 
-Agreement = Callable[[Dataset, Sequence[int]], Mapping[str, float]]
 Sets = Mapping[str, PictureSet]
 INSIDE = "efficientnet_lite0, inside the masks"
 PICTURE = "copies.png"

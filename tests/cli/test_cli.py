@@ -17,7 +17,7 @@ from coigan_aug.cli.train_command import count_of
 from coigan_aug.errors import UsageError
 from coigan_aug.imaging import write_image
 
-COMMANDS = ("import", "train", "synthesize", "demo")
+COMMANDS = ("import", "inspect", "train", "synthesize", "evaluate quality", "evaluate benefit", "report", "demo")
 
 
 def coigan(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -36,7 +36,9 @@ def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *a
     return code, out, err
 
 
-@pytest.mark.parametrize("arguments", [("--help",), *((command, "--help") for command in COMMANDS), ("--version",)])
+@pytest.mark.parametrize(
+    "arguments", [("--help",), *((*command.split(), "--help") for command in COMMANDS), ("--version",)]
+)
 def test_help_loads_neither_numpy_nor_cv2_nor_torch(arguments: tuple[str, ...]) -> None:
     code = (
         "import sys\nfrom coigan_aug.cli.main import app, run\nsys.argv = ['coigan-aug', *sys.argv[1:]]\ncode = run(app)\n"
@@ -46,14 +48,20 @@ def test_help_loads_neither_numpy_nor_cv2_nor_torch(arguments: tuple[str, ...]) 
     assert done.stdout.strip().endswith("loaded: [] 0"), done.stdout + done.stderr
 
 
+def _command(name: str) -> object:
+    found = get_command(app)
+    for part in name.split():
+        found = found.commands[part]  # type: ignore[attr-defined]
+    return found
+
+
 def _parameters(command: str) -> list[object]:
-    group = get_command(app)
-    return group.commands[command].params  # type: ignore[attr-defined]
+    return _command(command).params  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_option_is_explained_and_every_command_ends_with_an_example(command: str) -> None:
-    found = get_command(app).commands[command]  # type: ignore[attr-defined]
+    found = _command(command)
     assert found.help.strip().splitlines()[-1].startswith(f"Example: coigan-aug {command}")
     for parameter in found.params:
         assert getattr(parameter, "help", None), parameter.name
@@ -63,7 +71,14 @@ FLAGS = {
     "import": "binary classes clip-rle format group-by help images json overwrite quiet seed skip-broken skip-missing split "
     "strict workspace",
     "train": "config device dry-run gpus help images-seen minutes perceptual-weights quiet recipe resume seed set workspace",
-    "synthesize": "config device dry-run format help json out overwrite per-class quiet run seed set windows workspace",
+    "synthesize": "config device dry-run engine format help json out overwrite per-class quiet run seed set "
+    "windows workspace",
+    "inspect": "help json quiet strict workspace",
+    "evaluate quality": "config device features help images inception-weights json protocol quiet segmenter set synthetic "
+    "workspace",
+    "evaluate benefit": "arm config device engines groups-per-class help jobs json minutes protocol quiet run seeds set "
+    "workspace",
+    "report": "help json out quiet workspace",
     "demo": "help images-seen out per-class quiet train",
 }
 
