@@ -14,6 +14,7 @@ import typer
 from coigan_aug import __version__
 from coigan_aug.cli.demo_command import demo_command
 from coigan_aug.cli.import_command import import_dataset_command
+from coigan_aug.cli.report_command import report_command
 from coigan_aug.cli.synthesize_command import synthesize_command
 from coigan_aug.cli.train_command import train_command
 from coigan_aug.errors import CoiganError, exit_code_of
@@ -30,6 +31,7 @@ app = typer.Typer(
 app.command("import")(import_dataset_command)
 app.command("train")(train_command)
 app.command("synthesize")(synthesize_command)
+app.command("report")(report_command)
 app.command("demo")(demo_command)
 
 
