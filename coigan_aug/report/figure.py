@@ -56,6 +56,12 @@ def ticks(axes: Axes, values: list[float], form: Callable[[float], str]) -> None
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: form(value)))
 
 
+def evenly(values: list[float]) -> Callable[[float], str]:
+    """Return what writes all of some round numbers with as many decimals as the longest needs."""
+    places = max((len(f"{value:.6f}".rstrip("0").partition(".")[2]) for value in values), default=0)
+    return lambda value: f"{value:.{places}f}".replace("-", "−")
+
+
 def under(axes: Axes, text: str) -> None:
     """Name the horizontal axis."""
     axes.set_xlabel(plain(text, longest=70), fontsize=11, color=MUTED, labelpad=5)

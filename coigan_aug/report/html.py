@@ -14,10 +14,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from coigan_aug import __version__
 from coigan_aug.errors import ResourceError
 from coigan_aug.imaging import Pixels, encode_image
-from coigan_aug.report import scores
+from coigan_aug.report import scores, tables
 from coigan_aug.report.contents import Contents
 from coigan_aug.report.figure import colour
 from coigan_aug.report.plots import thousands
+from coigan_aug.report.quality import shown_together
 
 MOST_BYTES = 10_000_000
 LONGEST = 1400
@@ -121,21 +122,25 @@ def _environment() -> Environment:
         "thousands": thousands,
         "thousands_of": lambda value: thousands(float(f"{value:.3g}")),
         "median": lambda values, places: f"{float(np.median(values)):,.{places}f}" if len(values) else scores.DASH,
-        "cell": scores.cell,
-        "table": scores.as_table,
+        "cell": tables.cell,
+        "table": tables.as_table,
+        "facts": lambda value: list(tables.facts(value)),
         "hex": colour,
-        "estimate": scores.estimate,
         "interval": scores.with_interval,
-        "error": scores.with_error,
-        "short": lambda value: scores.short(scores.number(value)),
-        "value": scores.value_of,
+        "error": lambda found: scores.DASH if found is None else _with_error(found),
         "signed": scores.signed,
         "percent": lambda value, places=0: scores.DASH if value is None else f"{value:.{places}%}",
         "plural": lambda count, word: f"{count:,} {word}" + "s" * (count != 1),
         "minutes": lambda seconds: f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s",
+        "together": lambda compared: list(shown_together(compared).items()),
         "sentence": _sentence,
     }
     return environment
+
+
+def _with_error(found: scores.Estimate) -> str:
+    half = (found.high - found.low) / 2
+    return f"{found.mean:.1f}".replace("-", "−") + (f" ± {half:.1f}" if half else "")
 
 
 def _sentence(text: str) -> str:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from markupsafe import Markup
 from matplotlib.axes import Axes
 
-from coigan_aug.report.figure import ACCENT, INK, MUTED, PAPER, chart, inline, rows, ticks, under, write
+from coigan_aug.report.figure import ACCENT, INK, MUTED, PAPER, chart, evenly, inline, plain, rows, ticks, under, write
 from coigan_aug.report.plots import nice
-from coigan_aug.report.scores import Arm, Difference, Distance, Estimate, signed, value_of
+from coigan_aug.report.scores import Arm, Difference, Estimate, signed, value_of
 
 NUMBERS = 140
 
@@ -28,7 +28,7 @@ def verdict_bar(found: Difference) -> Markup:
 def mean_scores(arms: Sequence[Arm]) -> Markup:
     """Dots: mean IoU of each arm with its interval, and the single seeds."""
     axes = chart(52 + 34 * len(arms), left=118, right=58)
-    rows(axes, [arm.name for arm in arms])
+    rows(axes, [_brief(arm) for arm in arms])
     for k, arm in enumerate(arms):
         shade = ACCENT if arm.source == "gan" else INK
         axes.scatter(arm.seeds, [k + 0.26] * len(arm.seeds), s=12, color=MUTED, alpha=0.6, linewidth=0)
@@ -69,7 +69,7 @@ def forest(differences: Sequence[Difference], key: str, *, reach: Sequence[Estim
 def class_scores(name: str, shade: str, arms: Sequence[Arm], key: str) -> Markup:
     """Bars: a class' IoU in each arm, with the single seeds."""
     axes = chart(40 + 24 * len(arms), left=118, right=48)
-    rows(axes, [arm.name for arm in arms])
+    rows(axes, [_brief(arm) for arm in arms])
     for k, arm in enumerate(arms):
         value = arm.iou.get(name)
         seeds = [score for seed in arm.seeds_by_class if (score := seed.get(name)) is not None]
@@ -89,34 +89,46 @@ def class_scores(name: str, shade: str, arms: Sequence[Arm], key: str) -> Markup
 
 
 def share_sweep(arms: Sequence[Arm]) -> Markup:
-    """Lines: mean IoU over the share of synthetic windows, one line a source; real alone is the level across."""
+    """Lines: mean IoU over the share of synthetic windows, one a source, the GAN with its interval; real across."""
     axes = chart(220, left=48, right=84)
+    names: list[tuple[float, str, str]] = []
     level = next((arm.mean_iou for arm in arms if arm.source == "real" and arm.mean_iou), None)
     if level:
-        axes.axhspan(*level.ends, color=MUTED, alpha=0.12, linewidth=0)
-        axes.axhline(level.mean, color=MUTED, linewidth=1)
-        _beside(axes, level.mean, "real", MUTED)
+        axes.axhline(level.mean, color=INK, linewidth=1, dashes=(3, 3))
+        names.append((level.mean, "real", INK))
     for k, source in enumerate(dict.fromkeys(arm.source for arm in arms if arm.source != "real")):
         own = sorted((arm.share, arm.mean_iou) for arm in arms if arm.source == source and arm.mean_iou)
-        shade = ACCENT if source == "gan" else INK
-        shares, found = [share for share, _ in own], [estimate for _, estimate in own]
-        axes.fill_between(shares, [f.low for f in found], [f.high for f in found], color=shade, alpha=0.1, linewidth=0)
-        axes.plot(
-            shares, [f.mean for f in found], color=shade, linewidth=2, marker="osD^v"[k % 5], markersize=5,
-            alpha=1.0 if source == "gan" else 0.6,
-        )  # fmt: skip
-        if found:
-            _beside(axes, found[-1].mean, source, shade)
+        shade, found = ACCENT if source == "gan" else MUTED, [estimate for _, estimate in own]
+        shares = [share for share, _ in own]
+        axes.plot(shares, [f.mean for f in found], color=shade, linewidth=2, marker="osD^v"[k % 5], markersize=5)
+        if source == "gan":
+            axes.fill_between(
+                shares, [f.low for f in found], [f.high for f in found], color=shade, alpha=0.15, linewidth=0
+            )
+        names += [(found[-1].mean, source, shade)] if found else []
     ticks(axes, sorted({arm.share for arm in arms if arm.source != "real"}), lambda value: f"{value:g}")
     axes.tick_params(axis="y", labelsize=10.5)
+    _name_ends(axes, names)
     under(axes, "share of synthetic windows in a step")
     return inline(axes, "sweep", "Mean IoU over the share of synthetic windows")
+
+
+def _name_ends(axes: Axes, names: Sequence[tuple[float, str, str]]) -> None:
+    """Write (height, text, colour) at the right of a chart, 13 px apart at least."""
+    low, high = axes.get_ylim()
+    least, below = 13 / 176 * (high - low), low
+    for height, text, shade in sorted(names):
+        below = max(height, below + least if below > low else height)
+        axes.annotate(
+            plain(text), (1, below), (8, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
+            va="center_baseline", fontsize=11, color=shade, annotation_clip=False,
+        )  # fmt: skip
 
 
 def clean_area(arms: Sequence[Arm]) -> Markup:
     """Bars: share of the pixels of defect-free test images that each arm calls a defect."""
     axes = chart(46 + 24 * len(arms), left=118, right=62)
-    rows(axes, [arm.name for arm in arms])
+    rows(axes, [_brief(arm) for arm in arms])
     most = max((arm.clean or 0.0 for arm in arms), default=0.0) or 1.0
     for k, arm in enumerate(arms):
         shade = ACCENT if arm.source == "gan" else MUTED
@@ -128,21 +140,24 @@ def clean_area(arms: Sequence[Arm]) -> Markup:
     return inline(axes, "clean", "Share of clean surface that each arm calls a defect")
 
 
-def distances(found: Sequence[Distance], key: str, name: str) -> Markup:
-    """Dots: the distance of the synthetic images to train beside the floor, which is that of test."""
+def distances(found: Sequence[tuple[str, str | None, Estimate | None, Estimate | None]], key: str, name: str) -> Markup:
+    """Dots: the distance of the synthetic data to the test data, and as a ring the floor, that of the training data.
+
+    Args:
+        found: (label, colour, synthetic, floor) of each row.
+    """
     axes = chart(46 + 30 * len(found), left=98, right=14)
-    rows(axes, [item.label for item in found])
-    for k, item in enumerate(found):
-        if item.floor and item.synthetic:
-            axes.plot([item.floor.mean, item.synthetic.mean], [k, k], color=MUTED, linewidth=1, alpha=0.5)
-        if item.floor:
-            _interval(axes, k, item.floor, MUTED, hollow=True)
-        if item.synthetic:
-            _interval(axes, k, item.synthetic, item.colour or INK)
-    values = [value for item in found for one in (item.floor, item.synthetic) if one for value in one.ends]
-    _limits(axes, [0.0, *values])
-    under(axes, f"{name} to the training data")
-    return inline(axes, key, f"{name} of the synthetic images beside that of the test images")
+    rows(axes, [label for label, *_ in found])
+    for k, (_, shade, made, floor) in enumerate(found):
+        if floor and made:
+            axes.plot([floor.mean, made.mean], [k, k], color=MUTED, linewidth=1, alpha=0.5)
+        if floor:
+            _interval(axes, k, floor, MUTED, hollow=True)
+        if made:
+            _interval(axes, k, made, shade or INK)
+    _limits(axes, [0.0, *(end for *_, made, floor in found for one in (made, floor) if one for end in one.ends)])
+    under(axes, f"{name} to the held-out real test data")
+    return inline(axes, key, f"{name} of the synthetic data to the test data, beside that of the training data")
 
 
 def _interval(axes: Axes, row: float, found: Estimate, shade: str, *, size: float = 8, hollow: bool = False) -> None:
@@ -157,19 +172,20 @@ def _differences(axes: Axes, reach: Sequence[Estimate], *, about: int = 4) -> No
     """Scale to the estimates with nothing in sight, and draw the line at 0."""
     axes.axvline(0, color=INK, linewidth=1, zorder=0.5)
     low, high = _limits(axes, [0.0, *(end for found in reach for end in found.ends)])
-    ticks(axes, nice(low, high, about=about), lambda value: f"{value:+g}".replace("-", "−") if value else "0")
+    values = nice(low, high, about=about)
+    form = evenly(values)
+    ticks(axes, values, lambda value: f"+{form(value)}" if value > 0 else form(value) if value else "0")
 
 
 def _limits(axes: Axes, values: Sequence[float]) -> tuple[float, float]:
     low, high = min(values, default=0.0), max(values, default=1.0)
     room = 0.07 * (high - low) or 0.05
     axes.set_xlim(low - room, high + room)
-    ticks(axes, nice(low, high), lambda value: f"{value:g}")
+    values = nice(low, high)
+    ticks(axes, values, evenly(values))
     return low - room, high + room
 
 
-def _beside(axes: Axes, height: float, text: str, shade: str) -> None:
-    axes.annotate(
-        text.replace("$", r"\$"), (1, height), (8, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
-        va="center_baseline", fontsize=11, color=shade,
-    )  # fmt: skip
+def _brief(arm: Arm) -> str:
+    """Name an arm without the "real" that all but one begin with."""
+    return arm.name.replace("real + ", "+ ", 1) if arm.name.startswith("real + ") else arm.name

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -50,16 +49,6 @@ class Difference:
     label: str | None
     estimate: Estimate
     colour: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Distance:
-    """The distance of synthetic images to the training images, and of real test images: the floor."""
-
-    label: str
-    colour: str | None
-    synthetic: Estimate | None
-    floor: Estimate | None
 
 
 def number(value: Any) -> float | None:
@@ -135,18 +124,6 @@ def headline(numbers: Mapping[str, Any], groups: Sequence[Sequence[Difference]])
     return next(iter([*best, *whole]), None)
 
 
-def distances_of(spaces: Sequence[Mapping[str, Any]], measure: str, colours: Mapping[str, str]) -> list[Distance]:
-    """Read the distances by one measure ("fid" or "kid") of the spaces of a quality result."""
-    out = []
-    for space in spaces:
-        found, label = mapping(space.get(measure)), space.get("class")
-        synthetic, floor = estimate(found.get("synthetic")), estimate(found.get("floor"))
-        if synthetic or floor:
-            name = f"all {space.get('of', '')}".strip() if label is None else str(label)
-            out.append(Distance(label=name, colour=colours.get(name), synthetic=synthetic, floor=floor))
-    return out
-
-
 # Numbers as text
 
 
@@ -177,51 +154,3 @@ def with_error(value: Any) -> str:
     """Write {mean, error}, or a plain number."""
     found, error = estimate(value), number(mapping(value).get("error"))
     return DASH if found is None else short(found.mean) + (f" ± {short(error)}" if error is not None else "")
-
-
-@dataclass(frozen=True)
-class Table:
-    """A plain table: the heads of the columns, and rows that begin with their own head."""
-
-    heads: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-
-def as_table(value: Any) -> Table | None:
-    """Turn JSON values of any layout into a table; None where there is nothing to show.
-
-    A mapping of mappings gives a row for each, a list of mappings too; other mappings give rows of name and value.
-    """
-    found = listing(value)
-    if found:
-        heads = tuple(dict.fromkeys(str(name) for item in found for name in item))
-        return Table(heads, tuple(tuple(cell(item.get(head)) for head in heads) for item in found))
-    items = {str(name): item for name, item in mapping(value).items()}
-    inner = {name: item for name, item in items.items() if isinstance(item, Mapping) and not _is_estimate(item)}
-    if inner and len(inner) == len(items):
-        heads = tuple(dict.fromkeys(str(head) for item in inner.values() for head in item))
-        return Table(("", *heads), tuple((name, *(cell(item.get(h)) for h in heads)) for name, item in inner.items()))
-    return Table(("", "value"), tuple((name, cell(item)) for name, item in items.items())) if items else None
-
-
-def cell(value: Any) -> str:
-    """Write one JSON value for a table."""
-    if value is None:
-        return DASH
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, float):
-        return short(number(value))
-    if _is_estimate(value):
-        found = estimate(value)
-        ends = "low" in value or "high" in value
-        return f"{short(found.mean)} [{short(found.low)}, {short(found.high)}]" if found and ends else with_error(value)
-    if isinstance(value, list | tuple) and all(not isinstance(item, list | tuple | Mapping) for item in value):
-        return ", ".join(cell(item) for item in value)
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _is_estimate(value: Any) -> bool:
-    return isinstance(value, Mapping) and "mean" in value and set(value) <= {"mean", "error", "low", "high", "n"}

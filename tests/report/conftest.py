@@ -76,30 +76,37 @@ def _around(mean: float, half: float) -> dict[str, float]:
 
 
 def quality_numbers(names: Sequence[str]) -> dict[str, Any]:
-    """The numbers of a quality result, with and without what a reader must do without."""
-    spaces: list[dict[str, Any]] = [
-        {
-            "features": "efficientnet_lite0",
-            "comparable": False,
-            "of": "objects",
-            "class": name,
-            "n": {"train": 90 + k, "test": 20, "synthetic": 100},
-            "fid": {"synthetic": 41.5 + 9 * k, "floor": 30.0 + 4 * k},
-            "kid": {
-                "synthetic": {"mean": 0.021 + 0.008 * k, "error": 0.003},
-                "floor": {"mean": 0.009 + 0.002 * k, "error": 0.002},
-            },
-            "precision": 0.71,
-            "recall": 0.42,
-        }
-        for k, name in enumerate((None, *names))
-    ]
+    """The numbers of a quality result; the second space lacks what a reader must do without."""
+    space = {
+        "features": "efficientnet_lite0",
+        "comparable": False,
+        "width": 1280,
+        "images": _comparisons(0),
+        "objects": _comparisons(1),
+        "classes": {name: _comparisons(2 + k) for k, name in enumerate(names)},
+    }
+    inside = {
+        "diversity": {"features": "lite0", "synthetic": 0.84, "train": 0.86, "ratio": 0.97, "n_synthetic": 20},
+        "copies": {"share": 0.1, "floor": 0.25, "from_shape_source": None, "by_chance": 0.02, "n_synthetic": 20},
+    }
+    seams = {"n": 20, "median": 1.01, "p95": 1.04}
     return {
-        "spaces": [*spaces, {"features": "inception", "comparable": True, "of": "images", "class": None}],
-        "diversity": {name: {"pairs": 120, "mean distance": 0.31, "of real": 0.36} for name in names},
-        "memorisation": {"nearer than any test object": 0.04, "threshold": None},
-        "seams": {name: {"synthetic": {"mean": 0.021, "error": 0.002}, "real": 0.019} for name in names},
-        "fidelity": {name: {"defect seen": True, "share": 0.93} for name in names},
+        "counts": {"synthetic": {"images": 67}},
+        "spaces": [space, {"features": "inception", "comparable": True, "images": {}, "objects": None}],
+        "inside": dict.fromkeys(names, inside),
+        "seams": {"pixels_outside": 7_003_897, "pixels_changed_outside": 0, "classes": dict.fromkeys(names, seams)},
+        "agreement": {name: {"synthetic": 0.4, "real": 0.5, "ratio": 0.8} for name in names},
+        "something new": {name: {"a": 1, "b": None} for name in names},
+    }
+
+
+def _comparisons(k: int) -> dict[str, Any]:
+    made = {"n_first": 100, "n_second": 20, "fid": 41.5 + 9 * k, "fid_biased": True}
+    floor = {"n_first": 90 + k, "n_second": 20, "fid": 30.0 + 4 * k, "fid_biased": True}
+    return {
+        "synthetic_train": {**made, "kid": 0.001, "kid_error": 0.001, "precision": 0.9, "recall": 0.9},
+        "synthetic_test": {**made, "kid": 0.021 + 0.008 * k, "kid_error": 0.003, "precision": 0.71, "recall": 0.42},
+        "floor": {**floor, "kid": 0.009 + 0.002 * k, "kid_error": 0.002, "precision": None, "recall": None},
     }
 
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from coigan_aug.annotations.records import DefectClass, colour_of
 from coigan_aug.report import plots, score_plots, scores
-from coigan_aug.report.figure import chart, inline, plain, rows
+from coigan_aug.report.figure import chart, evenly, inline, plain, rows
 from coigan_aug.report.inventory import ClassInventory, Inventory, take_inventory
+from coigan_aug.report.quality import comparisons_of
 from coigan_aug.store.dataset import Dataset
 
 from .conftest import benefit_numbers, quality_numbers
@@ -124,6 +125,12 @@ def test_counts_are_written_briefly(value: float, text: str) -> None:
     assert plots.thousands(value) == text
 
 
+def test_ticks_of_one_axis_have_as_many_decimals() -> None:
+    values = [-0.02, 0.0, 0.1]
+    assert [evenly(values)(value) for value in values] == ["−0.02", "0.00", "0.10"]
+    assert evenly([0, 50])(50) == "50"
+
+
 def test_dollar_signs_are_not_mathematics() -> None:
     assert plain("a$b") == r"a\$b"
 
@@ -160,7 +167,7 @@ def test_the_sweep_has_a_line_for_each_source_over_its_shares() -> None:
 
 
 def test_distances_stand_beside_their_floor() -> None:
-    found = scores.distances_of(quality_numbers(["crack"])["spaces"], "kid", {"crack": "#112233"})
-    svg = score_plots.distances(found, "kid", "KID")
+    found = comparisons_of(quality_numbers(["crack"]), {"crack": "#112233"})
+    svg = score_plots.distances([(c.label, c.colour, c.kid, c.kid_floor) for c in found], "kid", "KID")
     assert "#112233" in svg
-    assert {"all objects", "crack", "KID to the training data"} <= set(_texts(svg))
+    assert {"whole images", "all objects", "crack", "KID to the held-out real test data"} <= set(_texts(svg))

@@ -7,14 +7,11 @@ from typing import Any
 
 import pytest
 
+from coigan_aug.report.quality import comparisons_of, tables_of
 from coigan_aug.report.scores import (
     Estimate,
-    Table,
     arms_of,
-    as_table,
-    cell,
     differences_of,
-    distances_of,
     estimate,
     headline,
     number,
@@ -22,6 +19,9 @@ from coigan_aug.report.scores import (
     with_error,
     with_interval,
 )
+from coigan_aug.report.tables import Table, as_table, cell, facts
+
+from .conftest import quality_numbers
 
 
 @pytest.mark.parametrize(
@@ -77,16 +77,40 @@ def test_the_verdicts_difference_is_the_gan_against_the_best_other_arm_over_all_
     assert best.estimate.mean == 3
 
 
-def test_distances_without_any_number_are_left_out() -> None:
-    spaces = [
-        {"class": None, "of": "objects", "fid": {"synthetic": 3.0}},
-        {"class": "crack", "fid": None},
-        {"class": "fray", "fid": {"floor": 1}},
-    ]
-    found = distances_of(spaces, "fid", {"fray": "#ffffff"})
-    assert [(item.label, item.colour) for item in found] == [("all objects", None), ("fray", "#ffffff")]
-    assert found[1].floor == Estimate(1, 1, 1)
-    assert distances_of(spaces, "kid", {}) == []
+def test_distances_are_those_to_held_out_images_with_their_counts_and_floor() -> None:
+    found = comparisons_of(quality_numbers(["crack", "fray"]), {"fray": "#ffffff"})
+    assert [item.label for item in found] == ["whole images", "all objects", "crack", "fray"]
+    crack, fray = found[2], found[3]
+    assert (crack.synthetic, crack.train, crack.test) == (100, 92, 20)
+    assert crack.precision == 0.71, "against test, not against the training images it was made from"
+    assert crack.kid is not None
+    assert (crack.kid.mean, crack.kid.low, crack.kid.high) == pytest.approx((37, 34, 40))
+    assert crack.kid_floor is not None
+    assert crack.kid_floor.mean == pytest.approx(13)
+    assert crack.fid == Estimate(59.5, 59.5, 59.5)
+    assert (crack.comparable, crack.fid_biased, crack.colour, fray.colour) == (False, True, None, "#ffffff")
+
+
+@pytest.mark.parametrize(
+    "numbers", [{}, {"spaces": 3}, {"spaces": [{"objects": {"floor": 1}}]}, {"inside": {"x": None}}]
+)
+def test_quality_results_without_numbers_give_dashes_and_no_error(numbers: dict[str, Any]) -> None:
+    assert all(item.kid is None and item.fid_floor is None for item in comparisons_of(numbers, {}))
+    for _, _, table in tables_of(numbers):
+        assert all(text == "–" for row in table.rows for text in row[1:])
+
+
+def test_the_tables_of_a_quality_result_say_shares_seams_and_what_is_new() -> None:
+    found = {title: (words, table) for title, words, table in tables_of(quality_numbers(["crack"]))}
+    assert list(found) == ["Inside the masks", "Seams", "A segmenter that knows only real images", "something new"]
+    assert found["Inside the masks"][1].rows == (("crack", "20", "0.97", "10%", "25%", "–", "2%"),)
+    assert found["Seams"][0].startswith("0 of 7,003,897 pixels")
+    assert found["something new"][1] == Table(("", "a", "b"), (("crack", "1", "–"),))
+
+
+def test_nested_values_are_told_with_the_path_to_them() -> None:
+    value = {"dataset": {"images": 12, "by": {"x": [1, 2]}}, "kid": {"mean": 0.5, "error": 0.1}}
+    assert list(facts(value)) == [("dataset, images", "12"), ("dataset, by, x", "1, 2"), ("kid", "0.5 ± 0.1")]
 
 
 @pytest.mark.parametrize(
