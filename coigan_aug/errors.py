@@ -50,6 +50,12 @@ class ResourceError(CoiganError):
     exit_code = 5
 
 
+class GateError(CoiganError):
+    """What was asked for as a condition does not hold."""
+
+    exit_code = 6
+
+
 class Stopped(CoiganError):
     """A signal ended the work; what was done is saved.
 
@@ -64,7 +70,7 @@ class Stopped(CoiganError):
 
 
 def exit_code_of(error: CoiganError) -> int:
-    """Return the process exit code for an error (UX: 2 usage, 3 data, 4 environment, 5 resources, 130/143)."""
+    """Return the exit code for an error (UX: 2 usage, 3 data, 4 environment, 5 resources, 6 a gate not met, 130/143)."""
     if isinstance(error, Stopped):
         return 128 + error.signal_number
     return error.exit_code

@@ -211,6 +211,25 @@ def read_thumbnail(path: Path, *, size: int) -> Pixels:
     return np.asarray(cv2.resize(pixels, (size, size), interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
+def cut_mirrored(image: Pixels, region: tuple[int, int, int, int]) -> Pixels:
+    """Cut a region (left, top, width, height) out of an image [H, W] or [H, W, 3].
+
+    Beyond the edges, however far, the image is mirrored; the edge pixel is not repeated.
+    """
+    left, top, width, height = region
+    rows = _folded(top, height, image.shape[0])
+    columns = _folded(left, width, image.shape[1])
+    return np.asarray(image[rows[:, None], columns[None, :]])
+
+
+def _folded(start: int, count: int, length: int) -> NDArray[np.int64]:
+    """Return `count` indices from `start` on, those beyond [0, length) folded back inside."""
+    if length == 1:
+        return np.zeros(count, np.int64)
+    folded = np.abs(np.arange(start, start + count)) % (2 * length - 2)
+    return np.minimum(folded, 2 * length - 2 - folded)
+
+
 def encode_image(image: Pixels, *, suffix: str, quality: int = 95) -> bytes:
     """Encode uint8 [H, W] grey or [H, W, 3] RGB pixels as the format of `suffix`; `quality` 1-100 counts for JPEG and WebP."""
     stored = image[:, :, ::-1] if image.ndim == 3 else image

@@ -56,6 +56,10 @@ class DataSettings:
     """probability that a pasted object is rotated and rescaled; flips come besides"""
     flip: bool = True
     """mirror windows, objects and shapes at random, both ways; false where the light has a direction"""
+    groups_per_class: int = 0
+    """train on so many groups of images of each class (and all defect-free images); 0: on all"""
+    subset_seed: int = 0
+    """which groups those are"""
 
     def __post_init__(self) -> None:
         _check(self, "window", low=16, high=2048)
@@ -66,6 +70,7 @@ class DataSettings:
         _check(self, "min_area", low=1)
         _check(self, "rotate", low=0.0, high=180.0)
         _check(self, "augment", low=0.0, high=1.0)
+        _check(self, "groups_per_class", low=0)
         if self.window % 8:
             raise ConfigError(f"data.window is {self.window}; it must be a multiple of 8.")
         if min(self.defects, default=-1) < 0 or not 0.99 < sum(self.defects) < 1.01 or self.defects[0] >= 1:
@@ -278,7 +283,7 @@ class EvaluateSettings:
     """optimiser steps of one training, the same for every arm"""
     batch: int = 16
     """windows in a step"""
-    learning_rate: float = 2e-3
+    learning_rate: float = 5e-3
     """Adam's largest step; it warms up and falls to nothing"""
     photometric: float = 0.2
     """brightness, contrast and gamma vary by up to this share"""

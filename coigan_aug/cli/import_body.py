@@ -8,8 +8,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
+from coigan_aug.cli.class_table import class_table
 from coigan_aug.cli.workspace import Workspace
 from coigan_aug.formats.source import ReadOptions, parse_classes
 from coigan_aug.prepare.importing import REPORT, ImportReport, import_dataset
@@ -63,24 +63,9 @@ def _steps(quiet: bool) -> Iterator[_Steps]:
 
 def show(report: ImportReport) -> None:
     """Print what an import made, on stderr."""
-    Console(stderr=True).print(_table(report))
+    Console(stderr=True).print(class_table(report))
     for line in _lines(report):
         say(line)
-
-
-def _table(report: ImportReport) -> Table:
-    table = Table("class")
-    for title in ("images", "objects", "median px", "train", "test", "train %"):
-        table.add_column(title, justify="right")
-    for row in report.classes:
-        numbers = (row.images, row.objects, round(row.median_pixels), row.train, row.test)
-        share = "" if row.train_share is None else f"{row.train_share:.1%}"
-        table.add_row(row.name, *(f"{number:,}" for number in numbers), share)
-    table.add_section()
-    table.add_row(
-        "all images", f"{report.images:,}", f"{report.objects:,}", "", f"{report.train:,}", f"{report.test:,}"
-    )
-    return table
 
 
 def _lines(report: ImportReport) -> Iterator[str]:

@@ -13,7 +13,10 @@ import typer
 
 from coigan_aug import __version__
 from coigan_aug.cli.demo_command import demo_command
+from coigan_aug.cli.evaluate_benefit_command import evaluate_benefit_command
+from coigan_aug.cli.evaluate_quality_command import evaluate_quality_command
 from coigan_aug.cli.import_command import import_dataset_command
+from coigan_aug.cli.inspect_command import inspect_command
 from coigan_aug.cli.report_command import report_command
 from coigan_aug.cli.synthesize_command import synthesize_command
 from coigan_aug.cli.train_command import train_command
@@ -28,9 +31,16 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     add_completion=False,
 )
+evaluate = typer.Typer(
+    help="Measure: does it help a segmenter (benefit), does it look real (quality)?", no_args_is_help=True
+)
+evaluate.command("quality")(evaluate_quality_command)
+evaluate.command("benefit")(evaluate_benefit_command)
 app.command("import")(import_dataset_command)
+app.command("inspect")(inspect_command)
 app.command("train")(train_command)
 app.command("synthesize")(synthesize_command)
+app.add_typer(evaluate, name="evaluate")
 app.command("report")(report_command)
 app.command("demo")(demo_command)
 
@@ -54,7 +64,7 @@ def main() -> None:
 
 
 def run(command: Callable[..., Any]) -> int:
-    """Run a command and return its exit code: 0 done, 1 a bug, 2 usage, 3 data, 4 environment, 5 resources, 130/143."""
+    """Run a command and return its exit code: 0 done, 1 a bug, 2 usage, 3 data, 4 environment, 5 resources, 6 gate, 130/143."""
     try:
         command()
     except SystemExit as stop:

@@ -14,31 +14,35 @@ import torch
 from coigan_aug.checkpoint import load_generator
 from coigan_aug.cli.workspace import Workspace
 from coigan_aug.config import load_settings
+from coigan_aug.errors import UsageError
 from coigan_aug.formats.detect import writer
 from coigan_aug.prepare.prepared import Prepared, prepare
 from coigan_aug.progress import progress, say
 from coigan_aug.settings import Settings
 from coigan_aug.store.dataset import Dataset
+from coigan_aug.synthesis.engines import ENGINES, copying_engine, gan_engine
 from coigan_aug.synthesis.plan import make_plan
 from coigan_aug.synthesis.run import Made, Request, check_free, synthesize
 from coigan_aug.training.device import choose_device
-from coigan_aug.training.run import find_run
+from coigan_aug.training.run import Run, find_run, list_runs
 
 
 def synthesize_here(
-    workspace: Workspace, *, out: Path, per_class: int, run_name: str | None, format_name: str, windows: bool,
+    workspace: Workspace, *, out: Path, per_class: int, engine_name: str, run_name: str | None, format_name: str, windows: bool,
     flags: Mapping[str, Any], device_name: str | None, overwrite: bool, dry_run: bool, overrides: Sequence[str],
     config: Path | None, as_json: bool, quiet: bool, command: str,
 ) -> None:  # fmt: skip
     """Synthesize from a workspace, as the options of `coigan-aug synthesize` say."""
     dataset = Dataset(workspace.dataset)
-    run = find_run(workspace.runs, run_name)
     form = dataset.manifest["provenance"]["format"] if format_name == "source" else format_name
     writer(form)
     check_free(out, overwrite=overwrite)
-    generator = load_generator(run.generator)
-    made = load_settings(file=config, overrides=overrides, flags=flags).synthesize
-    settings = dataclasses.replace(generator.settings, synthesize=made)
+    if engine_name not in ENGINES:
+        raise UsageError(f"There is no engine {engine_name!r}.", remedy=f"Engines: {', '.join(ENGINES)}.")
+    run = _run(workspace, run_name, engine_name, quiet=quiet)
+    generator = load_generator(run.generator) if run else None
+    made = load_settings(file=config, overrides=overrides, flags=flags)
+    settings = dataclasses.replace(generator.settings, synthesize=made.synthesize) if generator else made
     device = choose_device(device_name, gpus=None)
     if device.type == "cpu":
         torch.set_num_threads(1)
@@ -47,14 +51,25 @@ def synthesize_here(
     if dry_run:
         _show_plan(prepared, settings, per_class=per_class, windows=windows, quiet=quiet)
         return
-    generator.generator.to(device)
+    if engine_name == "gan":
+        assert run is not None and generator is not None
+        engine = gan_engine(prepared, generator, run=run.name, seed=settings.synthesize.seed, device=device)
+    else:
+        engine = copying_engine(engine_name, prepared, settings)
     request = Request(per_class=per_class, windows=windows, format=form, command=command, overwrite=overwrite)
     with progress("synthesize", quiet=quiet) as report:
         result = synthesize(
-            prepared, generator, settings, request, run=run.name, out=out, records=workspace.synthetic / out.resolve().name,
-            device=device, report=report,
+            prepared, engine, settings, request, out=out, records=workspace.synthetic / out.resolve().name, report=report,
         )  # fmt: skip
     _show(result, out, as_json=as_json, quiet=quiet)
+
+
+def _run(workspace: Workspace, name: str | None, engine: str, *, quiet: bool) -> Run | None:
+    """Return the run to draw with or, for an engine that needs none, to take the settings from; None where there is none."""
+    if engine != "gan" and name is None and not any(run.generator.exists() for run in list_runs(workspace.runs)):
+        say("No trained run: windows and scale are those of the settings.", quiet=quiet)
+        return None
+    return find_run(workspace.runs, name)
 
 
 def _show_plan(prepared: Prepared, settings: Settings, *, per_class: int, windows: bool, quiet: bool) -> None:

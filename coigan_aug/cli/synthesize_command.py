@@ -14,6 +14,10 @@ from coigan_aug.cli.workspace import AS_JSON, CONFIG, QUIET, SETTINGS, WORKSPACE
 def synthesize_command(
     out: Path = typer.Option(..., "--out", help="Folder for images, annotations, preview.png and card.json."),
     per_class: int = typer.Option(..., "--per-class", min=1, help="Defects of each class to make."),
+    engine: str = typer.Option(
+        "gan",
+        help="gan; or copies of training objects in the same places: paste (brightness matched), poisson (cloned).",
+    ),
     run: Optional[str] = typer.Option(None, help="Run to draw with: its name or number. Default: the newest."),
     format_: str = typer.Option(
         "coco", "--format", help="coco, severstal, line-json, mask-folder, or source (as imported)."
@@ -42,6 +46,7 @@ def synthesize_command(
         Workspace(workspace),
         out=out,
         per_class=per_class,
+        engine_name=engine,
         run_name=run,
         format_name=format_,
         windows=windows,

@@ -68,6 +68,14 @@ def _matrix(transform: Transform, height: int, width: int) -> tuple[NDArray[np.f
     return np.asarray(matrix, np.float64), (new_width, new_height)
 
 
+def matrix_of(transform: Transform, *, height: int, width: int) -> NDArray[np.float64]:
+    """Return the 2 x 3 matrix that takes (x, y, 1) in a crop of that size to its place in what `apply` returns, px."""
+    flip = np.diag([-1.0 if transform.flip_x else 1.0, -1.0 if transform.flip_y else 1.0, 1.0])
+    flip[0, 2] = width - 1 if transform.flip_x else 0
+    flip[1, 2] = height - 1 if transform.flip_y else 0
+    return np.asarray(flip[:2] if transform.exact else _matrix(transform, height, width)[0] @ flip)
+
+
 def tight(mask: NDArray[np.uint8]) -> tuple[slice, slice]:
     """Return the rows and columns that hold a mask [h, w] with at least one pixel."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))

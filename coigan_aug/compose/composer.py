@@ -15,6 +15,7 @@ from coigan_aug.compose.noise import condition, noise_fields
 from coigan_aug.compose.placement import find_place, fit
 from coigan_aug.compose.sample import Image, Sample
 from coigan_aug.imaging import Pixels
+from coigan_aug.prepare.examples import defect_region
 from coigan_aug.prepare.objects import DefectObject
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.prepare.tiles import Window
@@ -159,22 +160,8 @@ def _erasable(prepared: Prepared, settings: Settings, rng: Rng) -> tuple[Pixels,
 
 
 def _defect_window(prepared: Prepared, settings: Settings, rng: Rng) -> tuple[Pixels, Mask]:
-    """Cut a window round a real object, each class as often as any other, the object anywhere in it."""
-    labels = [k for k, members in enumerate(prepared.by_class) if members]
-    members = prepared.by_class[labels[int(rng.integers(len(labels)))]]
-    item = prepared.objects[members[int(rng.integers(len(members)))]]
-    height, width = prepared.cache[item.position].shape[:2]
-    left, top, across, down = item.box
-    x = _side(rng, left, across, prepared.window, width)
-    y = _side(rng, top, down, prepared.window, height)
-    return _pair(prepared, settings, rng, item.position, (x, y, prepared.window, prepared.window))
-
-
-def _side(rng: Rng, start: int, length: int, window: int, room: int) -> int:
-    """Choose where a window begins on one side so that it holds the object, or lies within one that is larger."""
-    low, high = sorted((start + length - window, start))
-    low, high = min(max(low, 0), max(room - window, 0)), min(max(high, 0), max(room - window, 0))
-    return int(rng.integers(low, high + 1))
+    position, region = defect_region(rng, prepared)
+    return _pair(prepared, settings, rng, position, region)
 
 
 def _pair(prepared: Prepared, settings: Settings, rng: Rng, position: int, region: Box) -> tuple[Pixels, Mask]:

@@ -19,6 +19,7 @@ from coigan_aug.prepare.prepared import Prepared, prepare
 from coigan_aug.progress import progress, say
 from coigan_aug.settings import Settings
 from coigan_aug.store.dataset import Dataset
+from coigan_aug.synthesis.engines import gan_engine
 from coigan_aug.synthesis.run import Made, Request, synthesize
 from coigan_aug.training.loop import measure_speed, train
 from coigan_aug.training.run import begin_run, resolve, unfinished_run
@@ -61,9 +62,10 @@ def run_demo(out: Path, *, train_here: bool, images: int | None, per_class: int,
     request = Request(per_class=per_class, windows=False, format="coco", command=command, overwrite=True)
     torch.set_num_threads(1)
     with progress("synthesize", quiet=quiet) as report:
+        drawn = dataclasses.replace(generator.settings, synthesize=settings.synthesize)
+        engine = gan_engine(prepared, generator, run=name, seed=drawn.synthesize.seed, device=torch.device("cpu"))
         made = synthesize(
-            prepared, generator, dataclasses.replace(generator.settings, synthesize=settings.synthesize), request,
-            run=name, out=out / "coco", records=out / "coigan" / "synthetic" / "coco", device=torch.device("cpu"),
+            prepared, engine, drawn, request, out=out / "coco", records=out / "coigan" / "synthetic" / "coco",
             report=report,
         )  # fmt: skip
     say(f"synthesize  {made.images} images, {sum(made.defects.values())} defects, drawn with {name}", quiet=quiet)

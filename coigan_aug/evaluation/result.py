@@ -18,6 +18,7 @@ from coigan_aug.files import read_json, write_json
 
 FORMAT_VERSION = 1
 RESULT = "result.json"
+START = "start.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +49,18 @@ def new_folder(root: Path, kind: str) -> Path:
     if last is not None and last.name.endswith(f"-{kind}") and not (last / RESULT).exists():
         return last
     return root / f"{_number(last) + 1 if last else 1:03d}-{kind}"
+
+
+def begin_result(root: Path, kind: str, start: Mapping[str, Any]) -> Path:
+    """Return the folder of a result that is about to be measured: the newest unfinished one begun alike, or a new one.
+
+    `start` is kept in `start.json`: what must be equal for a measurement to go on.
+    """
+    folder = new_folder(root, kind)
+    if (folder / START).exists() and read_json(folder / START) != start:
+        folder = root / f"{_number(folder) + 1:03d}-{kind}"
+    write_json(folder / START, dict(start))
+    return folder
 
 
 def to_json(result: Result) -> dict[str, Any]:

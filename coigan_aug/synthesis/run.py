@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -16,9 +16,8 @@ import torch
 from coigan_aug import __version__
 from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.annotations.rle import box
-from coigan_aug.checkpoint import GeneratorFile
 from coigan_aug.config import settings_to_dict
-from coigan_aug.errors import DataError, Stopped, UsageError
+from coigan_aug.errors import Stopped, UsageError
 from coigan_aug.files import folder_lock, read_json, write_json
 from coigan_aug.formats.detect import IMAGE_FOLDERS, writer
 from coigan_aug.imaging import Pixels, read_image, to_rgb, write_image
@@ -29,7 +28,8 @@ from coigan_aug.settings import Settings
 from coigan_aug.signals import stop_request
 from coigan_aug.store.dataset import class_masks
 from coigan_aug.store.writer import write_dataset
-from coigan_aug.synthesis.engine import blend, cut_patches, draw_patches, margin_of
+from coigan_aug.synthesis.engines import Engine
+from coigan_aug.synthesis.margin import margin_of
 from coigan_aug.synthesis.plan import Job, PlannedDefect, make_plan, plan_hash
 
 CARD = "card.json"
@@ -69,7 +69,7 @@ def check_free(out: Path, *, overwrite: bool) -> None:
     if (out / CARD).exists():
         card = read_json(out / CARD)
         raise UsageError(
-            f"{out} already holds {card['images']:,} images of {card['generator']['run']}.",
+            f"{out} already holds {card['images']:,} images of {card['generator'].get('run', card['engine'])}.",
             remedy="--overwrite replaces them; or give another --out.",
         )
     if not (out / START).exists() and any(path.name != ".lock" for path in out.iterdir()):
@@ -77,56 +77,43 @@ def check_free(out: Path, *, overwrite: bool) -> None:
 
 
 def synthesize(
-    prepared: Prepared, generator: GeneratorFile, settings: Settings, request: Request, *, run: str, out: Path,
-    records: Path, device: torch.device, report: Report = silent,
+    prepared: Prepared, engine: Engine, settings: Settings, request: Request, *, out: Path, records: Path,
+    report: Report = silent,
 ) -> Made:  # fmt: skip
     """Make synthetic images below `out`, their annotations, a preview and a card; keep the records as a Dataset.
 
-    A job's pixels depend on the generator file and the job alone. Images that a killed run left are kept; the
-    card comes last.
+    A job's pixels depend on the engine and the job alone. Images that a killed run left are kept; the card comes last.
 
     Args:
-        run: the name of the run that the generator is of, for the card.
         records: the folder of the Dataset that holds the records.
 
     Raises:
-        UsageError: `out` holds other work. DataError: the generator has other classes than the data set.
-        Stopped: Ctrl-C or SIGTERM.
+        UsageError: `out` holds other work. Stopped: Ctrl-C or SIGTERM.
     """
-    _check_classes(prepared, generator)
     check_free(out, overwrite=request.overwrite)
     jobs = list(make_plan(prepared, settings, per_class=request.per_class, windows=request.windows))
     with folder_lock(out), stop_request() as stop:
-        _begin(out, generator, settings, jobs, request)
+        _begin(out, engine, settings, jobs, request)
         folder = IMAGE_FOLDERS.get(request.format, "images")
         missing = [job for job in jobs if not (out / _file(job, folder)).exists()]
         done = len(jobs) - len(missing)
         report(done, len(jobs))
         for chunk in _chunks(missing, settings.synthesize.batch):
-            for job, image in _draw(prepared, generator, chunk, settings.synthesize.seed, device):
+            for job, image in zip(chunk, engine.draw(chunk, [_base(prepared, job) for job in chunk]), strict=True):
                 write_image(out / _file(job, folder), image)
             done += len(chunk)
             report(done, len(jobs))
             if stop.signal_number:
                 message = f"Stopped; {done:,} of {len(jobs):,} images are in {out}."
                 raise Stopped(message, signal_number=stop.signal_number, remedy="Continue with the same command.")
-        return _finish(prepared, generator, jobs, request, run=run, out=out, records=records)
+        return _finish(prepared, engine, settings, jobs, request, out=out, records=records)
 
 
-def _check_classes(prepared: Prepared, generator: GeneratorFile) -> None:
-    trained = [item.name for item in generator.classes]
-    if trained != list(prepared.dataset.names):
-        raise DataError(
-            f"The generator was trained on the classes {', '.join(trained)}; the data set has"
-            f" {', '.join(prepared.dataset.names)}.",
-            remedy="Train again with: coigan-aug train",
-        )
-
-
-def _begin(out: Path, generator: GeneratorFile, settings: Settings, jobs: Sequence[Job], request: Request) -> None:
+def _begin(out: Path, engine: Engine, settings: Settings, jobs: Sequence[Job], request: Request) -> None:
     """Note what is being made. Images of the very same unfinished synthesis stay; others are removed or refused."""
     start = {
-        "generator": generator.sha256,
+        "engine": engine.name,
+        "generator": engine.about.get("sha256"),
         "plan": plan_hash(jobs),
         "format": request.format,
         "seed": settings.synthesize.seed,
@@ -155,19 +142,6 @@ def _chunks(jobs: Sequence[Job], size: int) -> Iterator[list[Job]]:
         yield chunk
 
 
-def _draw(
-    prepared: Prepared, generator: GeneratorFile, jobs: Sequence[Job], seed: int, device: torch.device
-) -> Iterable[tuple[Job, Pixels]]:
-    images = [_base(prepared, job) for job in jobs]
-    patches = [cut_patches(image, job, generator, seed=seed) for image, job in zip(images, jobs, strict=True)]
-    deltas = iter(draw_patches([patch for own in patches for patch in own], generator, device))
-    for job, image, own in zip(jobs, images, patches, strict=True):
-        made = image
-        for patch in own:
-            made = blend(made, patch, next(deltas), generator)
-        yield job, made
-
-
 def _base(prepared: Prepared, job: Job) -> Pixels:
     left, top, width, height = job.region
     return np.ascontiguousarray(
@@ -175,7 +149,7 @@ def _base(prepared: Prepared, job: Job) -> Pixels:
     )
 
 
-def record_of(prepared: Prepared, job: Job, *, folder: str = "images") -> ImageRecord:
+def record_of(prepared: Prepared, job: Job, *, engine: str, folder: str = "images") -> ImageRecord:
     """Return the record of a job's image in a folder of the output; its masks are the planned ones."""
     annotations = tuple(
         Annotation(
@@ -183,6 +157,7 @@ def record_of(prepared: Prepared, job: Job, *, folder: str = "images") -> ImageR
             rle=defect.rle,
             attributes={
                 "synthetic": True,
+                "engine": engine,
                 "shape_of": prepared.dataset[prepared.objects[defect.shape_of].position].file,
             },
         )
@@ -194,52 +169,60 @@ def record_of(prepared: Prepared, job: Job, *, folder: str = "images") -> ImageR
         width=job.region[2],
         annotations=annotations,
         split="train",
-        source={"base": prepared.dataset[job.base].file},
+        source={"base": prepared.dataset[job.base].file, "region": list(job.region)},
     )
 
 
 def _finish(
     prepared: Prepared,
-    generator: GeneratorFile,
+    engine: Engine,
+    settings: Settings,
     jobs: Sequence[Job],
     request: Request,
     *,
-    run: str,
     out: Path,
     records: Path,
 ) -> Made:
     """Write annotations, Dataset, preview and, last, the card."""
     classes, folder = prepared.dataset.classes, IMAGE_FOLDERS.get(request.format, "images")
-    records_made = [record_of(prepared, job, folder=folder) for job in jobs]
+    records_made = [record_of(prepared, job, engine=engine.name, folder=folder) for job in jobs]
     annotations = writer(request.format)(out, records_made, classes=classes)
-    provenance = {"made_by": request.command, "generator": generator.sha256, "run": run}
+    provenance = {"made_by": request.command, "engine": engine.name, **engine.about}
     write_dataset(records, records_made, classes=classes, image_root=out, provenance=provenance)
     write_image(out / "preview.png", _preview(prepared, jobs, records_made, out))
     counts = {
         item.name: sum(defect.label == k for job in jobs for defect in job.defects) for k, item in enumerate(classes)
     }
-    card = _card(prepared, generator, jobs, request, run) | {"defects": counts}
+    card = _card(prepared, engine, settings, jobs, request) | {"defects": counts}
     write_json(out / CARD, card)
     (out / START).unlink()
     return Made(len(jobs), counts, annotations, out / "preview.png")
 
 
 def _card(
-    prepared: Prepared, generator: GeneratorFile, jobs: Sequence[Job], request: Request, run: str
+    prepared: Prepared, engine: Engine, settings: Settings, jobs: Sequence[Job], request: Request
 ) -> dict[str, Any]:
     return {
         "images": len(jobs),
         "format": request.format,
         "command": request.command,
         "program": f"coigan-aug {__version__}",
-        "generator": {"run": run, "sha256": generator.sha256, "images_seen": generator.images},
+        "engine": engine.name,
+        "generator": dict(engine.about),
         "plan_sha256": plan_hash(jobs),
-        "margin_px": margin_of(generator),
+        "margin_px": margin_of(settings),
         "promise": "Outside the masks grown by margin_px every byte is the base image's.",
         "data": prepared.dataset.manifest["sha256"],
-        "settings": settings_to_dict(generator.settings),
+        "settings": _drawn_by(settings),
         "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
     }
+
+
+def _drawn_by(settings: Settings) -> dict[str, Any]:
+    """Return the settings that pictures depend on; the batch is none of them."""
+    values = {section: keys for section, keys in settings_to_dict(settings).items() if section in ("data", "model")}
+    drawn = settings_to_dict(settings)["synthesize"]
+    return values | {"synthesize": {key: value for key, value in drawn.items() if key != "batch"}}
 
 
 def _preview(prepared: Prepared, jobs: Sequence[Job], records: Sequence[ImageRecord], out: Path) -> Pixels:

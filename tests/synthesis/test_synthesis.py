@@ -27,7 +27,9 @@ from coigan_aug.prepare.prepared import Prepared, prepare
 from coigan_aug.settings import Settings
 from coigan_aug.store.dataset import Dataset, class_masks
 from coigan_aug.store.writer import write_dataset
-from coigan_aug.synthesis.engine import margin_of, merge_boxes
+from coigan_aug.synthesis.engines import gan_engine
+from coigan_aug.synthesis.gan import merge_boxes
+from coigan_aug.synthesis.margin import margin_of
 from coigan_aug.synthesis.plan import Job, make_plan
 from coigan_aug.synthesis.run import Made, Request, check_free, record_of, synthesize
 
@@ -62,9 +64,19 @@ def _make(
         per_class=per_class, windows=windows, format=form, command="coigan-aug synthesize", overwrite=overwrite
     )
     return synthesize(
-        prepared, generator, dataclasses.replace(settings, synthesize=made), request, run="001-tiny", out=out,
-        records=out.parent / f"{out.name}-records", device=CPU, **({"report": report} if report else {}),
+        prepared, gan_engine(prepared, generator, run="001-tiny", seed=seed, device=CPU),
+        dataclasses.replace(settings, synthesize=made), request, out=out, records=out.parent / f"{out.name}-records",
+        **({"report": report} if report else {}),
     )  # fmt: skip
+
+
+def test_defects_that_find_no_place_together_go_on_several_images(prepared: Prepared, small: Settings) -> None:
+    crowded = dataclasses.replace(small.synthesize, defects=(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0))
+    jobs = list(make_plan(prepared, dataclasses.replace(small, synthesize=crowded), per_class=20, windows=True))
+    labels = [defect.label for job in jobs for defect in job.defects]
+    assert [labels.count(k) for k in range(prepared.classes)] == [20, 20]
+    assert [job.number for job in jobs] == list(range(len(jobs)))
+    assert len(jobs) > 5  # nine on one window of 32 px do not fit
 
 
 def _hashes(out: Path) -> dict[str, str]:
@@ -109,7 +121,7 @@ def test_written_masks_are_the_planned_ones_and_nothing_changes_beyond_the_margi
     coco, dataset = COCO(str(out / "annotations.json")), Dataset(tmp_path / "out-records")
     jobs = _jobs(prepared, settings, windows=windows)
     assert len(coco.imgs) == len(dataset) == len(jobs)
-    margin, changed = margin_of(generator), 0
+    margin, changed = margin_of(generator.settings), 0
     for job, image in zip(jobs, sorted(coco.imgs.values(), key=lambda item: item["file_name"]), strict=True):
         made = read_image(out / image["file_name"])
         left, top, width, height = job.region
@@ -123,7 +135,7 @@ def test_written_masks_are_the_planned_ones_and_nothing_changes_beyond_the_margi
         outside = grow(union, margin) == 0
         assert (made[outside] == base[outside]).all()
         changed += int((made[union > 0] != base[union > 0]).sum())
-        assert record_of(prepared, job) == dataset[job.number]
+        assert record_of(prepared, job, engine="gan") == dataset[job.number]
     assert changed > 0, "and inside something does"
 
 

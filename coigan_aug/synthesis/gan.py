@@ -1,4 +1,4 @@
-"""Drawing one job: only the surroundings of the defects go through the network, and only the margin changes."""
+"""The engine gan: only the surroundings of the defects go through the network, and only the margin changes."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from coigan_aug.annotations.masks import resize
 from coigan_aug.annotations.rle import Box, Mask, box, decode
 from coigan_aug.checkpoint import GeneratorFile
 from coigan_aug.compose.noise import condition, noise_fields
-from coigan_aug.imaging import Pixels, to_rgb
-from coigan_aug.models.composite import mask_alpha
+from coigan_aug.imaging import Pixels, cut_mirrored, to_rgb
+from coigan_aug.synthesis.margin import add_change, alpha_of, margin_of
 from coigan_aug.synthesis.plan import Job
+from coigan_aug.synthesis.regions import cut_masks, inside
 
 
 @dataclass(frozen=True)
@@ -29,12 +30,6 @@ class Patch:
     base: Tensor  # [3, h, w] working scale, 0..1
     condition: Tensor  # [C, h, w]
     masks: Mask  # [K, H, W] full scale
-
-
-def margin_of(generator: GeneratorFile) -> int:
-    """Return how far outside its mask a defect may change pixels, full-size px."""
-    model, scale = generator.settings.model, generator.settings.data.scale
-    return round(model.grow / scale) + round(model.soften / scale)
 
 
 def cut_patches(image: Pixels, job: Job, generator: GeneratorFile, *, seed: int) -> list[Patch]:
@@ -50,7 +45,7 @@ def cut_patches(image: Pixels, job: Job, generator: GeneratorFile, *, seed: int)
         masks[defect.label] |= decode(defect.rle)
     window = round(settings.data.window / settings.data.scale)
     step = round(8 / settings.data.scale)
-    rectangles = merge_boxes([box(defect.rle) for defect in job.defects], reach=margin_of(generator) + 1)
+    rectangles = merge_boxes([box(defect.rle) for defect in job.defects], reach=margin_of(settings) + 1)
     regions = [_surround(item, window, step, image.shape[0], image.shape[1]) for item in rectangles]
     return [
         _patch(image, masks, item, region, generator, (seed, job.number, k))
@@ -109,10 +104,10 @@ def _patch(
     settings = generator.settings
     left, top, width, height = region
     own = _only(masks, item)
-    pixels = to_rgb(_mirrored(image, region))
+    pixels = to_rgb(cut_mirrored(image, region))
     small = (round(height * settings.data.scale), round(width * settings.data.scale))
     base = pixels if small == (height, width) else cv2.resize(pixels, small[::-1], interpolation=cv2.INTER_AREA)
-    cut = _cut(own, region)
+    cut = cut_masks(own, region)
     shrunk = np.stack([resize(mask, height=small[0], width=small[1]) for mask in cut])
     seed, number, patch = key
     fields = noise_fields(
@@ -136,27 +131,6 @@ def _only(masks: Mask, item: Box) -> Mask:
     area = (slice(None), slice(top, top + height), slice(left, left + width))
     out[area] = masks[area]
     return out
-
-
-def _mirrored(image: Pixels, region: Box) -> Pixels:
-    """Cut a region out of an image, mirrored where it reaches beyond the edges."""
-    inner, before, after = _inside(region, image.shape[0], image.shape[1])
-    around = [(before[0], after[0]), (before[1], after[1])] + [(0, 0)] * (image.ndim - 2)
-    return np.pad(image[inner], around, mode="reflect" if min(image.shape[:2]) > 1 else "edge")
-
-
-def _cut(masks: Mask, region: Box) -> Mask:
-    """Cut a region out of masks [K, H, W]; nothing beyond the edges."""
-    inner, before, after = _inside(region, masks.shape[1], masks.shape[2])
-    return np.pad(masks[:, inner[0], inner[1]], [(0, 0), (before[0], after[0]), (before[1], after[1])])
-
-
-def _inside(region: Box, height: int, width: int) -> tuple[tuple[slice, slice], tuple[int, int], tuple[int, int]]:
-    """Return the part of a region inside the image, and how far it reaches beyond: (top, left) and (bottom, right)."""
-    left, top, across, down = region
-    rows = slice(max(top, 0), min(top + down, height))
-    columns = slice(max(left, 0), min(left + across, width))
-    return (rows, columns), (max(-top, 0), max(-left, 0)), (max(top + down - height, 0), max(left + across - width, 0))
 
 
 @torch.no_grad()
@@ -187,24 +161,13 @@ def _together(patches: Sequence[Patch], device: torch.device) -> list[list[int]]
 
 def blend(image: Pixels, patch: Patch, delta: NDArray[np.float32], generator: GeneratorFile) -> Pixels:
     """Add a patch's change to an image [H, W(, 3)] inside the margin; every other byte stays as it is."""
-    model, scale = generator.settings.model, generator.settings.data.scale
     left, top, width, height = patch.region
-    full = (
-        delta
-        if delta.shape[:2] == (height, width)
-        else cv2.resize(delta, (width, height), interpolation=cv2.INTER_LINEAR)
-    )
-    alpha = mask_alpha(
-        torch.from_numpy(patch.masks)[None].float(), grow=round(model.grow / scale), soften=round(model.soften / scale)
-    )[0, 0].numpy()
-    inner, before, _ = _inside(patch.region, image.shape[0], image.shape[1])
+    fits = delta.shape[:2] == (height, width)
+    full = delta if fits else cv2.resize(delta, (width, height), interpolation=cv2.INTER_LINEAR)
+    alpha = alpha_of(patch.masks, generator.settings)
+    inner, before, _ = inside(patch.region, image.shape[0], image.shape[1])
     rows = slice(before[0], before[0] + inner[0].stop - inner[0].start)
     columns = slice(before[1], before[1] + inner[1].stop - inner[1].start)
-    change = full[rows, columns] * alpha[rows, columns, None] * 255
-    old = image[inner]
-    change = change.mean(axis=2) if image.ndim == 2 else change
-    new = np.clip(np.rint(old + change), 0, 255).astype(np.uint8)
-    touched = alpha[rows, columns] > 0
     out = image.copy()
-    out[inner] = np.where(touched if image.ndim == 2 else touched[..., None], new, old)
+    out[inner] = add_change(image[inner], np.asarray(full[rows, columns], np.float32), alpha[rows, columns])
     return out

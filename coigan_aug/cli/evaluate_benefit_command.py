@@ -1,0 +1,69 @@
+"""coigan-aug evaluate benefit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Optional
+
+import typer
+
+from coigan_aug.cli.environment import check_torch
+from coigan_aug.cli.workspace import AS_JSON, CONFIG, QUIET, SETTINGS, WORKSPACE, Workspace, command_line, settings_file
+
+
+def evaluate_benefit_command(
+    engines: str = typer.Option("paste,poisson,gan", help="Engines whose defects are added, as arms of their own."),
+    arms: list[str] = typer.Option(
+        [], "--arm", metavar="NAME=FOLDER", help="One more arm: a data set made by synthesize. May be repeated."
+    ),
+    run: Optional[str] = typer.Option(None, help="Run to draw with: its name or number. Default: the newest."),
+    seeds: Optional[int] = typer.Option(None, min=1, help="Trainings of each arm. Default: 5."),
+    minutes: Optional[float] = typer.Option(
+        None,
+        min=0.01,
+        help="Budget for all trainings together; every arm gets the same steps. Default: 1,000 steps each.",
+    ),
+    jobs: int = typer.Option(1, min=1, help="Trainings at the same time, one thread each. Default: 1."),
+    groups_per_class: Optional[int] = typer.Option(
+        None,
+        min=1,
+        help="Small-data mode: so many groups of images of each class, as the run was trained. Default: all.",
+    ),
+    protocol: str = typer.Option(
+        "default",
+        help="default, or coigan: the thesis' successor's (binary masks, FCN-ResNet50, 100 epochs, 5,000 tiles).",
+    ),
+    device: Optional[str] = typer.Option(None, help="cpu, cuda or cuda:N. Default: the GPU where there is one."),
+    overrides: list[str] = SETTINGS,
+    config: Optional[Path] = CONFIG,
+    workspace: Path = WORKSPACE,
+    as_json: bool = AS_JSON,
+    quiet: bool = QUIET,
+) -> None:
+    """Train a segmenter with and without synthetic defects and compare on held-out images; says so when nothing is gained.
+
+    Arms: real; real + duplicates; real + each engine. The same command continues one that was stopped.
+
+    Example: coigan-aug evaluate benefit --seeds 5 --minutes 60
+    """
+    check_torch()
+    from coigan_aug.cli.evaluate_benefit_body import benefit_here
+
+    flags = {"evaluate.seeds": seeds}
+    benefit_here(
+        Workspace(workspace),
+        engines=[name.strip() for name in engines.split(",") if name.strip()],
+        arms=arms,
+        run_name=run,
+        minutes=minutes,
+        jobs=jobs,
+        groups_per_class=groups_per_class,
+        protocol=protocol,
+        flags={name: value for name, value in flags.items() if value is not None},
+        device_name=device,
+        overrides=overrides,
+        config=settings_file(config),
+        as_json=as_json,
+        quiet=quiet,
+        command=command_line(),
+    )

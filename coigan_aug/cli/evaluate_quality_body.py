@@ -1,0 +1,168 @@
+"""What `coigan-aug evaluate quality` does once torch is loaded: find the sets, measure, say what was found."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from coigan_aug.cli.workspace import Workspace
+from coigan_aug.config import load_settings
+from coigan_aug.errors import DataError, UsageError
+from coigan_aug.evaluation.quality import measure_quality
+from coigan_aug.evaluation.result import RESULT, Result, new_folder, to_json, write_result
+from coigan_aug.evaluation.thesis import IMAGES, measure_thesis
+from coigan_aug.files import folder_lock
+from coigan_aug.progress import progress, say
+from coigan_aug.settings import Settings
+from coigan_aug.store.dataset import MANIFEST, Dataset
+from coigan_aug.training.device import choose_device
+
+PROTOCOLS = ("default", "thesis")
+
+
+def evaluate_quality_here(
+    workspace: Workspace, *, synthetic_name: str | None, features: str | None, inception_weights: Path | None,
+    protocol: str, images: int | None, device_name: str | None, overrides: Sequence[str], config: Path | None,
+    as_json: bool, quiet: bool, command: str,
+) -> None:  # fmt: skip
+    """Measure the quality of a workspace's synthetic set, as the options of `coigan-aug evaluate quality` say."""
+    _check(protocol, images, inception_weights)
+    settings = _settings(protocol, features, overrides, config)
+    device = choose_device(device_name, gpus=None)
+    real, synthetic = Dataset(workspace.dataset), find_synthetic(workspace, synthetic_name)
+    folder = new_folder(workspace.results, "thesis" if protocol == "thesis" else "quality")
+    with folder_lock(folder), progress(f"measuring {synthetic.folder.name}", quiet=quiet) as report:
+        if protocol == "thesis":
+            result = measure_thesis(
+                real, synthetic, settings, images=images or IMAGES, folder=folder, device=device, command=command,
+                inception_weights=inception_weights, report=report,
+            )  # fmt: skip
+        else:
+            result = measure_quality(
+                real, synthetic, settings, folder=folder, device=device, command=command,
+                inception_weights=inception_weights, report=report,
+            )  # fmt: skip
+        write_result(folder, result)
+    if not quiet:
+        show(result)
+    if as_json:
+        print(json.dumps(to_json(result), ensure_ascii=False))
+
+
+def _check(protocol: str, images: int | None, inception_weights: Path | None) -> None:
+    if protocol not in PROTOCOLS:
+        raise UsageError(f"There is no protocol {protocol!r}.", remedy=f"Protocols: {', '.join(PROTOCOLS)}.")
+    if images is not None and protocol != "thesis":
+        raise UsageError(
+            "--images counts the tiles of the thesis' protocol.", remedy="Add --protocol thesis, or leave it out."
+        )
+    if inception_weights is not None and not inception_weights.exists():
+        raise UsageError(f"{inception_weights} does not exist.", remedy="Name the file with --inception-weights FILE.")
+
+
+def _settings(protocol: str, features: str | None, overrides: Sequence[str], config: Path | None) -> Settings:
+    spaces = features or ("inception" if protocol == "thesis" else None)
+    flags = {} if spaces is None else {"evaluate.features": tuple(name.strip() for name in spaces.split(","))}
+    return load_settings(file=config, overrides=overrides, flags=flags)
+
+
+def find_synthetic(workspace: Workspace, name: str | None) -> Dataset:
+    """Return a synthetic set by its name, by the folder of its images or of its records; None names the newest.
+
+    Raises:
+        DataError: there is none, or none of that name.
+    """
+    sets = sorted(path.parent for path in workspace.synthetic.glob(f"*/{MANIFEST}"))
+    if name is None and sets:
+        return Dataset(max(sets, key=lambda folder: (folder / MANIFEST).stat().st_mtime))
+    if name is None:
+        raise DataError(
+            f"{workspace.synthetic} holds no synthetic set.",
+            remedy="Make one with: coigan-aug synthesize --per-class 200 --out synthetic/",
+        )
+    if workspace.synthetic / name in sets:
+        return Dataset(workspace.synthetic / name)
+    if (Path(name) / MANIFEST).exists():
+        return Dataset(Path(name))
+    for folder in sets:
+        if Dataset(folder).image_root == Path(name).resolve():
+            return Dataset(folder)
+    known = ", ".join(folder.name for folder in sets) or "none"
+    raise DataError(
+        f"There is no synthetic set {name}.",
+        remedy=f"{workspace.synthetic} holds: {known}. Make one with: coigan-aug synthesize",
+    )
+
+
+def show(result: Result) -> None:
+    """Print what was measured, on stderr."""
+    console = Console(stderr=True)
+    tables = [] if result.kind == "thesis" else _tables(result.numbers)
+    for table in tables:
+        console.print(table)
+    for text in result.warnings:
+        say(f"! {text}")
+    say(result.verdict)
+    say(f"{result.folder / RESULT}   " + "  ".join(str(result.folder / name) for _, name in result.pictures))
+    say("Next: coigan-aug evaluate benefit")
+
+
+def _tables(numbers: Mapping[str, Any]) -> list[Table]:
+    return [_space_table(space) for space in numbers["spaces"]] + [_inside_table(numbers)]
+
+
+def _space_table(space: Mapping[str, Any]) -> Table:
+    """Show how far synthetic pictures are from test ones, beside how far train ones are."""
+    comparable = "as papers measure" if space["comparable"] else "not comparable with papers"
+    table = _table(f"synthetic against test, beside train against test (floor); {space['features']}, {comparable}")
+    for title in ("synth / test", "KID x1000", "floor", "FID", "floor", "precision", "recall"):
+        table.add_column(title, justify="right")
+    rows = {"whole images": space["images"], "objects": space["objects"]} | space["classes"]
+    for name, pairs in rows.items():
+        if pairs:
+            table.add_row(name, *_cells(pairs["synthetic_test"], pairs["floor"]), end_section=name == "objects")
+    return table
+
+
+def _table(title: str) -> Table:
+    table = Table(
+        title=title, title_justify="left", title_style="", box=box.SIMPLE_HEAD, padding=0, collapse_padding=True
+    )
+    table.add_column("", no_wrap=True)
+    return table
+
+
+def _cells(made: Mapping[str, Any], floor: Mapping[str, Any]) -> list[str]:
+    counts = f"{made['n_first']:,} / {made['n_second']:,}"
+    fids = [_number(pair["fid"], ".0f") for pair in (made, floor)]
+    return [counts, _kid(made), _kid(floor), *fids, *(_number(made[key], ".2f") for key in ("precision", "recall"))]
+
+
+def _kid(pair: Mapping[str, Any]) -> str:
+    if pair["kid"] is None:
+        return "-"
+    return f"{1000 * pair['kid']:.1f} ± {'?' if pair['kid_error'] is None else format(1000 * pair['kid_error'], '.1f')}"
+
+
+def _number(value: float | None, form: str) -> str:
+    return "-" if value is None else f"{value:{form}}"
+
+
+def _inside_table(numbers: Mapping[str, Any]) -> Table:
+    """Show how varied the insides of the masks are, whether they are copies, and the seams."""
+    table = _table("inside the masks, and at the margin's edge (1.00: as varied as real; no seam)")
+    for title in ("diversity", "near copies", "test's", "own shape's", "by chance", "seam", "seam 95 %"):
+        table.add_column(title, justify="right")
+    seams = numbers["seams"]["classes"] if numbers["seams"] else {}
+    for name, own in numbers["inside"].items():
+        copies, seam = own["copies"], seams.get(name, {"median": None, "p95": None})
+        shares = [_number(copies[key], ".0%") for key in ("share", "floor", "from_shape_source", "by_chance")]
+        ratios = [_number(seam[key], ".2f") for key in ("median", "p95")]
+        table.add_row(name, _number(own["diversity"]["ratio"], ".2f"), *shares, *ratios)
+    return table

@@ -1,0 +1,89 @@
+"""Two sets of rows compared: FID, KID, precision and recall, with the numbers of rows beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coigan_aug.metrics.features import Extractor
+from coigan_aug.metrics.frechet import Moments, frechet_distance, moments_of
+from coigan_aug.metrics.kernel import kernel_distance
+from coigan_aug.metrics.neighbours import precision_recall
+
+NEIGHBOURS = 3
+FEW_FOR_FID = 2048
+PAIRS = {"synthetic_train": ("synthetic", "train"), "synthetic_test": ("synthetic", "test"), "floor": ("train", "test")}
+FID_IS_BIASED = (
+    f"FID of fewer than {FEW_FOR_FID:,} pictures a side, or fewer than the feature space has numbers, is biased upwards:"
+    " KID is the number to read."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """How far one set of rows is from another; None where there are too few rows for a figure.
+
+    `features` names the feature space, `comparable` says whether papers measure in it. `kid` and its standard error
+    are in the kernel's units (tables print them times 1000); the error takes groups of near-duplicate images as one
+    witness each, and `groups_first` and `groups_second` count them. `precision` is the share of the first set within the
+    second's reach, `recall` the share of the second within the first's. `fid_biased`: too few rows for FID.
+    """
+
+    features: str
+    comparable: bool
+    n_first: int
+    n_second: int
+    groups_first: int
+    groups_second: int
+    fid: float | None
+    fid_biased: bool
+    kid: float | None
+    kid_error: float | None
+    precision: float | None
+    recall: float | None
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Rows [n, D] and the group of near-duplicate images that each comes from, as numbers [n]."""
+
+    rows: NDArray[Any]
+    groups: NDArray[np.int64]
+
+
+def compare_all(sets: Mapping[str, Sample], extractor: Extractor) -> dict[str, Comparison]:
+    """Compare synthetic rows with train's and test's, and train's with test's: the floor.
+
+    Args:
+        sets: by the names "synthetic", "train" and "test".
+    """
+    moments = {name: moments_of(sample.rows) for name, sample in sets.items()}
+    return {
+        pair: compare(sets[first], sets[second], extractor, moments=(moments[first], moments[second]))
+        for pair, (first, second) in PAIRS.items()
+    }
+
+
+def compare(first: Sample, second: Sample, extractor: Extractor, *, moments: tuple[Moments, Moments]) -> Comparison:
+    """Compare two samples whose moments are known."""
+    rows, few = (first.rows, second.rows), min(len(first.rows), len(second.rows))
+    kernel = kernel_distance(*rows, groups=(first.groups, second.groups)) if few >= 2 else None
+    precision, recall = precision_recall(*rows, k=NEIGHBOURS) if few > NEIGHBOURS else (None, None)
+    return Comparison(
+        features=extractor.name,
+        comparable=extractor.comparable,
+        n_first=len(first.rows),
+        n_second=len(second.rows),
+        groups_first=len(np.unique(first.groups)),
+        groups_second=len(np.unique(second.groups)),
+        fid=frechet_distance(*moments) if few >= 2 else None,
+        fid_biased=few < max(FEW_FOR_FID, extractor.width),
+        kid=kernel.value if kernel else None,
+        kid_error=kernel.error if kernel else None,
+        precision=precision,
+        recall=recall,
+    )

@@ -1,0 +1,73 @@
+"""Where a segmenter looks: Grad-CAM on held-out real and on synthetic examples of each class, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from coigan_aug.annotations.rle import Box
+from coigan_aug.evaluation.arms import Arm, Bench, network_file
+from coigan_aug.imaging import write_image
+from coigan_aug.prepare.examples import Examples
+from coigan_aug.segmenter.build import build_segmenter, cam_layer
+from coigan_aug.segmenter.gradcam import Examples as Shown
+from coigan_aug.segmenter.gradcam import cam_sheet
+
+PICTURE = "where-it-looks.png"
+EACH = 4
+
+
+def where_it_looks(
+    bench: Bench, arms: Sequence[Arm], seed: int, *, about: str, device: torch.device
+) -> tuple[tuple[str, str], ...]:
+    """Draw the picture into the result's folder and return its title and file name; nothing where no synthetic arm is.
+
+    The segmenter is that of the arm `about`; its real examples are held-out ones.
+    """
+    arm = next((arm for arm in arms if arm.source == about), None)
+    if arm is None or bench.settings.evaluate.binary:
+        return ()
+    network = _load(bench, arm, seed).to(device)
+    classes, labels = bench.real.dataset.classes, range(bench.real.classes)
+    real = [_examples(bench.test, label, device) for label in labels]
+    synthetic = [_examples(bench.synthetic[about], label, device) for label in labels]
+    sheet = cam_sheet(network, cam_layer(network), real, synthetic, classes=classes)
+    write_image(bench.folder / PICTURE, sheet)
+    title = f"Where the segmenter trained on {arm.name} looks: {EACH} held-out real and {EACH} synthetic examples of each class"
+    return ((title, PICTURE),)
+
+
+def _load(bench: Bench, arm: Arm, seed: int) -> nn.Module:
+    network = build_segmenter(bench.settings.evaluate, bench.real.classes, seed=seed)
+    network.load_state_dict(load_file(network_file(bench, arm, seed)))
+    return network.eval()
+
+
+def _examples(examples: Examples, label: int, device: torch.device) -> Shown:
+    """Cut a window round the first object of a class on each of the first images that have one; empty cells fill up."""
+    firsts: dict[int, Box] = {}
+    for k in examples.by_class[label]:
+        firsts.setdefault(examples.objects[k].position, examples.objects[k].box)
+    side, places = examples.window, list(firsts.items())
+    chosen = [places[k * len(places) // EACH] for k in range(EACH)] if places else []
+    regions = [(position, _round(examples, position, item)) for position, item in chosen]
+    images = [examples.pixels(position, region).transpose(2, 0, 1) for position, region in regions]
+    masks = [examples.masks(position, region) for position, region in regions]
+    images += [np.zeros((3, side, side), np.uint8)] * (EACH - len(images))
+    masks += [np.zeros((examples.classes, side, side), np.uint8)] * (EACH - len(masks))
+    return Shown(
+        torch.from_numpy(np.stack(images)).to(device).float() / 255,
+        torch.from_numpy(np.stack(masks)).to(device).float(),
+    )
+
+
+def _round(examples: Examples, position: int, item: Box) -> Box:
+    """Return the window round the middle of a box, inside the image where that is large enough."""
+    height, width = examples.cache[position].shape[:2]
+    side = examples.window
+    left, top = item[0] + item[2] // 2 - side // 2, item[1] + item[3] // 2 - side // 2
+    return (min(max(left, 0), max(width - side, 0)), min(max(top, 0), max(height - side, 0)), side, side)

@@ -1,0 +1,227 @@
+"""evaluate quality: how far synthetic images are from real ones, beside how far real ones are from each other."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from coigan_aug.evaluation.comparison import Comparison, Sample, compare_all
+from coigan_aug.evaluation.copies import (
+    Copies,
+    Diversity,
+    copies_picture,
+    measure_copies,
+    measure_diversity,
+)
+from coigan_aug.evaluation.crops import Instance
+from coigan_aug.evaluation.embedding import Advance, Embedded, PictureSet, counted, embed
+from coigan_aug.evaluation.result import Result
+from coigan_aug.evaluation.seams import Seams, measure_seams
+from coigan_aug.evaluation.sets import measured_on, picture_sets, read_card, set_warnings, shows_parts
+from coigan_aug.evaluation.verdict import comparison_warnings, copy_warnings, quality_verdict, seam_warnings
+from coigan_aug.imaging import write_image
+from coigan_aug.metrics.features import Extractor, Lite0, load_extractor
+from coigan_aug.progress import Report, silent
+from coigan_aug.settings import Settings
+from coigan_aug.store.dataset import Dataset
+
+Agreement = Callable[[Dataset, Sequence[int]], Mapping[str, float]]
+Sets = Mapping[str, PictureSet]
+INSIDE = "efficientnet_lite0, inside the masks"
+PICTURE = "copies.png"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Space:
+    """The comparisons in one feature space: of whole images (empty where these can't be), of objects, by class."""
+
+    features: str
+    comparable: bool
+    width: int
+    images: Mapping[str, Comparison]
+    objects: Mapping[str, Comparison]
+    classes: Mapping[str, Mapping[str, Comparison]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Insides:
+    """What the insides of a class's masks tell, and the nearest pairs of a synthetic and a training object."""
+
+    diversity: Diversity
+    copies: Copies
+    pairs: Sequence[tuple[Instance, Instance]]
+
+
+def measure_quality(
+    real: Dataset, synthetic: Dataset, settings: Settings, *, folder: Path, device: torch.device, command: str,
+    inception_weights: Path | None = None, agreement: Agreement | None = None, report: Report = silent,
+) -> Result:  # fmt: skip
+    """Measure a synthetic set against the real training and test images.
+
+    Compared are whole images that hold objects, object crops, and object crops of each class, in the feature spaces
+    of `settings.evaluate.features`; then how varied the insides of the masks are, whether they are copies, the seams,
+    and how well a segmenter that knows only real images finds the synthetic objects. Rows of features lie in files
+    below `folder` until it is done, so memory does not grow with the number of images.
+
+    Args:
+        folder: where the picture of the nearest pairs goes.
+        agreement: gives the IoU of each class that such a segmenter reaches on some records of a Dataset; None leaves
+            that out.
+
+    Raises:
+        DataError: other classes, no train or test images with objects, or an image that is not there.
+        EnvironmentProblem: the weights of a feature space can't be had.
+    """
+    begun = time.monotonic()
+    sets, card = picture_sets(real, synthetic, min_area=settings.data.min_area), read_card(synthetic)
+    if shows_parts(synthetic, real):
+        sets = {name: dataclasses.replace(pictures, positions=()) for name, pictures in sets.items()}
+    lite0 = Lite0().to(device)
+    extractors = {
+        name: lite0 if name == lite0.name else load_extractor(name, device=device, weights=inception_weights)
+        for name in settings.evaluate.features
+    }
+    margin = card.get("margin_px")
+    advance = counted(report, _work(sets, extractors) + len(synthetic) * (margin is not None))
+    spaces, insides = _measure_rows(
+        sets, extractors, lite0, factor=settings.evaluate.crop, folder=folder, advance=advance
+    )
+    seams = None if margin is None else measure_seams(synthetic, real, margin=margin, advance=advance)
+    pairs = [found.pairs for found in insides.values()]
+    write_image(folder / PICTURE, copies_picture(pairs, synthetic, real, factor=settings.evaluate.crop))
+    return Result(
+        kind="quality",
+        verdict=quality_verdict(spaces[0].objects, spaces[0].classes),
+        command=command,
+        measured_on=measured_on(real, synthetic, card),
+        settings={"evaluate": asdict(settings.evaluate), "data": {"min_area": settings.data.min_area}},
+        numbers={
+            "counts": {name: _counts(pictures) for name, pictures in sets.items()},
+            "spaces": [asdict(space) for space in spaces],
+            "inside": {
+                name: {"diversity": asdict(found.diversity), "copies": asdict(found.copies)}
+                for name, found in insides.items()
+            },
+            "seams": None if seams is None else _seam_values(seams, real.names),
+            "agreement": None if agreement is None else _agreement(agreement, sets),
+        },
+        warnings=(
+            *set_warnings(real, synthetic, card),
+            *dict.fromkeys(
+                text for space in spaces for text in comparison_warnings(space.images, space.objects, space.classes)
+            ),
+            *copy_warnings({name: found.copies for name, found in insides.items()}, PICTURE),
+            *([] if seams is None else seam_warnings(seams)),
+        ),
+        pictures=(("Synthetic objects beside the nearest training object", PICTURE),),
+        seconds=time.monotonic() - begun,
+        folder=folder,
+    )
+
+
+def _work(sets: Sets, extractors: Mapping[str, Extractor]) -> int:
+    """Count the passes through a network: every object once through Lite0 for its inside, whatever the spaces are."""
+    objects = len(extractors.keys() | {Lite0.name})
+    return sum(len(extractors) * len(p.positions) + objects * len(p.instances) for p in sets.values())
+
+
+def _measure_rows(
+    sets: Sets, extractors: Mapping[str, Extractor], lite0: Lite0, *, factor: float, folder: Path, advance: Advance
+) -> tuple[list[Space], dict[str, Insides]]:
+    """Embed the sets and compare their rows; the files of the rows are removed at the end."""
+    rows = folder / ".features"
+    shutil.rmtree(rows, ignore_errors=True)
+    rows.mkdir(parents=True)
+    try:
+        embedded = {
+            name: embed(pictures, extractors, lite0, factor=factor, folder=rows, advance=advance)
+            for name, pictures in sets.items()
+        }
+        spaces = [_measure_space(sets, embedded, extractor) for extractor in extractors.values()]
+        return spaces, {name: _measure_insides(sets, embedded, k) for k, name in enumerate(_names(sets))}
+    finally:
+        shutil.rmtree(rows, ignore_errors=True)
+
+
+def _names(sets: Sets) -> tuple[str, ...]:
+    return sets["train"].dataset.names
+
+
+def _measure_space(sets: Sets, embedded: Mapping[str, Embedded], extractor: Extractor) -> Space:
+    images = {name: Sample(rows.images[extractor.name], sets[name].image_groups()) for name, rows in embedded.items()}
+    objects = {
+        name: Sample(rows.objects[extractor.name], sets[name].object_groups()) for name, rows in embedded.items()
+    }
+    return Space(
+        features=extractor.name,
+        comparable=extractor.comparable,
+        width=extractor.width,
+        images=compare_all(images, extractor) if all(len(sample.rows) for sample in images.values()) else {},
+        objects=compare_all(objects, extractor),
+        classes={
+            label: compare_all({name: _part(objects[name], sets[name].members(k)) for name in sets}, extractor)
+            for k, label in enumerate(_names(sets))
+        },
+    )
+
+
+def _part(sample: Sample, members: slice) -> Sample:
+    return Sample(sample.rows[members], sample.groups[members])
+
+
+def _measure_insides(sets: Sets, embedded: Mapping[str, Embedded], label: int) -> Insides:
+    own = {name: pictures.members(label) for name, pictures in sets.items()}
+    made, train, test = (embedded[name].inside[own[name]] for name in ("synthetic", "train", "test"))
+    objects, known = sets["synthetic"].instances[own["synthetic"]], sets["train"].instances[own["train"]]
+    files = [sets["train"].dataset[item.position].file for item in known]
+    copies, pairs = measure_copies((made, train, test), objects, known, files, features=INSIDE)
+    return Insides(
+        diversity=measure_diversity(made, train, features=INSIDE),
+        copies=copies,
+        pairs=[(objects[pair.synthetic], known[pair.train]) for pair in pairs],
+    )
+
+
+def _counts(pictures: PictureSet) -> dict[str, Any]:
+    names = pictures.dataset.names
+    classes = {name: len(pictures.instances[pictures.members(k)]) for k, name in enumerate(names)}
+    return {"images": len(pictures.positions), "objects": len(pictures.instances), "classes": classes}
+
+
+def _seam_values(seams: Seams, names: Sequence[str]) -> dict[str, Any]:
+    return {
+        "margin_px": seams.margin,
+        "images": seams.images,
+        "pixels_outside": seams.outside,
+        "pixels_changed_outside": seams.changed,
+        "classes": {name: _spread(seams.ratios.get(k, [])) for k, name in enumerate(names)},
+    }
+
+
+def _spread(ratios: Sequence[float]) -> dict[str, Any]:
+    median, high = (float(np.quantile(ratios, q)) if ratios else None for q in (0.5, 0.95))
+    return {"n": len(ratios), "median": median, "p95": high}
+
+
+def _agreement(agreement: Agreement, sets: Sets) -> dict[str, Any]:
+    """Return by class the IoU of a segmenter that knows only real images, on synthetic and on held-out real ones."""
+    made, real = (
+        agreement(sets[name].dataset, sorted({item.position for item in sets[name].instances}))
+        for name in ("synthetic", "test")
+    )
+    return {
+        name: {
+            "synthetic": made[name],
+            "real": real[name],
+            "ratio": made[name] / real[name] if real[name] > 0 else None,
+        }
+        for name in _names(sets)
+    }

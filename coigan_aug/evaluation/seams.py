@@ -1,0 +1,101 @@
+"""Seams: how synthetic pixels join the base image, and whether anything changed where nothing may."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coigan_aug.annotations import masks, rle
+from coigan_aug.annotations.records import ImageRecord
+from coigan_aug.errors import DataError
+from coigan_aug.evaluation.embedding import Advance
+from coigan_aug.imaging import Pixels
+from coigan_aug.store.dataset import Dataset
+
+LEAST = 0.5
+
+
+@dataclass
+class Seams:
+    """What was seen at the edges of the margins, `margin` px outside the masks.
+
+    `ratios` holds by class (its position) one number for each object: the mean gradient magnitude on its ring over
+    that of the base image at the same pixels; 1 where no seam shows. `outside` counts the pixels beyond the margins,
+    `changed` those of them that differ from the base image.
+    """
+
+    margin: int
+    ratios: dict[int, list[float]] = field(default_factory=lambda: defaultdict(list))
+    outside: int = 0
+    changed: int = 0
+    images: int = 0
+
+
+def measure_seams(synthetic: Dataset, real: Dataset, *, margin: int, advance: Advance) -> Seams:
+    """Compare every synthetic image with the base image that its record names; records that name none are passed by.
+
+    Args:
+        margin: how far outside its mask a defect may change pixels, px.
+
+    Raises:
+        DataError: a base image is not among the images of the data set.
+    """
+    positions = {record.file: position for position, record in enumerate(real)}
+    seams = Seams(margin)
+    for position, record in enumerate(synthetic):
+        if "base" in record.source:
+            base = _base(record, real, positions)
+            _add(seams, synthetic.image(position), base, record, names=synthetic.names)
+        advance(1)
+    return seams
+
+
+def _base(record: ImageRecord, real: Dataset, positions: dict[str, int]) -> Pixels:
+    """Return the part of the base image that a synthetic image shows."""
+    name = record.source["base"]
+    if name not in positions:
+        raise DataError(
+            f"{record.file} was drawn on {name}, which the data set does not hold.",
+            remedy="Measure in the workspace that it was made in, or make new images with: coigan-aug synthesize",
+        )
+    image = real.image(positions[name])
+    left, top, width, height = record.source.get("region", (0, 0, image.shape[1], image.shape[0]))
+    base = image[top : top + height, left : left + width]
+    if base.shape[:2] != (record.height, record.width):
+        raise DataError(
+            f"{record.file} is {record.height} x {record.width} pixels, its base {name} {base.shape[0]} x {base.shape[1]}.",
+            remedy="It was made by an older version; make new images with: coigan-aug synthesize --overwrite",
+        )
+    return base
+
+
+def _add(seams: Seams, image: Pixels, base: Pixels, record: ImageRecord, *, names: Sequence[str]) -> None:
+    solid = [rle.decode(annotation.rle) for annotation in record.annotations]
+    reach = [masks.grow(mask, seams.margin) for mask in solid]
+    covered = np.sum(reach, axis=0, dtype=np.int64) if reach else np.zeros(image.shape[:2], np.int64)
+    outside = covered == 0
+    seams.images += 1
+    seams.outside += int(outside.sum())
+    seams.changed += int(((image != base).any(axis=2) & outside).sum())
+    steep = gradient(image), gradient(base)
+    for annotation, mask, own in zip(record.annotations, solid, reach, strict=True):
+        ring = ring_of(mask, seams.margin) & (covered - own == 0)
+        if ring.any():
+            made, plain = (float(values[ring].mean()) for values in steep)
+            seams.ratios[names.index(annotation.label)].append((made + LEAST) / (plain + LEAST))
+
+
+def gradient(image: Pixels) -> NDArray[np.float32]:
+    """Return the gradient magnitude of an image [H, W, 3] made grey, grey levels a pixel: central differences, [H, W]."""
+    rows, columns = np.gradient(image.mean(axis=2, dtype=np.float32))
+    return np.hypot(rows, columns)
+
+
+def ring_of(mask: rle.Mask, margin: int) -> NDArray[np.bool_]:
+    """Return the pixels on both sides of the margin's edge: those at `margin` px from a mask, and one further."""
+    inner = masks.grow(mask, max(margin - 1, 0))
+    return (masks.grow(mask, margin + 1) != 0) & (inner == 0)

@@ -1,0 +1,105 @@
+"""Examples: images of a Dataset with their objects and decoded pixels, to cut windows from."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from coigan_aug.annotations.rle import Box, Mask, area
+from coigan_aug.imaging import Pixels, cut_mirrored, to_rgb
+from coigan_aug.prepare.cache import DecodedCache, open_cache
+from coigan_aug.prepare.objects import DefectObject, find_objects, window_masks
+from coigan_aug.progress import Report, silent
+from coigan_aug.settings import DataSettings
+from coigan_aug.store.dataset import Dataset
+
+
+@dataclass(frozen=True, kw_only=True)
+class Examples:
+    """Some images of a Dataset at the working scale; picklable (pixels stay memory-mapped).
+
+    `window` is the side of a window in px at the working scale, `scale` that scale. `objects` holds all objects,
+    `by_class[k]` the positions in it of those of a class that are large enough to learn from, `by_record[position]`
+    those of one record.
+    """
+
+    dataset: Dataset
+    cache: DecodedCache
+    window: int
+    scale: float
+    objects: list[DefectObject]
+    by_class: list[list[int]]
+    by_record: dict[int, list[int]]
+
+    @property
+    def classes(self) -> int:
+        """The number of classes, K."""
+        return len(self.dataset.classes)
+
+    @property
+    def grey(self) -> bool:
+        """True where all images are grey."""
+        return all(self.cache[position].ndim == 2 for position in self.cache)
+
+    @property
+    def positions(self) -> list[int]:
+        """The positions of the records, ascending."""
+        return sorted(self.cache)
+
+    def pixels(self, position: int, region: Box) -> Pixels:
+        """Cut a region (left, top, width, height) out of a working image: uint8 [h, w, 3]; reflected beyond its edges."""
+        return to_rgb(cut_mirrored(self.cache[position], region))
+
+    def masks(self, position: int, region: Box) -> Mask:
+        """Draw all masks of a record inside a region of its working image: uint8 [K, h, w]; nothing beyond its edges."""
+        own = [self.objects[k] for k in self.by_record.get(position, ())]
+        return window_masks(own, region, classes=self.classes)
+
+
+def load_examples(
+    dataset: Dataset, positions: Sequence[int], settings: DataSettings, *, cache_root: Path, report: Report = silent
+) -> Examples:
+    """List the objects of the records at `positions` and open their decoded cache."""
+    objects = find_objects(dataset, positions, scale=settings.scale)
+    by_class: list[list[int]] = [[] for _ in dataset.classes]
+    by_record: dict[int, list[int]] = defaultdict(list)
+    for k, item in enumerate(objects):
+        if area(item.full) >= settings.min_area:
+            by_class[item.label].append(k)
+        by_record[item.position].append(k)
+    cache = open_cache(dataset, positions, scale=settings.scale, root=cache_root, report=report)
+    return Examples(
+        dataset=dataset,
+        cache=cache,
+        window=settings.window,
+        scale=settings.scale,
+        objects=objects,
+        by_class=by_class,
+        by_record=dict(by_record),
+    )
+
+
+def defect_region(rng: np.random.Generator, examples: Examples) -> tuple[int, Box]:
+    """Choose a window round an object, each class as often as any other, the object anywhere in it: record and region.
+
+    An object that is larger than the window fills it with some part of its box.
+    """
+    labels = [k for k, members in enumerate(examples.by_class) if members]
+    members = examples.by_class[labels[int(rng.integers(len(labels)))]]
+    item = examples.objects[members[int(rng.integers(len(members)))]]
+    height, width = examples.cache[item.position].shape[:2]
+    left, top, across, down = item.box
+    x = _side(rng, left, across, examples.window, width)
+    y = _side(rng, top, down, examples.window, height)
+    return item.position, (x, y, examples.window, examples.window)
+
+
+def _side(rng: np.random.Generator, start: int, length: int, window: int, room: int) -> int:
+    """Choose where a window begins on one side so that it holds the object, or lies within one that is larger."""
+    low, high = sorted((start + length - window, start))
+    low, high = min(max(low, 0), max(room - window, 0)), min(max(high, 0), max(room - window, 0))
+    return int(rng.integers(low, high + 1))

@@ -1,0 +1,40 @@
+"""The margin: how far outside its mask a defect may change pixels, and how the change falls off there."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from coigan_aug.annotations.rle import Mask
+from coigan_aug.imaging import Pixels
+from coigan_aug.models.composite import mask_alpha
+from coigan_aug.settings import Settings
+
+Alpha = NDArray[np.float32]
+
+
+def margin_of(settings: Settings) -> int:
+    """Return how far outside its mask a defect may change pixels, full-size px."""
+    grow, soften = _full_size(settings)
+    return grow + soften
+
+
+def alpha_of(masks: Mask, settings: Settings) -> Alpha:
+    """Return how much of each pixel a defect may replace: float32 [H, W], 1 in the masks [K, H, W], 0 beyond the margin."""
+    grow, soften = _full_size(settings)
+    return np.asarray(mask_alpha(torch.from_numpy(masks)[None].float(), grow=grow, soften=soften)[0, 0].numpy())
+
+
+def add_change(old: Pixels, change: NDArray[np.floating], alpha: Alpha) -> Pixels:
+    """Add alpha [h, w] times a change ([h, w, 3], -1..1) to pixels [h, w(, 3)]; where alpha is 0 every byte stays."""
+    scaled = change * alpha[..., None] * 255
+    scaled = scaled.mean(axis=2) if old.ndim == 2 else scaled
+    new = np.clip(np.rint(old + scaled), 0, 255).astype(np.uint8)
+    touched = alpha > 0
+    return np.where(touched if old.ndim == 2 else touched[..., None], new, old)
+
+
+def _full_size(settings: Settings) -> tuple[int, int]:
+    model, scale = settings.model, settings.data.scale
+    return round(model.grow / scale), round(model.soften / scale)

@@ -1,0 +1,195 @@
+"""Copies of training objects: the same plan as the GAN's, the object's own pixels, nothing changed beyond the margin."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from coigan_aug.annotations import rle
+from coigan_aug.annotations.masks import grow
+from coigan_aug.imaging import read_image, to_rgb, write_image
+from coigan_aug.prepare.prepared import Prepared, prepare
+from coigan_aug.settings import Settings
+from coigan_aug.store.dataset import Dataset
+from coigan_aug.store.writer import write_dataset
+from coigan_aug.synthesis.engines import copying_engine
+from coigan_aug.synthesis.margin import margin_of
+from coigan_aug.synthesis.paste import Cut, cloned, matched, paste, poisson
+from coigan_aug.synthesis.plan import Job, PlannedDefect, make_plan
+from coigan_aug.synthesis.run import Request, synthesize
+
+ENGINES = {"paste": paste, "poisson": poisson}
+
+
+def _jobs(prepared: Prepared, settings: Settings) -> list[Job]:
+    return list(make_plan(prepared, settings, per_class=8, windows=False))
+
+
+def _base(prepared: Prepared, job: Job) -> np.ndarray:
+    return read_image(prepared.dataset.image_path(job.base))
+
+
+def test_the_planned_mask_is_the_object_mask_through_the_planned_warp(prepared: Prepared, small: Settings) -> None:
+    """What the mask went through is what the pixels go through: warped the other way round they agree."""
+    differing = total = 0
+    for job in _jobs(prepared, small):
+        for defect in job.defects:
+            full = rle.decode(prepared.objects[defect.shape_of].full).astype(np.float32)
+            matrix = np.array(defect.warp).reshape(2, 3)
+            moved = cv2.warpAffine(full, matrix, (96, 72), flags=cv2.INTER_LINEAR) >= 0.5
+            planned = rle.decode(defect.rle) != 0
+            differing += int((moved != planned).sum())
+            total += int(planned.sum())
+    assert differing <= 0.002 * total  # a pixel now and then that is covered to exactly one half
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_nothing_changes_beyond_the_margin_and_something_does_inside(
+    prepared: Prepared, small: Settings, name: str
+) -> None:
+    changed = 0
+    for job in _jobs(prepared, small):
+        base = _base(prepared, job)
+        made = ENGINES[name](prepared, job, base, small)
+        union = rle.decode(rle.union([defect.rle for defect in job.defects]))
+        outside = grow(union, margin_of(small)) == 0
+        assert made.shape == base.shape  # grey stays grey
+        np.testing.assert_array_equal(made[outside], base[outside])
+        changed += int((made != base)[union != 0].sum())
+    assert changed > 500
+
+
+def _in_place(prepared: Prepared, position: int, *, shift: tuple[int, int] = (0, 0)) -> tuple[Job, np.ndarray]:
+    """Put every object of an image back where it lies, or beside; the image itself."""
+    record = prepared.dataset[position]
+    warp = (1.0, 0.0, float(shift[0]), 0.0, 1.0, float(shift[1]))
+    defects = []
+    for k in prepared.by_record[position]:
+        item = prepared.objects[k]
+        moved = np.roll(rle.decode(item.full), (shift[1], shift[0]), (0, 1))
+        defects.append(PlannedDefect(item.label, rle.encode(moved), k, warp))
+    job = Job(0, position, (0, 0, record.width, record.height), tuple(defects))
+    return job, read_image(prepared.dataset.image_path(position))
+
+
+@pytest.mark.parametrize(("name", "tolerance"), [("paste", 1), ("poisson", 2)])
+def test_an_object_put_back_in_its_own_place_gives_the_image_back(
+    prepared: Prepared, small: Settings, name: str, tolerance: int
+) -> None:
+    for position in list(prepared.by_record)[:3]:
+        job, image = _in_place(prepared, position)
+        made = ENGINES[name](prepared, job, image, small)
+        assert np.abs(made.astype(int) - image).max() <= tolerance
+
+
+def test_a_pasted_object_keeps_its_depth_on_a_surface_of_its_brightness(prepared: Prepared, small: Settings) -> None:
+    position = next(iter(prepared.by_record))
+    job, image = _in_place(prepared, position, shift=(3, 2))
+    flat = np.full_like(image, 120)
+    made = paste(prepared, job, flat, small)
+    for defect in job.defects:
+        mask = rle.decode(defect.rle) != 0
+        own = rle.decode(prepared.objects[defect.shape_of].full) != 0
+        ring = (grow(own, margin_of(small) + 4) != 0) & (grow(own, margin_of(small)) == 0)
+        level = float(np.median(image[ring]))
+        expected = (float(image[own].mean()) - level) * 121 / (level + 1) + 120
+        assert float(made[mask].mean()) == pytest.approx(expected, abs=4)
+
+
+def _cut(source: np.ndarray, target: np.ndarray, mask: np.ndarray, ring: np.ndarray) -> Cut:
+    return Cut((0, 0, mask.shape[1], mask.shape[0]), to_rgb(target), to_rgb(source), mask, ring)
+
+
+def test_brightness_is_matched_by_the_ratio_of_the_rings_and_bounded() -> None:
+    mask, ring = np.zeros((20, 20), np.uint8), np.zeros((20, 20), bool)
+    mask[8:12, 8:12], ring[2:4] = 1, True
+    source = np.full((20, 20), 99, np.uint8)
+    source[mask != 0] = 49
+    for level, expected in ((199, 99.0), (74, 36.5), (9, 9 - 50 * 0.5), (249, 249 - 50 * 2.0 * 1.25)):
+        found = matched(_cut(source, np.full((20, 20), level, np.uint8), mask, ring))
+        gain = min(max((level + 1) / 100, 0.5), 2)
+        assert float(found[10, 10, 0]) == pytest.approx(-50 * gain + level)
+        if level in (199, 74):
+            assert float(found[10, 10, 0]) == pytest.approx(expected)
+        assert float(found[3, 3, 0]) == pytest.approx(level)
+
+
+def test_without_surface_round_it_an_object_keeps_its_pixels() -> None:
+    mask = np.ones((6, 6), np.uint8)
+    cut = _cut(np.full((6, 6), 70, np.uint8), np.full((6, 6), 200, np.uint8), mask, np.zeros((6, 6), bool))
+    np.testing.assert_array_equal(matched(cut), np.full((6, 6, 3), 70.0))
+
+
+def _solved(source: np.ndarray, target: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """Solve the discrete Poisson equation with the source's Laplacian inside and the target round it, densely."""
+    places = {tuple(p): k for k, p in enumerate(np.argwhere(inside))}
+    matrix, right = np.zeros((len(places), len(places))), np.zeros(len(places))
+    for (y, x), k in places.items():
+        for dy, dx in ((0, 1), (1, 0), (0, -1), (-1, 0)):
+            there = (y + dy, x + dx)
+            matrix[k, k] += 1
+            right[k] += float(source[y, x]) - float(source[there])
+            if there in places:
+                matrix[k, places[there]] -= 1
+            else:
+                right[k] += float(target[there])
+    out = target.astype(float)
+    for (y, x), value in zip(places, np.linalg.solve(matrix, right), strict=True):
+        out[y, x] = value
+    return out
+
+
+def test_cloning_solves_the_poisson_equation() -> None:
+    """Against a dense solve; smooth pictures, so that how gradients are taken matters little."""
+    rng = np.random.default_rng(2)
+    source = cv2.GaussianBlur(rng.uniform(60, 200, (44, 44)), (0, 0), 5).astype(np.float32)
+    source = np.clip((source - source.mean()) * 4 + 120, 5, 250).astype(np.uint8)
+    target = np.tile(np.linspace(60, 160, 44), (44, 1)).astype(np.uint8)
+    mask = np.zeros((44, 44), np.uint8)
+    cv2.circle(mask, (21, 22), 7, 1, -1)
+    made = cloned(_cut(source, target, mask, np.zeros((44, 44), bool)), margin=1)[..., 0]
+    expected = _solved(source, target, grow(mask, 1) != 0)
+    inner = mask != 0
+    assert np.abs(made - expected)[inner].mean() < 6
+    assert np.corrcoef(made[inner], expected[inner])[0, 1] > 0.97
+
+
+def test_objects_at_the_edge_and_larger_than_the_image_are_drawn(
+    prepared: Prepared, small: Settings, tmp_path: Path
+) -> None:
+    """One training image whose defect fills it to three edges, and a smaller clean one to put it on."""
+    big, clean = np.full((72, 96), 90, np.uint8), np.full((40, 50), 140, np.uint8)
+    big[:, :60] = 40
+    mask = np.zeros((72, 96), np.uint8)
+    mask[:, :60] = 1
+    for name, image in (("big", big), ("clean", clean)):
+        write_image(tmp_path / "images" / f"{name}.png", image)
+    record = dataclasses.replace(prepared.dataset[0], file="big.png", split="train")
+    whole = dataclasses.replace(record.annotations[0], label="spot", rle=rle.encode(mask))
+    plain = dataclasses.replace(record, file="clean.png", height=40, width=50, annotations=())
+    dataset: Dataset = write_dataset(
+        tmp_path / "set", [dataclasses.replace(record, annotations=(whole,)), plain], classes=prepared.dataset.classes[:1],
+        image_root=tmp_path / "images", provenance={},
+    )  # fmt: skip
+    own = prepare(dataset, small.data, cache_root=tmp_path / "cache")
+    for job in make_plan(own, small, per_class=4, windows=False):
+        for put in ENGINES.values():
+            made = put(own, job, _base(own, job), small)
+            assert made.shape == (40, 50)
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_a_copied_set_says_what_made_it(prepared: Prepared, small: Settings, tmp_path: Path, name: str) -> None:
+    request = Request(per_class=3, windows=False, format="coco", command="coigan-aug synthesize")
+    made = synthesize(
+        prepared, copying_engine(name, prepared, small), small, request, out=tmp_path / "o", records=tmp_path / "r"
+    )
+    assert made.defects == {"spot": 3, "line": 3}
+    card = (tmp_path / "o" / "card.json").read_text()
+    assert f'"engine": "{name}"' in card
+    records = Dataset(tmp_path / "r")
+    assert {a.attributes["engine"] for record in records for a in record.annotations} == {name}
