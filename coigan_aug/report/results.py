@@ -54,12 +54,13 @@ class QualityPart:
 
 @dataclass(frozen=True, kw_only=True)
 class BenefitPart:
-    """A benefit result: arms, charts of means, differences by pair of arms, charts of classes, pictures."""
+    """A benefit result: arms, charts of means, differences class by class and in all, charts of classes, pictures."""
 
     result: Result
     arms: tuple[scores.Arm, ...]
     means: tuple[tuple[str, Markup], ...]
     forests: tuple[tuple[str, Markup], ...]
+    totals: tuple[scores.Difference, ...]
     classes: tuple[tuple[str, str, Markup], ...]
     pictures: tuple[Shown, ...]
 
@@ -127,7 +128,9 @@ def benefit_part(result: Result | None, colours: Mapping[str, str], pictures: tu
     if result is None:
         return None
     arms = scores.arms_of(result.numbers)
-    pairs = scores.differences_of(result.numbers, colours)[:PAIRS]
+    every = scores.differences_of(result.numbers, colours)
+    about = result.numbers.get("about")
+    pairs = [own for own in every if about is None or own[0].arm == about][:PAIRS]
     reach = [found.estimate for own in pairs for found in own]
     names = list(dict.fromkeys(name for arm in arms for name in arm.iou))[:CLASSES]
     shades = [colours.get(name, "#808080") for name in names]
@@ -139,6 +142,7 @@ def benefit_part(result: Result | None, colours: Mapping[str, str], pictures: tu
             (f"{own[0].arm} − {own[0].against}", score_plots.forest(own[: CLASSES + 1], f"forest{k}", reach=reach))
             for k, own in enumerate(pairs)
         ),
+        totals=tuple(found for own in every for found in own if found.label is None),
         classes=tuple(
             (name, shade, score_plots.class_scores(name, shade, arms, f"class{k}"))
             for k, (name, shade) in enumerate(zip(names, shades, strict=True))

@@ -11,7 +11,7 @@ from coigan_aug.report.figure import ACCENT, INK, MUTED, PAPER, chart, evenly, i
 from coigan_aug.report.plots import nice
 from coigan_aug.report.scores import Arm, Difference, Estimate, signed, value_of
 
-NUMBERS = 140
+NUMBERS = 124
 
 
 def verdict_bar(found: Difference) -> Markup:
@@ -21,7 +21,7 @@ def verdict_bar(found: Difference) -> Markup:
     axes.set_yticks([])
     _interval(axes, 0, found.estimate, ACCENT, size=9)
     _differences(axes, [found.estimate])
-    under(axes, f"mean IoU of {found.arm}, minus that of {found.against}")
+    under(axes, f"{found.arm} minus {found.against}, points of mean IoU")
     return inline(axes, "verdict-bar", f"{found.arm} minus {found.against}: {signed(found.estimate)}")
 
 
@@ -40,7 +40,7 @@ def mean_scores(arms: Sequence[Arm]) -> Markup:
             )  # fmt: skip
     reach = [value for arm in arms for value in (*arm.seeds, *(arm.mean_iou.ends if arm.mean_iou else ()))]
     _limits(axes, reach)
-    under(axes, "mean IoU on held-out real images (dots: seeds)")
+    under(axes, "mean IoU on held-out images, % (dots: seeds)")
     return inline(axes, "scores", "Mean IoU of each arm with its 95 % interval")
 
 
@@ -60,7 +60,7 @@ def forest(differences: Sequence[Difference], key: str, *, reach: Sequence[Estim
             va="center_baseline", fontsize=10.5, color=INK if not found.label else MUTED,
         )  # fmt: skip
     _differences(axes, reach, about=2)
-    under(axes, "difference in IoU, 95 % interval")
+    under(axes, "difference in IoU, points")
     return inline(
         axes, key, f"{differences[0].arm} minus {differences[0].against}, class by class, with 95 % intervals"
     )
@@ -82,9 +82,9 @@ def class_scores(name: str, shade: str, arms: Sequence[Arm], key: str) -> Markup
             value_of(value), (1, k), (8, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
             va="center_baseline", fontsize=10.5, color=INK if arm.source == "gan" else MUTED,
         )  # fmt: skip
-    axes.set_xlim(0, 1)
-    ticks(axes, [0, 0.25, 0.5, 0.75, 1], lambda value: f"{value:g}")
-    under(axes, "IoU (dots: seeds)")
+    axes.set_xlim(0, 100)
+    ticks(axes, [0, 25, 50, 75, 100], lambda value: f"{value:g}")
+    under(axes, "IoU, % (dots: seeds)")
     return inline(axes, key, f"IoU of {name} in each arm")
 
 

@@ -1,13 +1,18 @@
-"""Numbers out of results, read with tolerance: what is not there or not a number is None and shown as a dash."""
+"""Numbers out of results, read with tolerance: what is not there or not a number is None and shown as a dash.
+
+Scores are shares in the results and percent here; their differences are percentage points.
+"""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 DASH = "–"
+PERCENT = 100
 
 
 @dataclass(frozen=True, order=True)
@@ -26,7 +31,7 @@ class Estimate:
 
 @dataclass(frozen=True, kw_only=True)
 class Arm:
-    """One way to train the segmenter: scores by class, by seed, and on clean images."""
+    """One way to train the segmenter: scores by class and by seed, percent; `clean` is a share of the clean surface."""
 
     name: str
     source: str
@@ -34,7 +39,6 @@ class Arm:
     mean_iou: Estimate | None
     mean_dice: Estimate | None
     iou: Mapping[str, float | None]
-    dice: Mapping[str, float | None]
     clean: float | None
     seeds: tuple[float, ...]
     seeds_by_class: tuple[Mapping[str, float | None], ...]
@@ -42,7 +46,7 @@ class Arm:
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """One arm minus another; `label` is a class, or None for all together; `colour` the class' as #rrggbb."""
+    """One arm minus another, points; `label` is a class, or None for all together; `colour` the class' as #rrggbb."""
 
     arm: str
     against: str
@@ -80,32 +84,38 @@ def estimate(value: Any) -> Estimate | None:
 
 def arms_of(numbers: Mapping[str, Any]) -> list[Arm]:
     """Read the arms of a benefit result."""
-    return [
-        Arm(
-            name=str(item.get("name", "?")),
-            source=str(item.get("source", "")),
-            share=number(item.get("share")) or 0.0,
-            mean_iou=estimate(item.get("mean_iou")),
-            mean_dice=estimate(item.get("mean_dice")),
-            iou=_numbers(item.get("iou")),
-            dice=_numbers(item.get("dice")),
-            clean=number(item.get("clean_false_positives")),
-            seeds=tuple(v for seed in listing(item.get("by_seed")) if (v := number(seed.get("mean_iou"))) is not None),
-            seeds_by_class=tuple(_numbers(seed.get("iou")) for seed in listing(item.get("by_seed"))),
-        )
-        for item in listing(numbers.get("arms"))
-    ]
+    return [_arm(item) for item in listing(numbers.get("arms"))]
 
 
-def _numbers(value: Any) -> dict[str, float | None]:
-    return {str(name): number(item) for name, item in mapping(value).items()}
+def _arm(item: Mapping[str, Any]) -> Arm:
+    by_seed = listing(item.get("by_seed"))
+    return Arm(
+        name=str(item.get("name", "?")),
+        source=str(item.get("source", "")),
+        share=number(item.get("share")) or 0.0,
+        mean_iou=_percent(estimate(item.get("mean_iou"))),
+        mean_dice=_percent(estimate(item.get("mean_dice"))),
+        iou=_percents(item.get("iou")),
+        clean=number(item.get("clean_false_positives")),
+        seeds=tuple(PERCENT * v for v in (number(s.get("mean_iou")) for s in by_seed) if v is not None),
+        seeds_by_class=tuple(_percents(seed.get("iou")) for seed in by_seed),
+    )
+
+
+def _percents(value: Any) -> dict[str, float | None]:
+    found = {str(name): number(item) for name, item in mapping(value).items()}
+    return {name: None if item is None else PERCENT * item for name, item in found.items()}
+
+
+def _percent(found: Estimate | None) -> Estimate | None:
+    return None if found is None else Estimate(PERCENT * found.mean, PERCENT * found.low, PERCENT * found.high)
 
 
 def differences_of(numbers: Mapping[str, Any], colours: Mapping[str, str]) -> list[list[Difference]]:
     """Read the differences of a benefit result, those of one pair of arms together, all classes first."""
     pairs: dict[tuple[str, str], list[Difference]] = {}
     for item in listing(numbers.get("differences")):
-        found = estimate(item)
+        found = _percent(estimate(item))
         arm, against, label = str(item.get("arm", "?")), str(item.get("against", "?")), item.get("class")
         if found is not None:
             shade = colours.get(str(label)) if label is not None else None
@@ -117,19 +127,18 @@ def differences_of(numbers: Mapping[str, Any], colours: Mapping[str, str]) -> li
 
 
 def headline(numbers: Mapping[str, Any], groups: Sequence[Sequence[Difference]]) -> Difference | None:
-    """Return the difference that decides: of all classes, the GAN against the best other arm, else against any."""
-    drawn = {arm.name for arm in arms_of(numbers) if arm.source == "gan"}
-    whole = [found for own in groups for found in own if found.label is None and found.arm in drawn]
-    best = [found for found in whole if found.against == numbers.get("best_other")]
-    return next(iter([*best, *whole]), None)
+    """Return the difference that decides: over all classes, the arm it is about against the best other one."""
+    pair = (numbers.get("about"), numbers.get("best_other"))
+    whole = [found for own in groups for found in own if found.label is None]
+    return next((found for found in whole if (found.arm, found.against) == pair), None)
 
 
 # Numbers as text
 
 
 def value_of(value: float | None) -> str:
-    """Write a score between 0 and 1 with three places."""
-    return DASH if value is None else f"{value:.3f}".replace("-", "−")
+    """Write a percentage with one place."""
+    return DASH if value is None else f"{value:.1f}".replace("-", "−")
 
 
 def short(value: float | None) -> str:
@@ -140,14 +149,16 @@ def short(value: float | None) -> str:
 
 
 def signed(found: Estimate) -> str:
-    """Write a difference with its interval: +0.021 [−0.010, +0.050]."""
-    mean, low, high = (f"{value:+.3f}".replace("-", "−") for value in (found.mean, found.low, found.high))
-    return f"{mean} [{low}, {high}]"
+    """Write a difference with its interval: +2.1 [−1.0, +5.0]."""
+    mean, low, high = (f"{value:+.1f}".replace("-", "−") for value in (found.mean, found.low, found.high))
+    return re.sub(r"[+−](0\.0)(?!\d)", r"\1", f"{mean} [{low}, {high}]")
 
 
 def with_interval(found: Estimate | None) -> str:
-    """Write a score with its interval."""
-    return DASH if found is None else f"{value_of(found.mean)} [{value_of(found.low)}, {value_of(found.high)}]"
+    """Write a score with its interval, where it has one."""
+    if found is None or found.low == found.high:
+        return value_of(found.mean if found else None)
+    return f"{value_of(found.mean)} [{value_of(found.low)}, {value_of(found.high)}]"
 
 
 def with_error(value: Any) -> str:

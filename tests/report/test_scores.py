@@ -51,30 +51,37 @@ def test_results_without_numbers_give_no_scores_and_no_error(numbers: dict[str, 
 
 
 def _difference(arm: str, against: str, label: str | None, mean: float) -> dict[str, Any]:
-    return {"arm": arm, "against": against, "class": label, "mean": mean, "low": mean - 1, "high": mean + 1}
+    return {"arm": arm, "against": against, "class": label, "mean": mean, "low": mean - 0.01, "high": mean + 0.01}
 
 
-def test_the_verdicts_difference_is_the_gan_against_the_best_other_arm_over_all_classes() -> None:
+def test_the_verdicts_difference_is_that_of_the_arm_it_is_about_to_the_best_other_over_all_classes() -> None:
     numbers = {
-        "arms": [{"name": "real", "source": "real"}, {"name": "G", "source": "gan"}, {"name": "P", "source": "paste"}],
         "differences": [
-            _difference("P", "real", None, 1),
-            _difference("G", "real", "crack", 2),
-            _difference("G", "real", None, 3),
-            _difference("G", "P", "crack", 4),
-            _difference("G", "P", None, 5),
+            _difference("P", "real", None, 0.01),
+            _difference("G", "real", "crack", 0.02),
+            _difference("G", "real", None, 0.03),
+            _difference("G", "P", "crack", 0.04),
+            _difference("G", "P", None, 0.05),
         ],
+        "about": "G",
         "best_other": "P",
     }
     groups = differences_of(numbers, {"crack": "#010203"})
-    assert [[found.estimate.mean for found in own] for own in groups] == [[1], [3, 2], [5, 4]]
+    assert [[round(found.estimate.mean, 9) for found in own] for own in groups] == [[1], [3, 2], [5, 4]], "points"
     assert groups[1][1].colour == "#010203"
     best = headline(numbers, groups)
     assert best is not None
-    assert best.estimate.mean == 5
-    best = headline(numbers | {"best_other": None}, groups)
-    assert best is not None
-    assert best.estimate.mean == 3
+    assert (best.arm, best.against, best.label, best.estimate.mean) == ("G", "P", None, 5)
+    assert headline(numbers | {"about": None}, groups) is None
+
+
+def test_scores_are_percent() -> None:
+    (arm,) = arms_of(
+        {"arms": [{"mean_iou": {"mean": 0.5, "low": 0.25, "high": 0.75}, "mean_dice": 0.5, "iou": {"a": 0.125}}]}
+    )
+    assert arm.mean_iou == Estimate(50, 25, 75)
+    assert (with_interval(arm.mean_iou), with_interval(arm.mean_dice)) == ("50.0 [25.0, 75.0]", "50.0")
+    assert arm.iou == {"a": 12.5}
 
 
 def test_distances_are_those_to_held_out_images_with_their_counts_and_floor() -> None:
@@ -136,8 +143,8 @@ def test_nothing_gives_no_table(value: Any) -> None:
 
 
 def test_numbers_are_written_with_their_uncertainty() -> None:
-    assert signed(Estimate(0.021, -0.01, 0.05)) == "+0.021 [−0.010, +0.050]"
-    assert with_interval(Estimate(0.3264, 0.3, 0.35)) == "0.326 [0.300, 0.350]"
+    assert signed(Estimate(2.1, -1, 5)) == "+2.1 [−1.0, +5.0]"
+    assert signed(Estimate(0.01, -0.04, 10.0)) == "0.0 [0.0, +10.0]"
     assert with_interval(None) == "–"
     assert with_error({"mean": 0.02134, "error": 0.0031}) == "0.0213 ± 0.0031"
     assert with_error(41.5) == "41.5"
