@@ -14,11 +14,11 @@ from coigan_aug.annotations.rle import Box
 from coigan_aug.imaging import Pixels
 
 
-def mark(image: Pixels, masks: NDArray[np.uint8], classes: Sequence[DefectClass]) -> Pixels:
-    """Draw the outlines of masks [K, H, W] over an image [H, W, 3] in the classes' colours."""
+def mark(image: Pixels, masks: NDArray[np.uint8], classes: Sequence[DefectClass], *, width: int = 1) -> Pixels:
+    """Draw the outlines, `width` px, of masks [K, H, W] over an image [H, W, 3] in the classes' colours."""
     out = image.copy()
     for mask, item in zip(masks, classes, strict=True):
-        out[outline(mask) != 0] = item.colour
+        out[outline(mask, width=width) != 0] = item.colour
     return out
 
 
@@ -46,19 +46,14 @@ def cut_sheet(sheet: Pixels, columns: int, *, cell: int = 192) -> list[list[Pixe
     return [[sheet[y + 3 : y + cell - 3, x + 3 : x + cell - 3] for y, x in line] for line in corners]
 
 
-def close_up(
-    image: Pixels, masks: NDArray[np.uint8], box: Box, classes: Sequence[DefectClass]
-) -> tuple[Pixels, Pixels]:
-    """Cut a box (left, top, width, height) with its surroundings out of an image [H, W, 3], 64 px a side at least.
+def surroundings(box: Box, *, height: int, width: int) -> tuple[slice, slice]:
+    """Return the rows and columns of a close-up of a box (left, top, width, height) in an image of height x width.
 
-    Returns:
-        the piece as it is, and with the outlines of the masks [K, H, W].
+    A square of half as much again as the box, 64 px at least, or what the image has of it.
     """
-    outlined = mark(image, masks, classes)
-    left, top, width, height = box
-    side = max(64, width * 3 // 2, height * 3 // 2)
-    rows, columns = _middle(top, height, side, image.shape[0]), _middle(left, width, side, image.shape[1])
-    return image[rows, columns], outlined[rows, columns]
+    left, top, across, down = box
+    side = max(64, across * 3 // 2, down * 3 // 2)
+    return _middle(top, down, side, height), _middle(left, across, side, width)
 
 
 def _middle(start: int, length: int, side: int, room: int) -> slice:

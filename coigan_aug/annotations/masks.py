@@ -31,6 +31,6 @@ def resize(mask: NDArray[np.generic], *, height: int, width: int) -> Mask:
     return (cover >= min(0.4, float(cover.max()))).astype(np.uint8)
 
 
-def outline(mask: NDArray[np.generic]) -> Mask:
-    """Return the pixels just outside a mask [H, W] that touch it: the line that shows it without hiding it."""
-    return grow(mask, 1) - (mask != 0).astype(np.uint8)
+def outline(mask: NDArray[np.generic], *, width: int = 1) -> Mask:
+    """Return the pixels just outside a mask [H, W], `width` px far: the line that shows it without hiding it."""
+    return grow(mask, width) - (mask != 0).astype(np.uint8)

@@ -21,7 +21,7 @@ from coigan_aug.errors import Stopped, UsageError
 from coigan_aug.files import folder_lock, read_json, write_json
 from coigan_aug.formats.detect import IMAGE_FOLDERS, writer
 from coigan_aug.imaging import Pixels, read_image, to_rgb, write_image
-from coigan_aug.pictures import close_up, contact_sheet
+from coigan_aug.pictures import contact_sheet, mark, surroundings
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.progress import Report, silent
 from coigan_aug.settings import Settings
@@ -243,5 +243,6 @@ def _close_up(
     """Cut a defect out of its image with surroundings: once as it is, once with the masks outlined."""
     pixels = to_rgb(read_image(out / record.file))
     masks, empty = class_masks(record), np.zeros(pixels.shape[:2], np.uint8)
-    stacked = np.stack([masks.get(item.name, empty) for item in classes])
-    return close_up(pixels, stacked, box(defect.rle), classes)
+    outlined = mark(pixels, np.stack([masks.get(item.name, empty) for item in classes]), classes)
+    rows, columns = surroundings(box(defect.rle), height=record.height, width=record.width)
+    return pixels[rows, columns], outlined[rows, columns]

@@ -1,0 +1,113 @@
+"""Pictures out of the images: real and synthetic defects close up, and the samples of a training over time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from coigan_aug.annotations.masks import resize
+from coigan_aug.imaging import Pixels, read_rgb
+from coigan_aug.pictures import cut_sheet, mark, surroundings
+from coigan_aug.prepare.objects import DefectObject
+from coigan_aug.store.dataset import Dataset
+from coigan_aug.training.samples import COLUMNS
+
+SIDE = 160
+TIMES = 5
+ROWS = 6
+
+
+@dataclass(frozen=True)
+class CloseUp:
+    """A defect with its surroundings, uint8 [h, w, 3]: as it is, and with the masks outlined; the file it is from."""
+
+    file: str
+    plain: Pixels
+    outlined: Pixels
+
+
+def close_ups(dataset: Dataset, objects: Sequence[DefectObject], *, count: int) -> list[CloseUp]:
+    """Show `count` of the objects, of different groups where there are as many, spread evenly over their sizes.
+
+    So nobody picks the handsome ones, and no piece is shown twice.
+
+    Raises:
+        DataError: an image is missing or damaged.
+    """
+    by_size = sorted(objects, key=lambda found: (found.box[2] * found.box[3], found.position, found.box))
+    groups = [dataset[found.position].group or dataset[found.position].file for found in by_size]
+    first = [found for k, found in enumerate(by_size) if groups.index(groups[k]) == k]
+    pool = first if len(first) >= count else by_size
+    steps = np.linspace(0, len(pool) - 1, count + 2)[1:-1].round().astype(int).tolist()
+    return [_close_up(dataset, pool[k]) for k in (steps if len(pool) > count else range(len(pool)))]
+
+
+def _close_up(dataset: Dataset, found: DefectObject) -> CloseUp:
+    image, masks = dataset.image(found.position), dataset.masks(found.position)
+    rows, columns = surroundings(found.box, height=image.shape[0], width=image.shape[1])
+    empty = np.zeros(image.shape[:2], np.uint8)
+    stacked = np.stack([masks.get(name, empty)[rows, columns] for name in dataset.names])
+    plain, file = image[rows, columns], dataset[found.position].file
+    if max(plain.shape) <= SIDE:
+        return CloseUp(file, fit(plain, SIDE), fit(mark(plain, stacked, dataset.classes), SIDE))
+    small = fit(plain, SIDE)
+    height, width = small.shape[:2]
+    resized = np.stack([resize(mask, height=height, width=width) for mask in stacked])
+    return CloseUp(file, small, mark(small, resized, dataset.classes, width=2))  # drawn after: a thin line would fade
+
+
+def fit(picture: Pixels, side: int) -> Pixels:
+    """Bring a picture's longer side to at most `side` px, or, where it is shorter, up to it in whole steps, unsmoothed."""
+    height, width = picture.shape[:2]
+    longer = max(height, width)
+    if longer > side:
+        size = (max(round(width * side / longer), 1), max(round(height * side / longer), 1))
+        return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    times = side // longer
+    return picture.repeat(times, axis=0).repeat(times, axis=1)
+
+
+@dataclass(frozen=True)
+class Evolution:
+    """Samples over time: `times` in samples seen; rows of pictures under `headings`.
+
+    `free` shows defects drawn on clean windows, `paired` real ones erased and drawn again.
+    """
+
+    times: tuple[int, ...]
+    free: tuple[tuple[Pixels, ...], ...]
+    paired: tuple[tuple[Pixels, ...], ...]
+
+
+def evolution(paths: Sequence[Path]) -> Evolution | None:
+    """Read the sample sheets of a training: the first, some between, the last; None where there are none.
+
+    Raises:
+        DataError: a sheet is damaged.
+    """
+    chosen = [paths[k] for k in sorted({round(k) for k in np.linspace(0, len(paths) - 1, TIMES)})] if paths else []
+    sheets = {int(path.stem): cut_sheet(read_rgb(path), len(COLUMNS)) for path in chosen}
+    whole = {images: rows[:ROWS] for images, rows in sheets.items() if rows}
+    if not whole:
+        return None
+    last = list(whole.values())[-1]
+    return Evolution(
+        tuple(whole),
+        _over_time(last, list(whole.values()), before="masks", drawn="drawn"),
+        _over_time(last, list(whole.values()), before="erased", drawn="drawn again", after="real"),
+    )
+
+
+def _over_time(
+    last: list[list[Pixels]], sheets: list[list[list[Pixels]]], *, before: str, drawn: str, after: str = ""
+) -> tuple[tuple[Pixels, ...], ...]:
+    """Return for each sample the picture before, what was drawn at each time, and the picture after."""
+    rows = range(min(len(sheet) for sheet in sheets))
+    columns = [[row[COLUMNS.index(before)] for row in last]]
+    columns += [[row[COLUMNS.index(drawn)] for row in sheet] for sheet in sheets]
+    columns += [[row[COLUMNS.index(after)] for row in last]] if after else []
+    return tuple(tuple(fit(column[k], SIDE) for column in columns) for k in rows)

@@ -1,0 +1,125 @@
+"""What a workspace holds for a report; a part that is not there is None or empty."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from coigan_aug.checkpoint import load_generator
+from coigan_aug.evaluation.result import Result, list_results
+from coigan_aug.files import read_json, read_lines
+from coigan_aug.prepare.importing import REPORT
+from coigan_aug.store.dataset import MANIFEST, Dataset
+from coigan_aug.synthesis.run import CARD
+from coigan_aug.training.run import Run, list_runs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """A run and what it left: what it began with, the samples seen, its generator's size and checksum, log and samples.
+
+    `images` and `parameters` are None while there is no generator.
+    """
+
+    name: str
+    start: Mapping[str, Any]
+    finished: bool
+    images: int | None
+    parameters: int | None
+    generator: str
+    config: str
+    metrics: tuple[Mapping[str, float], ...]
+    samples: tuple[Path, ...]
+
+    @property
+    def recipe(self) -> str:
+        """The recipe: what follows the number in the run's name."""
+        return self.name.partition("-")[2]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SyntheticSet:
+    """A synthetic Dataset and the card of its output folder (empty where the folder was moved)."""
+
+    name: str
+    dataset: Dataset
+    card: Mapping[str, Any]
+
+    @property
+    def command(self) -> str:
+        """The command that made it."""
+        made: str = self.card.get("command") or self.dataset.manifest["provenance"].get("made_by", "")
+        return made
+
+
+@dataclass(frozen=True, kw_only=True)
+class Material:
+    """All that a report is made of. `training` is the newest run; `earlier` names the others; results oldest first."""
+
+    dataset: Dataset | None
+    imported: Mapping[str, Any]
+    training: Training | None
+    earlier: tuple[str, ...]
+    synthetic: tuple[SyntheticSet, ...]
+    results: tuple[Result, ...]
+
+    def newest(self, kind: str) -> Result | None:
+        """Return the newest result of a kind."""
+        return next((result for result in reversed(self.results) if result.kind == kind), None)
+
+    def drawn(self) -> SyntheticSet | None:
+        """Return the synthetic set to show: the newest that the newest run drew, else the newest."""
+        name = self.training.name if self.training else None
+        own = [item for item in self.synthetic if name and item.dataset.manifest["provenance"].get("run") == name]
+        return next(reversed([*self.synthetic, *own]), None)
+
+
+def gather(*, dataset: Path, runs: Path, synthetic: Path, results: Path) -> Material:
+    """Read what lies in the folders of a workspace; each may be missing.
+
+    Raises:
+        DataError: a file is there but damaged.
+    """
+    found = list_runs(runs)
+    return Material(
+        dataset=Dataset(dataset) if (dataset / MANIFEST).exists() else None,
+        imported=_json(dataset / REPORT),
+        training=_training(found[-1]) if found else None,
+        earlier=tuple(run.name for run in found[:-1]),
+        synthetic=_synthetic(synthetic),
+        results=tuple(list_results(results)),
+    )
+
+
+def _json(path: Path) -> Mapping[str, Any]:
+    value: Mapping[str, Any] = read_json(path) if path.exists() else {}
+    return value
+
+
+def _training(run: Run) -> Training:
+    generator = load_generator(run.generator) if run.generator.exists() else None
+    config = run.folder / "config.yaml"
+    return Training(
+        name=run.name,
+        start=run.start(),
+        finished=run.finished,
+        images=generator.images if generator else None,
+        parameters=sum(value.numel() for value in generator.generator.parameters()) if generator else None,
+        generator=generator.sha256 if generator else "",
+        config=config.read_text() if config.exists() else "",
+        metrics=tuple(read_lines(run.metrics)),
+        samples=tuple(sorted(run.samples.glob("*.png"))),
+    )
+
+
+def _synthetic(root: Path) -> tuple[SyntheticSet, ...]:
+    """Read the synthetic sets, oldest first."""
+    folders = sorted((path.parent for path in root.glob(f"*/{MANIFEST}")), key=_written)
+    sets = [(folder.name, Dataset(folder)) for folder in folders]
+    return tuple(SyntheticSet(name=name, dataset=item, card=_json(item.image_root / CARD)) for name, item in sets)
+
+
+def _written(folder: Path) -> tuple[int, str]:
+    return (folder / MANIFEST).stat().st_mtime_ns, folder.name

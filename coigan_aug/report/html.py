@@ -1,0 +1,149 @@
+"""The report as one HTML page: the template filled in, pictures inside it, no larger than its bound."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import cv2
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from coigan_aug import __version__
+from coigan_aug.errors import ResourceError
+from coigan_aug.imaging import Pixels, encode_image
+from coigan_aug.report import scores, tables
+from coigan_aug.report.contents import Contents
+from coigan_aug.report.figure import colour
+from coigan_aug.report.plots import thousands
+from coigan_aug.report.quality import shown_together
+
+MOST_BYTES = 10_000_000
+LONGEST = 1400
+EVALUATE = "coigan-aug evaluate"
+
+SECTIONS = {
+    "verdict": "Verdict",
+    "run": "The model",
+    "data": "The data",
+    "training": "Training",
+    "samples": "Samples over time",
+    "beside": "Real beside synthetic",
+    "nearest": "Nearest training objects",
+    "quality": "Quality",
+    "benefit": "Benefit",
+    "where": "Where it looks",
+    "rejected": "What was rejected",
+    "repeat": "Do it again",
+}
+
+MISSING: Mapping[str, tuple[str, str]] = {
+    "verdict": ("Whether these images raise a segmenter's score is not measured yet.", f"{EVALUATE} benefit"),
+    "run": ("No model has been trained yet.", "coigan-aug train"),
+    "data": ("No data has been imported yet.", "coigan-aug import YOUR.csv"),
+    "training": ("There is no training log yet.", "coigan-aug train"),
+    "samples": ("There are no sample sheets yet.", "coigan-aug train"),
+    "beside": ("No synthetic images have been made yet.", "coigan-aug synthesize --per-class 500 --out coco/"),
+    "nearest": ("No synthetic defect has been compared with the training objects yet.", f"{EVALUATE} quality"),
+    "quality": ("The quality of the synthetic images is not measured yet.", f"{EVALUATE} quality"),
+    "benefit": ("No segmenter has been trained with and without the synthetic images yet.", f"{EVALUATE} benefit"),
+    "where": ("Where a segmenter looks has not been drawn yet.", f"{EVALUATE} benefit"),
+}
+
+
+@dataclass(frozen=True)
+class Level:
+    """How finely pictures are stored: their size as a share of what it could be, and WebP's quality, 1-100."""
+
+    scale: float
+    quality: int
+
+
+LEVELS = (Level(1.0, 84), Level(0.75, 72), Level(0.5, 60), Level(0.33, 50), Level(0.2, 40))
+
+
+def render(contents: Contents, *, made: datetime, most_bytes: int = MOST_BYTES) -> str:
+    """Fill in the page, at the finest level of pictures that keeps it within `most_bytes` (as UTF-8).
+
+    Raises:
+        ResourceError: even the coarsest is too large.
+    """
+    template = _environment().get_template("report.html.j2")
+    for level in LEVELS:
+        page = template.render(
+            report=contents,
+            sections=SECTIONS,
+            missing={name: MISSING[name] for name in empty_sections(contents)},
+            made=made,
+            version=__version__,
+            picture=lambda pixels, level=level: data_uri(pixels, level),
+        )
+        if len(page.encode()) <= most_bytes:
+            return page
+    raise ResourceError(f"The report would be larger than {most_bytes:,} bytes.")
+
+
+def empty_sections(contents: Contents) -> list[str]:
+    """Return the ids of the sections that have nothing to show but the command that would fill them."""
+    shown = {
+        "verdict": contents.verdict,
+        "run": contents.material.training,
+        "data": contents.data,
+        "training": contents.curves,
+        "samples": contents.samples,
+        "beside": contents.beside,
+        "nearest": contents.nearest,
+        "quality": contents.quality,
+        "benefit": contents.benefit,
+        "where": contents.where,
+    }
+    return [name for name, what in shown.items() if not what]
+
+
+def data_uri(pixels: Pixels, level: Level) -> str:
+    """Return a picture as a WebP data address, its longer side at most LONGEST px times the level's scale."""
+    height, width = pixels.shape[:2]
+    factor = level.scale * min(LONGEST / max(height, width), 1)
+    size = (max(round(width * factor), 1), max(round(height * factor), 1))
+    small = pixels if factor == 1 else cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    data = encode_image(np.asarray(small, np.uint8), suffix=".webp", quality=level.quality)
+    return "data:image/webp;base64," + base64.b64encode(data).decode()
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("coigan_aug.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters |= {
+        "count": lambda value: scores.DASH if value is None else f"{value:,}",
+        "thousands": thousands,
+        "thousands_of": lambda value: thousands(float(f"{value:.3g}")),
+        "median": lambda values, places: f"{float(np.median(values)):,.{places}f}" if len(values) else scores.DASH,
+        "cell": tables.cell,
+        "table": tables.as_table,
+        "facts": lambda value: list(tables.facts(value)),
+        "hex": colour,
+        "interval": scores.with_interval,
+        "error": lambda found: scores.DASH if found is None else _with_error(found),
+        "signed": scores.signed,
+        "percent": lambda value, places=0: scores.DASH if value is None else f"{value:.{places}%}",
+        "plural": lambda count, word: f"{count:,} {word}" + "s" * (count != 1),
+        "minutes": lambda seconds: f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s",
+        "together": lambda compared: list(shown_together(compared).items()),
+        "sentence": _sentence,
+    }
+    return environment
+
+
+def _with_error(found: scores.Estimate) -> str:
+    half = (found.high - found.low) / 2
+    return f"{found.mean:.1f}".replace("-", "−") + (f" ± {half:.1f}" if half else "")
+
+
+def _sentence(text: str) -> str:
+    """Begin a name with a capital letter and part its words."""
+    words = text.replace("_", " ")
+    return words[:1].upper() + words[1:]

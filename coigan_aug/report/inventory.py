@@ -1,0 +1,97 @@
+"""What a data set holds, class by class: counts, sizes, shapes and places of the objects."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from coigan_aug.annotations import rle
+from coigan_aug.annotations.records import DefectClass
+from coigan_aug.prepare.objects import DefectObject, find_objects
+from coigan_aug.store.dataset import Dataset
+
+MAP_WIDTH = 48
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassInventory:
+    """The objects (8-connected components) of a class.
+
+    `objects` by position in the data set; `train` and `test` count them by split; `areas` in pixels; `aspects` are
+    width / height of the boxes; `places` float [h, w]: for each place of an image, the share of the class' images
+    with this defect there.
+    """
+
+    item: DefectClass
+    objects: tuple[DefectObject, ...]
+    train: int
+    test: int
+    areas: NDArray[np.int64]
+    aspects: NDArray[np.float64]
+    places: NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inventory:
+    """What a data set holds. `groups` are the sizes of the groups that a split keeps together, largest first."""
+
+    images: int
+    defect_free: int
+    train: int
+    test: int
+    classes: tuple[ClassInventory, ...]
+    groups: tuple[int, ...]
+
+
+def take_inventory(dataset: Dataset) -> Inventory:
+    """Look through all records of a data set; no image is read."""
+    records = list(dataset)
+    objects = find_objects(dataset, range(len(records)), scale=1.0)
+    splits = [record.split for record in records]
+    ratio = float(np.median([record.height / record.width for record in records])) if records else 1.0
+    size = (min(max(round(MAP_WIDTH * ratio), 12), 2 * MAP_WIDTH), MAP_WIDTH)
+    groups = Counter(record.group for record in records if record.group)
+    return Inventory(
+        images=len(records),
+        defect_free=len(records) - len({item.position for item in objects}),
+        train=splits.count("train"),
+        test=splits.count("test"),
+        classes=tuple(
+            _of_class(item, [found for found in objects if found.label == k], splits, size)
+            for k, item in enumerate(dataset.classes)
+        ),
+        groups=tuple(sorted(groups.values(), reverse=True)),
+    )
+
+
+def _of_class(
+    item: DefectClass, objects: Sequence[DefectObject], splits: Sequence[str], size: tuple[int, int]
+) -> ClassInventory:
+    own = [splits[found.position] for found in objects]
+    boxes = np.array([found.box for found in objects], np.float64).reshape(-1, 4)
+    return ClassInventory(
+        item=item,
+        objects=tuple(objects),
+        train=own.count("train"),
+        test=own.count("test"),
+        areas=np.array([rle.area(found.full) for found in objects], np.int64),
+        aspects=boxes[:, 2] / np.maximum(boxes[:, 3], 1),
+        places=_places(objects, size),
+    )
+
+
+def _places(objects: Sequence[DefectObject], size: tuple[int, int]) -> NDArray[np.float64]:
+    """Average the masks of the images, each shrunk to `size` (height, width)."""
+    total = np.zeros(size)
+    by_image: dict[int, list[rle.Rle]] = {}
+    for found in objects:
+        by_image.setdefault(found.position, []).append(found.full)
+    for parts in by_image.values():
+        mask = np.ascontiguousarray(rle.decode(rle.union(parts)), dtype=np.float32)
+        total += cv2.resize(mask, size[::-1], interpolation=cv2.INTER_AREA)
+    return np.asarray(total / max(len(by_image), 1))

@@ -1,0 +1,45 @@
+"""Sentences about what a section could not show, or shows with a reserve."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from coigan_aug.report.gather import Material
+
+_CHECKSUM = re.compile(r"[0-9a-f]{64}")
+
+
+class Notes:
+    """Sentences by section."""
+
+    def __init__(self) -> None:
+        self.by_section: dict[str, list[str]] = {}
+
+    def add(self, section: str, sentence: str) -> None:
+        """Add a sentence to a section, once."""
+        own = self.by_section.setdefault(section, [])
+        if sentence not in own:
+            own.append(sentence)
+
+
+def check_states(material: Material, notes: Notes) -> None:
+    """Say where a part was made from another state of the data set than the one that is there."""
+    now = material.dataset.manifest["sha256"] if material.dataset else None
+    drawn = material.drawn()
+    made: list[tuple[str, Any]] = [("beside", drawn.card.get("data"))] if drawn else []
+    made += [("run", material.training.start.get("data"))] if material.training else []
+    for kind in ("quality", "benefit"):
+        result = material.newest(kind)
+        made += [(kind, value) for value in _data_checksums(result.measured_on)] if result else []
+    for section, then in made:
+        if now and then and then != now:
+            notes.add(section, "Made from another state of the data set than the one that is in the workspace now.")
+
+
+def _data_checksums(measured_on: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in measured_on.items():
+        inner = value.values() if isinstance(value, Mapping) else [value]
+        if name.startswith("data"):
+            yield from (item for item in inner if isinstance(item, str) and _CHECKSUM.fullmatch(item))

@@ -1,0 +1,198 @@
+"""Charts of the data and of the training."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from coigan_aug.report.figure import ACCENT, INK, LINE, MUTED, chart, colour, inline, rows, ticks, under, write
+from coigan_aug.report.inventory import ClassInventory, Inventory
+
+DOTS = 250
+POINTS = 300
+BARS = 19
+
+
+def class_balance(inventory: Inventory) -> Markup:
+    """Bars: objects of each class, train full and test pale."""
+    classes = inventory.classes
+    axes = chart(46 + 44 * len(classes), right=54)
+    rows(axes, [own.item.name for own in classes])
+    most = max([own.train for own in classes] + [own.test for own in classes] + [1])
+    for k, own in enumerate(classes):
+        for shift, count, strength in ((-0.18, own.train, 1.0), (0.18, own.test, 0.4)):
+            axes.barh(k + shift, count, height=0.3, color=colour(own.item), alpha=strength, linewidth=0)
+            write(axes, count, k + shift, f"{count:,}")
+    axes.set_xlim(0, most)
+    ticks(axes, nice(0, most), lambda value: f"{value:,.0f}")
+    under(axes, "objects (upper bar train, lower bar test)")
+    return inline(axes, "balance", "Objects of each class in train and test")
+
+
+def object_sizes(inventory: Inventory) -> Markup:
+    """Dots on a logarithmic scale: the area of each object, and each class' median."""
+    axes = _dots(inventory.classes, [own.areas.astype(np.float64) for own in inventory.classes])
+    under(axes, "area of an object, px (each dot one object; line: median)")
+    return inline(axes, "sizes", "Areas of the objects of each class, in pixels, logarithmic")
+
+
+def aspect_ratios(inventory: Inventory) -> Markup:
+    """Dots on a logarithmic scale: width / height of each object's box."""
+    axes = _dots(inventory.classes, [own.aspects for own in inventory.classes])
+    axes.axvline(1, color=MUTED, linewidth=1, zorder=0.5)
+    under(axes, "width / height of an object's box (line: median)")
+    return inline(axes, "aspects", "Width by height of the boxes of the objects of each class, logarithmic")
+
+
+def _dots(classes: Sequence[ClassInventory], values: Sequence[NDArray[np.float64]]) -> Axes:
+    axes = chart(46 + 38 * len(classes))
+    rows(axes, [own.item.name for own in classes])
+    axes.set_xscale("log")
+    for k, (own, found) in enumerate(zip(classes, values, strict=True)):
+        if len(found):
+            shown = np.sort(found)[np.unique(np.linspace(0, len(found) - 1, DOTS).round().astype(int))]
+            jitter = (np.arange(len(shown)) * 0.6180339887 % 1 - 0.5) * 0.62
+            axes.scatter(shown, k + jitter, s=9, color=colour(own.item), alpha=0.45, linewidth=0)
+            axes.plot([np.median(found)] * 2, [k - 0.38, k + 0.38], color=INK, linewidth=2)
+    everything = np.concatenate([found for found in values if len(found)] or [np.ones(1)])
+    low, high = float(everything.min()) / 1.3, float(everything.max()) * 1.3
+    axes.set_xlim(low, high)
+    ticks(axes, log_ticks(low, high), lambda value: f"{value:,.10g}")
+    return axes
+
+
+def group_sizes(inventory: Inventory) -> Markup:
+    """Bars: how many groups of near-duplicates have how many images; the last bar holds all larger ones."""
+    sizes = np.minimum(np.array(inventory.groups, np.int64), BARS)
+    counts = np.bincount(sizes, minlength=2)[1:]
+    axes = chart(46 + 44 * max(len(inventory.classes), 3), left=44)
+    axes.bar(range(1, len(counts) + 1), counts, width=0.72, color=ACCENT, linewidth=0)
+    axes.xaxis.grid(False)
+    step = 1 if len(counts) <= 10 else 2
+    more = max(inventory.groups, default=0) > BARS
+    ticks(axes, list(range(1, len(counts) + 1, step)), lambda v: f"{v:.0f}+" if more and v == BARS else f"{v:.0f}")
+    axes.tick_params(axis="y", labelsize=10.5)
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
+    under(axes, "images in a group")
+    return inline(axes, "groups", "Number of groups by the images in them")
+
+
+def places(own: ClassInventory, key: str) -> Markup:
+    """Heat map: where in the images the objects of a class lie, darkest at the most frequent place."""
+    height = 360 * own.places.shape[0] / own.places.shape[1] + 4
+    axes = chart(height, left=10, right=10, top=2, bottom=2)
+    shade = np.zeros((*own.places.shape, 4))
+    shade[..., :3] = np.array(own.item.colour) / 255
+    shade[..., 3] = own.places / max(float(own.places.max()), 1e-9)
+    axes.imshow((shade * 255).round().astype(np.uint8), interpolation="none", aspect="auto")
+    axes.grid(False)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set(visible=True, color=LINE)
+    return inline(axes, key, f"Where in the images {own.item.name} lies")
+
+
+CURVES = (
+    ("Discriminators", "defect_logistic", "reference_logistic", 2 * math.log(2)),
+    ("Generator against them", "generator_adversarial", "generator_reference_adversarial", math.log(2)),
+)
+_NAMED = {name for _, first, second, _ in CURVES for name in (first, second)}
+
+
+def training_curves(metrics: Sequence[Mapping[str, float]]) -> list[tuple[str, Markup]]:
+    """Draw losses over samples seen, (title, chart): the adversarial ones in pairs, the others one by one."""
+    out: list[tuple[str, Markup]] = []
+    for title, first, second, even in CURVES:
+        axes = _curve(metrics, [(first, ACCENT, "defects alone"), (second, INK, "whole image")], even=even)
+        out.append((title, inline(axes, f"curve{len(out)}", f"{title}: losses over samples seen")))
+    names = dict.fromkeys(name for line in metrics for name in line if name not in _NAMED | {"images"})
+    for name in names:
+        axes = _curve(metrics, [(name, ACCENT, "")], even=None)
+        title = _TITLES.get(name, name.replace("_", " "))
+        out.append((title, inline(axes, f"curve{len(out)}", f"{title} over samples seen")))
+    return out
+
+
+_TITLES = {
+    "generator_paired": "Erased real defects drawn again, L1",
+    "defect_r1": "R1 of the defect discriminator",
+    "reference_r1": "R1 of the whole-image discriminator",
+    "generator_smooth_l1": "Change outside the masks, L1",
+    "generator_perceptual": "Change outside the masks, perceptual",
+    "generator_path_length": "Path length",
+}
+
+
+def _curve(
+    metrics: Sequence[Mapping[str, float]], lines: Sequence[tuple[str, str, str]], *, even: float | None
+) -> Axes:
+    """Draw named losses (name, colour, label), and across a level at which nothing is decided."""
+    several = len(lines) > 1
+    axes = chart(190 if several else 174, left=44, right=14, top=26 if several else 10)
+    most = max((line["images"] for line in metrics), default=1)
+    for name, shade, _ in lines:
+        points = [(line["images"], line[name]) for line in metrics if name in line]
+        shown = thin(np.array(points, np.float64).reshape(-1, 2), POINTS)
+        axes.plot(*shown.T, color=shade, linewidth=1, alpha=0.28)
+        axes.plot(*smooth(shown).T, color=shade, linewidth=2)
+    if even is not None:
+        axes.axhline(even, color=MUTED, linewidth=1, dashes=(3, 3))
+    keys = [(shade, f"— {label}") for _, shade, label in lines if label]
+    for k, (shade, label) in enumerate([*keys, (MUTED, "┄ undecided")] if several else []):
+        axes.annotate(label, (44 + 112 * k, 174), xycoords="figure pixels", fontsize=11, color=shade)
+    axes.set_xlim(0, most)
+    axes.tick_params(axis="y", labelsize=10.5)
+    ticks(axes, nice(0, most), thousands)
+    under(axes, "samples seen")
+    return axes
+
+
+def smooth(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Average points [n, 2] over a moving window of a twelfth of them; the ends average over what is there."""
+    reach = max(len(points) // 24, 1)
+    parts = [points[max(k - reach, 0) : k + reach + 1] for k in range(len(points))]
+    return np.array([(points[k, 0], part[:, 1].mean()) for k, part in enumerate(parts)]).reshape(-1, 2)
+
+
+def thin(points: NDArray[np.float64], most: int) -> NDArray[np.float64]:
+    """Average neighbouring points [n, 2] until at most `most` are left."""
+    if len(points) <= most:
+        return points
+    return np.array([part.mean(axis=0) for part in np.array_split(points, most)])
+
+
+def nice(low: float, high: float, *, about: int = 4) -> list[float]:
+    """Return round numbers between two others, `about` of them: multiples of 1, 2 or 5 times a power of ten.
+
+    >>> nice(0, 97)
+    [0.0, 20.0, 40.0, 60.0, 80.0]
+    """
+    if not high > low:
+        return [low]
+    raw = (high - low) / about
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = min((power * factor for factor in (1, 2, 5, 10)), key=lambda value: abs(value - raw))
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [round(k * step, 12) for k in range(first, last + 1)]
+
+
+def log_ticks(low: float, high: float) -> list[float]:
+    """Return the powers of ten between two numbers, or where there are fewer than two, 1, 2 and 5 times them."""
+    powers = [10.0**k for k in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)]
+    inside = [value for value in powers if low <= value <= high]
+    return inside if len(inside) > 1 else [v * f for v in powers for f in (1, 2, 5) if low <= v * f <= high]
+
+
+def thousands(value: float) -> str:
+    """Write a count briefly: 950, 4k, 1.5M."""
+    for size, letter in ((1e6, "M"), (1e3, "k")):
+        if abs(value) >= size:
+            return f"{value / size:g}{letter}"
+    return f"{value:g}"

@@ -1,0 +1,191 @@
+"""Charts of results: scores of the arms, differences with their intervals, distances beside their floors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from markupsafe import Markup
+from matplotlib.axes import Axes
+
+from coigan_aug.report.figure import ACCENT, INK, MUTED, PAPER, chart, evenly, inline, plain, rows, ticks, under, write
+from coigan_aug.report.plots import nice
+from coigan_aug.report.scores import Arm, Difference, Estimate, signed, value_of
+
+NUMBERS = 124
+
+
+def verdict_bar(found: Difference) -> Markup:
+    """Draw one interval against nothing: the width of what is not known."""
+    axes = chart(64, left=14, right=14, top=8, bottom=30)
+    axes.set_ylim(0.7, -0.7)
+    axes.set_yticks([])
+    _interval(axes, 0, found.estimate, ACCENT, size=9)
+    _differences(axes, [found.estimate])
+    under(axes, f"{found.arm} minus {found.against}, points of mean IoU")
+    return inline(axes, "verdict-bar", f"{found.arm} minus {found.against}: {signed(found.estimate)}")
+
+
+def mean_scores(arms: Sequence[Arm]) -> Markup:
+    """Dots: mean IoU of each arm with its interval, and the single seeds."""
+    axes = chart(52 + 34 * len(arms), left=118, right=58)
+    rows(axes, [_brief(arm) for arm in arms])
+    for k, arm in enumerate(arms):
+        shade = ACCENT if arm.source == "gan" else INK
+        axes.scatter(arm.seeds, [k + 0.26] * len(arm.seeds), s=12, color=MUTED, alpha=0.6, linewidth=0)
+        if arm.mean_iou:
+            _interval(axes, k, arm.mean_iou, shade)
+            axes.annotate(
+                value_of(arm.mean_iou.mean), (1, k), (8, 0), xycoords=("axes fraction", "data"),
+                textcoords="offset points", va="center_baseline", fontsize=11, color=shade,
+            )  # fmt: skip
+    reach = [value for arm in arms for value in (*arm.seeds, *(arm.mean_iou.ends if arm.mean_iou else ()))]
+    _limits(axes, reach)
+    under(axes, "mean IoU on held-out images, % (dots: seeds)")
+    return inline(axes, "scores", "Mean IoU of each arm with its 95 % interval")
+
+
+def forest(differences: Sequence[Difference], key: str, *, reach: Sequence[Estimate]) -> Markup:
+    """Draw the differences of one arm to another: all classes together first, then class by class in its colour.
+
+    Args:
+        reach: all estimates that the same scale is to show.
+    """
+    axes = chart(48 + 28 * len(differences), right=NUMBERS)
+    rows(axes, [found.label or "all classes" for found in differences], bold_first=not differences[0].label)
+    for k, found in enumerate(differences):
+        shade = found.colour or INK
+        _interval(axes, k, found.estimate, shade, size=9 if not found.label else 7)
+        axes.annotate(
+            signed(found.estimate), (1, k), (8, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
+            va="center_baseline", fontsize=10.5, color=INK if not found.label else MUTED,
+        )  # fmt: skip
+    _differences(axes, reach, about=2)
+    under(axes, "difference in IoU, points")
+    return inline(
+        axes, key, f"{differences[0].arm} minus {differences[0].against}, class by class, with 95 % intervals"
+    )
+
+
+def class_scores(name: str, shade: str, arms: Sequence[Arm], key: str) -> Markup:
+    """Bars: a class' IoU in each arm, with the single seeds."""
+    axes = chart(40 + 24 * len(arms), left=118, right=48)
+    rows(axes, [_brief(arm) for arm in arms])
+    for k, arm in enumerate(arms):
+        value = arm.iou.get(name)
+        seeds = [score for seed in arm.seeds_by_class if (score := seed.get(name)) is not None]
+        if value is None:
+            write(axes, 0, k, "no test pixels")
+            continue
+        axes.barh(k, value, height=0.62, color=shade, alpha=1.0 if arm.source == "gan" else 0.5, linewidth=0)
+        axes.scatter(seeds, [k] * len(seeds), s=8, color=INK, alpha=0.55, linewidth=0)
+        axes.annotate(
+            value_of(value), (1, k), (8, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
+            va="center_baseline", fontsize=10.5, color=INK if arm.source == "gan" else MUTED,
+        )  # fmt: skip
+    axes.set_xlim(0, 100)
+    ticks(axes, [0, 25, 50, 75, 100], lambda value: f"{value:g}")
+    under(axes, "IoU, % (dots: seeds)")
+    return inline(axes, key, f"IoU of {name} in each arm")
+
+
+def share_sweep(arms: Sequence[Arm]) -> Markup:
+    """Lines: mean IoU over the share of synthetic windows, one a source, the GAN with its interval; real across."""
+    axes = chart(220, left=48, right=84)
+    names: list[tuple[float, str, str]] = []
+    level = next((arm.mean_iou for arm in arms if arm.source == "real" and arm.mean_iou), None)
+    if level:
+        axes.axhline(level.mean, color=INK, linewidth=1, dashes=(3, 3))
+        names.append((level.mean, "real", INK))
+    for k, source in enumerate(dict.fromkeys(arm.source for arm in arms if arm.source != "real")):
+        own = sorted((arm.share, arm.mean_iou) for arm in arms if arm.source == source and arm.mean_iou)
+        shade, found = ACCENT if source == "gan" else MUTED, [estimate for _, estimate in own]
+        shares = [share for share, _ in own]
+        axes.plot(shares, [f.mean for f in found], color=shade, linewidth=2, marker="osD^v"[k % 5], markersize=5)
+        if source == "gan":
+            axes.fill_between(
+                shares, [f.low for f in found], [f.high for f in found], color=shade, alpha=0.15, linewidth=0
+            )
+        names += [(found[-1].mean, source, shade)] if found else []
+    ticks(axes, sorted({arm.share for arm in arms if arm.source != "real"}), lambda value: f"{value:g}")
+    axes.tick_params(axis="y", labelsize=10.5)
+    _name_ends(axes, names)
+    under(axes, "share of synthetic windows in a step")
+    return inline(axes, "sweep", "Mean IoU over the share of synthetic windows")
+
+
+def _name_ends(axes: Axes, names: Sequence[tuple[float, str, str]]) -> None:
+    """Write (height, text, colour) at the right of a chart, 13 px apart at least."""
+    low, high = axes.get_ylim()
+    least, below = 13 / 176 * (high - low), low
+    for height, text, shade in sorted(names):
+        below = max(height, below + least if below > low else height)
+        axes.annotate(
+            plain(text), (1, below), (8, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
+            va="center_baseline", fontsize=11, color=shade, annotation_clip=False,
+        )  # fmt: skip
+
+
+def clean_area(arms: Sequence[Arm]) -> Markup:
+    """Bars: share of the pixels of defect-free test images that each arm calls a defect."""
+    axes = chart(46 + 24 * len(arms), left=118, right=62)
+    rows(axes, [_brief(arm) for arm in arms])
+    most = max((arm.clean or 0.0 for arm in arms), default=0.0) or 1.0
+    for k, arm in enumerate(arms):
+        shade = ACCENT if arm.source == "gan" else MUTED
+        axes.barh(k, arm.clean or 0.0, height=0.6, color=shade, linewidth=0)
+        write(axes, arm.clean or 0.0, k, "–" if arm.clean is None else f"{arm.clean:.3%}", colour=INK)
+    axes.set_xlim(0, most)
+    ticks(axes, nice(0, most, about=3), lambda value: f"{value:.2%}")
+    under(axes, "clean surface called a defect")
+    return inline(axes, "clean", "Share of clean surface that each arm calls a defect")
+
+
+def distances(found: Sequence[tuple[str, str | None, Estimate | None, Estimate | None]], key: str, name: str) -> Markup:
+    """Dots: the distance of the synthetic data to the test data, and as a ring the floor, that of the training data.
+
+    Args:
+        found: (label, colour, synthetic, floor) of each row.
+    """
+    axes = chart(46 + 30 * len(found), left=98, right=14)
+    rows(axes, [label for label, *_ in found])
+    for k, (_, shade, made, floor) in enumerate(found):
+        if floor and made:
+            axes.plot([floor.mean, made.mean], [k, k], color=MUTED, linewidth=1, alpha=0.5)
+        if floor:
+            _interval(axes, k, floor, MUTED, hollow=True)
+        if made:
+            _interval(axes, k, made, shade or INK)
+    _limits(axes, [0.0, *(end for *_, made, floor in found for one in (made, floor) if one for end in one.ends)])
+    under(axes, f"{name} to the held-out real test data")
+    return inline(axes, key, f"{name} of the synthetic data to the test data, beside that of the training data")
+
+
+def _interval(axes: Axes, row: float, found: Estimate, shade: str, *, size: float = 8, hollow: bool = False) -> None:
+    axes.plot(found.ends, [row, row], color=shade, linewidth=2.5, solid_capstyle="round")
+    face = PAPER if hollow else shade
+    axes.plot(
+        [found.mean], [row], "o", markersize=size, markerfacecolor=face, markeredgecolor=shade, markeredgewidth=1.5
+    )
+
+
+def _differences(axes: Axes, reach: Sequence[Estimate], *, about: int = 4) -> None:
+    """Scale to the estimates with nothing in sight, and draw the line at 0."""
+    axes.axvline(0, color=INK, linewidth=1, zorder=0.5)
+    low, high = _limits(axes, [0.0, *(end for found in reach for end in found.ends)])
+    values = nice(low, high, about=about)
+    form = evenly(values)
+    ticks(axes, values, lambda value: f"+{form(value)}" if value > 0 else form(value) if value else "0")
+
+
+def _limits(axes: Axes, values: Sequence[float]) -> tuple[float, float]:
+    low, high = min(values, default=0.0), max(values, default=1.0)
+    room = 0.07 * (high - low) or 0.05
+    axes.set_xlim(low - room, high + room)
+    values = nice(low, high)
+    ticks(axes, values, evenly(values))
+    return low - room, high + room
+
+
+def _brief(arm: Arm) -> str:
+    """Name an arm without the "real" that all but one begin with."""
+    return arm.name.replace("real + ", "+ ", 1) if arm.name.startswith("real + ") else arm.name

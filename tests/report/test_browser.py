@@ -1,0 +1,139 @@
+"""The report in a real browser: opens from disk, asks for nothing, fits a phone, prints light."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coigan_aug.report.contents import compose
+from coigan_aug.report.gather import gather
+from coigan_aug.report.html import SECTIONS, render
+
+playwright = pytest.importorskip("playwright.sync_api")
+CHROMIUM = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt-get install chromium"),
+]
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update",
+    "--disable-sync",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as started:
+        opened = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield opened
+        opened.close()
+
+
+def _write(workspace: Path) -> Path:
+    material = gather(
+        dataset=workspace / "dataset",
+        runs=workspace / "runs",
+        synthetic=workspace / "synthetic",
+        results=workspace / "results",
+    )
+    path = workspace / "report.html"
+    path.write_text(render(compose(material, command="coigan-aug report"), made=datetime(2026, 1, 2)))
+    return path
+
+
+@pytest.fixture(params=["full", "empty"])
+def report(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A report on a workspace in which everything, or nothing, has been done."""
+    if request.param == "full":
+        return _write(request.getfixturevalue("full"))
+    (tmp_path / "nothing").mkdir()
+    return _write(tmp_path / "nothing")
+
+
+class Visit:
+    """A page with what it said and asked for."""
+
+    def __init__(self, browser: Any, path: Path, *, width: int, height: int, scheme: str = "light") -> None:
+        self.context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+        self.page = self.context.new_page()
+        self.said: list[str] = []
+        self.asked: list[str] = []
+        self.page.on("console", lambda message: self.said.append(message.text))
+        self.page.on("pageerror", lambda error: self.said.append(str(error)))
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.address = path.as_uri()
+        self.page.goto(self.address)
+
+
+@pytest.mark.parametrize(("width", "height"), [(360, 740), (1280, 900)])
+def test_it_opens_from_disk_and_fits_the_window(browser: Any, report: Path, width: int, height: int) -> None:
+    visit = Visit(browser, report, width=width, height=height)
+    assert [url for url in visit.asked if not url.startswith("data:")] == [visit.address]
+    assert visit.said == []
+    assert visit.page.evaluate("[...document.querySelectorAll('section')].map(s => s.id)") == list(SECTIONS)
+    assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
+    assert visit.page.evaluate("document.body.scrollWidth") <= width
+    broken = "[...document.images].filter(i => !i.complete || i.naturalWidth === 0).length"
+    assert visit.page.evaluate(broken) == 0
+    small = (
+        "[...document.querySelectorAll('p, td, th, li, figcaption')]"
+        ".filter(e => e.offsetParent && parseFloat(getComputedStyle(e).fontSize) < 12).length"
+    )
+    assert visit.page.evaluate(small) == 0
+    visit.context.close()
+
+
+def _brightness(page: Any) -> float:
+    red, green, blue = page.evaluate(
+        "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).slice(0, 3).map(Number)"
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_it_is_dark_in_the_dark_and_prints_light_all_the_same(browser: Any, report: Path) -> None:
+    visit = Visit(browser, report, width=1280, height=900, scheme="dark")
+    assert _brightness(visit.page) < 60
+    ink = "getComputedStyle(document.querySelector('h1')).color"
+    assert visit.page.evaluate(ink) == "rgb(236, 235, 231)"
+    visit.page.emulate_media(media="print")
+    assert _brightness(visit.page) > 240
+    assert visit.page.evaluate(ink) == "rgb(21, 23, 28)"
+    pdf = visit.page.pdf(format="A4")
+    assert pdf.startswith(b"%PDF")
+    assert pdf.count(b"/Type /Page\n") + pdf.count(b"/Type /Page ") >= 1
+    assert visit.said == []
+    visit.context.close()
+
+
+def test_every_text_has_contrast_enough_in_light_and_dark(browser: Any, full: Path) -> None:
+    """WCAG 2.1, 1.4.3: 4.5 to 1 for the page's own inks on its own grounds."""
+    path = _write(full)
+    for scheme in ("light", "dark"):
+        visit = Visit(browser, path, width=1280, height=900, scheme=scheme)
+        shades = visit.page.evaluate(
+            "(() => { const s = getComputedStyle(document.documentElement);"
+            " return Object.fromEntries(['paper','panel','ink','muted','accent','gain','loss','none']"
+            ".map(n => [n, s.getPropertyValue('--' + n).trim()])) })()"
+        )
+        for ground in ("paper", "panel"):
+            for ink in ("ink", "muted", "accent", "gain", "loss", "none"):
+                assert _contrast(shades[ink], shades[ground]) >= 4.5, (scheme, ink, ground)
+        visit.context.close()
+
+
+def _contrast(first: str, second: str) -> float:
+    light, dark = sorted((_luminance(first), _luminance(second)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def _luminance(shade: str) -> float:
+    channels = [int(shade[k : k + 2], 16) / 255 for k in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

@@ -1,0 +1,319 @@
+"""The page: every section with and without data, nothing foreign in it, names escaped, no larger than its bound."""
+
+from __future__ import annotations
+
+import html.parser
+import itertools
+import json
+import re
+import shutil
+import sys
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from coigan_aug.annotations.records import DefectClass
+from coigan_aug.cli.main import app, run
+from coigan_aug.errors import ResourceError
+from coigan_aug.files import read_json, write_json
+from coigan_aug.imaging import read_rgb, write_image
+from coigan_aug.report.contents import Contents, compose
+from coigan_aug.report.gather import gather
+from coigan_aug.report.html import MISSING, SECTIONS, Level, data_uri, empty_sections, render
+from coigan_aug.settings import Settings
+from coigan_aug.store.dataset import Dataset
+from coigan_aug.store.writer import write_dataset
+
+from .conftest import IMPORTED, copy_with_classes, noise, write_results, write_run, write_synthetic
+
+MADE = datetime(2026, 1, 2, 3, 4)
+EVIL = "<img src=x onerror=alert(1)>"
+ADDRESS = re.compile(r"""https?://|(?:src|href|action)\s*=\s*["']?\s*(?!#|data:)[^"'\s>]|url\((?!#)|@import""")
+
+
+class Outline(html.parser.HTMLParser):
+    """What a page is made of: its elements with their attributes, and its headings in order."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        """Return the attributes of every element of a kind."""
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def _contents(workspace: Path) -> Contents:
+    material = gather(
+        dataset=workspace / "dataset",
+        runs=workspace / "runs",
+        synthetic=workspace / "synthetic",
+        results=workspace / "results",
+    )
+    return compose(material, command="coigan-aug report")
+
+
+def _page(workspace: Path) -> str:
+    return render(_contents(workspace), made=MADE)
+
+
+def test_a_full_workspace_fills_every_section(full: Path) -> None:
+    contents = _contents(full)
+    assert empty_sections(contents) == []
+    assert contents.notes == {}
+    page = render(contents, made=MADE)
+    sections = [attributes["id"] for attributes in Outline(page).all("section")]
+    assert sections == list(SECTIONS)
+    for text in ("No benefit shown", "does not screen", "02 January 2026", "strips"):
+        assert text in page
+    for command in (
+        "import strips.csv",
+        "train --recipe tiny",
+        "synthesize --per-class 3",
+        "evaluate benefit",
+        "report",
+    ):
+        assert f"coigan-aug {command}" in page
+
+
+def test_an_empty_workspace_says_for_each_section_which_command_fills_it(tmp_path: Path) -> None:
+    contents = _contents(tmp_path)
+    page = render(contents, made=MADE)
+    assert empty_sections(contents) == list(MISSING)
+    assert [attributes["id"] for attributes in Outline(page).all("section")] == list(SECTIONS)
+    for sentence, command in MISSING.values():
+        assert sentence.replace("'", "&#39;") in page
+        assert command in page
+
+
+@pytest.mark.parametrize(
+    ("gone", "empty"),
+    [
+        ("results", {"verdict", "nearest", "quality", "benefit", "where"}),
+        ("results/002-benefit", {"verdict", "benefit", "where"}),
+        ("runs", {"run", "training", "samples"}),
+        ("synthetic", {"beside"}),
+        ("dataset", {"data", "beside"}),
+    ],
+)
+def test_each_part_may_be_missing_alone(full: Path, gone: str, empty: set[str]) -> None:
+    shutil.rmtree(full / gone)
+    contents = _contents(full)
+    assert set(empty_sections(contents)) == empty
+    assert len(Outline(render(contents, made=MADE)).all("section")) == len(SECTIONS)
+
+
+def test_the_page_refers_to_nothing_outside_itself_and_runs_nothing(full: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for page in (_page(full), _page(tmp_path / "empty")):
+        assert not ADDRESS.findall(page)
+        found = Outline(page)
+        assert not {"script", "iframe", "object", "embed", "form"} & {tag for tag, _ in found.elements}
+        policy = next(item["content"] for item in found.all("meta") if item.get("http-equiv"))
+        assert policy == "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+
+
+def test_the_page_can_be_read_by_a_machine_that_reads_aloud(full: Path) -> None:
+    found = Outline(_page(full))
+    assert found.all("html") == [{"lang": "en"}]
+    assert all(item.get("alt") for item in found.all("img"))
+    assert len(found.all("img")) > 50
+    assert all(item.get("aria-label") and item.get("role") == "img" for item in found.all("svg"))
+    assert all(item.get("scope") in ("row", "col") for item in found.all("th"))
+    levels = [int(tag[1]) for tag, _ in found.elements if re.fullmatch(r"h\d", tag)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(b - a <= 1 for a, b in itertools.pairwise(levels)), levels
+    ids = [item["id"] for _, item in found.elements if "id" in item]
+    assert len(ids) == len(set(ids))
+
+
+def _evil(folder: Path, toy: Dataset, small: Settings) -> Path:
+    """A workspace in which every name that a person or a file chooses is markup."""
+    workspace = folder / "coigan"
+    classes = (DefectClass(name=EVIL, colour=(230, 75, 60)), DefectClass(name="$x_{", colour=(60, 150, 230)))
+    dataset = copy_with_classes(toy, workspace / "dataset", classes, command=f"coigan-aug import '{EVIL}'")
+    records = list(dataset)
+    first = records[0]
+    write_image(dataset.image_root / f"{EVIL}.png", read_rgb(dataset.image_root / first.file))
+    renamed = [type(first)(file=f"{EVIL}.png", height=72, width=96, annotations=first.annotations, split="train")]
+    provenance = dict(dataset.manifest["provenance"]) | {"source": f"/data/{EVIL}"}
+    dataset = write_dataset(
+        workspace / "dataset", [*renamed, *records[1:]], classes=classes, image_root=dataset.image_root,
+        provenance=provenance,
+    )  # fmt: skip
+    problem = {"file": EVIL, "row": None, "what": EVIL, "done": EVIL}
+    write_json(workspace / "dataset" / "import.json", IMPORTED | {"problems": [problem]})
+    write_run(workspace / "runs", dataset, small, command=EVIL)
+    write_synthetic(workspace, dataset)
+    write_results(workspace / "results", [EVIL, "$x_{"])
+    for path in (workspace / "results").glob("*/result.json"):
+        value = read_json(path)
+        value |= {
+            "verdict": EVIL,
+            "warnings": [EVIL],
+            "settings": {EVIL: EVIL},
+            "pictures": [[EVIL, value["pictures"][0][1]]],
+        }
+        write_json(path, value)
+    return workspace
+
+
+def test_names_that_are_markup_appear_as_text(tmp_path: Path, toy: Dataset, small: Settings) -> None:
+    page = _page(_evil(tmp_path, toy, small))
+    assert EVIL not in page
+    assert "&lt;img src=x onerror=alert(1)&gt;" in page
+    found = Outline(page)
+    assert not [item for _, item in found.elements if any(name.startswith("on") for name in item)]
+    assert all(str(item["src"]).startswith("data:image/webp;base64,") for item in found.all("img"))
+    assert any(EVIL in str(item["alt"]) for item in found.all("img"))
+    assert not ADDRESS.findall(page.replace("&lt;img src=x", "").replace("<img src=x", ""))
+
+
+def test_pictures_give_way_until_the_page_keeps_its_bound(full: Path) -> None:
+    for folder in (full / "results").iterdir():
+        for path in folder.glob("*.png"):
+            write_image(path, noise(2600, 2600))
+    contents = _contents(full)
+    whole = len(render(contents, made=MADE).encode())
+    assert 1_000_000 < whole <= 10_000_000
+    smaller = render(contents, made=MADE, most_bytes=whole - 1)
+    assert len(smaller.encode()) < whole
+    assert smaller.count("<img") == render(contents, made=MADE).count("<img")
+    with pytest.raises(ResourceError, match="larger than 1,000 bytes"):
+        render(contents, made=MADE, most_bytes=1000)
+
+
+@pytest.mark.slow
+def test_the_worst_there_can_be_keeps_the_bound(tmp_path: Path, small: Settings) -> None:
+    """Forty classes on images of noise, and as many pictures of noise beside the results as are shown."""
+    workspace = tmp_path / "coigan"
+    classes = tuple(DefectClass(name=f"class {k}", colour=(k, 2 * k, 3 * k)) for k in range(40))
+    dataset = _noisy(tmp_path, workspace / "dataset", classes)
+    write_run(workspace / "runs", dataset, small)
+    write_synthetic(workspace, dataset)
+    write_results(workspace / "results", dataset.names)
+    for folder in (workspace / "results").iterdir():
+        for k in range(20):
+            write_image(folder / f"{k}.jpg", noise(1500, 1500, seed=k))
+        value = read_json(folder / "result.json")
+        write_json(folder / "result.json", value | {"pictures": [[f"nearest {k}", f"{k}.jpg"] for k in range(20)]})
+    contents = _contents(workspace)
+    page = render(contents, made=MADE)
+    assert len(page.encode()) <= 10_000_000
+    assert len(contents.beside) == 20
+    assert "The 20 classes with most objects of 40 are shown." in page
+    assert f"12 more pictures are in {workspace}/results/002-benefit." in page
+
+
+def _noisy(folder: Path, out: Path, classes: tuple[DefectClass, ...]) -> Dataset:
+    from coigan_aug.annotations import rle
+    from coigan_aug.annotations.records import Annotation, ImageRecord
+
+    mask = np.zeros((200, 200), np.uint8)
+    mask[20:150, 20:150] = 1
+    records = []
+    for k in range(8):
+        write_image(folder / "images" / f"{k}.png", noise(200, 200, seed=k))
+        own = tuple(Annotation(label=item.name, rle=rle.encode(mask)) for item in classes)
+        records.append(
+            ImageRecord(file=f"{k}.png", height=200, width=200, annotations=own, group=str(k), split="train")
+        )
+    return write_dataset(out, records, classes=classes, image_root=folder / "images", provenance={"format": "coco"})
+
+
+def test_a_picture_is_stored_no_larger_than_its_level_allows() -> None:
+    import base64
+
+    import cv2
+
+    for level, wanted in ((Level(1.0, 84), (700, 1400)), (Level(0.5, 60), (350, 700))):
+        data = base64.b64decode(data_uri(noise(1000, 2000), level).removeprefix("data:image/webp;base64,"))
+        assert cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR).shape[:2] == wanted
+
+
+@pytest.mark.parametrize(
+    ("gain", "heading"), [(0.2, "Benefit measured"), (0.0, "No benefit shown"), (-0.2, "Harm measured")]
+)
+def test_the_verdict_goes_by_where_the_interval_lies(full: Path, gain: float, heading: str) -> None:
+    from .conftest import benefit_numbers
+
+    path = full / "results" / "002-benefit" / "result.json"
+    write_json(path, read_json(path) | {"numbers": benefit_numbers(["spot", "line"], gain=gain)})
+    page = _page(full)
+    assert [text for text in ("Benefit measured", "No benefit shown", "Harm measured") if text in page] == [heading]
+
+
+def test_what_was_made_from_another_state_of_the_data_is_said(full: Path) -> None:
+    path = full / "dataset" / "dataset.json"
+    write_json(path, read_json(path) | {"sha256": "0" * 64})
+    path = full / "results" / "002-benefit" / "result.json"
+    write_json(path, read_json(path) | {"measured_on": {"data": {"sha256": "f" * 64}}})
+    contents = _contents(full)
+    assert set(contents.notes) == {"run", "beside", "benefit"}
+    assert render(contents, made=MADE).count("another state of the data set") == 3
+
+
+def test_images_that_were_moved_leave_a_sentence_and_the_rest_of_the_report(full: Path) -> None:
+    shutil.rmtree(full.parent / "images")
+    (full / "results" / "001-quality" / "nearest.png").unlink()
+    contents = _contents(full)
+    page = render(contents, made=MADE)
+    assert "Some pictures can&#39;t be shown" in page
+    assert "The picture “Nearest training objects” can&#39;t be shown" in page
+    assert len(contents.beside) == 2
+    assert all(not own.real and own.synthetic for own in contents.beside)
+    assert empty_sections(contents) == ["nearest"]
+
+
+def test_a_picture_outside_the_result_is_not_read(full: Path) -> None:
+    write_image(full / "secret.png", noise(8, 8))
+    path = full / "results" / "002-benefit" / "result.json"
+    write_json(path, read_json(path) | {"pictures": [["cam", "../../secret.png"]]})
+    contents = _contents(full)
+    assert contents.where == ()
+    assert "leaves the image folder" in contents.notes["benefit"][0]
+
+
+# The command
+
+
+def _call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[int, str, str]:
+    monkeypatch.setattr(sys, "argv", ["coigan-aug", *arguments])
+    code = run(app)
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def test_the_command_writes_the_report_and_says_what_is_missing(
+    full: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.rmtree(full / "results")
+    monkeypatch.chdir(full.parent)
+    code, out, err = _call(capsys, monkeypatch, "report")
+    assert (code, out) == (0, "")
+    assert "report -> coigan/report.html" in err
+    assert "Verdict, Benefit, Where it looks   coigan-aug evaluate benefit" in err
+    assert (full / "report.html").read_text().endswith("</html>")
+    code, out, err = _call(capsys, monkeypatch, "report", "--json", "--quiet", "--out", "other/r.html")
+    assert (code, err) == (0, "")
+    told = json.loads(out)
+    assert told["report"] == "other/r.html"
+    assert told["bytes"] == (full.parent / "other" / "r.html").stat().st_size
+    assert told["empty"]["quality"] == "coigan-aug evaluate quality"
+
+
+def test_a_workspace_that_is_not_there_is_a_mistake(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, _, err = _call(capsys, monkeypatch, "report", "--workspace", "nowhere")
+    assert code == 3
+    assert "nowhere is no folder" in err
+    assert "coigan-aug import" in err
