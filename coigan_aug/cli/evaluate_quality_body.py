@@ -127,7 +127,7 @@ def show(result: Result) -> None:
     for text in result.warnings:
         say(f"! {text}")
     say(result.verdict)
-    say(f"{result.folder / RESULT}   " + "  ".join(str(result.folder / name) for _, name in result.pictures))
+    say("   ".join(str(result.folder / name) for name in (RESULT, *(name for _, name in result.pictures))))
     say("Next: coigan-aug evaluate benefit")
 
 
