@@ -8,7 +8,7 @@ from typing import Any
 
 from coigan_aug.errors import ConfigError
 
-SEGMENTERS = ("unet", "lraspp", "deeplabv3", "fcn_resnet50")
+SEGMENTERS = ("lite0_unet", "unet", "lraspp", "deeplabv3", "fcn_resnet50")
 FEATURE_SPACES = ("efficientnet_lite0", "inception")
 
 
@@ -271,10 +271,10 @@ class EvaluateSettings:
     """the first seed; the others follow it"""
     seeds: int = 5
     """trainings of the segmenter for each arm of the benefit test"""
-    segmenter: str = "unet"
-    """unet, lraspp, deeplabv3, fcn_resnet50 (torchvision's), or smp:NAME (a model of segmentation-models-pytorch)"""
+    segmenter: str = "lite0_unet"
+    """lite0_unet (pretrained, no download), unet (small, from nothing), lraspp, deeplabv3, fcn_resnet50, smp:NAME"""
     width: int = 16
-    """channels of the unet's first stage"""
+    """channels of the first stage of unet and lite0_unet"""
     depth: int = 3
     """downsamplings of the unet"""
     binary: bool = False
@@ -283,7 +283,7 @@ class EvaluateSettings:
     """optimiser steps of one training, the same for every arm"""
     batch: int = 16
     """windows in a step"""
-    learning_rate: float = 5e-3
+    learning_rate: float = 4e-3
     """Adam's largest step; it warms up and falls to nothing"""
     photometric: float = 0.2
     """brightness, contrast and gamma vary by up to this share"""

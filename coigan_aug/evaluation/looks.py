@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from safetensors.torch import load_file
-from torch import nn
+from torch import Tensor, nn
 
 from coigan_aug.annotations.rle import Box
 from coigan_aug.evaluation.arms import Arm, Bench, network_file
@@ -35,10 +35,21 @@ def where_it_looks(
     classes, labels = bench.real.dataset.classes, range(bench.real.classes)
     real = [_examples(bench.test, label, device) for label in labels]
     synthetic = [_examples(bench.synthetic[about], label, device) for label in labels]
-    sheet = cam_sheet(network, cam_layer(network), real, synthetic, classes=classes)
+    sheet = cam_sheet(_Classes(network), f"network.{cam_layer(network)}", real, synthetic, classes=classes)
     write_image(bench.folder / PICTURE, sheet)
     title = f"Where the segmenter trained on {arm.name} looks: {EACH} held-out real and {EACH} synthetic examples of each class"
     return ((title, PICTURE),)
+
+
+class _Classes(nn.Module):
+    """A segmenter's logits without those of the background."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.as_tensor(self.network(x)[:, 1:])
 
 
 def _load(bench: Bench, arm: Arm, seed: int) -> nn.Module:

@@ -12,6 +12,7 @@ from torchvision.models import segmentation
 
 from coigan_aug.errors import ConfigError, EnvironmentProblem
 from coigan_aug.models.layers import at_least_float32, pad_to_multiple
+from coigan_aug.segmenter.lite0_unet import Lite0UNet
 from coigan_aug.segmenter.unet import SegmentationUNet
 from coigan_aug.settings import EvaluateSettings
 
@@ -20,31 +21,45 @@ _TORCHVISION: dict[str, Callable[..., nn.Module]] = {
     "deeplabv3": segmentation.deeplabv3_mobilenet_v3_large,
     "fcn_resnet50": segmentation.fcn_resnet50,
 }
+_PRIOR = 3.0  # the first logit of background: defects are rare, and learning that first would cost hundreds of steps
 _MULTIPLE = 32  # of the sides that segmentation-models-pytorch takes
 
 
 def build_segmenter(settings: EvaluateSettings, classes: int, *, seed: int) -> nn.Module:
-    """Build a segmenter with random weights that `seed` decides.
+    """Build a segmenter; what of its weights is not pretrained is random, and `seed` decides it.
 
-    Shape of what it maps: [B, 3, H, W] in 0..1 -> [B, classes, H, W] logits.
+    Shape of what it maps: [B, 3, H, W] in 0..1 -> [B, 1 + classes, H, W] logits, background first.
 
     Raises:
         EnvironmentProblem: the package of an `smp:` model is not installed. ConfigError: it has no such model.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        if settings.segmenter == "unet":
-            return SegmentationUNet(classes=classes, width=settings.width, depth=settings.depth)
-        if settings.segmenter.startswith("smp:"):
-            return _smp(settings.segmenter.removeprefix("smp:"), classes)
-        network = _TORCHVISION[settings.segmenter](weights=None, weights_backbone=None, num_classes=classes)
-        return _Torchvision(network)
+        return _build(settings, classes)
+
+
+def _build(settings: EvaluateSettings, classes: int) -> nn.Module:
+    if settings.segmenter in ("unet", "lite0_unet"):
+        small = settings.segmenter == "unet"
+        network: SegmentationUNet | Lite0UNet = (
+            SegmentationUNet(classes=classes, width=settings.width, depth=settings.depth)
+            if small
+            else Lite0UNet(classes=classes, width=settings.width)
+        )
+        with torch.no_grad():
+            network.head.bias[0] = _PRIOR  # type: ignore[index]
+        return network
+    if settings.segmenter.startswith("smp:"):
+        return _smp(settings.segmenter.removeprefix("smp:"), classes)
+    return _Torchvision(_TORCHVISION[settings.segmenter](weights=None, weights_backbone=None, num_classes=1 + classes))
 
 
 def cam_layer(network: nn.Module) -> str:
     """Return the name of the layer whose activations show where a segmenter looks: its coarsest features."""
     if isinstance(network, SegmentationUNet):
         return f"downs.{len(network.downs) - 1}"
+    if isinstance(network, Lite0UNet):
+        return "top"
     inner = network.network
     if isinstance(network, _Padded) or not isinstance(inner, nn.Module):
         return "network.decoder"
@@ -88,6 +103,6 @@ def _smp(name: str, classes: int) -> nn.Module:
             remedy='pip install "coigan-aug[smp]"',
         ) from error
     try:
-        return _Padded(smp.create_model(name, encoder_name="resnet18", encoder_weights=None, classes=classes))
+        return _Padded(smp.create_model(name, encoder_name="resnet18", encoder_weights=None, classes=1 + classes))
     except (KeyError, ValueError) as error:
         raise ConfigError(f"segmentation-models-pytorch has no model {name!r}: {error}") from error

@@ -71,16 +71,18 @@ def schedule(step: int, steps: int) -> float:
 
 
 def segmentation_loss(logits: Tensor, masks: Tensor) -> Tensor:
-    """Return binary cross-entropy plus soft Dice over the windows and classes that hold a mask.
+    """Return cross-entropy plus soft Dice over the windows and classes that hold a mask.
 
-    Dice is taken for each window and class by itself (Milletari et al. 2016, "V-Net", with plain sums below the line):
-    pooled over a batch, a defect of a few pixels vanishes beside large ones and is not learnt for a long time.
+    Where masks of several classes overlap the first of them counts. Dice is taken for each window and class by itself
+    (Milletari et al. 2016, "V-Net", with plain sums below the line): pooled over a batch, a defect of a few pixels
+    vanishes beside large ones and is not learnt for a long time.
 
-    Shape: logits and masks [B, K, H, W] -> scalar.
+    Shape: logits [B, 1 + K, H, W], background first, and masks [B, K, H, W] -> scalar.
     """
-    shares = torch.sigmoid(logits)
+    labels = torch.where(masks.amax(dim=1) > 0, masks.argmax(dim=1) + 1, 0)
+    shares = logits.softmax(dim=1)[:, 1:]
     both = (shares * masks).sum(dim=(2, 3))
     sums = shares.sum(dim=(2, 3)) + masks.sum(dim=(2, 3))
     present = masks.amax(dim=(2, 3)) > 0
     missed = torch.where(present, 1 - 2 * both / sums.clamp_min(1e-6), torch.zeros_like(both))
-    return F.binary_cross_entropy_with_logits(logits, masks) + missed.sum() / present.sum().clamp_min(1)
+    return F.cross_entropy(logits, labels) + missed.sum() / present.sum().clamp_min(1)

@@ -21,11 +21,12 @@ Scores = NDArray[np.float64]
 def predict(network: nn.Module, image: Pixels, *, device: torch.device) -> Mask:
     """Predict the masks of a whole image [h, w(, 3)] at the working scale: uint8 [K, h, w] of 0 and 1.
 
-    The network, in eval mode, sees the image in one piece; a pixel belongs to a class from a probability of 0.5.
+    The network, in eval mode, sees the image in one piece; a pixel belongs to its likeliest class, or to none.
     """
     pixels = torch.from_numpy(np.ascontiguousarray(to_rgb(image).transpose(2, 0, 1)))
-    logits = network(pixels[None].to(device).float() / 255)[0]
-    return np.asarray((logits >= 0).to(torch.uint8).cpu().numpy())
+    logits = network(pixels[None].to(device).float() / 255)[0]  # [1 + K, h, w]
+    classes = torch.arange(1, len(logits), device=logits.device)
+    return np.asarray((logits.argmax(dim=0) == classes[:, None, None]).to(torch.uint8).cpu().numpy())
 
 
 def class_counts(

@@ -10,11 +10,9 @@ from torch import Tensor, nn
 
 from coigan_aug.models.layers import at_least_float32, pad_to_multiple
 
-_PRIOR = -3.0  # the first logits: a defect is rare, and learning that first would cost hundreds of steps
-
 
 class SegmentationUNet(nn.Module):
-    """Predict one logit for each class and pixel.
+    """Predict logits for each pixel: background, then the classes.
 
     `width` channels at full size, twice and then three times that below. Batch normalisation: its running statistics
     make a prediction the same for a window and for the whole image that holds it, up to the borders, which the
@@ -22,7 +20,7 @@ class SegmentationUNet(nn.Module):
 
     Source: Ronneberger et al. 2015, "U-Net"; residual stages as in He et al. 2016.
 
-    Shape: [B, 3, H, W] in 0..1 -> [B, classes, H, W] logits, float32 even under autocast. Any H and W.
+    Shape: [B, 3, H, W] in 0..1 -> [B, 1 + classes, H, W] logits, float32 even under autocast. Any H and W.
     """
 
     def __init__(self, *, classes: int, width: int, depth: int) -> None:
@@ -32,8 +30,7 @@ class SegmentationUNet(nn.Module):
         self.stem = _Stage(3, width)
         self.downs = nn.ModuleList(_Stage(a, b, stride=2) for a, b in pairwise(widths))
         self.ups = nn.ModuleList(_Stage(a + b, a) for a, b in zip(widths[-2::-1], widths[:0:-1], strict=True))
-        self.head = nn.Conv2d(width, classes, 1)
-        nn.init.constant_(self.head.bias, _PRIOR)  # type: ignore[arg-type]
+        self.head = nn.Conv2d(width, 1 + classes, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[-2:]

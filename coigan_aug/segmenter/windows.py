@@ -15,15 +15,15 @@ from coigan_aug.imaging import Pixels
 from coigan_aug.prepare.examples import Examples, defect_region
 
 Rng = np.random.Generator
-DEFECTIVE = 0.8  # of the real windows; the others lie anywhere, most of them on clean surface
+DEFECTIVE = 0.5  # of the real windows; the others lie anywhere, most of them on clean surface
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mixture:
     """Real training images, and what an arm adds to them.
 
-    `share` of the windows of a step are cut round the objects of `extra`; of the others four in five are cut round
-    real objects, each class as often as any other, the rest lies anywhere on the real images. With `tiles` nothing is balanced:
+    `share` of the windows of a step are cut round the objects of `extra`; of the others half are cut round real
+    objects, each class as often as any other, half lie anywhere on the real images. With `tiles` nothing is balanced:
     a window is any window of `real` or `extra`.
     """
 

@@ -14,7 +14,10 @@ from coigan_aug.files import read_json, write_json
 from coigan_aug.store.dataset import Dataset
 from tests.conftest import SMALL
 
-LITTLE = ("evaluate.steps=2", "evaluate.per_class=3", "evaluate.width=8", "evaluate.depth=2", "evaluate.batch=4")
+LITTLE = (
+    "evaluate.segmenter=unet", "evaluate.steps=2", "evaluate.per_class=3", "evaluate.width=8", "evaluate.depth=2",
+    "evaluate.batch=4",
+)  # fmt: skip
 
 
 def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[int, str, str]:

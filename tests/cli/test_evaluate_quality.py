@@ -114,7 +114,14 @@ def test_a_segmenter_that_knows_real_images_says_how_far_it_agrees_with_the_mask
 ) -> None:
     synthesize(workspace)
     small = [
-        f"--set={item}" for item in ("data.window=32", "evaluate.width=8", "evaluate.steps=60", "evaluate.batch=8")
+        f"--set={item}"
+        for item in (
+            "data.window=32",
+            "evaluate.segmenter=unet",
+            "evaluate.width=8",
+            "evaluate.steps=60",
+            "evaluate.batch=8",
+        )
     ]
     code, out, err = call(capsys, monkeypatch, "--segmenter", "--json", *small)
     assert code == 0, err

@@ -29,7 +29,14 @@ from coigan_aug.store.writer import write_dataset
 from tests.conftest import CLASSES, make_image
 
 CPU = torch.device("cpu")
-QUICK = ("data.window=32", "data.scale=1.0", "evaluate.width=8", "evaluate.depth=2", "evaluate.batch=8")
+QUICK = (
+    "data.window=32",
+    "data.scale=1.0",
+    "evaluate.segmenter=unet",
+    "evaluate.width=8",
+    "evaluate.depth=2",
+    "evaluate.batch=8",
+)
 
 
 def settings_of(*more: str) -> Settings:

