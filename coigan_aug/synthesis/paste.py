@@ -14,13 +14,14 @@ from coigan_aug.annotations.rle import Box, Mask, box, decode, decode_box, union
 from coigan_aug.imaging import Pixels, cut_mirrored, read_image, to_rgb
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.settings import Settings
+from coigan_aug.synthesis.harmonic import continue_into
 from coigan_aug.synthesis.margin import add_change, alpha_of, margin_of
 from coigan_aug.synthesis.plan import Job, PlannedDefect
-from coigan_aug.synthesis.regions import inside
+from coigan_aug.synthesis.regions import cut_masks, inside
 
 RING = 4  # px beyond the margin: what brightness is matched on
 GAIN = (0.5, 2.0)
-ERODED = 3  # px that cv2.seamlessClone takes off the mask before it solves
+CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)
 Floats = NDArray[np.float32]
 Marks = NDArray[np.bool_]
 
@@ -29,14 +30,15 @@ Marks = NDArray[np.bool_]
 class Cut:
     """Where a defect goes, and the training object's surroundings brought there: both uint8 RGB [h, w, 3].
 
-    `mask` is the planned one [h, w]; `ring` marks the pixels round it that are plain surface in both pictures.
+    `mask` is the planned one [h, w]; `surface` marks the pixels that show plain surface in both pictures: inside both
+    images, and part of no defect.
     """
 
     region: Box
     target: Pixels
     source: Pixels
     mask: Mask
-    ring: Marks
+    surface: Marks
 
 
 def paste(prepared: Prepared, job: Job, image: Pixels, settings: Settings) -> Pixels:
@@ -47,24 +49,26 @@ def paste(prepared: Prepared, job: Job, image: Pixels, settings: Settings) -> Pi
 def poisson(prepared: Prepared, job: Job, image: Pixels, settings: Settings) -> Pixels:
     """Clone each defect's training object into the image [H, W(, 3)] by its gradients.
 
-    Source: Pérez et al. 2003, "Poisson Image Editing" (OpenCV's seamlessClone, importing gradients).
+    Source: Pérez et al. 2003, "Poisson Image Editing", section 2, importing gradients.
     """
-    return _put(prepared, job, image, settings, lambda cut: cloned(cut, margin=margin_of(settings)))
+    return _put(prepared, job, image, settings, cloned)
 
 
-def _put(prepared: Prepared, job: Job, image: Pixels, settings: Settings, pixels_of: Callable[[Cut], Floats]) -> Pixels:
-    out = image.copy()
-    others = [defect.rle for defect in job.defects]
+def _put(
+    prepared: Prepared, job: Job, image: Pixels, settings: Settings, pixels_of: Callable[[Cut, int], Floats]
+) -> Pixels:
+    out, margin = image.copy(), margin_of(settings)
+    masks = [defect.rle for defect in job.defects]
     for k, defect in enumerate(job.defects):
-        rest = others[:k] + others[k + 1 :]
+        rest = masks[:k] + masks[k + 1 :]
         taken = decode(union(rest)) if rest else np.zeros(image.shape[:2], np.uint8)
-        cut = cut_object(prepared, defect, out, taken, margin=margin_of(settings))
+        cut = cut_object(prepared, defect, out, taken, margin=margin)
         inner, before, _ = inside(cut.region, *image.shape[:2])
         rows = slice(before[0], before[0] + inner[0].stop - inner[0].start)
         columns = slice(before[1], before[1] + inner[1].stop - inner[1].start)
-        change = (pixels_of(cut) - cut.target) / np.float32(255)
-        alpha = alpha_of(cut.mask[None], settings)
-        out[inner] = add_change(out[inner], change[rows, columns], alpha[rows, columns])
+        change = (pixels_of(cut, margin) - cut.target) / np.float32(255)
+        alpha = alpha_of(cut.mask[None], settings)[rows, columns] * (taken[inner] == 0)  # no margin over a neighbour
+        out[inner] = add_change(out[inner], change[rows, columns], alpha)
     return out
 
 
@@ -75,7 +79,7 @@ def cut_object(prepared: Prepared, defect: PlannedDefect, image: Pixels, taken: 
         taken: the masks of the other defects of the image [H, W]; they do not count as surface.
     """
     left, top, width, height = box(defect.rle)
-    reach = margin + RING + ERODED + 1
+    reach = margin + RING + 1
     region = (left - reach, top - reach, width + 2 * reach, height + 2 * reach)
     item = prepared.objects[defect.shape_of]
     record = prepared.dataset[item.position]
@@ -85,10 +89,9 @@ def cut_object(prepared: Prepared, defect: PlannedDefect, image: Pixels, taken: 
     source = cv2.warpAffine(whole, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
     defects = decode(union([annotation.rle for annotation in record.annotations]))
     plain = cv2.warpAffine(1 - defects, matrix, size, flags=cv2.INTER_NEAREST) != 0
+    free = cut_masks(1 - taken[None], region)[0] != 0
     mask = decode_inside(defect, region, *image.shape[:2])
-    free = cut_mirrored(1 - taken, region) != 0
-    near = (grow(mask, margin + RING) != 0) & (grow(mask, margin) == 0)
-    return Cut(region, to_rgb(cut_mirrored(image, region)), np.asarray(source, np.uint8), mask, near & plain & free)
+    return Cut(region, to_rgb(cut_mirrored(image, region)), np.asarray(source, np.uint8), mask, plain & free)
 
 
 def decode_inside(defect: PlannedDefect, region: Box, height: int, width: int) -> Mask:
@@ -98,29 +101,37 @@ def decode_inside(defect: PlannedDefect, region: Box, height: int, width: int) -
     return np.pad(decode_box(defect.rle, held), ((above, below), (before, after)))
 
 
-def matched(cut: Cut) -> Floats:
+def matched(cut: Cut, margin: int) -> Floats:
     """Return the object's pixels float32 [h, w, 3] with the brightness of their new surroundings.
 
-    Light multiplies, so the pixels are scaled by the ratio of the two rings' medians, within 0.5 and 2; what the ratio
-    leaves is added. Unchanged where hardly any plain surface lies round both.
+    Light multiplies, so the pixels are scaled by the ratio of the medians of the surface just beyond the margin, within
+    0.5 and 2; what the ratio leaves is added. Unchanged where hardly any plain surface lies round both.
     """
     source = cut.source.astype(np.float32)
-    if cut.ring.sum() < RING:
+    ring = (grow(cut.mask, margin + RING) != 0) & (grow(cut.mask, margin) == 0) & cut.surface
+    if ring.sum() < RING:
         return source
-    here, there = np.median(cut.source[cut.ring], axis=0), np.median(cut.target[cut.ring], axis=0)
+    here, there = np.median(cut.source[ring], axis=0), np.median(cut.target[ring], axis=0)
     gain = np.clip((there + 1) / (here + 1), *GAIN)
     return np.asarray((source - here) * gain + there, np.float32)
 
 
-def cloned(cut: Cut, *, margin: int) -> Floats:
+def cloned(cut: Cut, margin: int) -> Floats:
     """Return the target with the object's gradients inside the margin, float32 [h, w, 3].
 
-    OpenCV puts the middle of the mask's box at the point it is given, and takes 3 px off the mask first, which would
-    lose thin cracks: the mask is grown by as much before.
+    The source plus the smoothest correction: target - source on the rim of the margin, continued inwards (Pérez et al.,
+    equation 5). The rim counts only where both pictures show surface: at an image's edge nothing is known beyond it,
+    and beside another defect nothing should be matched. With no such rim at all the brightness is matched instead.
+
+    OpenCV's seamlessClone is not used: it takes 3 px off the mask and solves for the mask's whole box, so wide defects
+    lose most of their contrast and the result does not meet the target at the margin.
     """
-    wide = grow(cut.mask, margin + ERODED) * np.uint8(255)
-    wide[[0, -1]], wide[:, [0, -1]] = 0, 0
-    left, top, width, height = cv2.boundingRect(wide)
-    centre = (left + width // 2, top + height // 2)
-    out = cv2.seamlessClone(cut.source, np.ascontiguousarray(cut.target), wide, centre, cv2.NORMAL_CLONE)
-    return np.asarray(out, np.float32)
+    within = grow(cut.mask, margin)
+    rim = (cv2.dilate(within, CROSS) > within) & cut.surface
+    if not rim.any():
+        return matched(cut, margin)
+    difference = cut.target.astype(np.float64) - cut.source
+    if (difference == difference[..., :1]).all():  # grey: solved once
+        difference = difference[..., :1]
+    channels = [continue_into(difference[..., c], within != 0, rim) for c in range(difference.shape[2])]
+    return np.asarray(np.where(within[..., None] != 0, cut.source + np.stack(channels, axis=2), cut.target), np.float32)

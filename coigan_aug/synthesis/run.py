@@ -116,7 +116,7 @@ def _begin(out: Path, engine: Engine, settings: Settings, jobs: Sequence[Job], r
         "generator": engine.about.get("sha256"),
         "plan": plan_hash(jobs),
         "format": request.format,
-        "seed": settings.synthesize.seed,
+        "settings": _drawn_by(settings),
         "program": __version__,
     }
     same = (out / START).exists() and read_json(out / START) == start
