@@ -253,6 +253,7 @@ def _show(result: Result, path: Path, *, quiet: bool) -> None:
     table.add_row("mean", *(_percent(arm["mean_iou"]["mean"]) for arm in numbers["arms"]))
     bounds = [f"{100 * arm['mean_iou']['low']:.1f}-{100 * arm['mean_iou']['high']:.1f}" for arm in numbers["arms"]]
     table.add_row("95 %", *bounds)
+    table.add_row("mean Dice", *(_percent(arm["mean_dice"]) for arm in numbers["arms"]))
     clean = (100 * (arm["clean_false_positives"] or 0) for arm in numbers["arms"])
     table.add_row("false on clean, %", *(f"{share:.2f}" for share in clean))
     Console(stderr=True).print(table)

@@ -1,18 +1,15 @@
-"""What `coigan-aug report` does once its libraries are loaded: gather, compose, write, say what is missing."""
+"""What `coigan-aug report` does once its libraries are loaded: write, say what is missing."""
 
 from __future__ import annotations
 
 import json
-from datetime import datetime
 from pathlib import Path
 
 from coigan_aug.cli.workspace import Workspace
 from coigan_aug.errors import DataError
-from coigan_aug.files import write_bytes
 from coigan_aug.progress import say
-from coigan_aug.report.contents import compose
-from coigan_aug.report.gather import gather
-from coigan_aug.report.html import MISSING, SECTIONS, empty_sections, render
+from coigan_aug.report.html import MISSING, SECTIONS
+from coigan_aug.report.writing import write_report
 
 
 def report_here(workspace: Workspace, *, out: Path | None, as_json: bool, quiet: bool, command: str) -> None:
@@ -23,18 +20,14 @@ def report_here(workspace: Workspace, *, out: Path | None, as_json: bool, quiet:
     """
     if not workspace.root.is_dir():
         raise DataError(f"{workspace.root} is no folder.", remedy="Make a workspace with: coigan-aug import YOUR.csv")
-    material = gather(
-        dataset=workspace.dataset, runs=workspace.runs, synthetic=workspace.synthetic, results=workspace.results
-    )
-    contents = compose(material, command=command)
-    page = render(contents, made=datetime.now()).encode()
-    path = out or workspace.root / "report.html"
-    write_bytes(path, page)
-    empty = empty_sections(contents)
-    say(f"report -> {path}   ({len(page) / 1e6:.1f} MB, one file, opens in any browser)", quiet=quiet)
-    for command_missing in dict.fromkeys(MISSING[name][1] for name in empty):
-        names = ", ".join(SECTIONS[name] for name in empty if MISSING[name][1] == command_missing)
+    made = write_report(
+        out or workspace.root / "report.html", dataset=workspace.dataset, runs=workspace.runs,
+        synthetic=workspace.synthetic, results=workspace.results, command=command,
+    )  # fmt: skip
+    say(f"report -> {made.path}   ({made.bytes / 1e6:.1f} MB, one file, opens in any browser)", quiet=quiet)
+    for command_missing in dict.fromkeys(MISSING[name][1] for name in made.empty):
+        names = ", ".join(SECTIONS[name] for name in made.empty if MISSING[name][1] == command_missing)
         say(f"  not there yet: {names}   {command_missing}", quiet=quiet)
     if as_json:
-        missing = {name: MISSING[name][1] for name in empty}
-        print(json.dumps({"report": str(path), "bytes": len(page), "empty": missing}, ensure_ascii=False))
+        missing = {name: MISSING[name][1] for name in made.empty}
+        print(json.dumps({"report": str(made.path), "bytes": made.bytes, "empty": missing}, ensure_ascii=False))

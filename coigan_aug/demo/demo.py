@@ -17,6 +17,7 @@ from coigan_aug.formats.source import ReadOptions, parse_classes
 from coigan_aug.prepare.importing import import_dataset
 from coigan_aug.prepare.prepared import Prepared, prepare
 from coigan_aug.progress import progress, say
+from coigan_aug.report.writing import write_report
 from coigan_aug.settings import Settings
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.synthesis.engines import gan_engine
@@ -69,7 +70,12 @@ def run_demo(out: Path, *, train_here: bool, images: int | None, per_class: int,
             report=report,
         )  # fmt: skip
     say(f"synthesize  {made.images} images, {sum(made.defects.values())} defects, drawn with {name}", quiet=quiet)
-    say(f"-> {made.annotations}  {made.preview}  (look at it)", quiet=quiet)
+    own = out / "coigan"
+    report_file = write_report(
+        out / "report.html", dataset=own / "dataset", runs=own / "runs", synthetic=own / "synthetic",
+        results=own / "results", command=command,
+    ).path  # fmt: skip
+    say(f"-> {made.annotations}  {made.preview}  {report_file}  (look at them)", quiet=quiet)
     if not train_here:
         say("Next: coigan-aug demo --train     (the same with a model trained here, about 4 minutes)", quiet=quiet)
     say("      coigan-aug import YOUR.csv   (your own data)", quiet=quiet)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -39,6 +40,27 @@ def _padding_mode(length: int, padding: int) -> str:
 def scaled_leaky_relu(x: Tensor) -> Tensor:
     """Apply a leaky ReLU of slope 0.2 and multiply by sqrt(2), which keeps the variance (StyleGAN2)."""
     return F.leaky_relu(x, 0.2) * math.sqrt(2)
+
+
+class ResidualStage(nn.Module):
+    """Change width or size with one layer, then refine with a residual one.
+
+    Args:
+        layer: makes a layer from (in channels, out channels, stride).
+
+    Shape: [B, in, H, W] -> [B, out, H / stride, W / stride].
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, *, layer: Callable[[int, int, int], nn.Module], stride: int = 1
+    ) -> None:
+        super().__init__()
+        self.change = layer(in_channels, out_channels, stride)
+        self.refine = layer(out_channels, out_channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.change(x)
+        return x + self.refine(x)
 
 
 class EqualConv2d(nn.Module):

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from coigan_aug.models.layers import at_least_float32, pad_to_multiple
 from coigan_aug.pretrained import LITE0_MEAN, LITE0_STD, Wording, efficientnet_lite0
+from coigan_aug.segmenter.unet import conv_norm_relu
 
 _CHANNELS = (16, 24, 40, 112)  # of its stages at strides 2, 4, 8 and 16
 _WORDING = Wording(
@@ -38,10 +39,10 @@ class Lite0UNet(nn.Module):
         self.register_buffer("mean", torch.tensor(LITE0_MEAN).view(3, 1, 1))
         self.register_buffer("std", torch.tensor(LITE0_STD).view(3, 1, 1))
         widths = [width * k for k in (1, 2, 3, 4)]
-        self.stem = nn.Sequential(_layer(3, width), _layer(width, width))
-        self.top = _layer(_CHANNELS[-1], widths[-1])
-        self.ups = nn.ModuleList(_layer(widths[k + 1] + _CHANNELS[k], widths[k]) for k in (2, 1, 0))
-        self.last = nn.Sequential(_layer(2 * width, width), _layer(width, width))
+        self.stem = nn.Sequential(conv_norm_relu(3, width), conv_norm_relu(width, width))
+        self.top = conv_norm_relu(_CHANNELS[-1], widths[-1])
+        self.ups = nn.ModuleList(conv_norm_relu(widths[k + 1] + _CHANNELS[k], widths[k]) for k in (2, 1, 0))
+        self.last = nn.Sequential(conv_norm_relu(2 * width, width), conv_norm_relu(width, width))
         self.head = nn.Conv2d(width, 1 + classes, 1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -55,9 +56,3 @@ class Lite0UNet(nn.Module):
             out = up(torch.cat((F.interpolate(out, scale_factor=2.0), skip), dim=1))
         out = self.last(torch.cat((F.interpolate(out, scale_factor=2.0), self.stem(image)), dim=1))
         return at_least_float32(self.head(out))[..., :height, :width]
-
-
-def _layer(in_channels: int, out_channels: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False), nn.BatchNorm2d(out_channels), nn.ReLU()
-    )

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from coigan_aug.models.layers import at_least_float32, pad_to_multiple
+from coigan_aug.models.layers import ResidualStage, at_least_float32, pad_to_multiple
 
 
 class SegmentationUNet(nn.Module):
@@ -27,9 +27,11 @@ class SegmentationUNet(nn.Module):
         super().__init__()
         self.multiple = 2**depth
         widths = [width * min(2**level, 3) for level in range(depth + 1)]
-        self.stem = _Stage(3, width)
-        self.downs = nn.ModuleList(_Stage(a, b, stride=2) for a, b in pairwise(widths))
-        self.ups = nn.ModuleList(_Stage(a + b, a) for a, b in zip(widths[-2::-1], widths[:0:-1], strict=True))
+        self.stem = ResidualStage(3, width, layer=conv_norm_relu)
+        self.downs = nn.ModuleList(ResidualStage(a, b, stride=2, layer=conv_norm_relu) for a, b in pairwise(widths))
+        self.ups = nn.ModuleList(
+            ResidualStage(a + b, a, layer=conv_norm_relu) for a, b in zip(widths[-2::-1], widths[:0:-1], strict=True)
+        )
         self.head = nn.Conv2d(width, 1 + classes, 1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -44,23 +46,8 @@ class SegmentationUNet(nn.Module):
         return at_least_float32(self.head(out))[..., :height, :width]
 
 
-class _Stage(nn.Module):
-    """A convolution that changes width or size, then a residual one.
-
-    Shape: [B, in, H, W] -> [B, out, H / stride, W / stride].
-    """
-
-    def __init__(self, in_channels: int, out_channels: int, *, stride: int = 1) -> None:
-        super().__init__()
-        self.change = _conv_norm_relu(in_channels, out_channels, stride=stride)
-        self.refine = _conv_norm_relu(out_channels, out_channels, stride=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.change(x)
-        return x + self.refine(x)
-
-
-def _conv_norm_relu(in_channels: int, out_channels: int, *, stride: int) -> nn.Sequential:
+def conv_norm_relu(in_channels: int, out_channels: int, stride: int = 1) -> nn.Sequential:
+    """Return a 3 x 3 convolution, batch normalisation and ReLU; the size stays, but for the stride."""
     return nn.Sequential(
         nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=1, bias=False),
         nn.BatchNorm2d(out_channels),
