@@ -57,3 +57,32 @@ def test_import_train_synthesize_on_real_photographs(tmp_path: Path) -> None:
         union = np.max([rle.decode(annotation.rle) for annotation in record.annotations], axis=0)
         outside = grow(union, card["margin_px"]) == 0
         assert (pixels[outside] == before[outside]).all()
+
+
+def test_inspect_tells_a_leaked_split_of_real_photographs(tmp_path: Path) -> None:
+    """Nearly every piece was photographed six times: torn apart, all test images have siblings in train."""
+    for group_by, low, high in (((), 0, 0), (("--group-by", "none"), 0.9, 1)):
+        _coigan("import", str(DATA), "--overwrite", "--quiet", *group_by, cwd=tmp_path)
+        found = json.loads(_coigan("inspect", "--json", cwd=tmp_path))
+        assert low <= found["leakage"] <= high
+        assert low <= found["defective_leakage"] <= high
+        assert bool(found["pairs"]) == (low > 0)
+
+
+@pytest.mark.parametrize("engine", ["paste", "poisson"])
+def test_copies_of_real_defects_need_no_training(tmp_path: Path, engine: str) -> None:
+    _coigan("import", str(DATA), "--quiet", cwd=tmp_path)
+    _coigan("synthesize", "--engine", engine, "--per-class", "2", "--windows", "--out", "coco", cwd=tmp_path)
+    card = json.loads((tmp_path / "coco" / "card.json").read_text())
+    assert card["engine"] == engine
+    assert card["generator"] == {}
+    source = Dataset(tmp_path / "coigan" / "dataset")
+    position = {record.file: k for k, record in enumerate(source)}
+    for record in Dataset(tmp_path / "coigan" / "synthetic" / "coco"):
+        left, top, width, height = record.source["region"]
+        base = read_image(DATA / source[position[record.source["base"]]].file)[top : top + height, left : left + width]
+        made = read_image(tmp_path / "coco" / record.file)
+        union = np.max([rle.decode(annotation.rle) for annotation in record.annotations], axis=0)
+        outside = grow(union, card["margin_px"]) == 0
+        assert (made[outside] == base[outside]).all()
+        assert (made[union != 0] != base[union != 0]).any()
