@@ -32,7 +32,9 @@ def inspect_here(folder: Path, *, strict: bool, as_json: bool, quiet: bool) -> N
     if as_json:
         print(json.dumps(found.to_dict(), ensure_ascii=False))
     if strict and found.leakage > 0:
-        raise GateError(f"{found.leakage:.1%} of the test images have a sibling in train.", remedy=_ANEW)
+        raise GateError(
+            f"{found.leakage:.1%} of the test images have a sibling in train.", remedy=_ANEW if quiet else ""
+        )
 
 
 _ANEW = "Import again without --group-by none, or with --group-by REGEX: coigan-aug import ... --overwrite"
