@@ -159,7 +159,7 @@ def test_few_groups_need_a_run_that_was_trained_on_as_few(
         (["--arm", "mine=nowhere"], 3, ["nowhere holds no data set"]),
         (["--protocol", "cogan"], 2, ["There is no protocol 'cogan'.", "Protocols: default, coigan."]),
         (["--set", "evaluate.shares=[1.5]"], 3, ["evaluate.shares is [1.5]"]),
-        (["--set", "evaluate.segmenter=unett"], 3, ["choose one of: unet, lraspp"]),
+        (["--set", "evaluate.segmenter=unett"], 3, ["choose one of: lite0_unet, unet"]),
         (["--run", "9"], 3, ["There is no run '9'"]),
     ],
 )
