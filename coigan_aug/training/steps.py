@@ -18,7 +18,7 @@ from coigan_aug.models.composite import mask_alpha
 from coigan_aug.settings import Settings
 from coigan_aug.training.augment import augment
 from coigan_aug.training.batches import Batch
-from coigan_aug.training.distributed import average_gradients
+from coigan_aug.training.distributed import across, average_gradients, own_rows, said_once
 
 Losses = dict[str, Tensor]
 
@@ -101,7 +101,7 @@ def _discriminate(network: nn.Module, real: tuple[Tensor, Tensor], fake: tuple[T
     with step.autocast():
         real_logits, real_weights = _judge(network, *real, step)
         fake_logits, fake_weights = _judge(network, *fake, step)
-    losses = {"logistic": discriminator_loss(real_logits, fake_logits, real_weights, fake_weights)}
+    losses = {"logistic": discriminator_loss(real_logits, fake_logits, real_weights, fake_weights, across=across)}
     train = step.settings.train
     if train.r1 > 0 and step.due(train.r1_every):
         inputs = _seen(*real, step)[0].detach().requires_grad_(True)
@@ -140,13 +140,13 @@ def train_generator(networks: Networks, batch: Batch, fake: Tensor, redrawn: Ten
     with step.autocast():
         if train.adversarial > 0:
             judged = _judge(networks.defect, defect_stack(fake, batch.masks), batch.masks, step)
-            losses["adversarial"] = train.adversarial * generator_loss(*judged)
+            losses["adversarial"] = train.adversarial * generator_loss(*judged, across=across)
         if train.reference_adversarial > 0:
             judged = _judge(networks.reference, fake, batch.masks, step)
-            losses["reference_adversarial"] = train.reference_adversarial * generator_loss(*judged)
+            losses["reference_adversarial"] = train.reference_adversarial * generator_loss(*judged, across=across)
     if train.paired > 0:
         region = mask_alpha(batch.pair_masks, grow=train.paired_grow, soften=0)
-        losses["paired"] = train.paired * masked_l1(redrawn, batch.pair_target, region)
+        losses["paired"] = train.paired * masked_l1(redrawn, batch.pair_target, region, across=across)
     losses |= _thesis_losses(networks, batch, fake, step)
     _apply(losses, networks.generator_optimizer, networks.generator, "generator")
     return {f"generator_{name}": value.detach() for name, value in losses.items()}
@@ -159,13 +159,14 @@ def _thesis_losses(networks: Networks, batch: Batch, fake: Tensor, step: Step) -
     losses: Losses = {}
     if train.smooth_l1 > 0:
         losses["smooth_l1"] = train.smooth_l1 * smooth_masked_l1(
-            fake, batch.base, batch.masks, kernel=kernel, object_weight=inside, background_weight=outside
-        )
+            fake, batch.base, batch.masks, kernel=kernel, object_weight=inside, background_weight=outside,
+            across=across,
+        )  # fmt: skip
     if train.perceptual_weight > 0 and networks.features is not None:
         with step.autocast():
             value = smooth_masked_perceptual(
                 networks.features, fake, batch.base, batch.masks, kernel=kernel, object_weight=inside,
-                background_weight=outside,
+                background_weight=outside, across=across,
             )  # fmt: skip
         losses["perceptual"] = train.perceptual_weight * value
     if train.path_length > 0 and step.due(train.path_length_every):
@@ -176,20 +177,24 @@ def _thesis_losses(networks: Networks, batch: Batch, fake: Tensor, step: Step) -
 def _path_length(networks: Networks, batch: Batch, step: Step) -> Tensor:
     inputs = torch.cat((batch.base, batch.condition), dim=1).detach().requires_grad_(True)
     images = networks.generator.generate(inputs[:, :3], inputs[:, 3:])
-    noise = torch.randn(images.shape, generator=step.rng).to(images.device)
-    penalty, networks.path_mean = path_length(images, inputs, noise=noise, running_mean=networks.path_mean)
+    seeds = own_rows(len(images), lambda rows: torch.randint(2**62, (rows,), generator=step.rng)).tolist()
+    noise = torch.stack([torch.randn(images.shape[1:], generator=torch.Generator().manual_seed(s)) for s in seeds])
+    penalty, networks.path_mean = path_length(
+        images, inputs, noise=noise.to(images.device), running_mean=networks.path_mean, across=across
+    )
     return penalty
 
 
 def _apply(losses: Losses, optimizer: torch.optim.Optimizer, network: nn.Module, name: str) -> None:
     """Add up the losses, go back through them, average over the processes, and step."""
     total = torch.stack(list(losses.values())).sum()
-    if not torch.isfinite(total):
-        values = ", ".join(f"{key} {float(value.detach()):g}" for key, value in losses.items())
-        raise CoiganError(
+    if not torch.isfinite(across(total)):  # all processes stop together
+        values = ", ".join(f"{key} {float(across(value.detach())):g}" for key, value in losses.items())
+        error = CoiganError(
             f"The {name}'s loss is not finite ({values}); nothing was stepped.",
             remedy="Start a new run with half the --set train.learning_rate, or --set train.precision=float32.",
         )
+        raise said_once(error)
     optimizer.zero_grad(set_to_none=True)
     total.backward()
     average_gradients(network.parameters())
