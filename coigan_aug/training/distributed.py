@@ -84,23 +84,24 @@ def _meet(place: Place, device: torch.device) -> list[tuple[str, int]]:
 
 
 def _explain_loss(peers: Sequence[tuple[str, int]], place: Place, error: _LostError) -> None:
-    """Say which process has died, in the first of the living ones; the others end without a word."""
-    dead = _dead(peers)
-    living = [number for number in range(place.world) if number not in dead]
+    """Say which process has died, in the first that lives on each machine; the others end without a word."""
+    dead, host = _dead(peers), peers[place.rank][0]
+    living = [number for number, (where, _) in enumerate(peers) if where == host and number not in dead]
     if living[0] != place.rank:
         raise SystemExit(EnvironmentProblem.exit_code) from error
     who = ", ".join(f"{number} (process id {peers[number][1]} on {peers[number][0]})" for number in dead)
-    lost = f"Training process {who} of {place.world} has died" if dead else "The other training processes are gone"
+    cause = str(error).splitlines()[0][:200]
+    lost = f"Training process {who} of {place.world} has died" if dead else f"The connection is lost: {cause}"
     raise EnvironmentProblem(
-        f"{lost}; process {place.rank} can't go on alone ({str(error).splitlines()[0][:120]}).",
+        f"{lost}; process {place.rank} can't go on alone.",
         remedy="Its own message is above, if it had one. Continue from the last checkpoint: coigan-aug train --resume",
     ) from error
 
 
 def _dead(peers: Sequence[tuple[str, int]]) -> list[int]:
     """List the processes of this machine that have ended; waits a moment for one that is just ending."""
+    host = socket.gethostname()
     for _ in range(20):
-        host = socket.gethostname()
         dead = [number for number, (where, pid) in enumerate(peers) if where == host and not _lives(pid)]
         if dead:
             break
