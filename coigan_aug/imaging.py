@@ -217,12 +217,12 @@ def cut_mirrored(image: Pixels, region: tuple[int, int, int, int]) -> Pixels:
     Beyond the edges, however far, the image is mirrored; the edge pixel is not repeated.
     """
     left, top, width, height = region
-    rows = _folded(top, height, image.shape[0])
-    columns = _folded(left, width, image.shape[1])
+    rows = folded(top, height, image.shape[0])
+    columns = folded(left, width, image.shape[1])
     return np.asarray(image[rows[:, None], columns[None, :]])
 
 
-def _folded(start: int, count: int, length: int) -> NDArray[np.int64]:
+def folded(start: int, count: int, length: int) -> NDArray[np.int64]:
     """Return `count` indices from `start` on, those beyond [0, length) folded back inside."""
     if length == 1:
         return np.zeros(count, np.int64)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from coigan_aug import rng as streams
+from coigan_aug.annotations.masks import resize
 from coigan_aug.annotations.rle import Box, Mask, decode_box
 from coigan_aug.compose.augment import Transform, apply, draw_transform, tight
 from coigan_aug.compose.erase import erase
-from coigan_aug.compose.noise import condition, noise_fields
+from coigan_aug.compose.noise import condition, draw_latent, noise_fields
 from coigan_aug.compose.placement import find_place, fit
 from coigan_aug.compose.sample import Image, Sample
 from coigan_aug.imaging import Pixels
@@ -31,8 +34,9 @@ def compose(prepared: Prepared, settings: Settings, seed: int, index: int) -> Sa
     The same (prepared, settings, seed, index) gives the same bytes in any order, process and number of workers.
     """
     rng = streams.generator(seed, "compose", index)
-    base = _clean_window(prepared, settings, rng)
-    masks, objects = _canvas(prepared, settings, rng)
+    chosen = _choose(prepared, settings, rng)
+    base, zoom = _clean_window(prepared, settings, rng, chosen)
+    masks, objects = _canvas(prepared, rng, chosen, zoom)
     reference, reference_masks = _reference(prepared, settings, rng)
     target, pair_masks = _erasable(prepared, settings, rng)
     pair_base = erase(rng, target, pair_masks.max(axis=0), grow=1)
@@ -40,12 +44,14 @@ def compose(prepared: Prepared, settings: Settings, seed: int, index: int) -> Sa
         base=_image(base),
         masks=masks.astype(np.float32),
         condition=_condition(masks, settings, rng),
+        latent=draw_latent(rng, settings.model, mixing=settings.train.mixing),
         objects=_image(objects),
         reference=_image(reference),
         reference_masks=reference_masks.astype(np.float32),
         pair_base=_image(pair_base),
         pair_masks=pair_masks.astype(np.float32),
         pair_condition=_condition(pair_masks, settings, rng),
+        pair_latent=draw_latent(rng, settings.model, mixing=settings.train.mixing),
         pair_target=_image(target),
     )
 
@@ -68,41 +74,16 @@ def _mirror(rng: Rng, settings: Settings, *arrays: NDArray[np.uint8]) -> tuple[N
     return tuple(a[rows, columns] if a.shape[-1] == 3 and a.ndim == 3 else a[..., rows, columns] for a in arrays)
 
 
-def _clean_window(prepared: Prepared, settings: Settings, rng: Rng) -> Pixels:
-    window = prepared.clean[int(rng.integers(len(prepared.clean)))]
-    free = not prepared.by_record.get(window.position)
-    region = _jitter(prepared, window, settings, rng) if free else _region(window, prepared.window)
-    return _mirror(rng, settings, prepared.pixels(window.position, region))[0]
-
-
-def _region(window: Window, side: int) -> Box:
-    return (window.left, window.top, side, side)
-
-
-def _jitter(prepared: Prepared, window: Window, settings: Settings, rng: Rng) -> Box:
-    """Shift a window by up to half the step between windows, kept inside its image."""
-    height, width = prepared.cache[window.position].shape[:2]
-    reach = int(prepared.window * (1 - settings.data.overlap) / 2)
-    shift_x, shift_y = (int(value) for value in rng.integers(-reach, reach + 1, 2))
-    left = min(max(window.left + shift_x, 0), max(width - prepared.window, 0))
-    top = min(max(window.top + shift_y, 0), max(height - prepared.window, 0))
-    return (left, top, prepared.window, prepared.window)
-
-
-def _canvas(prepared: Prepared, settings: Settings, rng: Rng) -> tuple[Mask, Pixels]:
-    """Put real objects of random classes on a black canvas, none over another: masks [K, H, W] and pixels [H, W, 3].
-
-    At least one object is placed: where the draws give none, one class is drawn again.
-    """
-    side = prepared.window
-    masks = np.zeros((prepared.classes, side, side), np.uint8)
-    pixels = np.zeros((side, side, 3), np.uint8)
+def _choose(prepared: Prepared, settings: Settings, rng: Rng) -> list[tuple[DefectObject, Transform]]:
+    """Choose real objects of random classes, and what they go through; at least one."""
+    chosen: list[tuple[DefectObject, Transform]] = []
     order = [int(k) for k in rng.permutation(prepared.classes) if prepared.by_class[k]]
     for number, label in enumerate(order):
-        wanted = _how_many(rng, settings.data.defects, force=number == len(order) - 1 and not masks.any())
-        for _ in range(wanted):
-            _paste(prepared, settings, rng, label, masks, pixels)
-    return masks, pixels
+        members = prepared.by_class[label]
+        for _ in range(_how_many(rng, settings.data.defects, force=number == len(order) - 1 and not chosen)):
+            item = prepared.objects[members[int(rng.integers(len(members)))]]
+            chosen.append((item, _draw(settings, rng)))
+    return chosen
 
 
 def _how_many(rng: Rng, shares: tuple[float, ...], *, force: bool) -> int:
@@ -110,18 +91,59 @@ def _how_many(rng: Rng, shares: tuple[float, ...], *, force: bool) -> int:
     return int(rng.choice(len(weights), p=weights / weights.sum()))
 
 
-def _paste(prepared: Prepared, settings: Settings, rng: Rng, label: int, masks: Mask, pixels: Pixels) -> None:
-    item = prepared.objects[prepared.by_class[label][int(rng.integers(len(prepared.by_class[label])))]]
-    crop, mask = _object(prepared, item, _draw(settings, rng))
-    rows, columns = fit(rng, mask, height=masks.shape[1], width=masks.shape[2])
-    crop, mask = crop[rows, columns], mask[rows, columns]
-    place = find_place(rng, mask, masks.max(axis=0) != 0)
-    if place is None:
-        return
-    left, top = place
-    area = (slice(top, top + mask.shape[0]), slice(left, left + mask.shape[1]))
-    masks[label][area] |= mask
-    pixels[area] = np.where(mask[..., None] != 0, crop, pixels[area])
+def _clean_window(
+    prepared: Prepared, settings: Settings, rng: Rng, chosen: list[tuple[DefectObject, Transform]]
+) -> tuple[Pixels, float]:
+    """Cut a defect-free view in which the largest of the objects is seen whole: its window and how much smaller it is shown.
+
+    Only images without defects have views larger than the window.
+    """
+    window = prepared.clean[int(rng.integers(len(prepared.clean)))]
+    free = not prepared.by_record.get(window.position)
+    length = max(max(item.box[2:]) * transform.scale for item, transform in chosen)
+    side = prepared.side(length, window.position) if free else prepared.window
+    region = _jitter(prepared, window, settings, rng, side) if free else _region(window, prepared.window)
+    pixels, _ = prepared.view(window.position, region)
+    return _mirror(rng, settings, pixels)[0], side / prepared.window
+
+
+def _region(window: Window, side: int) -> Box:
+    return (window.left, window.top, side, side)
+
+
+def _jitter(prepared: Prepared, window: Window, settings: Settings, rng: Rng, side: int) -> Box:
+    """Make a window a view of that side, shifted by up to half the step between windows, inside its image if it fits."""
+    height, width = prepared.cache[window.position].shape[:2]
+    reach = int(prepared.window * (1 - settings.data.overlap) / 2)
+    more = (side - prepared.window) // 2
+    shift_x, shift_y = (int(value) for value in rng.integers(-reach, reach + 1, 2))
+    left, top = _within(window.left - more + shift_x, side, width), _within(window.top - more + shift_y, side, height)
+    return (left, top, side, side)
+
+
+def _within(start: int, side: int, room: int) -> int:
+    return min(max(start, 0), room - side) if side <= room else (room - side) // 2
+
+
+def _canvas(
+    prepared: Prepared, rng: Rng, chosen: list[tuple[DefectObject, Transform]], zoom: float
+) -> tuple[Mask, Pixels]:
+    """Put objects, `zoom` times smaller, on a black canvas, none over another: masks [K, H, W] and pixels [H, W, 3]."""
+    side = prepared.window
+    masks = np.zeros((prepared.classes, side, side), np.uint8)
+    pixels = np.zeros((side, side, 3), np.uint8)
+    for item, transform in chosen:
+        crop, mask = _object(prepared, item, transform, zoom)
+        rows, columns = fit(rng, mask, height=side, width=side)
+        crop, mask = crop[rows, columns], mask[rows, columns]
+        place = find_place(rng, mask, masks.max(axis=0) != 0)
+        if place is None:
+            continue
+        left, top = place
+        area = (slice(top, top + mask.shape[0]), slice(left, left + mask.shape[1]))
+        masks[item.label][area] |= mask
+        pixels[area] = np.where(mask[..., None] != 0, crop, pixels[area])
+    return masks, pixels
 
 
 def _draw(settings: Settings, rng: Rng) -> Transform:
@@ -131,12 +153,17 @@ def _draw(settings: Settings, rng: Rng) -> Transform:
     )
 
 
-def _object(prepared: Prepared, item: DefectObject, transform: Transform) -> tuple[Pixels, Mask]:
-    """Cut an object out of its image with some surroundings and transform both, then cut it tight."""
+def _object(prepared: Prepared, item: DefectObject, transform: Transform, zoom: float) -> tuple[Pixels, Mask]:
+    """Cut an object out of its image with some surroundings, shrink and transform both, then cut it tight."""
     left, top, width, height = item.box
-    around = 0 if transform.exact else 4
+    around = 0 if transform.exact and zoom == 1 else math.ceil(4 * zoom)
     region = (left - around, top - around, width + 2 * around, height + 2 * around)
-    crop, mask = apply(transform, prepared.pixels(item.position, region), decode_box(item.scaled, region))
+    crop, mask = prepared.pixels(item.position, region), decode_box(item.scaled, region)
+    if zoom != 1:
+        small = (max(round(region[3] / zoom), 1), max(round(region[2] / zoom), 1))
+        crop = np.asarray(cv2.resize(crop, small[::-1], interpolation=cv2.INTER_AREA), np.uint8)
+        mask = resize(mask, height=small[0], width=small[1])
+    crop, mask = apply(transform, crop, mask)
     rows, columns = tight(mask)
     return crop[rows, columns], mask[rows, columns]
 
@@ -146,7 +173,7 @@ def _reference(prepared: Prepared, settings: Settings, rng: Rng) -> tuple[Pixels
     if prepared.with_objects and rng.random() < 0.75:
         return _defect_window(prepared, settings, rng)
     window = prepared.clean[int(rng.integers(len(prepared.clean)))]
-    region = _jitter(prepared, window, settings, rng)
+    region = _jitter(prepared, window, settings, rng, prepared.window)
     return _pair(prepared, settings, rng, window.position, region)
 
 
@@ -160,12 +187,12 @@ def _erasable(prepared: Prepared, settings: Settings, rng: Rng) -> tuple[Pixels,
 
 
 def _defect_window(prepared: Prepared, settings: Settings, rng: Rng) -> tuple[Pixels, Mask]:
-    position, region = defect_region(rng, prepared)
+    position, region = defect_region(rng, prepared, whole=True)
     return _pair(prepared, settings, rng, position, region)
 
 
 def _pair(prepared: Prepared, settings: Settings, rng: Rng, position: int, region: Box) -> tuple[Pixels, Mask]:
-    pixels, masks = _mirror(rng, settings, prepared.pixels(position, region), prepared.masks(position, region))
+    pixels, masks = _mirror(rng, settings, *prepared.view(position, region))
     return np.ascontiguousarray(pixels), np.ascontiguousarray(masks)
 
 

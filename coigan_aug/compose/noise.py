@@ -18,6 +18,25 @@ def condition_channels(settings: ModelSettings, classes: int) -> int:
     return classes + (len(settings.noise_scales) if settings.noise == "channels" else 0)
 
 
+def latent_shape(settings: ModelSettings) -> tuple[int, int]:
+    """Return the levels that a latent has a row for, and the numbers in a row; (0, 0) where the generator takes none."""
+    return (settings.depth + 1, settings.latent) if settings.generator == "style_unet" else (0, 0)
+
+
+def draw_latent(rng: np.random.Generator, settings: ModelSettings, *, mixing: float) -> Field:
+    """Draw a latent: float32 [L, Z]. Its rows are equal, or with probability `mixing` two different ones.
+
+    Then one is for the coarse levels and the other for the fine ones, the border between them anywhere (Karras et al.
+    2019, section 3.1).
+    """
+    levels, numbers = latent_shape(settings)
+    if levels == 0:
+        return np.zeros((0, 0), np.float32)
+    coarse, fine = rng.standard_normal((2, numbers), dtype=np.float32)
+    border = int(rng.integers(1, levels)) if levels > 1 and rng.random() < mixing else levels
+    return np.stack([coarse if level < border else fine for level in range(levels)])
+
+
 def noise_fields(rng: np.random.Generator, *, height: int, width: int, scales: Sequence[int]) -> Field:
     """Draw one standard normal field for each scale: float32 [S, H, W].
 

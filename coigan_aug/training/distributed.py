@@ -191,17 +191,17 @@ def own_rows(count: int, draw: Callable[[int], Tensor]) -> Tensor:
 
 @torch.no_grad()
 def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
-    """Average gradients over all processes, in place; a parameter without one counts as zero. Does nothing when alone.
+    """Average gradients over all processes, in place; does nothing when alone.
 
-    All gradients of one type travel together.
+    All gradients of one type travel together. A parameter without a gradient is left out, so that the optimiser passes
+    it over as in one process; it must be without one in all of them, and is, because all go through the same losses.
     """
     if world() == 1:
         return
     buckets: dict[torch.dtype, list[Tensor]] = {}
     for parameter in parameters:
-        if parameter.grad is None:
-            parameter.grad = torch.zeros_like(parameter)
-        buckets.setdefault(parameter.grad.dtype, []).append(parameter.grad)
+        if parameter.grad is not None:
+            buckets.setdefault(parameter.grad.dtype, []).append(parameter.grad)
     for gradients in buckets.values():
         flat = across(torch.cat([gradient.reshape(-1) for gradient in gradients]))
         for gradient, part in zip(gradients, flat.split([gradient.numel() for gradient in gradients]), strict=True):
