@@ -19,7 +19,7 @@ from coigan_aug.models.projected_discriminator import ProjectedDiscriminator
 from coigan_aug.settings import Settings
 from coigan_aug.training.augment import augment, draw
 from coigan_aug.training.batches import Batch
-from coigan_aug.training.distributed import across, average_gradients, own_rows, rank, said_once
+from coigan_aug.training.distributed import across, average_gradients, own_rows, rank, said_once, world
 
 Losses = dict[str, Tensor]
 
@@ -129,10 +129,10 @@ def train_reference(networks: Networks, batch: Batch, fake: Tensor, step: Step) 
 
 
 def _mismatched(batch: Batch) -> Shown:
-    """Return real windows with wrong masks: every second a clean one, the others with masks moved by half a window."""
+    """Return real windows with wrong masks: the first half of all clean ones, the others with masks moved by half a window."""
     count, _, height, width = batch.base.shape
     position = torch.arange(rank() * count, (rank() + 1) * count, device=batch.base.device)
-    clean = (position % 2 == 0)[:, None, None, None]
+    clean = (position < count * world() // 2)[:, None, None, None]
     moved = batch.reference_masks.roll((height // 2, width // 2), (-2, -1))
     return Shown(torch.where(clean, batch.base, batch.reference), torch.where(clean, batch.masks, moved))
 

@@ -45,7 +45,7 @@ CASES = {
         "train.paired=0", "train.gain=0", "train.translate=0", "model.discriminator_masks=false",
     ),
     "style": (
-        "tiny", "train.r1_every=2", "train.batch=12", "model.generator=style_unet", "model.blocks=2", "model.latent=8",
+        "tiny", "train.r1_every=2", "train.batch=6", "model.generator=style_unet", "model.blocks=2", "model.latent=8",
         "train.loss=relativistic", "train.r2=0.1", "train.lecam=0.3", "train.mismatch=0.5", "train.mode_seeking=0.5",
         "train.cutout=0.3", "train.turn=true", "train.augment_target=0.1", "train.augment_images=30",
     ),
