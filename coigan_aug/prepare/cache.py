@@ -54,9 +54,10 @@ def open_cache(
 ) -> DecodedCache:
     """Open the cache of these records at this scale below `root`, decoding the images first where it is not there."""
     folder = root / _key(dataset, positions, scale)
-    with folder_lock(folder):
-        if not (folder / "cache.json").exists():
-            _fill(folder, dataset, positions, scale, report)
+    if not (folder / "cache.json").exists():  # written last: where it is, nobody needs the lock
+        with folder_lock(folder):
+            if not (folder / "cache.json").exists():
+                _fill(folder, dataset, positions, scale, report)
     return DecodedCache(folder)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,7 @@ from coigan_aug.settings import Settings, TrainSettings
 from coigan_aug.signals import stop_request
 from coigan_aug.training.batches import batches
 from coigan_aug.training.device import choose_speed
-from coigan_aug.training.distributed import rank, world
+from coigan_aug.training.distributed import across, largest, only_first, rank, said_once, world
 from coigan_aug.training.ema import update_ema
 from coigan_aug.training.run import Run
 from coigan_aug.training.samples import sample_grid
@@ -52,23 +53,32 @@ def train(
     The position in the training is one number, the samples seen: sample n is the same whoever composes it and
     whenever, everything scheduled depends on it, so a killed training continues as if it had not been.
 
+    Of several processes each calls this with the same arguments and sees its part of each batch; process 0 alone
+    writes. They stop at the same step, whichever of them is asked to.
+
     Raises:
         Stopped: Ctrl-C or SIGTERM; the state is saved.
         ResourceError: the device's memory is not enough.
     """
     torch.set_num_threads(speed.threads)
     networks = build_networks(prepared, settings, device, weights=perceptual_weights)
-    images = _resume(networks, run)
+    images = _resume_together(networks, run)
     stream = Stream(prepared, settings, settings.train.seed)
     shown = Stream(prepared, settings, settings.train.seed + 1)
     source = batches(
         stream, start=images, batch=settings.train.batch, rank=rank(), world=world(), workers=settings.train.workers
     )
     ends = time.monotonic() + 60 * minutes if minutes else float("inf")
-    with stop_request() as stop, (run.folder / "metrics.jsonl").open("ab") as metrics:
-        while images < settings.train.images and time.monotonic() < ends and not stop.signal_number:
+    signal_number = 0
+    metrics_file = run.metrics if rank() == 0 else Path(os.devnull)
+    with stop_request(patient=world() > 1) as stop, metrics_file.open("ab") as metrics:
+        while images < settings.train.images:
+            late = rank() == 0 and time.monotonic() >= ends
+            signal_number, stopping = largest(stop.signal_number, int(late))
+            if signal_number or stopping:
+                break
             number = images // settings.train.batch
-            seed = rng.torch_seed(settings.train.seed, f"step{rank()}", number)
+            seed = rng.torch_seed(settings.train.seed, "step0", number)  # the same in all processes
             generator = torch.Generator().manual_seed(seed)
             step = Step(number, settings, generator, device, speed.bfloat16)
             _set_rates(networks, settings.train, done=images / settings.train.images)
@@ -76,20 +86,22 @@ def train(
             update_ema(networks.average, networks.generator, decay=settings.train.ema, step=number)
             before, images = images, images + settings.train.batch
             if number % settings.log.metrics_every == 0:
-                values = {name: float(value) for name, value in losses.items()}
+                values = {name: float(across(value)) for name, value in losses.items()}
                 append_line(metrics, {"images": images, **{name: round(value, 5) for name, value in values.items()}})
                 report(images, settings.train.images, _note(values))
             if _passed(before, images, settings.log.samples_every):
                 _write_samples(networks, shown, run, images, device)
             if _passed(before, images, settings.log.checkpoint_every):
                 _save(networks, prepared, settings, run, images)
-    if stop.signal_number:
+    if signal_number:
         _save(networks, prepared, settings, run, images)
         message = f"Stopped; saved at {images:,} images in {run.folder}."
-        raise Stopped(message, signal_number=stop.signal_number, remedy="Continue: coigan-aug train --resume")
+        remedy = "Continue: coigan-aug train --resume"
+        raise said_once(Stopped(message, signal_number=signal_number, remedy=remedy))
     _save(networks, prepared, settings, run, images)
     _write_samples(networks, shown, run, images, device)
-    write_json(run.folder / "run.json", {"images": images, "generator": run.generator.name})
+    if rank() == 0:
+        write_json(run.folder / "run.json", {"images": images, "generator": run.generator.name})
     report(images, settings.train.images)
     return images
 
@@ -120,11 +132,11 @@ def build_networks(prepared: Prepared, settings: Settings, device: torch.device,
     )
 
 
-def measure_speed(prepared: Prepared, settings: Settings, device: torch.device) -> Speed:
-    """Choose bfloat16 and threads: what the settings say, or what is measured to be faster."""
+def measure_speed(prepared: Prepared, settings: Settings, device: torch.device, *, here: int = 1) -> Speed:
+    """Choose bfloat16 and threads: what the settings say, or what is measured to be faster with `here` processes."""
     generator = build_generator(settings.model, prepared.classes).to(device)
     extra = condition_channels(settings.model, prepared.classes)
-    return Speed(*choose_speed(generator, settings, device, condition=extra))
+    return Speed(*choose_speed(generator, settings, device, condition=extra, here=here))
 
 
 def _adam(network: torch.nn.Module, train: TrainSettings, rate: float) -> torch.optim.Optimizer:
@@ -175,15 +187,26 @@ def _save(networks: Networks, prepared: Prepared, settings: Settings, run: Run, 
     save_generator(run.generator, networks.average, settings=settings, classes=prepared.dataset.classes, images=images)
 
 
+def _resume_together(networks: Networks, run: Run) -> int:
+    """Load the newest whole state in all processes, cut the metrics back to it, and return its position."""
+    images = only_first(lambda: _resume(networks, run))
+    if rank() == 0:
+        kept = [line for line in read_lines(run.metrics) if line["images"] <= images]
+        write_bytes(run.metrics, "".join(json.dumps(line) + "\n" for line in kept).encode())
+    elif (found := _resume(networks, run)) != images:
+        raise DataError(
+            f"{run.folder} is at {images:,} images in process 0 and at {found:,} here.",
+            remedy="The workspace must be one folder that all machines share.",
+        )
+    return images
+
+
 def _resume(networks: Networks, run: Run) -> int:
-    """Load the newest whole state, cut the metrics back to it, and return its position; 0 where there is none."""
+    """Load the newest whole state and return its position; 0 where there is none."""
     run.checkpoints.mkdir(parents=True, exist_ok=True)
     state, damaged = load_latest(run.checkpoints)
     for name in damaged:
-        say(f"checkpoint {name} is damaged; using the one before it")
-    images = int(state["images"]) if state else 0
-    kept = [line for line in read_lines(run.metrics) if line["images"] <= images]
-    write_bytes(run.metrics, "".join(json.dumps(line) + "\n" for line in kept).encode())
+        _say(f"checkpoint {name} is damaged; using the one before it")
     if state is None:
         return 0
     try:
@@ -193,8 +216,13 @@ def _resume(networks: Networks, run: Run) -> int:
             setattr(networks, name, state[name].to(getattr(networks, name).device))
     except (RuntimeError, ValueError, KeyError) as error:
         raise DataError(f"The checkpoint in {run.checkpoints} does not fit this model: {error}") from error
-    say(f"continuing {run.name} at {images:,} images")
+    images = int(state["images"])
+    _say(f"continuing {run.name} at {images:,} images")
     return images
+
+
+def _say(line: str) -> None:
+    say(line, quiet=rank() > 0)
 
 
 def _write_samples(networks: Networks, shown: Stream, run: Run, images: int, device: torch.device) -> None:

@@ -13,6 +13,7 @@ from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.progress import clock
 from coigan_aug.settings import Settings
 from coigan_aug.training.batches import batches
+from coigan_aug.training.distributed import rank, world
 from coigan_aug.training.loop import Speed, build_networks
 from coigan_aug.training.steps import Step, training_step
 
@@ -22,12 +23,14 @@ STEPS = 3
 def measure_plan(
     prepared: Prepared, settings: Settings, device: torch.device, speed: Speed, recipe: str, *, weights: Path | None
 ) -> str:
-    """Train three steps on throw-away networks and describe the plan, its memory and its time in three lines."""
+    """Train three steps on throw-away networks and describe the plan, its memory and its time in three lines.
+
+    Several processes call it together; memory is that of one of them.
+    """
     torch.set_num_threads(speed.threads)
     networks = build_networks(prepared, settings, device, weights=weights)
-    source = batches(
-        Stream(prepared, settings, settings.train.seed), start=0, batch=settings.train.batch, rank=0, world=1, workers=0
-    )
+    stream = Stream(prepared, settings, settings.train.seed)
+    source = batches(stream, start=0, batch=settings.train.batch, rank=rank(), world=world(), workers=0)
     took = []
     for number in range(STEPS):
         begun = time.perf_counter()
@@ -37,8 +40,10 @@ def measure_plan(
     seconds = min(took) * settings.train.images / settings.train.batch
     side, train = settings.data.window, settings.train
     kind = "bfloat16" if speed.bfloat16 else "float32"
-    plan = f"plan    {side} x {side} windows, batch {train.batch}, {train.images:,} images, {kind}, seed {train.seed}"
-    use = f"memory  {_memory(device)}      time  about {clock(seconds)}      (measured on {STEPS} real steps)"
+    batch = f"{train.batch} ({train.batch // world()} a process)" if world() > 1 else f"{train.batch}"
+    plan = f"plan    {side} x {side} windows, batch {batch}, {train.images:,} images, {kind}, seed {train.seed}"
+    each = " a process" if world() > 1 else ""
+    use = f"memory  {_memory(device)}{each}      time  about {clock(seconds)}      (measured on {STEPS} real steps)"
     return f"{plan}, recipe {recipe}\n  {use}"
 
 

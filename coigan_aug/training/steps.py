@@ -19,7 +19,7 @@ from coigan_aug.models.projected_discriminator import ProjectedDiscriminator
 from coigan_aug.settings import Settings
 from coigan_aug.training.augment import augment, draw
 from coigan_aug.training.batches import Batch
-from coigan_aug.training.distributed import average_gradients
+from coigan_aug.training.distributed import across, average_gradients, own_rows, rank, said_once, world
 
 Losses = dict[str, Tensor]
 
@@ -97,7 +97,7 @@ def pretrain_generator(networks: Networks, batch: Batch, step: Step) -> Losses:
     blanked = torch.where(alpha > 0, 0.5, batch.base)
     with step.autocast():
         filled = networks.generator(blanked, batch.condition, batch.latent, batch.masks)
-    losses = {"pretrain": masked_l1(filled, batch.base, alpha)}
+    losses = {"pretrain": masked_l1(filled, batch.base, alpha, across=across)}
     _apply(losses, networks.generator_optimizer, networks.generator, "generator")
     return {f"generator_{name}": value.detach() for name, value in losses.items()}
 
@@ -129,11 +129,12 @@ def train_reference(networks: Networks, batch: Batch, fake: Tensor, step: Step) 
 
 
 def _mismatched(batch: Batch) -> Shown:
-    """Return real windows with wrong masks: half of them clean ones, half with their masks moved by half a window."""
-    half = batch.base.shape[0] // 2
-    shift = (batch.base.shape[-2] // 2, batch.base.shape[-1] // 2)
-    moved = batch.reference_masks[half:].roll(shift, (-2, -1))
-    return Shown(torch.cat((batch.base[:half], batch.reference[half:])), torch.cat((batch.masks[:half], moved)))
+    """Return real windows with wrong masks: the first half of all clean ones, the others with masks moved by half a window."""
+    count, _, height, width = batch.base.shape
+    position = torch.arange(rank() * count, (rank() + 1) * count, device=batch.base.device)
+    clean = (position < count * world() // 2)[:, None, None, None]
+    moved = batch.reference_masks.roll((height // 2, width // 2), (-2, -1))
+    return Shown(torch.where(clean, batch.base, batch.reference), torch.where(clean, batch.masks, moved))
 
 
 def _discriminate(networks: Networks, network: nn.Module, real: Shown, fake: Shown, wrong: Shown, step: Step) -> Losses:
@@ -143,16 +144,17 @@ def _discriminate(networks: Networks, network: nn.Module, real: Shown, fake: Sho
     with step.autocast():
         real_logits, real_weights = _judge(networks, network, real, step)
         fake_logits, fake_weights = _judge(networks, network, fake, step)
-    losses = {train.loss: discriminator_loss(real_logits, fake_logits, real_weights, fake_weights, kind=train.loss)}
+    value = discriminator_loss(real_logits, fake_logits, real_weights, fake_weights, kind=train.loss, across=across)
+    losses = {train.loss: value}
     if train.mismatch > 0:
         with step.autocast():
             rejected = _judge(networks, network, wrong, step)
-        losses["mismatch"] = train.mismatch * rejection_loss(*rejected, kind=train.loss)
+        losses["mismatch"] = train.mismatch * rejection_loss(*rejected, kind=train.loss, across=across)
     losses |= _penalties(networks, network, real, fake, step)
     scores = image_scores(real_logits, real_weights), image_scores(fake_logits, fake_weights)
     losses |= _lecam(networks.scores[int(network is networks.reference)], scores, train.lecam)
     if train.augment_target > 0 and network is networks.reference:
-        called_real = scores[0].detach().sign().mean()
+        called_real = across(scores[0].detach().sign().mean())
         move = train.batch / train.augment_images
         networks.strength.add_(move * (called_real - train.augment_target).sign()).clamp_(0, 1)
     return losses
@@ -161,7 +163,7 @@ def _discriminate(networks: Networks, network: nn.Module, real: Shown, fake: Sho
 def _lecam(past: Tensor, scores: tuple[Tensor, Tensor], weight: float) -> Losses:
     """Pull the scores [B] of real and fake images towards each other's past mean, and move that mean [2] a little."""
     losses = {"lecam": weight * lecam(*scores, real_mean=past[0], fake_mean=past[1])} if weight > 0 else {}
-    past.lerp_(torch.stack([value.detach().mean() for value in scores]).to(past), 0.01)
+    past.lerp_(across(torch.stack([value.detach().mean() for value in scores])).to(past), 0.01)
     return losses
 
 
@@ -177,7 +179,9 @@ def _penalties(networks: Networks, network: nn.Module, real: Shown, fake: Shown,
             losses[name] = weight * train.r1_every * r1_penalty(_verdict(network, inputs), inputs)
     if train.gradient_penalty > 0:
         ends = [_seen(networks, shown, step)[0].detach() for shown in (real, fake)]
-        between = torch.rand(len(ends[0]), generator=step.rng).to(ends[0])[:, None, None, None]
+        between = own_rows(len(ends[0]), lambda rows: torch.rand(rows, generator=step.rng)).to(ends[0])[
+            :, None, None, None
+        ]
         inputs = torch.lerp(ends[0], ends[1], between).requires_grad_(True)
         penalty = gradient_penalty(_verdict(network, inputs), inputs)
         losses["gradient_penalty"] = train.gradient_penalty * train.r1_every * penalty
@@ -240,10 +244,10 @@ def train_generator(networks: Networks, batch: Batch, fake: Tensor, redrawn: Ten
             losses["mode_seeking"] = train.mode_seeking * ratio
     if train.paired > 0:
         region = mask_alpha(batch.pair_masks, grow=train.paired_grow, soften=0)
-        losses["paired"] = train.paired * masked_l1(redrawn, batch.pair_target, region)
+        losses["paired"] = train.paired * masked_l1(redrawn, batch.pair_target, region, across=across)
     if train.contrast > 0 and step.settings.model.contrast:
         told = batch.condition[:, batch.masks.shape[1]][:, None]
-        losses["contrast"] = train.contrast * contrast_error(fake, batch.base, batch.masks, told)
+        losses["contrast"] = train.contrast * contrast_error(fake, batch.base, batch.masks, told, across=across)
     losses |= _thesis_losses(networks, batch, fake, step)
     _apply(losses, networks.generator_optimizer, networks.generator, "generator")
     return {f"generator_{name}": value.detach() for name, value in losses.items()}
@@ -254,7 +258,7 @@ def _fool(networks: Networks, network: nn.Module, drawn: Shown, real: Shown, ste
     kind = step.settings.train.loss
     logits, weights = _judge(networks, network, drawn, step)
     if kind != "relativistic":
-        return generator_loss(logits, weights, kind=kind)
+        return generator_loss(logits, weights, kind=kind, across=across)
     with torch.no_grad():
         real_logits, real_weights = _judge(networks, network, real, step)
     return generator_loss(logits, weights, kind=kind, real_logits=real_logits, real_weights=real_weights)
@@ -267,13 +271,14 @@ def _thesis_losses(networks: Networks, batch: Batch, fake: Tensor, step: Step) -
     losses: Losses = {}
     if train.smooth_l1 > 0:
         losses["smooth_l1"] = train.smooth_l1 * smooth_masked_l1(
-            fake, batch.base, batch.masks, kernel=kernel, object_weight=inside, background_weight=outside
-        )
+            fake, batch.base, batch.masks, kernel=kernel, object_weight=inside, background_weight=outside,
+            across=across,
+        )  # fmt: skip
     if train.perceptual_weight > 0 and networks.features is not None:
         with step.autocast():
             value = smooth_masked_perceptual(
                 networks.features, fake, batch.base, batch.masks, kernel=kernel, object_weight=inside,
-                background_weight=outside,
+                background_weight=outside, across=across,
             )  # fmt: skip
         losses["perceptual"] = train.perceptual_weight * value
     if train.path_length > 0 and step.due(train.path_length_every):
@@ -284,20 +289,24 @@ def _thesis_losses(networks: Networks, batch: Batch, fake: Tensor, step: Step) -
 def _path_length(networks: Networks, batch: Batch, step: Step) -> Tensor:
     inputs = torch.cat((batch.base, batch.condition), dim=1).detach().requires_grad_(True)
     images = networks.generator.generate(inputs[:, :3], inputs[:, 3:], batch.latent)
-    noise = torch.randn(images.shape, generator=step.rng).to(images.device)
-    penalty, networks.path_mean = path_length(images, inputs, noise=noise, running_mean=networks.path_mean)
+    seeds = own_rows(len(images), lambda rows: torch.randint(2**62, (rows,), generator=step.rng)).tolist()
+    noise = torch.stack([torch.randn(images.shape[1:], generator=torch.Generator().manual_seed(s)) for s in seeds])
+    penalty, networks.path_mean = path_length(
+        images, inputs, noise=noise.to(images.device), running_mean=networks.path_mean, across=across
+    )
     return penalty
 
 
 def _apply(losses: Losses, optimizer: torch.optim.Optimizer, network: nn.Module, name: str) -> None:
     """Add up the losses, go back through them, average over the processes, and step."""
     total = torch.stack(list(losses.values())).sum()
-    if not torch.isfinite(total):
-        values = ", ".join(f"{key} {float(value.detach()):g}" for key, value in losses.items())
-        raise CoiganError(
+    if not torch.isfinite(across(total)):  # all processes stop together
+        values = ", ".join(f"{key} {float(across(value.detach())):g}" for key, value in losses.items())
+        error = CoiganError(
             f"The {name}'s loss is not finite ({values}); nothing was stepped.",
             remedy="Start a new run with half the --set train.learning_rate, or --set train.precision=float32.",
         )
+        raise said_once(error)
     optimizer.zero_grad(set_to_none=True)
     total.backward()
     average_gradients(network.parameters())
