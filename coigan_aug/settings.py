@@ -179,6 +179,8 @@ class TrainSettings:
     """share of the averaged generator kept at each step"""
     decay: float = 0.0
     """the learning rates fall to nothing over this last share of the training"""
+    patience: int = 0
+    """end after so many measurements (log.watch_every) in a row that were not better; 0: never"""
     pretrain: int = 0
     """samples at the start that teach the generator to fill blanked clean windows, before it sees a defect"""
     loss: str = "logistic"
@@ -260,7 +262,7 @@ class TrainSettings:
             _check(self, name, low=0.0)
         for name in ("r1", "r2", "path_length", "object_weight", "background_weight", "gradient_penalty", "lecam"):
             _check(self, name, low=0.0)
-        for name in ("mismatch", "mode_seeking", "pretrain", "contrast"):
+        for name in ("mismatch", "mode_seeking", "pretrain", "contrast", "patience"):
             _check(self, name, low=0.0)
         for name in ("decay", "mixing", "augment_target"):
             _check(self, name, low=0.0, high=1.0)
@@ -376,10 +378,12 @@ class LogSettings:
     """samples seen between checkpoints"""
     keep: int = 3
     """checkpoints kept"""
+    watch_every: int = 0
+    """samples seen between measurements of how far drawn defects are from real ones (KID in the masks); 0: none"""
 
     def __post_init__(self) -> None:
         for item in fields(self):
-            _check(self, item.name, low=1)
+            _check(self, item.name, low=0 if item.name == "watch_every" else 1)
 
 
 @dataclass(frozen=True, kw_only=True)

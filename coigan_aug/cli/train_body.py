@@ -15,7 +15,7 @@ import torch
 from coigan_aug.cli.workspace import Workspace
 from coigan_aug.config import load_settings, settings_from_dict
 from coigan_aug.errors import ConfigError, DataError
-from coigan_aug.files import folder_lock
+from coigan_aug.files import folder_lock, read_json
 from coigan_aug.prepare.prepared import Prepared, prepare
 from coigan_aug.progress import progress, say
 from coigan_aug.settings import Settings
@@ -73,7 +73,7 @@ def train_here(
                 start.prepared, start.settings, start.run, device=device, speed=start.speed, report=report,
                 minutes=minutes, perceptual_weights=perceptual_weights,
             )  # fmt: skip
-        say(f"{images:,} images seen. Samples: {start.run.samples}", quiet=quiet)
+        say(f"{images:,} images seen{_best(start.run)}. Samples: {start.run.samples}", quiet=quiet)
         say("Next: coigan-aug synthesize --per-class 20 --out synthetic/", quiet=quiet)
 
 
@@ -128,6 +128,12 @@ def _about(run: Run, speed: Speed, device: torch.device) -> str:
     return (
         f"run {run.name} -> {run.folder}   ({several}{device}, {kind}, {speed.threads} thread(s); config, log, samples)"
     )
+
+
+def _best(run: Run) -> str:
+    """Say which generator is kept to draw with, where the training was watched."""
+    best = read_json(run.folder / "run.json").get("best") if run.finished else None
+    return f"; kept is the generator at {best['images']:,} (KID {best['distance']:.3f})" if best else ""
 
 
 def _newest(workspace: Workspace, dataset: Dataset, flags: Mapping[str, Any]) -> tuple[Run, Settings]:

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import copy
-import json
+import math
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 
 from coigan_aug import rng
-from coigan_aug.checkpoint import State, load_latest, save_generator, save_state
 from coigan_aug.compose.composer import Stream
 from coigan_aug.compose.noise import condition_channels
-from coigan_aug.errors import DataError, ResourceError, Stopped
-from coigan_aug.files import append_line, read_lines, write_bytes, write_json
+from coigan_aug.errors import ResourceError, Stopped
+from coigan_aug.files import append_line, write_json
 from coigan_aug.imaging import write_image
 from coigan_aug.losses.perceptual import load_features
 from coigan_aug.models.build import build_discriminators, build_generator
 from coigan_aug.prepare.prepared import Prepared
-from coigan_aug.progress import Report, say
+from coigan_aug.progress import Report
 from coigan_aug.settings import Settings, TrainSettings
 from coigan_aug.signals import stop_request
 from coigan_aug.training.batches import batches
@@ -31,7 +30,9 @@ from coigan_aug.training.distributed import across, largest, only_first, rank, s
 from coigan_aug.training.ema import update_ema
 from coigan_aug.training.run import Run
 from coigan_aug.training.samples import sample_grid
+from coigan_aug.training.state import Best, resume_together, save_best, save_training
 from coigan_aug.training.steps import Losses, Networks, Step, training_step
+from coigan_aug.training.watch import Watch, begin_watch, distance
 
 SAMPLE_ROWS = 8
 
@@ -62,17 +63,18 @@ def train(
     """
     torch.set_num_threads(speed.threads)
     networks = build_networks(prepared, settings, device, weights=perceptual_weights)
-    images = _resume_together(networks, run)
+    images, best = resume_together(networks, run)
     stream = Stream(prepared, settings, settings.train.seed)
     shown = Stream(prepared, settings, settings.train.seed + 1)
+    watch = _begin_watch(prepared, settings, device)
     source = batches(
         stream, start=images, batch=settings.train.batch, rank=rank(), world=world(), workers=settings.train.workers
     )
     ends = time.monotonic() + 60 * minutes if minutes else float("inf")
-    signal_number = 0
+    signal_number, measured = 0, images
     metrics_file = run.metrics if rank() == 0 else Path(os.devnull)
     with stop_request(patient=world() > 1) as stop, metrics_file.open("ab") as metrics:
-        while images < settings.train.images:
+        while images < settings.train.images and not best.given_up(settings.train.patience):
             late = rank() == 0 and time.monotonic() >= ends
             signal_number, stopping = largest(stop.signal_number, int(late))
             if signal_number or stopping:
@@ -88,22 +90,45 @@ def train(
             if number % settings.log.metrics_every == 0:
                 values = {name: float(across(value)) for name, value in losses.items()}
                 append_line(metrics, {"images": images, **{name: round(value, 5) for name, value in values.items()}})
-                report(images, settings.train.images, _note(values))
+                report(images, settings.train.images, _note(values, best))
+            if settings.log.watch_every and _passed(before, images, settings.log.watch_every):
+                measured, best = images, _measure(watch, networks, prepared, settings, run, best, images, metrics)
             if _passed(before, images, settings.log.samples_every):
                 _write_samples(networks, shown, run, images, device)
             if _passed(before, images, settings.log.checkpoint_every):
-                _save(networks, prepared, settings, run, images)
+                save_training(networks, prepared, settings, run, images=images, best=best)
+        if settings.log.watch_every and measured < images and not signal_number:
+            best = _measure(watch, networks, prepared, settings, run, best, images, metrics)
+    save_training(networks, prepared, settings, run, images=images, best=best)
     if signal_number:
-        _save(networks, prepared, settings, run, images)
         message = f"Stopped; saved at {images:,} images in {run.folder}."
         remedy = "Continue: coigan-aug train --resume"
         raise said_once(Stopped(message, signal_number=signal_number, remedy=remedy))
-    _save(networks, prepared, settings, run, images)
     _write_samples(networks, shown, run, images, device)
     if rank() == 0:
-        write_json(run.folder / "run.json", {"images": images, "generator": run.generator.name})
+        found = {"images": images, "generator": run.generator.name}
+        write_json(run.folder / "run.json", found | ({"best": asdict(best)} if best.images else {}))
     report(images, settings.train.images)
     return images
+
+
+def _begin_watch(prepared: Prepared, settings: Settings, device: torch.device) -> Watch | None:
+    if settings.log.watch_every == 0 or rank() > 0:
+        return None
+    return begin_watch(Stream(prepared, settings, settings.train.seed + 2), device=device)
+
+
+def _measure(
+    watch: Watch | None, networks: Networks, prepared: Prepared, settings: Settings, run: Run, best: Best, images: int,
+    metrics: BinaryIO,
+) -> Best:  # fmt: skip
+    """Measure how far drawn defects are from real ones, log it, and keep the generator where it is the best so far."""
+    value = only_first(lambda: distance(watch, networks.average) if watch else math.inf)
+    append_line(metrics, {"images": images, "kid": round(value, 5)})
+    found = best.after(value, images)
+    if found.images == images:
+        save_best(networks, prepared, settings, run, images=images)
+    return found
 
 
 def build_networks(prepared: Prepared, settings: Settings, device: torch.device, *, weights: Path | None) -> Networks:
@@ -166,65 +191,6 @@ def _step(networks: Networks, batch: Any, step: Step) -> Losses:
         ) from error
 
 
-_PARTS = (
-    "generator",
-    "average",
-    "defect",
-    "reference",
-    "generator_optimizer",
-    "defect_optimizer",
-    "reference_optimizer",
-)
-_CARRIED = ("path_mean", "strength", "scores")
-
-
-def _save(networks: Networks, prepared: Prepared, settings: Settings, run: Run, images: int) -> None:
-    if rank() > 0:
-        return
-    state: State = {name: getattr(networks, name).state_dict() for name in _PARTS}
-    state |= {"images": images, **{name: getattr(networks, name) for name in _CARRIED}}
-    save_state(run.checkpoints, state, images=images, keep=settings.log.keep)
-    save_generator(run.generator, networks.average, settings=settings, classes=prepared.dataset.classes, images=images)
-
-
-def _resume_together(networks: Networks, run: Run) -> int:
-    """Load the newest whole state in all processes, cut the metrics back to it, and return its position."""
-    images = only_first(lambda: _resume(networks, run))
-    if rank() == 0:
-        kept = [line for line in read_lines(run.metrics) if line["images"] <= images]
-        write_bytes(run.metrics, "".join(json.dumps(line) + "\n" for line in kept).encode())
-    elif (found := _resume(networks, run)) != images:
-        raise DataError(
-            f"{run.folder} is at {images:,} images in process 0 and at {found:,} here.",
-            remedy="The workspace must be one folder that all machines share.",
-        )
-    return images
-
-
-def _resume(networks: Networks, run: Run) -> int:
-    """Load the newest whole state and return its position; 0 where there is none."""
-    run.checkpoints.mkdir(parents=True, exist_ok=True)
-    state, damaged = load_latest(run.checkpoints)
-    for name in damaged:
-        _say(f"checkpoint {name} is damaged; using the one before it")
-    if state is None:
-        return 0
-    try:
-        for name in _PARTS:
-            getattr(networks, name).load_state_dict(state[name])
-        for name in _CARRIED:
-            setattr(networks, name, state[name].to(getattr(networks, name).device))
-    except (RuntimeError, ValueError, KeyError) as error:
-        raise DataError(f"The checkpoint in {run.checkpoints} does not fit this model: {error}") from error
-    images = int(state["images"])
-    _say(f"continuing {run.name} at {images:,} images")
-    return images
-
-
-def _say(line: str) -> None:
-    say(line, quiet=rank() > 0)
-
-
 def _write_samples(networks: Networks, shown: Stream, run: Run, images: int, device: torch.device) -> None:
     if rank() > 0:
         return
@@ -237,10 +203,11 @@ def _passed(before: int, now: int, every: int) -> bool:
     return before // every != now // every
 
 
-def _note(values: dict[str, float]) -> str:
+def _note(values: dict[str, float], best: Best) -> str:
     def total(prefix: str) -> float:
         return sum(
             value for name, value in values.items() if name.startswith(prefix) and not name.endswith(("r1", "r2"))
         )
 
-    return f"G {total('generator'):.2f}  D {total('defect'):.2f} {total('reference'):.2f}"
+    losses = f"G {total('generator'):.2f}  D {total('defect'):.2f} {total('reference'):.2f}"
+    return losses + (f"  best KID {best.distance:.3f} at {best.images:,}" if best.images else "")

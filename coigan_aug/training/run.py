@@ -17,7 +17,7 @@ from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.settings import Settings
 from coigan_aug.store.dataset import Dataset, class_to
 
-GENERATOR = "generator.safetensors"
+GENERATOR, LAST = "generator.safetensors", "last.safetensors"
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,13 @@ class Run:
 
     @property
     def generator(self) -> Path:
-        """The averaged generator."""
+        """The averaged generator to draw with: the best one of a watched training, else the last."""
         return self.folder / GENERATOR
+
+    @property
+    def last(self) -> Path:
+        """The last averaged generator of a watched training."""
+        return self.folder / LAST
 
     @property
     def finished(self) -> bool:
@@ -152,7 +157,7 @@ def _changed(begun: Mapping[str, Any], now: Mapping[str, Any]) -> list[tuple[str
         (section, key)
         for section in ("data", "model", "train", "log")
         for key, value in now["settings"][section].items()
-        if begun["settings"][section].get(key) != value
+        if begun["settings"][section].get(key, value) != value  # a setting that is newer than the run changes nothing
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import signal
 from pathlib import Path
@@ -12,14 +13,16 @@ import torch
 
 from coigan_aug.checkpoint import list_states, load_generator, load_latest, save_state
 from coigan_aug.errors import DataError, EnvironmentProblem, ResourceError, Stopped, exit_code_of
-from coigan_aug.files import read_lines, sha256
+from coigan_aug.files import read_json, read_lines, sha256
 from coigan_aug.imaging import read_image
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.settings import Settings
 from coigan_aug.store.writer import write_dataset
+from coigan_aug.training import loop
 from coigan_aug.training.device import choose_device
 from coigan_aug.training.loop import Speed, train
 from coigan_aug.training.run import Run, begin_run, check_same, find_run, list_runs, resolve, unfinished_run
+from coigan_aug.training.watch import begin_watch
 
 CPU = torch.device("cpu")
 SPEED = Speed(bfloat16=False, threads=1)
@@ -203,3 +206,62 @@ def test_a_device_that_is_not_there_is_refused(name: str | None, gpus: int | Non
     with pytest.raises(EnvironmentProblem) as caught:
         choose_device(name, gpus=gpus)
     assert caught.value.remedy
+
+
+def _watched(settings: Settings, monkeypatch: pytest.MonkeyPatch, *, patience: int = 0) -> Settings:
+    monkeypatch.setattr(loop, "begin_watch", functools.partial(begin_watch, samples=8))
+    log = dataclasses.replace(settings.log, watch_every=8)
+    return dataclasses.replace(settings, log=log, train=dataclasses.replace(settings.train, patience=patience))
+
+
+def test_a_watched_training_keeps_its_best_generator_beside_the_last(
+    prepared: Prepared, small: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = _watched(small, monkeypatch)
+    run = _begin(tmp_path, prepared, settings)
+    _train(prepared, settings, run)
+    measured = {line["images"]: line["kid"] for line in read_lines(run.metrics) if "kid" in line}
+    assert list(measured) == [8, 16, 24]
+    best = min(measured, key=lambda images: measured[images])
+    told = read_json(run.folder / "run.json")["best"]
+    assert (told["images"], round(told["distance"], 5)) == (best, measured[best])
+    assert load_generator(run.generator).images == best
+    assert load_generator(run.last).images == 24
+
+
+def test_a_watched_training_that_is_killed_ends_as_if_it_had_not_been(
+    prepared: Prepared, small: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = _watched(small, monkeypatch)
+    whole, broken = _begin(tmp_path / "a", prepared, settings), _begin(tmp_path / "b", prepared, settings)
+    _train(prepared, settings, whole)
+    for kill_at in (12, 20):
+        with pytest.raises(Killed):
+            _train(prepared, settings, broken, kill_at=kill_at)
+    _train(prepared, settings, broken)
+    for one, other in ((whole.generator, broken.generator), (whole.last, broken.last), (whole.metrics, broken.metrics)):
+        assert sha256(one) == sha256(other)
+    assert read_json(whole.folder / "run.json") == read_json(broken.folder / "run.json")
+
+
+def test_a_training_ends_when_it_no_longer_gets_better(
+    prepared: Prepared, small: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = _watched(small, monkeypatch, patience=2)
+    settings = dataclasses.replace(settings, train=dataclasses.replace(settings.train, images=80))
+    found = iter([0.5, 0.4, 0.6, 0.45, 0.1])
+    monkeypatch.setattr(loop, "distance", lambda watch, generator: next(found))
+    run = _begin(tmp_path, prepared, settings)
+    assert _train(prepared, settings, run) == 32, "0.6 and 0.45 are two in a row that are not below 0.4"
+    assert read_json(run.folder / "run.json")["best"] == {"distance": 0.4, "images": 16, "since": 2}
+    assert load_generator(run.generator).images == 16
+
+
+def test_learning_rates_fall_to_nothing_over_the_last_part(prepared: Prepared, small: Settings) -> None:
+    train_settings = dataclasses.replace(small.train, decay=0.5, learning_rate=1e-3, discriminator_learning_rate=2e-3)
+    settings = dataclasses.replace(small, train=train_settings)
+    networks = loop.build_networks(prepared, settings, CPU, weights=None)
+    for done, share in ((0.0, 1.0), (0.5, 1.0), (0.75, 0.5), (1.0, 0.0)):
+        loop._set_rates(networks, train_settings, done=done)
+        assert networks.generator_optimizer.param_groups[0]["lr"] == pytest.approx(1e-3 * share)
+        assert networks.reference_optimizer.param_groups[0]["lr"] == pytest.approx(2e-3 * share)
