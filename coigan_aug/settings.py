@@ -103,6 +103,8 @@ class ModelSettings:
     """numbers in the latent of style_unet"""
     noise: str = "channels"
     """channels: mask and mask x noise side by side; replace: the thesis' noised masks alone"""
+    contrast: bool = False
+    """the generator is told how much brighter or darker than its surroundings each defect is to be"""
     noise_scales: tuple[int, ...] = (1, 4)
     """pixel sizes of the mask noise"""
     noise_mean: float = 0.5
@@ -187,6 +189,8 @@ class TrainSettings:
     """weight: the generator against the reference discriminator"""
     paired: float = 4.0
     """weight: erased real defects drawn again, L1 round the mask"""
+    contrast: float = 0.0
+    """weight: a defect's contrast must be the one that was told (model.contrast)"""
     paired_grow: int = 2
     """the paired loss looks this far round the mask, px"""
     smooth_l1: float = 0.0
@@ -256,7 +260,7 @@ class TrainSettings:
             _check(self, name, low=0.0)
         for name in ("r1", "r2", "path_length", "object_weight", "background_weight", "gradient_penalty", "lecam"):
             _check(self, name, low=0.0)
-        for name in ("mismatch", "mode_seeking", "pretrain"):
+        for name in ("mismatch", "mode_seeking", "pretrain", "contrast"):
             _check(self, name, low=0.0)
         for name in ("decay", "mixing", "augment_target"):
             _check(self, name, low=0.0, high=1.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,6 +19,7 @@ from coigan_aug.compose.noise import condition, draw_latent, noise_fields
 from coigan_aug.compose.placement import find_place, fit
 from coigan_aug.compose.sample import Image, Sample
 from coigan_aug.imaging import Pixels
+from coigan_aug.prepare.contrast import contrast_map, contrast_of
 from coigan_aug.prepare.examples import defect_region
 from coigan_aug.prepare.objects import DefectObject
 from coigan_aug.prepare.prepared import Prepared
@@ -36,21 +38,21 @@ def compose(prepared: Prepared, settings: Settings, seed: int, index: int) -> Sa
     rng = streams.generator(seed, "compose", index)
     chosen = _choose(prepared, settings, rng)
     base, zoom = _clean_window(prepared, settings, rng, chosen)
-    masks, objects = _canvas(prepared, rng, chosen, zoom)
-    reference, reference_masks = _reference(prepared, settings, rng)
-    target, pair_masks = _erasable(prepared, settings, rng)
+    masks, objects, contrast = _canvas(prepared, settings, rng, chosen, zoom)
+    reference, reference_masks, _ = _reference(prepared, settings, rng)
+    target, pair_masks, pair_contrast = _erasable(prepared, settings, rng)
     pair_base = erase(rng, target, pair_masks.max(axis=0), grow=1)
     return Sample(
         base=_image(base),
         masks=masks.astype(np.float32),
-        condition=_condition(masks, settings, rng),
+        condition=_condition(masks, contrast, settings, rng),
         latent=draw_latent(rng, settings.model, mixing=settings.train.mixing),
         objects=_image(objects),
         reference=_image(reference),
         reference_masks=reference_masks.astype(np.float32),
         pair_base=_image(pair_base),
         pair_masks=pair_masks.astype(np.float32),
-        pair_condition=_condition(pair_masks, settings, rng),
+        pair_condition=_condition(pair_masks, pair_contrast, settings, rng),
         pair_latent=draw_latent(rng, settings.model, mixing=settings.train.mixing),
         pair_target=_image(target),
     )
@@ -61,13 +63,13 @@ def _image(pixels: Pixels) -> Image:
     return np.ascontiguousarray(pixels.transpose(2, 0, 1), dtype=np.float32) / np.float32(255)
 
 
-def _condition(masks: Mask, settings: Settings, rng: Rng) -> Image:
+def _condition(masks: Mask, contrast: Image, settings: Settings, rng: Rng) -> Image:
     height, width = masks.shape[1:]
     fields = noise_fields(rng, height=height, width=width, scales=settings.model.noise_scales)
-    return condition(masks, fields, settings.model)
+    return condition(masks, fields, settings.model, contrast=contrast)
 
 
-def _mirror(rng: Rng, settings: Settings, *arrays: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], ...]:
+def _mirror(rng: Rng, settings: Settings, *arrays: NDArray[Any]) -> tuple[NDArray[Any], ...]:
     """Mirror arrays alike; the last two axes of masks [K, H, W] and the first two of images [H, W, 3] are rows, columns."""
     flips = (rng.random(2) < 0.5) & settings.data.flip
     rows, columns = (slice(None, None, -1 if flip else 1) for flip in flips)
@@ -126,10 +128,14 @@ def _within(start: int, side: int, room: int) -> int:
 
 
 def _canvas(
-    prepared: Prepared, rng: Rng, chosen: list[tuple[DefectObject, Transform]], zoom: float
-) -> tuple[Mask, Pixels]:
-    """Put objects, `zoom` times smaller, on a black canvas, none over another: masks [K, H, W] and pixels [H, W, 3]."""
+    prepared: Prepared, settings: Settings, rng: Rng, chosen: list[tuple[DefectObject, Transform]], zoom: float
+) -> tuple[Mask, Pixels, Image]:
+    """Put objects, `zoom` times smaller, on a black canvas, none over another.
+
+    Returns masks [K, H, W], pixels [H, W, 3] and the contrast of each object on its mask [H, W].
+    """
     side = prepared.window
+    contrast = np.zeros((side, side), np.float32)
     masks = np.zeros((prepared.classes, side, side), np.uint8)
     pixels = np.zeros((side, side, 3), np.uint8)
     for item, transform in chosen:
@@ -143,7 +149,9 @@ def _canvas(
         area = (slice(top, top + mask.shape[0]), slice(left, left + mask.shape[1]))
         masks[item.label][area] |= mask
         pixels[area] = np.where(mask[..., None] != 0, crop, pixels[area])
-    return masks, pixels
+        if settings.model.contrast:
+            contrast[area][mask != 0] = contrast_of(prepared, item)
+    return masks, pixels, contrast
 
 
 def _draw(settings: Settings, rng: Rng) -> Transform:
@@ -168,7 +176,7 @@ def _object(prepared: Prepared, item: DefectObject, transform: Transform, zoom: 
     return crop[rows, columns], mask[rows, columns]
 
 
-def _reference(prepared: Prepared, settings: Settings, rng: Rng) -> tuple[Pixels, Mask]:
+def _reference(prepared: Prepared, settings: Settings, rng: Rng) -> tuple[Pixels, Mask, Image]:
     """Cut any real window: as often one with defects as the generator's own windows have them (always)."""
     if prepared.with_objects and rng.random() < 0.75:
         return _defect_window(prepared, settings, rng)
@@ -177,23 +185,26 @@ def _reference(prepared: Prepared, settings: Settings, rng: Rng) -> tuple[Pixels
     return _pair(prepared, settings, rng, window.position, region)
 
 
-def _erasable(prepared: Prepared, settings: Settings, rng: Rng) -> tuple[Pixels, Mask]:
+def _erasable(prepared: Prepared, settings: Settings, rng: Rng) -> tuple[Pixels, Mask, Image]:
     """Cut a defect window whose defects can be erased: they cover at most 40 % of it, or else it has no masks at all."""
     for _ in range(4):
-        pixels, masks = _defect_window(prepared, settings, rng)
+        pixels, masks, contrast = _defect_window(prepared, settings, rng)
         if masks.any(axis=0).mean() <= MOST_ERASED:
-            return pixels, masks
-    return pixels, np.zeros_like(masks)
+            return pixels, masks, contrast
+    return pixels, np.zeros_like(masks), contrast
 
 
-def _defect_window(prepared: Prepared, settings: Settings, rng: Rng) -> tuple[Pixels, Mask]:
+def _defect_window(prepared: Prepared, settings: Settings, rng: Rng) -> tuple[Pixels, Mask, Image]:
     position, region = defect_region(rng, prepared, whole=True)
     return _pair(prepared, settings, rng, position, region)
 
 
-def _pair(prepared: Prepared, settings: Settings, rng: Rng, position: int, region: Box) -> tuple[Pixels, Mask]:
-    pixels, masks = _mirror(rng, settings, *prepared.view(position, region))
-    return np.ascontiguousarray(pixels), np.ascontiguousarray(masks)
+def _pair(prepared: Prepared, settings: Settings, rng: Rng, position: int, region: Box) -> tuple[Pixels, Mask, Image]:
+    """View a region: pixels [H, W, 3], masks [K, H, W] and the contrast of each defect on its mask [H, W]."""
+    told = settings.model.contrast
+    contrast = contrast_map(prepared, position, region) if told else np.zeros((prepared.window,) * 2, np.float32)
+    pixels, masks, contrast = _mirror(rng, settings, *prepared.view(position, region), contrast)
+    return np.ascontiguousarray(pixels), np.ascontiguousarray(masks), np.ascontiguousarray(contrast)
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,13 @@ class Examples:
     def masks(self, position: int, region: Box) -> Mask:
         """Draw all masks of a record inside a region of its working image: uint8 [K, h, w]; reflected as the pixels are."""
         own = [self.objects[k] for k in self.by_record.get(position, ())]
+        return self._mirrored(own, position, region)
+
+    def object_mask(self, item: DefectObject, region: Box) -> Mask:
+        """Draw one object's mask inside a region of its working image: uint8 [h, w]; reflected as the pixels are."""
+        return self._mirrored([item], item.position, region)[item.label]
+
+    def _mirrored(self, own: Sequence[DefectObject], position: int, region: Box) -> Mask:
         height, width = self.cache[position].shape[:2]
         left, top, across, down = region
         if left >= 0 and top >= 0 and left + across <= width and top + down <= height:

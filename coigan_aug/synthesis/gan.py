@@ -45,12 +45,15 @@ def cut_patches(image: Pixels, job: Job, generator: GeneratorFile, *, seed: int)
     """
     settings = generator.settings
     masks = np.zeros((len(generator.classes), *image.shape[:2]), np.uint8)
+    contrast = np.zeros(image.shape[:2], np.float32)
     for defect in job.defects:
-        masks[defect.label] |= decode(defect.rle)
+        mask = decode(defect.rle)
+        masks[defect.label] |= mask
+        contrast[mask != 0] = defect.contrast
     rectangles = merge_boxes([box(defect.rle) for defect in job.defects], reach=margin_of(settings) + 1)
     frames = [_frame(item, settings, image.shape[0], image.shape[1]) for item in rectangles]
     return [
-        _patch(image, masks, item, frame, generator, (seed, job.number, k))
+        _patch(image, masks, contrast, item, frame, generator, (seed, job.number, k))
         for k, (item, frame) in enumerate(zip(rectangles, frames, strict=True))
     ]
 
@@ -121,7 +124,13 @@ def _extend(start: int, length: int, window: int, step: int, room: int) -> tuple
 
 
 def _patch(
-    image: Pixels, masks: Mask, item: Box, frame: Frame, generator: GeneratorFile, key: tuple[int, int, int]
+    image: Pixels,
+    masks: Mask,
+    contrast: NDArray[np.float32],
+    item: Box,
+    frame: Frame,
+    generator: GeneratorFile,
+    key: tuple[int, int, int],
 ) -> Patch:
     settings = generator.settings
     region, small = frame
@@ -129,6 +138,7 @@ def _patch(
     pixels = to_rgb(cut_mirrored(image, region))
     base = pixels if small == pixels.shape[:2] else cv2.resize(pixels, small[::-1], interpolation=cv2.INTER_AREA)
     mirrored = np.stack([cut_mirrored(mask, region) for mask in own])
+    told = _averaged(cut_mirrored(contrast, region), mirrored.max(axis=0), small)
     shrunk = np.stack([resize(mask, height=small[0], width=small[1]) for mask in mirrored])
     seed, number, patch = key
     latent = draw_latent(streams.generator(seed, f"latent{patch}", number), settings.model, mixing=0.0)
@@ -141,10 +151,20 @@ def _patch(
     return Patch(
         region,
         torch.from_numpy(np.ascontiguousarray(base.transpose(2, 0, 1))).float() / 255,
-        torch.from_numpy(condition(shrunk, fields, settings.model)),
+        torch.from_numpy(condition(shrunk, fields, settings.model, contrast=told)),
         torch.from_numpy(latent),
         cut_masks(own, region),
     )
+
+
+def _averaged(values: NDArray[np.float32], mask: Mask, size: tuple[int, int]) -> NDArray[np.float32]:
+    """Shrink values [h, w] to a size, averaging over the pixels of a mask only; 0 where it has none."""
+    if values.shape == size:
+        return values
+    cover, total = (
+        cv2.resize(a.astype(np.float32), size[::-1], interpolation=cv2.INTER_AREA) for a in (mask, values * mask)
+    )
+    return np.asarray(np.divide(total, cover, out=np.zeros_like(total), where=cover > 0))
 
 
 def _only(masks: Mask, item: Box) -> Mask:

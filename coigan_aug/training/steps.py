@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from coigan_aug.errors import CoiganError
 from coigan_aug.losses.adversarial import discriminator_loss, generator_loss, image_scores, rejection_loss
 from coigan_aug.losses.perceptual import smooth_masked_perceptual
-from coigan_aug.losses.reconstruction import masked_l1, smooth_masked_l1
+from coigan_aug.losses.reconstruction import contrast_error, masked_l1, smooth_masked_l1
 from coigan_aug.losses.regularizers import gradient_penalty, lecam, mode_seeking, path_length, r1_penalty
 from coigan_aug.models.build import Inpainter, defect_stack
 from coigan_aug.models.composite import mask_alpha
@@ -245,6 +245,9 @@ def train_generator(networks: Networks, batch: Batch, fake: Tensor, redrawn: Ten
     if train.paired > 0:
         region = mask_alpha(batch.pair_masks, grow=train.paired_grow, soften=0)
         losses["paired"] = train.paired * masked_l1(redrawn, batch.pair_target, region, across=across)
+    if train.contrast > 0 and step.settings.model.contrast:
+        told = batch.condition[:, batch.masks.shape[1]][:, None]
+        losses["contrast"] = train.contrast * contrast_error(fake, batch.base, batch.masks, told, across=across)
     losses |= _thesis_losses(networks, batch, fake, step)
     _apply(losses, networks.generator_optimizer, networks.generator, "generator")
     return {f"generator_{name}": value.detach() for name, value in losses.items()}
