@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Annotated, Any
 
 from coigan_aug.errors import ConfigError
 
@@ -12,6 +12,9 @@ GENERATORS = ("unet", "style_unet", "ffc")
 ADVERSARIAL = ("logistic", "relativistic", "hinge", "least_squares", "wasserstein")
 SEGMENTERS = ("lite0_unet", "unet", "lraspp", "deeplabv3", "fcn_resnet50")
 FEATURE_SPACES = ("efficientnet_lite0", "inception")
+
+
+OrAuto = Annotated[int, "auto"]  # a whole number, or the word auto, which is 0 in memory
 
 
 def _check(owner: Any, name: str, *, low: float | None = None, high: float | None = None) -> None:
@@ -163,8 +166,8 @@ class TrainSettings:
 
     seed: int = 7
     """seed of everything random"""
-    batch: int = 16
-    """samples in a step, all processes together"""
+    batch: OrAuto = 16
+    """samples in a step, all processes together; auto (0): as many as the GPU holds, up to 64; 16 on a CPU"""
     images: int = 400_000
     """length of the training, samples seen"""
     learning_rate: float = 3e-4
@@ -242,12 +245,12 @@ class TrainSettings:
     precision: str = "auto"
     """of the convolutions: bfloat16, float32, or auto: the faster one on this machine"""
     workers: int = 0
-    """processes that compose samples; 0 composes in the training process"""
+    """processes that compose samples, for each training process; 0 composes in it"""
     threads: int = 0
     """CPU threads; 0 measures one against all and takes the faster"""
 
     def __post_init__(self) -> None:
-        _check(self, "batch", low=1, high=4096)
+        _check(self, "batch", low=0, high=4096)
         _check(self, "images", low=1)
         for name in ("learning_rate", "discriminator_learning_rate"):
             _check(self, name, low=1e-7, high=0.1)

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from coigan_aug.training.device import choose_device
 from coigan_aug.training.distributed import joined, only_first, rank, world
 from coigan_aug.training.loop import Speed, measure_speed, train
 from coigan_aug.training.place import find_place
-from coigan_aug.training.plan import measure_plan
+from coigan_aug.training.plan import choose_batch, measure_plan
 from coigan_aug.training.run import Run, begin_run, check_same, list_runs, resolve, unfinished_run
 
 FEW_OBJECTS = 20
@@ -87,10 +87,10 @@ def _begin(
         run, settings = _newest(workspace, dataset, flags)
     else:
         run, settings = None, load_settings(recipe=recipe, file=config, overrides=overrides, flags=flags)
-    _check_share(settings.train.batch)
     with progress("reading images", quiet=quiet) as report:
         prepared = prepare(dataset, settings.data, cache_root=workspace.cache, report=report)
-    settings = resolve(settings, prepared)
+    settings = _with_batch(resolve(settings, prepared), prepared, device, quiet=quiet)
+    _check_share(settings.train.batch)
     run = run or unfinished_run(workspace.runs, settings=settings, dataset=dataset)
     _warn(prepared, quiet)
     if device.type == "cpu" and settings.data.window >= GPU_WINDOW:
@@ -109,6 +109,16 @@ def _begin(
     held.enter_context(folder_lock(run.folder))
     begun = run.start()["machine"]
     return _Start(prepared, settings, Speed(bfloat16=begun["bfloat16"], threads=begun["threads"]), run)
+
+
+def _with_batch(settings: Settings, prepared: Prepared, device: torch.device, *, quiet: bool) -> Settings:
+    """Put a number where the settings say `batch: auto`."""
+    if settings.train.batch > 0:
+        return settings
+    tried = Speed(bfloat16=device.type == "cuda" and settings.train.precision != "float32", threads=1)
+    batch = choose_batch(prepared, settings, device, tried, world=world())
+    say(f"batch: auto is {batch} here", quiet=quiet)
+    return replace(settings, train=replace(settings.train, batch=batch))
 
 
 def _check_share(batch: int) -> None:

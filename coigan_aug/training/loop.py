@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import os
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import torch
 
@@ -18,20 +17,21 @@ from coigan_aug.compose.noise import condition_channels
 from coigan_aug.errors import ResourceError, Stopped
 from coigan_aug.files import append_line, write_json
 from coigan_aug.imaging import write_image
-from coigan_aug.losses.perceptual import load_features
-from coigan_aug.models.build import build_discriminators, build_generator
+from coigan_aug.models.build import build_generator
 from coigan_aug.prepare.prepared import Prepared
-from coigan_aug.progress import Report
-from coigan_aug.settings import Settings, TrainSettings
+from coigan_aug.progress import Report, say
+from coigan_aug.settings import Settings
 from coigan_aug.signals import stop_request
-from coigan_aug.training.batches import batches
+from coigan_aug.training.batches import Batch, batches
 from coigan_aug.training.device import choose_speed
 from coigan_aug.training.distributed import across, largest, only_first, rank, said_once, world
 from coigan_aug.training.ema import update_ema
+from coigan_aug.training.judging import Losses
+from coigan_aug.training.networks import Networks, Step, build_networks, set_rates
 from coigan_aug.training.run import Run
 from coigan_aug.training.samples import sample_grid
 from coigan_aug.training.state import Best, resume_together, save_best, save_training
-from coigan_aug.training.steps import Losses, Networks, Step, training_step
+from coigan_aug.training.steps import training_step
 from coigan_aug.training.watch import Watch, begin_watch, distance
 
 SAMPLE_ROWS = 8
@@ -71,7 +71,7 @@ def train(
         stream, start=images, batch=settings.train.batch, rank=rank(), world=world(), workers=settings.train.workers
     )
     ends = time.monotonic() + 60 * minutes if minutes else float("inf")
-    signal_number, measured = 0, images
+    signal_number, measured, parts = 0, images, 1
     metrics_file = run.metrics if rank() == 0 else Path(os.devnull)
     with stop_request(patient=world() > 1) as stop, metrics_file.open("ab") as metrics:
         while images < settings.train.images and not best.given_up(settings.train.patience):
@@ -82,9 +82,9 @@ def train(
             number = images // settings.train.batch
             seed = rng.torch_seed(settings.train.seed, "step0", number)  # the same in all processes
             generator = torch.Generator().manual_seed(seed)
-            step = Step(number, settings, generator, device, speed.bfloat16)
-            _set_rates(networks, settings.train, done=images / settings.train.images)
-            losses = _step(networks, next(source).to(device), step)
+            step = Step(number, settings, generator, device, speed.bfloat16, parts)
+            set_rates(networks, settings.train, done=images / settings.train.images)
+            losses, parts = _step(networks, next(source).to(device), step)
             update_ema(networks.average, networks.generator, decay=settings.train.ema, step=number)
             before, images = images, images + settings.train.batch
             if number % settings.log.metrics_every == 0:
@@ -131,32 +131,6 @@ def _measure(
     return found
 
 
-def build_networks(prepared: Prepared, settings: Settings, device: torch.device, *, weights: Path | None) -> Networks:
-    """Build every network and optimiser from the training's seed."""
-    train = settings.train
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(rng.torch_seed(train.seed, "weights"))
-        generator = build_generator(settings.model, prepared.classes)
-        defect, reference = build_discriminators(settings.model, prepared.classes, window=prepared.window)
-    average = copy.deepcopy(generator).requires_grad_(False)
-    for network in (generator, average, defect, reference):
-        network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    features = load_features(train.perceptual if train.perceptual_weight > 0 else "none", weights=weights)
-    return Networks(
-        generator=generator,
-        average=average,
-        defect=defect,
-        reference=reference,
-        generator_optimizer=_adam(generator, train, train.learning_rate),
-        defect_optimizer=_adam(defect, train, train.discriminator_learning_rate),
-        reference_optimizer=_adam(reference, train, train.discriminator_learning_rate),
-        path_mean=torch.zeros((), device=device),
-        strength=torch.zeros((), device=device),
-        scores=torch.zeros(2, 2, device=device),
-        features=features.to(device) if features is not None else None,
-    )
-
-
 def measure_speed(prepared: Prepared, settings: Settings, device: torch.device, *, here: int = 1) -> Speed:
     """Choose bfloat16 and threads: what the settings say, or what is measured to be faster with `here` processes."""
     generator = build_generator(settings.model, prepared.classes).to(device)
@@ -164,31 +138,27 @@ def measure_speed(prepared: Prepared, settings: Settings, device: torch.device, 
     return Speed(*choose_speed(generator, settings, device, condition=extra, here=here))
 
 
-def _adam(network: torch.nn.Module, train: TrainSettings, rate: float) -> torch.optim.Optimizer:
-    return torch.optim.AdamW(network.parameters(), lr=rate, betas=train.betas, weight_decay=train.weight_decay)
+def _step(networks: Networks, batch: Batch, step: Step) -> tuple[Losses, int]:
+    """Take a step and return its losses and in how many parts: in twice as many where memory runs out, as often as needed.
 
-
-def _set_rates(networks: Networks, train: TrainSettings, *, done: float) -> None:
-    """Set the learning rates of this place in the training: full, then falling to nothing over the last `decay`."""
-    share = 1.0 if train.decay == 0 else min(1.0, (1 - done) / train.decay)
-    for optimizer, rate in (
-        (networks.generator_optimizer, train.learning_rate),
-        (networks.defect_optimizer, train.discriminator_learning_rate),
-        (networks.reference_optimizer, train.discriminator_learning_rate),
-    ):
-        for group in optimizer.param_groups:
-            group["lr"] = rate * share
-
-
-def _step(networks: Networks, batch: Any, step: Step) -> Losses:
-    try:
-        return training_step(networks, batch, step)
-    except torch.OutOfMemoryError as error:
-        size, side = batch.base.shape[0], batch.base.shape[2]
-        raise ResourceError(
-            f"Out of GPU memory at step {step.number} with a batch of {size} windows of {side} px.",
-            remedy=f"Continue with half of it in a new run: coigan-aug train --set train.batch={max(size // 2, 1)}",
-        ) from error
+    A discriminator that was stepped before memory ran out takes this step a second time, which does no harm.
+    """
+    while True:
+        try:
+            return training_step(networks, batch, step), step.parts
+        except torch.OutOfMemoryError as error:
+            count, side = batch.base.shape[0], batch.base.shape[2]
+            if world() > 1 or 2 * step.parts > count:
+                raise ResourceError(
+                    f"Out of GPU memory at step {step.number} with {-(-count // step.parts)} windows of {side} px at a time.",
+                    remedy=f"Start a new run with half of it: coigan-aug train --set train.batch={max(count // 2, 1)}",
+                ) from error
+        if step.device.type == "cuda":
+            torch.cuda.empty_cache()
+        step = replace(step, parts=2 * step.parts, rng=step.rng.manual_seed(step.rng.initial_seed()))
+        say(
+            f"Out of memory with {count} windows of {side} px; going on with {count // step.parts} at a time, same batch."
+        )
 
 
 def _write_samples(networks: Networks, shown: Stream, run: Run, images: int, device: torch.device) -> None:

@@ -13,8 +13,8 @@ from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.progress import say
 from coigan_aug.settings import Settings
 from coigan_aug.training.distributed import only_first, rank
+from coigan_aug.training.networks import Networks
 from coigan_aug.training.run import Run
-from coigan_aug.training.steps import Networks
 
 _PARTS = (
     "generator",

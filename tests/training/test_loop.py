@@ -18,9 +18,12 @@ from coigan_aug.imaging import read_image
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.settings import Settings
 from coigan_aug.store.writer import write_dataset
-from coigan_aug.training import loop
+from coigan_aug.training import loop, plan
+from coigan_aug.training.batches import Batch
 from coigan_aug.training.device import choose_device
+from coigan_aug.training.judging import Losses
 from coigan_aug.training.loop import Speed, train
+from coigan_aug.training.networks import Networks, Step, build_networks, set_rates
 from coigan_aug.training.run import Run, begin_run, check_same, find_run, list_runs, resolve, unfinished_run
 from coigan_aug.training.watch import begin_watch
 
@@ -171,19 +174,6 @@ def test_continuing_with_other_settings_is_refused_and_longer_is_not(
         check_same(run, other, prepared.dataset)
 
 
-def test_out_of_memory_is_answered_with_the_batch_that_would_fit(
-    prepared: Prepared, small: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*arguments: object) -> None:
-        raise torch.OutOfMemoryError("CUDA out of memory")
-
-    monkeypatch.setattr("coigan_aug.training.loop.training_step", full)
-    with pytest.raises(ResourceError, match="Out of GPU memory at step 0 with a batch of 4 windows of 32 px") as caught:
-        _train(prepared, small, _begin(tmp_path, prepared, small))
-    assert "--set train.batch=2" in str(caught.value)
-    assert exit_code_of(caught.value) == 5
-
-
 def test_continuing_with_other_classes_is_refused(prepared: Prepared, small: Settings, tmp_path: Path) -> None:
     run = _begin(tmp_path, prepared, small)
     renamed = [dataclasses.replace(item, name=item.name.upper()) for item in prepared.dataset.classes]
@@ -260,8 +250,67 @@ def test_a_training_ends_when_it_no_longer_gets_better(
 def test_learning_rates_fall_to_nothing_over_the_last_part(prepared: Prepared, small: Settings) -> None:
     train_settings = dataclasses.replace(small.train, decay=0.5, learning_rate=1e-3, discriminator_learning_rate=2e-3)
     settings = dataclasses.replace(small, train=train_settings)
-    networks = loop.build_networks(prepared, settings, CPU, weights=None)
+    networks = build_networks(prepared, settings, CPU, weights=None)
     for done, share in ((0.0, 1.0), (0.5, 1.0), (0.75, 0.5), (1.0, 0.0)):
-        loop._set_rates(networks, train_settings, done=done)
+        set_rates(networks, train_settings, done=done)
         assert networks.generator_optimizer.param_groups[0]["lr"] == pytest.approx(1e-3 * share)
         assert networks.reference_optimizer.param_groups[0]["lr"] == pytest.approx(2e-3 * share)
+
+
+def test_out_of_memory_halves_what_goes_through_at_once_and_keeps_the_batch(
+    prepared: Prepared,
+    small: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Memory for two windows at a time: from the second step on, four go through in two parts, and it is said once."""
+    taken: list[tuple[int, int]] = []
+    real_step = loop.training_step
+
+    def short_of_memory(networks: Networks, batch: Batch, step: Step) -> Losses:
+        if step.number > 0 and len(batch.base) / step.parts > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        taken.append((step.number, step.parts))
+        return real_step(networks, batch, step)
+
+    monkeypatch.setattr(loop, "training_step", short_of_memory)
+    run = _begin(tmp_path, prepared, small)
+    assert _train(prepared, small, run) == 24
+    assert taken == [(0, 1), *((number, 2) for number in range(1, 6))]
+    said = capsys.readouterr().err
+    assert said.count("Out of memory with 4 windows of 32 px; going on with 2 at a time, same batch.") == 1
+
+
+def test_out_of_memory_with_a_single_window_is_answered_with_the_batch_to_try(
+    prepared: Prepared, small: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(networks: Networks, batch: Batch, step: Step) -> Losses:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(loop, "training_step", never)
+    with pytest.raises(ResourceError, match="with 1 windows of 32 px at a time") as caught:
+        _train(prepared, small, _begin(tmp_path, prepared, small))
+    assert "--set train.batch=2" in caught.value.remedy
+    assert exit_code_of(caught.value) == 5
+
+
+def test_auto_batch_is_the_largest_that_a_step_has_memory_for(
+    prepared: Prepared, small: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[int] = []
+
+    def holds_eight(networks: Networks, batch: Batch, step: Step) -> Losses:
+        tried.append(len(batch.base))
+        if len(batch.base) > 8:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return {}
+
+    monkeypatch.setattr(plan, "training_step", holds_eight)
+    monkeypatch.setattr(plan, "build_networks", lambda *given, **options: None)
+    monkeypatch.setattr(Batch, "to", lambda self, device: self)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
+    assert plan.choose_batch(prepared, small, torch.device("cuda"), SPEED, world=1) == 8
+    assert tried == [64, 32, 16, 8]
+    assert plan.choose_batch(prepared, small, CPU, SPEED, world=1) == 16
+    assert plan.choose_batch(prepared, small, CPU, SPEED, world=3) == 48
