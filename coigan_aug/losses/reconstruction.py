@@ -69,17 +69,17 @@ def smooth_masked_l1(
 
 
 def contrast_error(output: Tensor, base: Tensor, masks: Tensor, contrast: Tensor, *, across: Across = alone) -> Tensor:
-    """Return the mean absolute difference between the contrast that was drawn and the one that was told.
+    """Return how far the brightness inside the masks is from base x (1 + contrast), the contrast that was told.
 
-    Drawn is the mean change of brightness from the base inside a class's mask, told the mean of the contrast map there;
-    the mean is over the samples and classes that have a mask, and 0 where none has.
+    For each sample and class with a mask the absolute difference of the two means over the mask; then the mean of those,
+    0 where there is no mask.
 
     Args:
         across: as in `weighted_mean`.
 
-    Shape: output and base [B, 3, H, W], masks [B, K, H, W] of 0 and 1, contrast [B, 1, H, W] in -1..1 -> scalar.
+    Shape: output and base [B, 3, H, W], masks [B, K, H, W] of 0 and 1, contrast [B, 1, H, W] from -1 up -> scalar.
     """
-    change = (at_least_float32(output) - base).mean(dim=1, keepdim=True) - contrast  # [B, 1, H, W]
+    change = (at_least_float32(output) - base * (1 + contrast)).mean(dim=1, keepdim=True)  # [B, 1, H, W]
     area = masks.sum(dim=(2, 3))  # [B, K]
     errors = ((change * masks).sum(dim=(2, 3)) / area.clamp_min(1)).abs()
     return weighted_mean(errors, (area > 0).to(errors.dtype), across=across)
