@@ -381,12 +381,15 @@ class LogSettings:
     """samples seen between checkpoints"""
     keep: int = 3
     """checkpoints kept"""
+    tensorboard: bool = True
+    """event files for TensorBoard too, where it is installed (pip install tensorboard)"""
     watch_every: int = 0
     """samples seen between measurements of how far drawn defects are from real ones (KID in the masks); 0: none"""
 
     def __post_init__(self) -> None:
         for item in fields(self):
-            _check(self, item.name, low=0 if item.name == "watch_every" else 1)
+            if item.name != "tensorboard":
+                _check(self, item.name, low=0 if item.name == "watch_every" else 1)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,7 +25,7 @@ from coigan_aug.training.distributed import joined, only_first, rank, world
 from coigan_aug.training.loop import Speed, measure_speed, train
 from coigan_aug.training.place import find_place
 from coigan_aug.training.plan import choose_batch, measure_plan
-from coigan_aug.training.run import Run, begin_run, check_same, list_runs, resolve, unfinished_run
+from coigan_aug.training.run import Run, begin_run, check_same, find_weights, list_runs, resolve, unfinished_run
 
 FEW_OBJECTS = 20
 GPU_WINDOW = 256
@@ -44,8 +44,8 @@ class _Start:
 
 def train_here(
     workspace: Workspace, *, recipe: str, gpus: int | None, device_name: str | None, flags: Mapping[str, Any],
-    minutes: float | None, resume: bool, dry_run: bool, perceptual_weights: Path | None, overrides: Sequence[str],
-    config: Path | None, quiet: bool, command: str,
+    minutes: float | None, resume: bool, init_from: str | None, dry_run: bool, perceptual_weights: Path | None,
+    overrides: Sequence[str], config: Path | None, quiet: bool, command: str,
 ) -> None:  # fmt: skip
     """Train in a workspace, as the options of `coigan-aug train` say: alone, or as one of several processes."""
     place = find_place(os.environ)
@@ -58,7 +58,7 @@ def train_here(
         quiet = quiet or rank() > 0
         start = only_first(
             lambda: _begin(
-                workspace, device, held, recipe=recipe, flags=flags, resume=resume, dry_run=dry_run,
+                workspace, device, held, recipe=recipe, flags=flags, resume=resume, init_from=init_from, dry_run=dry_run,
                 overrides=overrides, config=config, here=max(place.here, 1) if place else 1, quiet=quiet,
                 command=command,
             )
@@ -79,7 +79,8 @@ def train_here(
 
 def _begin(
     workspace: Workspace, device: torch.device, held: ExitStack, *, recipe: str, flags: Mapping[str, Any],
-    resume: bool, dry_run: bool, overrides: Sequence[str], config: Path | None, here: int, quiet: bool, command: str,
+    resume: bool, init_from: str | None, dry_run: bool, overrides: Sequence[str], config: Path | None, here: int,
+    quiet: bool, command: str,
 ) -> _Start:  # fmt: skip
     """Decode the data, choose or make the run and hold its folder, and see how the machine is fastest."""
     dataset = Dataset(workspace.dataset)
@@ -91,7 +92,8 @@ def _begin(
         prepared = prepare(dataset, settings.data, cache_root=workspace.cache, report=report)
     settings = _with_batch(resolve(settings, prepared), prepared, device, quiet=quiet)
     _check_share(settings.train.batch)
-    run = run or unfinished_run(workspace.runs, settings=settings, dataset=dataset)
+    weights = find_weights(workspace.runs, init_from) if init_from else None
+    run = run or unfinished_run(workspace.runs, settings=settings, dataset=dataset, init_from=weights)
     _warn(prepared, quiet)
     if device.type == "cpu" and settings.data.window >= GPU_WINDOW:
         say(
@@ -104,8 +106,9 @@ def _begin(
         speed = measure_speed(prepared, settings, device, here=here)
         machine = {"device": str(device), "bfloat16": speed.bfloat16, "threads": speed.threads, "processes": world()}
         run = begin_run(
-            workspace.runs, recipe=recipe, settings=settings, dataset=dataset, machine=machine, command=command
-        )
+            workspace.runs, recipe=recipe, settings=settings, dataset=dataset, machine=machine, command=command,
+            init_from=weights,
+        )  # fmt: skip
     held.enter_context(folder_lock(run.folder))
     begun = run.start()["machine"]
     return _Start(prepared, settings, Speed(bfloat16=begun["bfloat16"], threads=begun["threads"]), run)

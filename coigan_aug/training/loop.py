@@ -23,6 +23,7 @@ from coigan_aug.progress import Report, say
 from coigan_aug.settings import Settings
 from coigan_aug.signals import stop_request
 from coigan_aug.training.batches import Batch, batches
+from coigan_aug.training.board import Board, board
 from coigan_aug.training.device import choose_speed
 from coigan_aug.training.distributed import across, largest, only_first, rank, said_once, world
 from coigan_aug.training.ema import update_ema
@@ -30,7 +31,7 @@ from coigan_aug.training.judging import Losses
 from coigan_aug.training.networks import Networks, Step, build_networks, set_rates
 from coigan_aug.training.run import Run
 from coigan_aug.training.samples import sample_grid
-from coigan_aug.training.state import Best, resume_together, save_best, save_training
+from coigan_aug.training.state import Best, init_from, resume_together, save_best, save_training
 from coigan_aug.training.steps import training_step
 from coigan_aug.training.watch import Watch, begin_watch, distance
 
@@ -64,6 +65,8 @@ def train(
     torch.set_num_threads(speed.threads)
     networks = build_networks(prepared, settings, device, weights=perceptual_weights)
     images, best = resume_together(networks, run)
+    if images == 0 and (given := run.start().get("init_from")):
+        say(init_from(networks, Path(given["path"])), quiet=rank() > 0)
     stream = Stream(prepared, settings, settings.train.seed)
     shown = Stream(prepared, settings, settings.train.seed + 1)
     watch = _begin_watch(prepared, settings, device)
@@ -73,7 +76,11 @@ def train(
     ends = time.monotonic() + 60 * minutes if minutes else float("inf")
     signal_number, measured, parts = 0, images, 1
     metrics_file = run.metrics if rank() == 0 else Path(os.devnull)
-    with stop_request(patient=world() > 1) as stop, metrics_file.open("ab") as metrics:
+    with (
+        stop_request(patient=world() > 1) as stop,
+        metrics_file.open("ab") as metrics,
+        board(run.folder / "tensorboard", begun_at=images, wanted=settings.log.tensorboard and rank() == 0) as show,
+    ):
         while images < settings.train.images and not best.given_up(settings.train.patience):
             late = rank() == 0 and time.monotonic() >= ends
             signal_number, stopping = largest(stop.signal_number, int(late))
@@ -90,15 +97,16 @@ def train(
             if number % settings.log.metrics_every == 0:
                 values = {name: float(across(value)) for name, value in losses.items()}
                 append_line(metrics, {"images": images, **{name: round(value, 5) for name, value in values.items()}})
+                show(values, images)
                 report(images, settings.train.images, _note(values, best))
             if settings.log.watch_every and _passed(before, images, settings.log.watch_every):
-                measured, best = images, _measure(watch, networks, prepared, settings, run, best, images, metrics)
+                measured, best = images, _measure(watch, networks, prepared, settings, run, best, images, metrics, show)
             if _passed(before, images, settings.log.samples_every):
                 _write_samples(networks, shown, run, images, device)
             if _passed(before, images, settings.log.checkpoint_every):
                 save_training(networks, prepared, settings, run, images=images, best=best)
         if settings.log.watch_every and measured < images and not signal_number:
-            best = _measure(watch, networks, prepared, settings, run, best, images, metrics)
+            best = _measure(watch, networks, prepared, settings, run, best, images, metrics, show)
     save_training(networks, prepared, settings, run, images=images, best=best)
     if signal_number:
         message = f"Stopped; saved at {images:,} images in {run.folder}."
@@ -120,11 +128,12 @@ def _begin_watch(prepared: Prepared, settings: Settings, device: torch.device) -
 
 def _measure(
     watch: Watch | None, networks: Networks, prepared: Prepared, settings: Settings, run: Run, best: Best, images: int,
-    metrics: BinaryIO,
+    metrics: BinaryIO, show: Board,
 ) -> Best:  # fmt: skip
     """Measure how far drawn defects are from real ones, log it, and keep the generator where it is the best so far."""
     value = only_first(lambda: distance(watch, networks.average) if watch else math.inf)
     append_line(metrics, {"images": images, "kid": round(value, 5)})
+    show({"kid": value}, images)
     found = best.after(value, images)
     if found.images == images:
         save_best(networks, prepared, settings, run, images=images)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
-from coigan_aug.checkpoint import State, load_latest, save_generator, save_state
+from torch import Tensor
+
+from coigan_aug.checkpoint import State, load_generator, load_latest, save_generator, save_state
 from coigan_aug.errors import DataError
 from coigan_aug.files import read_lines, write_bytes
 from coigan_aug.prepare.prepared import Prepared
@@ -14,7 +18,7 @@ from coigan_aug.progress import say
 from coigan_aug.settings import Settings
 from coigan_aug.training.distributed import only_first, rank
 from coigan_aug.training.networks import Networks
-from coigan_aug.training.run import Run
+from coigan_aug.training.run import GENERATOR, Run
 
 _PARTS = (
     "generator",
@@ -105,3 +109,36 @@ def _resume(networks: Networks, run: Run) -> tuple[int, Best]:
         raise DataError(f"The checkpoint in {run.checkpoints} does not fit this model: {error}") from error
     say(f"continuing {run.name} at {images:,} images", quiet=rank() > 0)
     return images, best
+
+
+def init_from(networks: Networks, path: Path) -> str:
+    """Begin with the weights of another training, as far as they fit: by name and shape. Return what was taken, in words.
+
+    Args:
+        path: a run's folder (its newest state: generator, average and discriminators), or a generator file.
+
+    Raises:
+        DataError: nothing can be read there, or nothing fits.
+    """
+    taken, of = 0, 0
+    for name, weights in _weights_at(path).items():
+        own = getattr(networks, name).state_dict()
+        fit = {key: value for key, value in weights.items() if key in own and own[key].shape == value.shape}
+        own.update(fit)
+        getattr(networks, name).load_state_dict(own)
+        taken, of = taken + len(fit), of + len(own)
+    if taken == 0:
+        raise DataError(
+            f"No weight of {path} fits this model.",
+            remedy="Begin from a run of the same recipe, or without --init-from.",
+        )
+    return f"begins with {taken} of {of} weights of {path}"
+
+
+def _weights_at(path: Path) -> dict[str, Mapping[str, Tensor]]:
+    """Read the weights of a run's networks, or of a generator file for generator and average."""
+    state, _ = load_latest(path / "checkpoints") if path.is_dir() else (None, [])
+    if state is not None:
+        return {name: state[name] for name in _PARTS if not name.endswith("optimizer")}
+    weights = load_generator(path / GENERATOR if path.is_dir() else path).generator.state_dict()
+    return {"generator": weights, "average": weights}

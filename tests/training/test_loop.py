@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
+import re
 import signal
 from pathlib import Path
 
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from coigan_aug.checkpoint import list_states, load_generator, load_latest, save_state
 from coigan_aug.errors import DataError, EnvironmentProblem, ResourceError, Stopped, exit_code_of
@@ -314,3 +316,80 @@ def test_auto_batch_is_the_largest_that_a_step_has_memory_for(
     assert tried == [64, 32, 16, 8]
     assert plan.choose_batch(prepared, small, CPU, SPEED, world=1) == 16
     assert plan.choose_batch(prepared, small, CPU, SPEED, world=3) == 48
+
+
+def test_event_files_for_tensorboard_hold_what_the_metrics_hold(
+    prepared: Prepared, small: Settings, tmp_path: Path
+) -> None:
+    run = _begin(tmp_path, prepared, small)
+    with pytest.raises(Killed):
+        _train(prepared, small, run, kill_at=12)
+    _train(prepared, small, run)
+    events = EventAccumulator(str(run.folder / "tensorboard"))
+    events.Reload()
+    for name, tag in (("defect_logistic", "defect/logistic"), ("generator_paired", "generator/paired")):
+        logged = [(line["images"], line[name]) for line in read_lines(run.metrics)]
+        shown = [(event.step, round(event.value, 5)) for event in events.Scalars(tag)]
+        assert [images for images, _ in shown] == [images for images, _ in logged] == [4, 8, 12, 16, 20, 24]
+        assert [value for _, value in shown] == pytest.approx([value for _, value in logged], abs=2e-5)
+
+
+def test_no_event_files_where_they_are_not_wanted(prepared: Prepared, small: Settings, tmp_path: Path) -> None:
+    settings = dataclasses.replace(small, log=dataclasses.replace(small.log, tensorboard=False))
+    run = _begin(tmp_path, prepared, settings)
+    _train(prepared, settings, run)
+    assert not (run.folder / "tensorboard").exists()
+
+
+def _begin_from(root: Path, prepared: Prepared, settings: Settings, weights: Path) -> Run:
+    return begin_run(
+        root, recipe="tiny", settings=settings, dataset=prepared.dataset, machine={}, command="", init_from=weights
+    )
+
+
+def test_a_run_begins_with_the_weights_of_another(
+    prepared: Prepared, small: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With learning rates near 0 its generator stays the other's; the average begins anew and is 0.9 of it after a step."""
+    first = _begin(tmp_path / "a", prepared, small)
+    _train(prepared, small, first)
+    still = dataclasses.replace(small.train, learning_rate=1e-7, discriminator_learning_rate=1e-7, images=4)
+    settings = dataclasses.replace(small, train=still)
+    wanted = load_generator(first.generator).generator.state_dict()
+    state, _ = load_latest(first.checkpoints)
+    assert state is not None
+    whole = {key: 0.1 * state["average"][key] + 0.9 * state["generator"][key] for key in wanted}
+    for weights, expected in ((first.folder, whole), (first.generator, wanted)):
+        run = _begin_from(tmp_path / weights.name, prepared, settings, weights)
+        _train(prepared, settings, run)
+        for key, value in load_generator(run.generator).generator.state_dict().items():
+            torch.testing.assert_close(value, expected[key], atol=1e-6, rtol=0)
+    assert "begins with" in capsys.readouterr().err
+    fresh = _begin(tmp_path / "b", prepared, settings)
+    _train(prepared, settings, fresh)
+    found = load_generator(fresh.generator).generator.state_dict()
+    assert any((found[key] - wanted[key]).abs().max() > 1e-3 for key in wanted)
+
+
+def test_weights_of_another_model_are_taken_as_far_as_they_fit(
+    prepared: Prepared, small: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = _begin(tmp_path / "a", prepared, small)
+    _train(prepared, small, first)
+    told = dataclasses.replace(small, model=dataclasses.replace(small.model, contrast=True))  # one more input channel
+    _train(prepared, told, _begin_from(tmp_path / "b", prepared, told, first.folder))
+    taken, of = re.search(r"begins with (\d+) of (\d+) weights", capsys.readouterr().err).groups()  # type: ignore[union-attr]
+    assert int(of) - int(taken) == 2, "the first convolution of generator and average"
+    wider = dataclasses.replace(small, model=dataclasses.replace(small.model, generator="ffc", width=4))
+    with pytest.raises(DataError, match=r"No weight of .* fits this model"):
+        _train(prepared, wider, _begin_from(tmp_path / "c", prepared, wider, first.generator))
+
+
+def test_a_stopped_run_that_began_with_other_weights_is_continued_by_the_same_command_only(
+    prepared: Prepared, small: Settings, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.safetensors"
+    run = _begin_from(tmp_path / "runs", prepared, small, other)
+    found = unfinished_run(tmp_path / "runs", settings=small, dataset=prepared.dataset, init_from=other)
+    assert found is not None and found.name == run.name
+    assert unfinished_run(tmp_path / "runs", settings=small, dataset=prepared.dataset) is None
