@@ -17,12 +17,13 @@ FEATURE_SPACES = ("efficientnet_lite0", "inception")
 OrAuto = Annotated[int, "auto"]  # a whole number, or the word auto, which is 0 in memory
 
 
-def _check(owner: Any, name: str, *, low: float | None = None, high: float | None = None) -> None:
-    value = getattr(owner, name)
-    if value is None or ((low is None or value >= low) and (high is None or value <= high)):
-        return
-    allowed = f"at least {low}" if high is None else f"at most {high}" if low is None else f"{low} to {high}"
-    raise ConfigError(f"{_section(owner)}.{name} is {value}; allowed: {allowed}.")
+def _check(owner: Any, *names: str, low: float | None = None, high: float | None = None) -> None:
+    for name in names:
+        value = getattr(owner, name)
+        if value is None or ((low is None or value >= low) and (high is None or value <= high)):
+            continue
+        allowed = f"at least {low}" if high is None else f"at most {high}" if low is None else f"{low} to {high}"
+        raise ConfigError(f"{_section(owner)}.{name} is {value}; allowed: {allowed}.")
 
 
 def _choice(owner: Any, name: str, choices: Collection[str]) -> None:
@@ -252,28 +253,26 @@ class TrainSettings:
     def __post_init__(self) -> None:
         _check(self, "batch", low=0, high=4096)
         _check(self, "images", low=1)
-        for name in ("learning_rate", "discriminator_learning_rate"):
-            _check(self, name, low=1e-7, high=0.1)
-        for name in (
+        _check(self, "learning_rate", "discriminator_learning_rate", low=1e-7, high=0.1)
+        _check(
+            self,
             "weight_decay",
             "adversarial",
             "reference_adversarial",
             "paired",
             "smooth_l1",
             "perceptual_weight",
-        ):
-            _check(self, name, low=0.0)
-        for name in ("r1", "r2", "path_length", "object_weight", "background_weight", "gradient_penalty", "lecam"):
-            _check(self, name, low=0.0)
-        for name in ("mismatch", "mode_seeking", "pretrain", "contrast", "patience"):
-            _check(self, name, low=0.0)
-        for name in ("decay", "mixing", "augment_target"):
-            _check(self, name, low=0.0, high=1.0)
+            low=0.0,
+        )
+        _check(
+            self, "r1", "r2", "path_length", "object_weight", "background_weight", "gradient_penalty", "lecam", low=0.0
+        )
+        _check(self, "mismatch", "mode_seeking", "pretrain", "contrast", "patience", low=0.0)
+        _check(self, "decay", "mixing", "augment_target", low=0.0, high=1.0)
         _check(self, "cutout", low=0.0, high=0.9)
         _check(self, "augment_images", low=1)
         _choice(self, "loss", ADVERSARIAL)
-        for name in ("r1_every", "path_length_every", "workers", "threads", "paired_grow"):
-            _check(self, name, low=0)
+        _check(self, "r1_every", "path_length_every", "workers", "threads", "paired_grow", low=0)
         _check(self, "ema", low=0.0, high=0.99999)
         _check(self, "translate", low=0.0, high=0.5)
         _check(self, "gain", low=0.0, high=0.9)
@@ -353,8 +352,7 @@ class EvaluateSettings:
     def __post_init__(self) -> None:
         for name, low, high in (("seeds", 1, 100), ("width", 4, 256), ("depth", 1, 6), ("batch", 2, 1024)):
             _check(self, name, low=low, high=high)
-        for name in ("steps", "per_class"):
-            _check(self, name, low=1)
+        _check(self, "steps", "per_class", low=1)
         _check(self, "learning_rate", low=1e-7, high=0.1)
         _check(self, "photometric", low=0.0, high=0.9)
         _check(self, "crop", low=1.0, high=10.0)
