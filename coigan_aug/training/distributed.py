@@ -145,6 +145,7 @@ def only_first(work: Callable[[], T]) -> T:
     finally:
         with _collective():
             dist.broadcast_object_list(told, src=0, group=patient)
+    dist.destroy_process_group(patient)  # a watched training comes here often
     code, result = told[0]
     if code:
         raise SystemExit(code)
