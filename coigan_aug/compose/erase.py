@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from coigan_aug.annotations import masks
 
+BAND = 4.0  # px; what a Gaussian of this width takes away is texture, and is moved; the rest flows in from the border
+RING = 2  # px round a hole, by which textures are compared
+CANDIDATES = 33
+ROUNDS = 4
 
-def erase(
-    rng: np.random.Generator, pixels: NDArray[np.uint8], mask: NDArray[np.uint8], *, grow: int
-) -> NDArray[np.uint8]:
+Rng = np.random.Generator
+Bytes = NDArray[np.uint8]
+Texture = NDArray[np.float32]
+Marks = NDArray[np.bool_]
+Place = tuple[slice, slice]
+
+
+def erase(rng: Rng, pixels: Bytes, mask: Bytes, *, grow: int) -> Bytes:
     """Fill a mask [h, w] of an image [h, w, 3] from its surroundings: uint8 [h, w, 3]; outside the mask nothing changes.
 
-    The colour flows in from the border (Telea, 2004). The grain on it is that of the surroundings, moved there
-    from elsewhere in the image, because a smooth patch would tell the generator where to draw.
+    The colour flows in from the border (Telea 2004), with texture of the surroundings on it.
 
     Args:
         grow: the hole is this much larger than the mask, px, so that a soft edge of the defect goes too.
@@ -24,18 +34,66 @@ def erase(
     if not hole.any() or hole.all():
         return pixels.copy()
     filled = np.asarray(cv2.inpaint(np.ascontiguousarray(pixels), hole, 3, cv2.INPAINT_TELEA), np.float32)
-    smooth = cv2.GaussianBlur(filled, (0, 0), 1.5)
-    grain = (pixels - smooth) * (hole == 0)[..., None]
-    out = np.clip(np.rint(smooth + _moved(rng, grain, hole)), 0, 255).astype(np.uint8)
+    return with_texture(rng, pixels, filled, hole)
+
+
+def with_texture(rng: Rng, pixels: Bytes, filled: Texture, hole: Bytes) -> Bytes:
+    """Put a fill [h, w, 3], smoothed, into the hole [h, w] of an image [h, w, 3], and texture on it.
+
+    The texture comes from elsewhere in the image, because a smooth patch would tell the generator where to draw. Each
+    part of the hole takes it from one place, whose surroundings look most like its own; more where one does not cover it.
+    """
+    smooth = cv2.GaussianBlur(filled, (0, 0), BAND)
+    texture = (pixels - smooth) * (hole == 0)[..., None]
+    moved = np.zeros_like(texture)
+    count, parts = cv2.connectedComponents(hole, connectivity=8)
+    for part in range(1, count):
+        _fill_part(rng, texture, hole, parts == part, moved)
+    out = np.clip(np.rint(smooth + moved), 0, 255).astype(np.uint8)
     return np.where(hole[..., None] != 0, out, pixels)
 
 
-def _moved(rng: np.random.Generator, grain: NDArray[np.float32], hole: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Fill the hole's grain [h, w, 3] with that of places outside it, shifted over, in a few tries."""
-    out, open_ = np.zeros_like(grain), hole != 0
-    for _ in range(6):
-        shift = (int(rng.integers(hole.shape[0])), int(rng.integers(hole.shape[1])))
-        found = open_ & (np.roll(hole, shift, (0, 1)) == 0)
-        out[found] = np.roll(grain, shift, (0, 1))[found]
+def _fill_part(rng: Rng, texture: Texture, hole: Bytes, part: Marks, moved: Texture) -> None:
+    """Write texture [h, w, 3] from outside the hole into one part of it."""
+    rows, columns = (_extent(part.any(axis=1 - axis), part.shape[axis]) for axis in (0, 1))
+    open_, free, grey = part[rows, columns].copy(), hole == 0, texture.mean(axis=2)
+    ring = (masks.grow(open_, RING) != 0) & free[rows, columns]
+    for _ in range(ROUNDS):
+        places = _places(rng, (rows, columns), part.shape)
+        scores = [_score(grey[place], free[place], grey[rows, columns], open_, ring) for place in places]
+        place = places[max(range(len(places)), key=scores.__getitem__)]
+        found = open_ & free[place]
+        moved[rows, columns][found] = texture[place][found]
         open_ &= ~found
-    return out
+        if not open_.any():
+            return
+
+
+def _extent(used: Marks, room: int) -> slice:
+    first, last = np.flatnonzero(used)[[0, -1]]
+    return slice(max(int(first) - RING, 0), min(int(last) + 1 + RING, room))
+
+
+def _places(rng: Rng, own: Place, room: tuple[int, ...]) -> list[Place]:
+    """Draw places of the same size: one third straight above or below, one third straight beside (streaks go on there)."""
+    height, width = (side.stop - side.start for side in own)
+    found = []
+    for top, left in rng.integers((room[0] - height + 1, room[1] - width + 1), size=(CANDIDATES, 2)).tolist():
+        rows, columns = slice(top, top + height), slice(left, left + width)
+        found.append(((rows, own[1]), (own[0], columns), (rows, columns))[len(found) % 3])
+    return found
+
+
+def _score(source: Texture, free: Marks, own: Texture, open_: Marks, ring: Marks) -> tuple[float, float]:
+    """Return the share of the hole that a place [h, w] covers, in tenths, and how alike the surroundings look.
+
+    Alike: the correlation on the ring, less how far the strengths are apart (log of their ratio).
+    """
+    covered = round(float((open_ & free).sum() / open_.sum()), 1)
+    both = ring & free
+    if both.sum() < 2:
+        return covered, -np.inf
+    one, other = source[both], own[both]
+    strength, others = float(one.std()) + 0.3, float(other.std()) + 0.3
+    together = float(((one - one.mean()) * (other - other.mean())).mean())
+    return covered, together / (strength * others) - abs(math.log(strength / others))
