@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 import cv2
 import numpy as np
@@ -15,6 +15,7 @@ from PIL import Image, UnidentifiedImageError
 from coigan_aug.errors import DataError
 from coigan_aug.files import write_bytes
 
+Kind = TypeVar("Kind", bound=np.generic)
 Pixels = NDArray[np.uint8]
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 _START = 65536
@@ -211,18 +212,18 @@ def read_thumbnail(path: Path, *, size: int) -> Pixels:
     return np.asarray(cv2.resize(pixels, (size, size), interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
-def cut_mirrored(image: Pixels, region: tuple[int, int, int, int]) -> Pixels:
+def cut_mirrored(image: NDArray[Kind], region: tuple[int, int, int, int]) -> NDArray[Kind]:
     """Cut a region (left, top, width, height) out of an image [H, W] or [H, W, 3].
 
     Beyond the edges, however far, the image is mirrored; the edge pixel is not repeated.
     """
     left, top, width, height = region
-    rows = _folded(top, height, image.shape[0])
-    columns = _folded(left, width, image.shape[1])
+    rows = folded(top, height, image.shape[0])
+    columns = folded(left, width, image.shape[1])
     return np.asarray(image[rows[:, None], columns[None, :]])
 
 
-def _folded(start: int, count: int, length: int) -> NDArray[np.int64]:
+def folded(start: int, count: int, length: int) -> NDArray[np.int64]:
     """Return `count` indices from `start` on, those beyond [0, length) folded back inside."""
     if length == 1:
         return np.zeros(count, np.int64)

@@ -8,6 +8,8 @@ from typing import Any
 
 from coigan_aug.errors import ConfigError
 
+GENERATORS = ("unet", "style_unet", "ffc")
+ADVERSARIAL = ("logistic", "relativistic", "hinge", "least_squares", "wasserstein")
 SEGMENTERS = ("lite0_unet", "unet", "lraspp", "deeplabv3", "fcn_resnet50")
 FEATURE_SPACES = ("efficientnet_lite0", "inception")
 
@@ -42,6 +44,8 @@ class DataSettings:
     """share of a window that neighbouring windows share"""
     max_blank: float = 0.1
     """largest share of nearly black pixels in a usable window"""
+    fit: float = 0.0
+    """an object takes at most this share of a window's side: windows round larger ones show more, smaller; 0: no limit"""
     min_area: int = 16
     """smaller objects (full-size px) serve neither as shapes nor as examples; they stay in the masks"""
     blank_level: int = 10
@@ -66,6 +70,8 @@ class DataSettings:
         _check(self, "scale", low=0.05, high=1.0)
         _check(self, "overlap", low=0.0, high=0.9)
         _check(self, "max_blank", low=0.0, high=1.0)
+        if self.fit:
+            _check(self, "fit", low=0.25, high=1.0)
         _check(self, "blank_level", low=0, high=255)
         _check(self, "min_area", low=1)
         _check(self, "rotate", low=0.0, high=180.0)
@@ -86,15 +92,19 @@ class ModelSettings:
     """The networks."""
 
     generator: str = "unet"
-    """unet (residual U-Net) or ffc (the thesis' LaMa generator)"""
+    """unet (residual U-Net), style_unet (the same with a latent) or ffc (the thesis' LaMa generator)"""
     width: int = 48
     """channels of the generator's first stage"""
     depth: int = 4
     """downsamplings of the generator"""
     blocks: int = 8
-    """residual blocks of the ffc generator"""
+    """spectral blocks of the ffc and style_unet generators"""
+    latent: int = 64
+    """numbers in the latent of style_unet"""
     noise: str = "channels"
     """channels: mask and mask x noise side by side; replace: the thesis' noised masks alone"""
+    contrast: bool = False
+    """the generator is told how much brighter or darker than its surroundings each defect is to be"""
     noise_scales: tuple[int, ...] = (1, 4)
     """pixel sizes of the mask noise"""
     noise_mean: float = 0.5
@@ -110,7 +120,9 @@ class ModelSettings:
     soften: int = 1
     """beyond that the change falls to nothing over this many px"""
     discriminator: str = "patch"
-    """patch (strided convolutions) or wavelet (SWAGAN)"""
+    """patch (strided convolutions) or wavelet (SWAGAN): judges the defects alone, and the whole window unless said"""
+    reference_discriminator: str = "same"
+    """judges the whole window: same (as discriminator), patch, wavelet, or projected (on frozen ImageNet features)"""
     discriminator_width: int = 48
     """channels of the patch discriminator's first stage"""
     discriminator_layers: int = 3
@@ -121,14 +133,16 @@ class ModelSettings:
     """the discriminators see the masks beside the image"""
 
     def __post_init__(self) -> None:
-        _choice(self, "generator", ("unet", "ffc"))
+        _choice(self, "generator", GENERATORS)
         _choice(self, "noise", ("channels", "replace"))
         _choice(self, "colour", ("auto", "grey", "rgb"))
         _choice(self, "discriminator", ("patch", "wavelet"))
+        _choice(self, "reference_discriminator", ("same", "patch", "wavelet", "projected"))
         for name, low, high in (
             ("width", 4, 512),
             ("depth", 1, 6),
             ("blocks", 1, 32),
+            ("latent", 2, 1024),
             ("grow", 0, 64),
             ("soften", 0, 64),
         ):
@@ -163,12 +177,20 @@ class TrainSettings:
     """decoupled weight decay"""
     ema: float = 0.998
     """share of the averaged generator kept at each step"""
+    decay: float = 0.0
+    """the learning rates fall to nothing over this last share of the training"""
+    pretrain: int = 0
+    """samples at the start that teach the generator to fill blanked clean windows, before it sees a defect"""
+    loss: str = "logistic"
+    """adversarial loss: logistic, relativistic, hinge, least_squares or wasserstein"""
     adversarial: float = 1.0
     """weight: the generator against the defect discriminator"""
     reference_adversarial: float = 1.0
     """weight: the generator against the reference discriminator"""
     paired: float = 4.0
     """weight: erased real defects drawn again, L1 round the mask"""
+    contrast: float = 0.0
+    """weight: a defect's contrast must be the one that was told (model.contrast)"""
     paired_grow: int = 2
     """the paired loss looks this far round the mask, px"""
     smooth_l1: float = 0.0
@@ -184,9 +206,21 @@ class TrainSettings:
     background_weight: float = 1.0
     """weight of both losses outside the masks"""
     r1: float = 0.1
-    """weight of R1 (E[|grad|^2], no 1/2), each discriminator"""
+    """weight of R1 (E[|grad|^2] at real images, no 1/2), each discriminator"""
+    r2: float = 0.0
+    """weight of R2, the same at drawn images"""
     r1_every: int = 16
-    """R1 is taken every so many steps and weighted up by it; 0 never"""
+    """R1 and R2 are taken every so many steps and weighted up by it; 0 never"""
+    gradient_penalty: float = 0.0
+    """weight of the gradient penalty between real and drawn images (10 with wasserstein)"""
+    lecam: float = 0.0
+    """weight of LeCam's pull of the discriminators towards their own past"""
+    mismatch: float = 0.0
+    """weight: the discriminators must call real windows with wrong masks fake"""
+    mode_seeking: float = 0.0
+    """weight: two latents must give two defects (style_unet)"""
+    mixing: float = 0.5
+    """probability that coarse and fine levels get different latents (style_unet)"""
     path_length: float = 0.0
     """weight of the path length regulariser"""
     path_length_every: int = 4
@@ -195,6 +229,14 @@ class TrainSettings:
     """the discriminators' inputs are shifted by up to this share of the window"""
     gain: float = 0.2
     """the discriminators' inputs are brightened by up to this factor, up or down"""
+    cutout: float = 0.0
+    """a square of up to this share of the window's side is blanked in the discriminators' inputs, masks included"""
+    turn: bool = False
+    """the discriminators' inputs are mirrored and turned by quarters"""
+    augment_target: float = 0.0
+    """share of real windows called real above which these are done more often, below less (0.6); 0: always done"""
+    augment_images: int = 20_000
+    """samples over which their probability can go from 0 to 1"""
     precision: str = "auto"
     """of the convolutions: bfloat16, float32, or auto: the faster one on this machine"""
     workers: int = 0
@@ -216,8 +258,15 @@ class TrainSettings:
             "perceptual_weight",
         ):
             _check(self, name, low=0.0)
-        for name in ("r1", "path_length", "object_weight", "background_weight"):
+        for name in ("r1", "r2", "path_length", "object_weight", "background_weight", "gradient_penalty", "lecam"):
             _check(self, name, low=0.0)
+        for name in ("mismatch", "mode_seeking", "pretrain", "contrast"):
+            _check(self, name, low=0.0)
+        for name in ("decay", "mixing", "augment_target"):
+            _check(self, name, low=0.0, high=1.0)
+        _check(self, "cutout", low=0.0, high=0.9)
+        _check(self, "augment_images", low=1)
+        _choice(self, "loss", ADVERSARIAL)
         for name in ("r1_every", "path_length_every", "workers", "threads", "paired_grow"):
             _check(self, name, low=0)
         _check(self, "ema", low=0.0, high=0.99999)

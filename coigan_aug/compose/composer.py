@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from coigan_aug import rng as streams
+from coigan_aug.annotations.masks import resize
 from coigan_aug.annotations.rle import Box, Mask, decode_box
 from coigan_aug.compose.augment import Transform, apply, draw_transform, tight
 from coigan_aug.compose.erase import erase
-from coigan_aug.compose.noise import condition, noise_fields
+from coigan_aug.compose.noise import condition, draw_latent, noise_fields
 from coigan_aug.compose.placement import find_place, fit
 from coigan_aug.compose.sample import Image, Sample
 from coigan_aug.imaging import Pixels
+from coigan_aug.prepare.contrast import contrast_map, contrast_of
 from coigan_aug.prepare.examples import defect_region
 from coigan_aug.prepare.objects import DefectObject
 from coigan_aug.prepare.prepared import Prepared
@@ -31,21 +36,24 @@ def compose(prepared: Prepared, settings: Settings, seed: int, index: int) -> Sa
     The same (prepared, settings, seed, index) gives the same bytes in any order, process and number of workers.
     """
     rng = streams.generator(seed, "compose", index)
-    base = _clean_window(prepared, settings, rng)
-    masks, objects = _canvas(prepared, settings, rng)
-    reference, reference_masks = _reference(prepared, settings, rng)
-    target, pair_masks = _erasable(prepared, settings, rng)
+    chosen = _choose(prepared, settings, rng)
+    base, zoom = _clean_window(prepared, settings, rng, chosen)
+    masks, objects, contrast = _canvas(prepared, settings, rng, chosen, zoom)
+    reference, reference_masks, _ = _reference(prepared, settings, rng)
+    target, pair_masks, pair_contrast = _erasable(prepared, settings, rng)
     pair_base = erase(rng, target, pair_masks.max(axis=0), grow=1)
     return Sample(
         base=_image(base),
         masks=masks.astype(np.float32),
-        condition=_condition(masks, settings, rng),
+        condition=_condition(masks, contrast, settings, rng),
+        latent=draw_latent(rng, settings.model, mixing=settings.train.mixing),
         objects=_image(objects),
         reference=_image(reference),
         reference_masks=reference_masks.astype(np.float32),
         pair_base=_image(pair_base),
         pair_masks=pair_masks.astype(np.float32),
-        pair_condition=_condition(pair_masks, settings, rng),
+        pair_condition=_condition(pair_masks, pair_contrast, settings, rng),
+        pair_latent=draw_latent(rng, settings.model, mixing=settings.train.mixing),
         pair_target=_image(target),
     )
 
@@ -55,54 +63,29 @@ def _image(pixels: Pixels) -> Image:
     return np.ascontiguousarray(pixels.transpose(2, 0, 1), dtype=np.float32) / np.float32(255)
 
 
-def _condition(masks: Mask, settings: Settings, rng: Rng) -> Image:
+def _condition(masks: Mask, contrast: Image, settings: Settings, rng: Rng) -> Image:
     height, width = masks.shape[1:]
     fields = noise_fields(rng, height=height, width=width, scales=settings.model.noise_scales)
-    return condition(masks, fields, settings.model)
+    return condition(masks, fields, settings.model, contrast=contrast)
 
 
-def _mirror(rng: Rng, settings: Settings, *arrays: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], ...]:
+def _mirror(rng: Rng, settings: Settings, *arrays: NDArray[Any]) -> tuple[NDArray[Any], ...]:
     """Mirror arrays alike; the last two axes of masks [K, H, W] and the first two of images [H, W, 3] are rows, columns."""
     flips = (rng.random(2) < 0.5) & settings.data.flip
     rows, columns = (slice(None, None, -1 if flip else 1) for flip in flips)
     return tuple(a[rows, columns] if a.shape[-1] == 3 and a.ndim == 3 else a[..., rows, columns] for a in arrays)
 
 
-def _clean_window(prepared: Prepared, settings: Settings, rng: Rng) -> Pixels:
-    window = prepared.clean[int(rng.integers(len(prepared.clean)))]
-    free = not prepared.by_record.get(window.position)
-    region = _jitter(prepared, window, settings, rng) if free else _region(window, prepared.window)
-    return _mirror(rng, settings, prepared.pixels(window.position, region))[0]
-
-
-def _region(window: Window, side: int) -> Box:
-    return (window.left, window.top, side, side)
-
-
-def _jitter(prepared: Prepared, window: Window, settings: Settings, rng: Rng) -> Box:
-    """Shift a window by up to half the step between windows, kept inside its image."""
-    height, width = prepared.cache[window.position].shape[:2]
-    reach = int(prepared.window * (1 - settings.data.overlap) / 2)
-    shift_x, shift_y = (int(value) for value in rng.integers(-reach, reach + 1, 2))
-    left = min(max(window.left + shift_x, 0), max(width - prepared.window, 0))
-    top = min(max(window.top + shift_y, 0), max(height - prepared.window, 0))
-    return (left, top, prepared.window, prepared.window)
-
-
-def _canvas(prepared: Prepared, settings: Settings, rng: Rng) -> tuple[Mask, Pixels]:
-    """Put real objects of random classes on a black canvas, none over another: masks [K, H, W] and pixels [H, W, 3].
-
-    At least one object is placed: where the draws give none, one class is drawn again.
-    """
-    side = prepared.window
-    masks = np.zeros((prepared.classes, side, side), np.uint8)
-    pixels = np.zeros((side, side, 3), np.uint8)
+def _choose(prepared: Prepared, settings: Settings, rng: Rng) -> list[tuple[DefectObject, Transform]]:
+    """Choose real objects of random classes, and what they go through; at least one."""
+    chosen: list[tuple[DefectObject, Transform]] = []
     order = [int(k) for k in rng.permutation(prepared.classes) if prepared.by_class[k]]
     for number, label in enumerate(order):
-        wanted = _how_many(rng, settings.data.defects, force=number == len(order) - 1 and not masks.any())
-        for _ in range(wanted):
-            _paste(prepared, settings, rng, label, masks, pixels)
-    return masks, pixels
+        members = prepared.by_class[label]
+        for _ in range(_how_many(rng, settings.data.defects, force=number == len(order) - 1 and not chosen)):
+            item = prepared.objects[members[int(rng.integers(len(members)))]]
+            chosen.append((item, _draw(settings, rng)))
+    return chosen
 
 
 def _how_many(rng: Rng, shares: tuple[float, ...], *, force: bool) -> int:
@@ -110,18 +93,65 @@ def _how_many(rng: Rng, shares: tuple[float, ...], *, force: bool) -> int:
     return int(rng.choice(len(weights), p=weights / weights.sum()))
 
 
-def _paste(prepared: Prepared, settings: Settings, rng: Rng, label: int, masks: Mask, pixels: Pixels) -> None:
-    item = prepared.objects[prepared.by_class[label][int(rng.integers(len(prepared.by_class[label])))]]
-    crop, mask = _object(prepared, item, _draw(settings, rng))
-    rows, columns = fit(rng, mask, height=masks.shape[1], width=masks.shape[2])
-    crop, mask = crop[rows, columns], mask[rows, columns]
-    place = find_place(rng, mask, masks.max(axis=0) != 0)
-    if place is None:
-        return
-    left, top = place
-    area = (slice(top, top + mask.shape[0]), slice(left, left + mask.shape[1]))
-    masks[label][area] |= mask
-    pixels[area] = np.where(mask[..., None] != 0, crop, pixels[area])
+def _clean_window(
+    prepared: Prepared, settings: Settings, rng: Rng, chosen: list[tuple[DefectObject, Transform]]
+) -> tuple[Pixels, float]:
+    """Cut a defect-free view in which the largest of the objects is seen whole: its window and how much smaller it is shown.
+
+    Only images without defects have views larger than the window.
+    """
+    window = prepared.clean[int(rng.integers(len(prepared.clean)))]
+    free = not prepared.by_record.get(window.position)
+    length = max(max(item.box[2:]) * transform.scale for item, transform in chosen)
+    side = prepared.side(length, window.position) if free else prepared.window
+    region = _jitter(prepared, window, settings, rng, side) if free else _region(window, prepared.window)
+    pixels, _ = prepared.view(window.position, region)
+    return _mirror(rng, settings, pixels)[0], side / prepared.window
+
+
+def _region(window: Window, side: int) -> Box:
+    return (window.left, window.top, side, side)
+
+
+def _jitter(prepared: Prepared, window: Window, settings: Settings, rng: Rng, side: int) -> Box:
+    """Make a window a view of that side, shifted by up to half the step between windows, inside its image if it fits."""
+    height, width = prepared.cache[window.position].shape[:2]
+    reach = int(prepared.window * (1 - settings.data.overlap) / 2)
+    more = (side - prepared.window) // 2
+    shift_x, shift_y = (int(value) for value in rng.integers(-reach, reach + 1, 2))
+    left, top = _within(window.left - more + shift_x, side, width), _within(window.top - more + shift_y, side, height)
+    return (left, top, side, side)
+
+
+def _within(start: int, side: int, room: int) -> int:
+    return min(max(start, 0), room - side) if side <= room else (room - side) // 2
+
+
+def _canvas(
+    prepared: Prepared, settings: Settings, rng: Rng, chosen: list[tuple[DefectObject, Transform]], zoom: float
+) -> tuple[Mask, Pixels, Image]:
+    """Put objects, `zoom` times smaller, on a black canvas, none over another.
+
+    Returns masks [K, H, W], pixels [H, W, 3] and the contrast of each object on its mask [H, W].
+    """
+    side = prepared.window
+    contrast = np.zeros((side, side), np.float32)
+    masks = np.zeros((prepared.classes, side, side), np.uint8)
+    pixels = np.zeros((side, side, 3), np.uint8)
+    for item, transform in chosen:
+        crop, mask = _object(prepared, item, transform, zoom)
+        rows, columns = fit(rng, mask, height=side, width=side)
+        crop, mask = crop[rows, columns], mask[rows, columns]
+        place = find_place(rng, mask, masks.max(axis=0) != 0)
+        if place is None:
+            continue
+        left, top = place
+        area = (slice(top, top + mask.shape[0]), slice(left, left + mask.shape[1]))
+        masks[item.label][area] |= mask
+        pixels[area] = np.where(mask[..., None] != 0, crop, pixels[area])
+        if settings.model.contrast:
+            contrast[area][mask != 0] = contrast_of(prepared, item)
+    return masks, pixels, contrast
 
 
 def _draw(settings: Settings, rng: Rng) -> Transform:
@@ -131,42 +161,50 @@ def _draw(settings: Settings, rng: Rng) -> Transform:
     )
 
 
-def _object(prepared: Prepared, item: DefectObject, transform: Transform) -> tuple[Pixels, Mask]:
-    """Cut an object out of its image with some surroundings and transform both, then cut it tight."""
+def _object(prepared: Prepared, item: DefectObject, transform: Transform, zoom: float) -> tuple[Pixels, Mask]:
+    """Cut an object out of its image with some surroundings, shrink and transform both, then cut it tight."""
     left, top, width, height = item.box
-    around = 0 if transform.exact else 4
+    around = 0 if transform.exact and zoom == 1 else math.ceil(4 * zoom)
     region = (left - around, top - around, width + 2 * around, height + 2 * around)
-    crop, mask = apply(transform, prepared.pixels(item.position, region), decode_box(item.scaled, region))
+    crop, mask = prepared.pixels(item.position, region), decode_box(item.scaled, region)
+    if zoom != 1:
+        small = (max(round(region[3] / zoom), 1), max(round(region[2] / zoom), 1))
+        crop = np.asarray(cv2.resize(crop, small[::-1], interpolation=cv2.INTER_AREA), np.uint8)
+        mask = resize(mask, height=small[0], width=small[1])
+    crop, mask = apply(transform, crop, mask)
     rows, columns = tight(mask)
     return crop[rows, columns], mask[rows, columns]
 
 
-def _reference(prepared: Prepared, settings: Settings, rng: Rng) -> tuple[Pixels, Mask]:
+def _reference(prepared: Prepared, settings: Settings, rng: Rng) -> tuple[Pixels, Mask, Image]:
     """Cut any real window: as often one with defects as the generator's own windows have them (always)."""
     if prepared.with_objects and rng.random() < 0.75:
         return _defect_window(prepared, settings, rng)
     window = prepared.clean[int(rng.integers(len(prepared.clean)))]
-    region = _jitter(prepared, window, settings, rng)
+    region = _jitter(prepared, window, settings, rng, prepared.window)
     return _pair(prepared, settings, rng, window.position, region)
 
 
-def _erasable(prepared: Prepared, settings: Settings, rng: Rng) -> tuple[Pixels, Mask]:
+def _erasable(prepared: Prepared, settings: Settings, rng: Rng) -> tuple[Pixels, Mask, Image]:
     """Cut a defect window whose defects can be erased: they cover at most 40 % of it, or else it has no masks at all."""
     for _ in range(4):
-        pixels, masks = _defect_window(prepared, settings, rng)
+        pixels, masks, contrast = _defect_window(prepared, settings, rng)
         if masks.any(axis=0).mean() <= MOST_ERASED:
-            return pixels, masks
-    return pixels, np.zeros_like(masks)
+            return pixels, masks, contrast
+    return pixels, np.zeros_like(masks), contrast
 
 
-def _defect_window(prepared: Prepared, settings: Settings, rng: Rng) -> tuple[Pixels, Mask]:
-    position, region = defect_region(rng, prepared)
+def _defect_window(prepared: Prepared, settings: Settings, rng: Rng) -> tuple[Pixels, Mask, Image]:
+    position, region = defect_region(rng, prepared, whole=True)
     return _pair(prepared, settings, rng, position, region)
 
 
-def _pair(prepared: Prepared, settings: Settings, rng: Rng, position: int, region: Box) -> tuple[Pixels, Mask]:
-    pixels, masks = _mirror(rng, settings, prepared.pixels(position, region), prepared.masks(position, region))
-    return np.ascontiguousarray(pixels), np.ascontiguousarray(masks)
+def _pair(prepared: Prepared, settings: Settings, rng: Rng, position: int, region: Box) -> tuple[Pixels, Mask, Image]:
+    """View a region: pixels [H, W, 3], masks [K, H, W] and the contrast of each defect on its mask [H, W]."""
+    told = settings.model.contrast
+    contrast = contrast_map(prepared, position, region) if told else np.zeros((prepared.window,) * 2, np.float32)
+    pixels, masks, contrast = _mirror(rng, settings, *prepared.view(position, region), contrast)
+    return np.ascontiguousarray(pixels), np.ascontiguousarray(masks), np.ascontiguousarray(contrast)
 
 
 @dataclass(frozen=True)

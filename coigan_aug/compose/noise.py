@@ -15,7 +15,26 @@ Field = NDArray[np.float32]
 
 def condition_channels(settings: ModelSettings, classes: int) -> int:
     """Return how many conditioning channels the generator sees beside the image."""
-    return classes + (len(settings.noise_scales) if settings.noise == "channels" else 0)
+    return classes + int(settings.contrast) + (len(settings.noise_scales) if settings.noise == "channels" else 0)
+
+
+def latent_shape(settings: ModelSettings) -> tuple[int, int]:
+    """Return the levels that a latent has a row for, and the numbers in a row; (0, 0) where the generator takes none."""
+    return (settings.depth + 1, settings.latent) if settings.generator == "style_unet" else (0, 0)
+
+
+def draw_latent(rng: np.random.Generator, settings: ModelSettings, *, mixing: float) -> Field:
+    """Draw a latent: float32 [L, Z]. Its rows are equal, or with probability `mixing` two different ones.
+
+    Then one is for the coarse levels and the other for the fine ones, the border between them anywhere (Karras et al.
+    2019, section 3.1).
+    """
+    levels, numbers = latent_shape(settings)
+    if levels == 0:
+        return np.zeros((0, 0), np.float32)
+    coarse, fine = rng.standard_normal((2, numbers), dtype=np.float32)
+    border = int(rng.integers(1, levels)) if levels > 1 and rng.random() < mixing else levels
+    return np.stack([coarse if level < border else fine for level in range(levels)])
 
 
 def noise_fields(rng: np.random.Generator, *, height: int, width: int, scales: Sequence[int]) -> Field:
@@ -37,19 +56,24 @@ def _grain(rng: np.random.Generator, height: int, width: int, scale: int) -> Fie
     return np.asarray(cv2.remap(coarse, map_x, map_y, cv2.INTER_LINEAR), dtype=np.float32)
 
 
-def condition(masks: NDArray[np.uint8], fields: Field, settings: ModelSettings) -> Field:
+def condition(
+    masks: NDArray[np.uint8], fields: Field, settings: ModelSettings, *, contrast: Field | None = None
+) -> Field:
     """Make the generator's conditioning channels from masks [K, H, W] of 0 and 1 and noise fields [S, H, W].
 
     `channels`: the K masks, then each field x std + mean inside the union of the masks, 0 outside: [K + S, H, W].
     The masks stay binary, so a one-pixel crack is as plain as a blotch.
     `replace`: the thesis' noised masks [K, H, W]; see `noised_masks`.
+
+    With `settings.contrast` the channel after the masks is the contrast of each defect, [H, W] in -1..1 on its mask.
     """
+    union = masks.any(axis=0).astype(np.float32)
+    told = [contrast * union if contrast is not None else np.zeros_like(union)] if settings.contrast else []
     if settings.noise == "replace":
         noise = (fields * settings.noise_std + settings.noise_mean).sum(axis=0)
-        return noised_masks(masks, noise, blur=settings.noise_blur)
-    union = masks.any(axis=0).astype(np.float32)
+        return np.stack([*noised_masks(masks, noise, blur=settings.noise_blur), *told])
     grains = (fields * settings.noise_std + settings.noise_mean) * union
-    return np.concatenate([masks.astype(np.float32), grains.astype(np.float32)])
+    return np.stack([*masks.astype(np.float32), *told, *grains.astype(np.float32)])
 
 
 def noised_masks(masks: NDArray[np.uint8], noise: NDArray[np.floating], *, blur: int) -> Field:

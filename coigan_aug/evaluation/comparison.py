@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from coigan_aug.metrics.features import Extractor
 from coigan_aug.metrics.frechet import Moments, frechet_distance, moments_of
 from coigan_aug.metrics.kernel import kernel_distance
 from coigan_aug.metrics.neighbours import precision_recall
@@ -55,7 +54,16 @@ class Sample:
     groups: NDArray[np.int64]
 
 
-def compare_all(sets: Mapping[str, Sample], extractor: Extractor) -> dict[str, Comparison]:
+@dataclass(frozen=True)
+class Kind:
+    """What a feature space is called, the length of its rows, and whether papers measure in it."""
+
+    name: str
+    width: int
+    comparable: bool
+
+
+def compare_all(sets: Mapping[str, Sample], kind: Kind) -> dict[str, Comparison]:
     """Compare synthetic rows with train's and test's, and train's with test's: the floor.
 
     Args:
@@ -63,25 +71,25 @@ def compare_all(sets: Mapping[str, Sample], extractor: Extractor) -> dict[str, C
     """
     moments = {name: moments_of(sample.rows) for name, sample in sets.items()}
     return {
-        pair: compare(sets[first], sets[second], extractor, moments=(moments[first], moments[second]))
+        pair: compare(sets[first], sets[second], kind, moments=(moments[first], moments[second]))
         for pair, (first, second) in PAIRS.items()
     }
 
 
-def compare(first: Sample, second: Sample, extractor: Extractor, *, moments: tuple[Moments, Moments]) -> Comparison:
+def compare(first: Sample, second: Sample, kind: Kind, *, moments: tuple[Moments, Moments]) -> Comparison:
     """Compare two samples whose moments are known."""
     rows, few = (first.rows, second.rows), min(len(first.rows), len(second.rows))
     kernel = kernel_distance(*rows, groups=(first.groups, second.groups)) if few >= 2 else None
     precision, recall = precision_recall(*rows, k=NEIGHBOURS) if few > NEIGHBOURS else (None, None)
     return Comparison(
-        features=extractor.name,
-        comparable=extractor.comparable,
+        features=kind.name,
+        comparable=kind.comparable,
         n_first=len(first.rows),
         n_second=len(second.rows),
         groups_first=len(np.unique(first.groups)),
         groups_second=len(np.unique(second.groups)),
         fid=frechet_distance(*moments) if few >= 2 else None,
-        fid_biased=few < max(FEW_FOR_FID, extractor.width),
+        fid_biased=few < max(FEW_FOR_FID, kind.width),
         kid=kernel.value if kernel else None,
         kid_error=kernel.error if kernel else None,
         precision=precision,

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from coigan_aug.evaluation.agreement import Agreement
-from coigan_aug.evaluation.comparison import Comparison, Sample, compare_all
+from coigan_aug.evaluation.comparison import Comparison, Kind, Sample, compare_all
 from coigan_aug.evaluation.copies import (
     Copies,
     Diversity,
@@ -118,7 +118,8 @@ def measure_quality(
 
 
 def _warnings(spaces: Sequence[Space], insides: Mapping[str, Insides], seams: Seams | None) -> list[str]:
-    own = [text for space in spaces for text in comparison_warnings(space.images, space.objects, space.classes)]
+    told = [space for space in spaces if space.features != INSIDE]  # of the same objects, so with the same doubts
+    own = [text for space in told for text in comparison_warnings(space.images, space.objects, space.classes)]
     copies = copy_warnings({name: found.copies for name, found in insides.items()}, PICTURE)
     return [*dict.fromkeys(own), *copies, *([] if seams is None else seam_warnings(seams))]
 
@@ -142,6 +143,7 @@ def _measure_rows(
             for name, pictures in sets.items()
         }
         spaces = [_measure_space(sets, embedded, extractor) for extractor in extractors.values()]
+        spaces.append(_measure_inside_space(sets, embedded))
         return spaces, {name: _measure_insides(sets, embedded, k) for k, name in enumerate(_names(sets))}
     finally:
         shutil.rmtree(rows, ignore_errors=True)
@@ -152,18 +154,30 @@ def _names(sets: Sets) -> tuple[str, ...]:
 
 
 def _measure_space(sets: Sets, embedded: Mapping[str, Embedded], extractor: Extractor) -> Space:
+    kind = Kind(extractor.name, extractor.width, extractor.comparable)
     images = {name: Sample(rows.images[extractor.name], sets[name].image_groups()) for name, rows in embedded.items()}
     objects = {
         name: Sample(rows.objects[extractor.name], sets[name].object_groups()) for name, rows in embedded.items()
     }
+    whole = compare_all(images, kind) if all(len(sample.rows) for sample in images.values()) else {}
+    return _space(sets, kind, whole, objects)
+
+
+def _measure_inside_space(sets: Sets, embedded: Mapping[str, Embedded]) -> Space:
+    """Compare what is inside the masks alone, whatever surrounds it."""
+    kind = Kind(INSIDE, Lite0.inside_width, False)
+    return _space(sets, kind, {}, {n: Sample(rows.inside, sets[n].object_groups()) for n, rows in embedded.items()})
+
+
+def _space(sets: Sets, kind: Kind, whole: Mapping[str, Comparison], objects: Mapping[str, Sample]) -> Space:
     return Space(
-        features=extractor.name,
-        comparable=extractor.comparable,
-        width=extractor.width,
-        images=compare_all(images, extractor) if all(len(sample.rows) for sample in images.values()) else {},
-        objects=compare_all(objects, extractor),
+        features=kind.name,
+        comparable=kind.comparable,
+        width=kind.width,
+        images=whole,
+        objects=compare_all(objects, kind),
         classes={
-            label: compare_all({name: _part(objects[name], sets[name].members(k)) for name in sets}, extractor)
+            label: compare_all({name: _part(objects[name], sets[name].members(k)) for name in sets}, kind)
             for k, label in enumerate(_names(sets))
         },
     )

@@ -58,6 +58,20 @@ def smooth_masked_l1(
     return masked_l1(output, target, weights)
 
 
+def contrast_error(output: Tensor, base: Tensor, masks: Tensor, contrast: Tensor) -> Tensor:
+    """Return the mean absolute difference between the contrast that was drawn and the one that was told.
+
+    Drawn is the mean change of brightness from the base inside a class's mask, told the mean of the contrast map there;
+    the mean is over the samples and classes that have a mask, and 0 where none has.
+
+    Shape: output and base [B, 3, H, W], masks [B, K, H, W] of 0 and 1, contrast [B, 1, H, W] in -1..1 -> scalar.
+    """
+    change = (at_least_float32(output) - base).mean(dim=1, keepdim=True) - contrast  # [B, 1, H, W]
+    area = masks.sum(dim=(2, 3))  # [B, K]
+    errors = ((change * masks).sum(dim=(2, 3)) / area.clamp_min(1)).abs()
+    return weighted_mean(errors, (area > 0).to(errors.dtype))
+
+
 def weighted_mean(values: Tensor, weights: Tensor) -> Tensor:
     """Return sum(values * weights) / sum(weights), and 0 where the weights sum to 0.
 

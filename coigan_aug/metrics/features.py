@@ -104,12 +104,13 @@ class Lite0(nn.Module):
 
         Inside means: the maps at strides 8 and 16, brought to unit length at each place (as LPIPS does: Zhang et al.
         2018), averaged with each place's share of the mask. Where in the mask something lies does not count, so that
-        a turned or mirrored copy stays near its original.
+        a turned or mirrored copy stays near its original. Both have length sqrt(152 / 2) at most, so that kernels that
+        divide by the width see numbers near 1.
 
         Shape: B pictures [H, W, 3] and masks [H, W], none empty -> [B, 1280], [B, 152].
         """
-        maps = self._maps(images)
-        return self._pooled(maps), torch.cat([_inside(maps[stage], masks) for stage in _INSIDE], dim=1)
+        maps, scale = self._maps(images), (self.inside_width / len(_INSIDE)) ** 0.5
+        return self._pooled(maps), torch.cat([_inside(maps[stage], masks) for stage in _INSIDE], dim=1) * scale
 
     def _maps(self, images: Sequence[Pixels]) -> tuple[Tensor, ...]:
         device = self.stages.mean.device

@@ -9,6 +9,8 @@ from coigan_aug.compose.noise import condition_channels
 from coigan_aug.models.composite import composite, mask_alpha
 from coigan_aug.models.ffc_generator import FFCGenerator
 from coigan_aug.models.patch_discriminator import PatchDiscriminator
+from coigan_aug.models.projected_discriminator import ProjectedDiscriminator
+from coigan_aug.models.style_unet import StyleUNetGenerator
 from coigan_aug.models.unet_generator import UNetGenerator
 from coigan_aug.models.wavelet_discriminator import WaveletDiscriminator
 from coigan_aug.settings import ModelSettings
@@ -20,7 +22,8 @@ class Inpainter(nn.Module):
     `residual` generators predict what to add to the base, the others the whole image. A `grey` one gives the
     three channels one value, so that it can't leave coloured fringes on grey images.
 
-    Shape: base [B, 3, H, W] in 0..1, condition [B, C, H, W], masks [B, K, H, W] of 0 and 1 -> [B, 3, H, W] in 0..1.
+    Shape: base [B, 3, H, W] in 0..1, condition [B, C, H, W], latent [B, L, Z], masks [B, K, H, W] of 0 and 1 ->
+    [B, 3, H, W] in 0..1. L and Z are 0 for networks without a latent.
     """
 
     def __init__(self, network: nn.Module, *, residual: bool, grey: bool, grow: int, soften: int) -> None:
@@ -31,16 +34,24 @@ class Inpainter(nn.Module):
         self.grow = grow
         self.soften = soften
 
-    def generate(self, base: Tensor, condition: Tensor) -> Tensor:
-        """Return the generator's own image, not composited: [B, 3, H, W] float32."""
-        out: Tensor = self.network(torch.cat((base, condition), dim=1))  # [B, 3, H, W]
+    def generate(self, base: Tensor, condition: Tensor, latent: Tensor, *, truncation: float = 1.0) -> Tensor:
+        """Return the generator's own image, not composited: [B, 3, H, W] float32.
+
+        Args:
+            truncation: 1 draws the whole variety, 0 the average style only; networks without a latent ignore it.
+        """
+        seen = torch.cat((base, condition), dim=1)
+        styled = isinstance(self.network, StyleUNetGenerator)
+        out: Tensor = (
+            self.network(seen, latent, truncation=truncation) if styled else self.network(seen)
+        )  # [B, 3, H, W]
         if self.grey:
             out = out.mean(dim=1, keepdim=True).expand_as(base)
         return base + out if self.residual else out.float()
 
-    def forward(self, base: Tensor, condition: Tensor, masks: Tensor) -> Tensor:
+    def forward(self, base: Tensor, condition: Tensor, latent: Tensor, masks: Tensor) -> Tensor:
         alpha = mask_alpha(masks, grow=self.grow, soften=self.soften)
-        return composite(base, self.generate(base, condition), alpha)
+        return composite(base, self.generate(base, condition, latent), alpha)
 
 
 def build_generator(settings: ModelSettings, classes: int) -> Inpainter:
@@ -51,20 +62,32 @@ def build_generator(settings: ModelSettings, classes: int) -> Inpainter:
         network = FFCGenerator(
             in_channels=channels, width=settings.width, downsamplings=settings.depth, blocks=settings.blocks
         )
+    elif settings.generator == "style_unet":
+        network = StyleUNetGenerator(
+            in_channels=channels, width=settings.width, depth=settings.depth, latent=settings.latent,
+            blocks=settings.blocks,
+        )  # fmt: skip
     else:
         network = UNetGenerator(in_channels=channels, width=settings.width, depth=settings.depth)
-    grey, residual = settings.colour == "grey", settings.generator == "unet"
+    grey, residual = settings.colour == "grey", settings.generator != "ffc"
     return Inpainter(network, residual=residual, grey=grey, grow=settings.grow, soften=settings.soften)
 
 
 def build_discriminators(settings: ModelSettings, classes: int, *, window: int) -> tuple[nn.Module, nn.Module]:
     """Build the defect discriminator (stack of K masked images) and the reference discriminator (whole image)."""
     masks = classes if settings.discriminator_masks else 0
-    return _discriminator(settings, 3 * classes + masks, window), _discriminator(settings, 3 + masks, window)
+    kind = settings.reference_discriminator
+    whole = settings.discriminator if kind == "same" else kind
+    return (
+        _discriminator(settings.discriminator, settings, 3 * classes + masks, window),
+        _discriminator(whole, settings, 3 + masks, window),
+    )
 
 
-def _discriminator(settings: ModelSettings, channels: int, window: int) -> nn.Module:
-    if settings.discriminator == "wavelet":
+def _discriminator(kind: str, settings: ModelSettings, channels: int, window: int) -> nn.Module:
+    if kind == "projected":
+        return ProjectedDiscriminator(masks=channels - 3, width=settings.discriminator_width)
+    if kind == "wavelet":
         return WaveletDiscriminator(in_channels=channels, size=window, multiplier=settings.multiplier)
     return PatchDiscriminator(
         in_channels=channels, width=settings.discriminator_width, layers=settings.discriminator_layers

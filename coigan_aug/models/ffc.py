@@ -6,14 +6,20 @@ A tensor of an FFC layer holds its local channels first, its global channels aft
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
 from coigan_aug.models.layers import at_least_float32
 
+Norm = Callable[[int], nn.Module]
 
-def conv_norm_relu(in_channels: int, out_channels: int, *, kernel: int, stride: int = 1) -> nn.Sequential:
-    """Build convolution (reflected border, no bias), batch normalisation and ReLU.
+
+def conv_norm_relu(
+    in_channels: int, out_channels: int, *, kernel: int, stride: int = 1, norm: Norm = nn.BatchNorm2d
+) -> nn.Sequential:
+    """Build convolution (reflected border, no bias), normalisation and ReLU.
 
     Shape: [B, in, H, W] -> [B, out, H / stride, W / stride]; H and W must exceed kernel // 2.
     """
@@ -27,7 +33,7 @@ def conv_norm_relu(in_channels: int, out_channels: int, *, kernel: int, stride: 
             padding_mode="reflect" if kernel > 1 else "zeros",
             bias=False,
         ),
-        nn.BatchNorm2d(out_channels),
+        norm(out_channels),
         nn.ReLU(),
     )
 
@@ -67,9 +73,9 @@ class FourierUnit(nn.Module):
     Shape: [B, channels, H, W] -> the same.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, *, norm: Norm = nn.BatchNorm2d) -> None:
         super().__init__()
-        self.mix = conv_norm_relu(2 * channels, 2 * channels, kernel=1)
+        self.mix = conv_norm_relu(2 * channels, 2 * channels, kernel=1, norm=norm)
 
     def forward(self, x: Tensor) -> Tensor:
         with torch.autocast(x.device.type, enabled=False):
@@ -83,10 +89,10 @@ class SpectralTransform(nn.Module):
     Shape: [B, channels, H, W] -> the same.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, *, norm: Norm = nn.BatchNorm2d) -> None:
         super().__init__()
-        self.squeeze = conv_norm_relu(channels, channels // 2, kernel=1)
-        self.fourier = FourierUnit(channels // 2)
+        self.squeeze = conv_norm_relu(channels, channels // 2, kernel=1, norm=norm)
+        self.fourier = FourierUnit(channels // 2, norm=norm)
         self.expand = nn.Conv2d(channels // 2, channels, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -102,13 +108,13 @@ class FFC(nn.Module):
     Shape: [B, local + global, H, W] -> the same; H and W at least 2 (reflected border).
     """
 
-    def __init__(self, channels: int, *, global_channels: int) -> None:
+    def __init__(self, channels: int, *, global_channels: int, norm: Norm = nn.BatchNorm2d) -> None:
         super().__init__()
         local = channels - global_channels
         self.split = (local, global_channels)
         self.from_local = _reflected_conv(local, channels)
         self.global_to_local = _reflected_conv(global_channels, local)
-        self.global_to_global = SpectralTransform(global_channels)
+        self.global_to_global = SpectralTransform(global_channels, norm=norm)
 
     def forward(self, x: Tensor) -> Tensor:
         x_local, x_global = x.split(self.split, dim=1)
@@ -121,19 +127,19 @@ def _reflected_conv(in_channels: int, out_channels: int) -> nn.Conv2d:
 
 
 class FFCBlock(nn.Module):
-    """Residual block of two FFC layers, each with batch normalisation and ReLU; none after the sum.
+    """Residual block of two FFC layers, each with normalisation and ReLU; none after the sum.
 
     Shape: [B, channels, H, W] -> the same.
     """
 
-    def __init__(self, channels: int, *, global_channels: int) -> None:
+    def __init__(self, channels: int, *, global_channels: int, norm: Norm = nn.BatchNorm2d) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            FFC(channels, global_channels=global_channels),
-            nn.BatchNorm2d(channels),
+            FFC(channels, global_channels=global_channels, norm=norm),
+            norm(channels),
             nn.ReLU(),
-            FFC(channels, global_channels=global_channels),
-            nn.BatchNorm2d(channels),
+            FFC(channels, global_channels=global_channels, norm=norm),
+            norm(channels),
             nn.ReLU(),
         )
 

@@ -118,3 +118,20 @@ class Blur(nn.Module):
         channels = x.shape[1]
         kernel = self.kernel.to(x.dtype).expand(channels, 1, 4, 4)
         return F.conv2d(x, kernel, stride=self.stride, padding=self.padding, groups=channels)
+
+
+def group_norm(channels: int) -> nn.GroupNorm:
+    """Return group normalisation with as many groups as divide the channels, at most 8."""
+    return nn.GroupNorm(max(g for g in range(1, 9) if channels % g == 0), channels)
+
+
+def conv_norm_silu(in_channels: int, out_channels: int, stride: int) -> nn.Sequential:
+    """Build a 3x3 convolution (no bias), group normalisation and SiLU.
+
+    Shape: [B, in, H, W] -> [B, out, H / stride, W / stride].
+    """
+    return nn.Sequential(
+        nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=1, bias=False),
+        group_norm(out_channels),
+        nn.SiLU(),
+    )

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from coigan_aug.models.layers import ResidualStage, at_least_float32, pad_to_multiple
+from coigan_aug.models.layers import ResidualStage, at_least_float32, conv_norm_silu, pad_to_multiple
 
 _HEAD_STD = 1e-3  # of the last weights: an untrained generator then changes the image by well under 1 %
 
@@ -30,10 +30,10 @@ class UNetGenerator(nn.Module):
         super().__init__()
         self.multiple = 2**depth
         widths = [width * min(2**level, 3) for level in range(depth + 1)]
-        self.stem = ResidualStage(in_channels, width, layer=_conv_norm_silu)
-        self.downs = nn.ModuleList(ResidualStage(a, b, stride=2, layer=_conv_norm_silu) for a, b in pairwise(widths))
+        self.stem = ResidualStage(in_channels, width, layer=conv_norm_silu)
+        self.downs = nn.ModuleList(ResidualStage(a, b, stride=2, layer=conv_norm_silu) for a, b in pairwise(widths))
         self.ups = nn.ModuleList(
-            ResidualStage(below + skip, skip, layer=_conv_norm_silu)
+            ResidualStage(below + skip, skip, layer=conv_norm_silu)
             for skip, below in zip(widths[-2::-1], widths[:0:-1], strict=True)
         )
         self.head = nn.Conv2d(width, out_channels, 3, padding=1, bias=False)
@@ -49,12 +49,3 @@ class UNetGenerator(nn.Module):
         for up in self.ups:
             out = up(torch.cat((F.interpolate(out, scale_factor=2.0), skips.pop()), dim=1))
         return at_least_float32(self.head(out)).tanh()[..., :height, :width]
-
-
-def _conv_norm_silu(in_channels: int, out_channels: int, stride: int) -> nn.Sequential:
-    groups = max(g for g in range(1, 9) if out_channels % g == 0)
-    return nn.Sequential(
-        nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=1, bias=False),
-        nn.GroupNorm(groups, out_channels),
-        nn.SiLU(),
-    )

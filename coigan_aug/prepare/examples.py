@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 
+from coigan_aug.annotations.masks import resize
 from coigan_aug.annotations.rle import Box, Mask, area
-from coigan_aug.imaging import Pixels, cut_mirrored, to_rgb
+from coigan_aug.imaging import Pixels, cut_mirrored, folded, to_rgb
 from coigan_aug.prepare.cache import DecodedCache, open_cache
 from coigan_aug.prepare.objects import DefectObject, find_objects, window_masks
 from coigan_aug.progress import Report, silent
@@ -22,7 +25,8 @@ from coigan_aug.store.dataset import Dataset
 class Examples:
     """Some images of a Dataset at the working scale; picklable (pixels stay memory-mapped).
 
-    `window` is the side of a window in px at the working scale, `scale` that scale. `objects` holds all objects,
+    `window` is the side of a window in px at the working scale, `scale` that scale, `fit` the share of a view's side that
+    an object takes at most (0: whatever it takes). `objects` holds all objects,
     `by_class[k]` the positions in it of those of a class that are large enough to learn from, `by_record[position]`
     those of one record.
     """
@@ -31,6 +35,7 @@ class Examples:
     cache: DecodedCache
     window: int
     scale: float
+    fit: float
     objects: list[DefectObject]
     by_class: list[list[int]]
     by_record: dict[int, list[int]]
@@ -55,9 +60,42 @@ class Examples:
         return to_rgb(cut_mirrored(self.cache[position], region))
 
     def masks(self, position: int, region: Box) -> Mask:
-        """Draw all masks of a record inside a region of its working image: uint8 [K, h, w]; nothing beyond its edges."""
+        """Draw all masks of a record inside a region of its working image: uint8 [K, h, w]; reflected as the pixels are."""
         own = [self.objects[k] for k in self.by_record.get(position, ())]
-        return window_masks(own, region, classes=self.classes)
+        return self._mirrored(own, position, region)
+
+    def object_mask(self, item: DefectObject, region: Box) -> Mask:
+        """Draw one object's mask inside a region of its working image: uint8 [h, w]; reflected as the pixels are."""
+        return self._mirrored([item], item.position, region)[item.label]
+
+    def _mirrored(self, own: Sequence[DefectObject], position: int, region: Box) -> Mask:
+        height, width = self.cache[position].shape[:2]
+        left, top, across, down = region
+        if left >= 0 and top >= 0 and left + across <= width and top + down <= height:
+            return window_masks(own, region, classes=self.classes)
+        whole = window_masks(own, (0, 0, width, height), classes=self.classes)
+        return whole[:, folded(top, down, height)[:, None], folded(left, across, width)[None, :]]
+
+    def view(self, position: int, region: Box) -> tuple[Pixels, Mask]:
+        """Cut a square region and show it as a window: uint8 [window, window, 3] and masks [K, window, window].
+
+        A region larger than the window is shown smaller, averaged over areas.
+        """
+        pixels, masks = self.pixels(position, region), self.masks(position, region)
+        if region[3] == self.window:
+            return pixels, masks
+        size = (self.window, self.window)
+        small = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+        return small, np.stack([resize(mask, height=self.window, width=self.window) for mask in masks])
+
+    def side(self, length: float, position: int) -> int:
+        """Return the side of the square region in which an object of that length is seen whole, px.
+
+        It is the window's, or larger so that the object takes `fit` of it, but never larger than the image's longer side.
+        """
+        if self.fit == 0:
+            return self.window
+        return max(self.window, min(math.ceil(length / self.fit), max(self.cache[position].shape[:2])))
 
 
 def load_examples(
@@ -77,29 +115,32 @@ def load_examples(
         cache=cache,
         window=settings.window,
         scale=settings.scale,
+        fit=settings.fit,
         objects=objects,
         by_class=by_class,
         by_record=dict(by_record),
     )
 
 
-def defect_region(rng: np.random.Generator, examples: Examples) -> tuple[int, Box]:
+def defect_region(rng: np.random.Generator, examples: Examples, *, whole: bool = False) -> tuple[int, Box]:
     """Choose a window round an object, each class as often as any other, the object anywhere in it: record and region.
 
-    An object that is larger than the window fills it with some part of its box.
+    An object that is larger than the window fills it with some part of its box; with `whole` the region grows with it,
+    as `Examples.side` says.
     """
     labels = [k for k, members in enumerate(examples.by_class) if members]
     members = examples.by_class[labels[int(rng.integers(len(labels)))]]
     item = examples.objects[members[int(rng.integers(len(members)))]]
     height, width = examples.cache[item.position].shape[:2]
     left, top, across, down = item.box
-    x = _side(rng, left, across, examples.window, width)
-    y = _side(rng, top, down, examples.window, height)
-    return item.position, (x, y, examples.window, examples.window)
+    side = examples.side(max(across, down), item.position) if whole else examples.window
+    return item.position, (_side(rng, left, across, side, width), _side(rng, top, down, side, height), side, side)
 
 
 def _side(rng: np.random.Generator, start: int, length: int, window: int, room: int) -> int:
     """Choose where a window begins on one side so that it holds the object, or lies within one that is larger."""
+    if window > room:  # both ends of the image show, mirrored
+        return (room - window) // 2
     low, high = sorted((start + length - window, start))
     low, high = min(max(low, 0), max(room - window, 0)), min(max(high, 0), max(room - window, 0))
     return int(rng.integers(low, high + 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,8 +16,9 @@ from coigan_aug import rng as streams
 from coigan_aug.annotations.masks import resize
 from coigan_aug.annotations.rle import Box, Mask, box, decode
 from coigan_aug.checkpoint import GeneratorFile
-from coigan_aug.compose.noise import condition, noise_fields
+from coigan_aug.compose.noise import condition, draw_latent, noise_fields
 from coigan_aug.imaging import Pixels, cut_mirrored, to_rgb
+from coigan_aug.settings import Settings
 from coigan_aug.synthesis.margin import add_change, alpha_of, margin_of
 from coigan_aug.synthesis.plan import Job
 from coigan_aug.synthesis.regions import cut_masks, inside
@@ -29,6 +31,7 @@ class Patch:
     region: Box
     base: Tensor  # [3, h, w] working scale, 0..1
     condition: Tensor  # [C, h, w]
+    latent: Tensor  # [L, Z]
     masks: Mask  # [K, H, W] full scale
 
 
@@ -37,19 +40,21 @@ def cut_patches(image: Pixels, job: Job, generator: GeneratorFile, *, seed: int)
 
     Defects whose margins could meet share a rectangle. It has at least the training window's size and is
     otherwise the defects' box with a quarter of a window round it; where it reaches beyond the image, the image
-    is mirrored.
+    is mirrored. A defect that training saw in a larger view than the window (`data.fit`) gets that view, and the
+    network sees it as small as there.
     """
     settings = generator.settings
     masks = np.zeros((len(generator.classes), *image.shape[:2]), np.uint8)
+    contrast = np.zeros(image.shape[:2], np.float32)
     for defect in job.defects:
-        masks[defect.label] |= decode(defect.rle)
-    window = round(settings.data.window / settings.data.scale)
-    step = round(8 / settings.data.scale)
+        mask = decode(defect.rle)
+        masks[defect.label] |= mask
+        contrast[mask != 0] = defect.contrast
     rectangles = merge_boxes([box(defect.rle) for defect in job.defects], reach=margin_of(settings) + 1)
-    regions = [_surround(item, window, step, image.shape[0], image.shape[1]) for item in rectangles]
+    frames = [_frame(item, settings, image.shape[0], image.shape[1]) for item in rectangles]
     return [
-        _patch(image, masks, item, region, generator, (seed, job.number, k))
-        for k, (item, region) in enumerate(zip(rectangles, regions, strict=True))
+        _patch(image, masks, contrast, item, frame, generator, (seed, job.number, k))
+        for k, (item, frame) in enumerate(zip(rectangles, frames, strict=True))
     ]
 
 
@@ -85,6 +90,27 @@ def _hull(boxes: Sequence[Box]) -> Box:
     return (left, top, right - left, bottom - top)
 
 
+Frame = tuple[Box, tuple[int, int]]
+
+
+def _frame(item: Box, settings: Settings, height: int, width: int) -> Frame:
+    """Return the region round a box, full-size px, and how high and wide the network sees it."""
+    data = settings.data
+    window = round(data.window / data.scale)
+    length = max(item[2:]) + 2 * margin_of(settings)
+    side = min(math.ceil(length / data.fit), max(height, width)) if data.fit else 0
+    if side > window:  # seen whole and smaller, as `Examples.side` says
+        left, top = _centred(item[0], item[2], side, width), _centred(item[1], item[3], side, height)
+        return (left, top, side, side), (data.window, data.window)
+    region = _surround(item, window, round(8 / data.scale), height, width)
+    return region, (round(region[3] * data.scale), round(region[2] * data.scale))
+
+
+def _centred(start: int, length: int, side: int, room: int) -> int:
+    first = start + length // 2 - side // 2
+    return min(max(first, 0), room - side) if side <= room else (room - side) // 2
+
+
 def _surround(item: Box, window: int, step: int, height: int, width: int) -> Box:
     left, across = _extend(item[0], item[2], window, step, width)
     top, down = _extend(item[1], item[3], window, step, height)
@@ -94,22 +120,28 @@ def _surround(item: Box, window: int, step: int, height: int, width: int) -> Box
 def _extend(start: int, length: int, window: int, step: int, room: int) -> tuple[int, int]:
     """Widen an extent to a window, or to itself and a quarter window on both sides, in steps; inside the room if it fits."""
     wanted = max(window, -(-(length + window // 2) // step) * step)
-    first = start + length // 2 - wanted // 2
-    return (min(max(first, 0), room - wanted), wanted) if wanted <= room else ((room - wanted) // 2, wanted)
+    return _centred(start, length, wanted, room), wanted
 
 
 def _patch(
-    image: Pixels, masks: Mask, item: Box, region: Box, generator: GeneratorFile, key: tuple[int, int, int]
+    image: Pixels,
+    masks: Mask,
+    contrast: NDArray[np.float32],
+    item: Box,
+    frame: Frame,
+    generator: GeneratorFile,
+    key: tuple[int, int, int],
 ) -> Patch:
     settings = generator.settings
-    left, top, width, height = region
+    region, small = frame
     own = _only(masks, item)
     pixels = to_rgb(cut_mirrored(image, region))
-    small = (round(height * settings.data.scale), round(width * settings.data.scale))
-    base = pixels if small == (height, width) else cv2.resize(pixels, small[::-1], interpolation=cv2.INTER_AREA)
-    cut = cut_masks(own, region)
-    shrunk = np.stack([resize(mask, height=small[0], width=small[1]) for mask in cut])
+    base = pixels if small == pixels.shape[:2] else cv2.resize(pixels, small[::-1], interpolation=cv2.INTER_AREA)
+    mirrored = np.stack([cut_mirrored(mask, region) for mask in own])
+    told = _averaged(cut_mirrored(contrast, region), mirrored.max(axis=0), small)
+    shrunk = np.stack([resize(mask, height=small[0], width=small[1]) for mask in mirrored])
     seed, number, patch = key
+    latent = draw_latent(streams.generator(seed, f"latent{patch}", number), settings.model, mixing=0.0)
     fields = noise_fields(
         streams.generator(seed, f"noise{patch}", number),
         height=small[0],
@@ -119,9 +151,20 @@ def _patch(
     return Patch(
         region,
         torch.from_numpy(np.ascontiguousarray(base.transpose(2, 0, 1))).float() / 255,
-        torch.from_numpy(condition(shrunk, fields, settings.model)),
-        cut,
+        torch.from_numpy(condition(shrunk, fields, settings.model, contrast=told)),
+        torch.from_numpy(latent),
+        cut_masks(own, region),
     )
+
+
+def _averaged(values: NDArray[np.float32], mask: Mask, size: tuple[int, int]) -> NDArray[np.float32]:
+    """Shrink values [h, w] to a size, averaging over the pixels of a mask only; 0 where it has none."""
+    if values.shape == size:
+        return values
+    cover, total = (
+        cv2.resize(a.astype(np.float32), size[::-1], interpolation=cv2.INTER_AREA) for a in (mask, values * mask)
+    )
+    return np.asarray(np.divide(total, cover, out=np.zeros_like(total), where=cover > 0))
 
 
 def _only(masks: Mask, item: Box) -> Mask:
@@ -144,7 +187,8 @@ def draw_patches(patches: Sequence[Patch], generator: GeneratorFile, device: tor
     for indices in _together(patches, device):
         base = torch.stack([patches[k].base for k in indices]).to(device)
         extra = torch.stack([patches[k].condition for k in indices]).to(device)
-        out = (generator.generator.generate(base, extra).clamp(0, 1) - base).cpu().numpy()
+        latent = torch.stack([patches[k].latent for k in indices]).to(device)
+        out = (generator.generator.generate(base, extra, latent).clamp(0, 1) - base).cpu().numpy()
         for k, delta in zip(indices, out, strict=True):
             deltas[k] = np.ascontiguousarray(delta.transpose(1, 2, 0))
     return deltas
@@ -163,7 +207,7 @@ def blend(image: Pixels, patch: Patch, delta: NDArray[np.float32], generator: Ge
     """Add a patch's change to an image [H, W(, 3)] inside the margin; every other byte stays as it is."""
     left, top, width, height = patch.region
     fits = delta.shape[:2] == (height, width)
-    full = delta if fits else cv2.resize(delta, (width, height), interpolation=cv2.INTER_LINEAR)
+    full = delta if fits else cv2.resize(delta, (width, height), interpolation=cv2.INTER_CUBIC)
     alpha = alpha_of(patch.masks, generator.settings)
     inner, before, _ = inside(patch.region, image.shape[0], image.shape[1])
     rows = slice(before[0], before[0] + inner[0].stop - inner[0].start)

@@ -17,6 +17,7 @@ from coigan_aug.annotations.rle import place as place_mask
 from coigan_aug.compose.augment import Transform, apply, draw_transform, matrix_of, tight
 from coigan_aug.compose.placement import find_place, fit
 from coigan_aug.errors import DataError, UsageError
+from coigan_aug.prepare.contrast import contrast_of
 from coigan_aug.prepare.objects import DefectObject
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.settings import Settings, SynthesizeSettings
@@ -29,13 +30,15 @@ class PlannedDefect:
     """One defect to draw: its class (by position), its mask in the image to make, the training object it is shaped after.
 
     `warp` is the 2 x 3 matrix, row by row, that takes (x, y, 1) in that object's image to the image to make, full-size
-    px: what the shape went through, and an engine that copies pixels does too.
+    px: what the shape went through, and an engine that copies pixels does too. `contrast` is how much brighter or darker
+    than its surroundings it is to be, -1..1: that object's own.
     """
 
     label: int
     rle: Rle
     shape_of: int
     warp: tuple[float, ...]
+    contrast: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +179,8 @@ def _place_all(
         blocked[top : top + mask.shape[0], left : left + mask.shape[1]] |= mask != 0
         rle = place_mask(mask, left=left, top=top, height=region[3], width=region[2])
         warp[:, 2] += (left - columns.start, top - rows.start)
-        placed.append(PlannedDefect(label, rle, chosen, tuple(warp.ravel().tolist())))
+        contrast = round(contrast_of(prepared, item), 4)
+        placed.append(PlannedDefect(label, rle, chosen, tuple(warp.ravel().tolist()), contrast))
     return tuple(placed)
 
 

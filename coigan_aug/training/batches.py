@@ -18,23 +18,25 @@ from coigan_aug.compose.sample import Sample
 
 @dataclass(frozen=True)
 class Batch:
-    """The fields of `Sample`, stacked: each [B, C, H, W] float32."""
+    """The fields of `Sample`, stacked: images and masks [B, C, H, W], latents [B, L, Z]; float32."""
 
     base: Tensor
     masks: Tensor
     condition: Tensor
+    latent: Tensor
     objects: Tensor
     reference: Tensor
     reference_masks: Tensor
     pair_base: Tensor
     pair_masks: Tensor
     pair_condition: Tensor
+    pair_latent: Tensor
     pair_target: Tensor
 
     def to(self, device: torch.device) -> Batch:
-        """Move to a device, images and networks in channels_last order."""
+        """Move to a device, images in channels_last order."""
         moved = (getattr(self, item.name).to(device, non_blocking=True) for item in fields(self))
-        return Batch(*(value.contiguous(memory_format=torch.channels_last) for value in moved))
+        return Batch(*(v.contiguous(memory_format=torch.channels_last) if v.ndim == 4 else v for v in moved))
 
 
 def stack(samples: Sequence[Sample]) -> Batch:

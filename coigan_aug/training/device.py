@@ -8,6 +8,7 @@ import time
 
 import torch
 
+from coigan_aug.compose.noise import latent_shape
 from coigan_aug.errors import EnvironmentProblem
 from coigan_aug.models.build import Inpainter
 from coigan_aug.settings import Settings
@@ -64,11 +65,12 @@ def _seconds(generator: Inpainter, settings: Settings, condition: int, *, bfloat
     torch.set_num_threads(threads)
     side, batch = settings.data.window, min(settings.train.batch, 4)
     base, extra = torch.zeros(batch, 3, side, side), torch.zeros(batch, condition, side, side)
+    latent = torch.zeros(batch, *latent_shape(settings.model))
     fastest = float("inf")
     for _ in range(3):
         begun = time.perf_counter()
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bfloat16):
-            out = generator.generate(base, extra)
+            out = generator.generate(base, extra, latent)
         out.sum().backward()
         fastest = min(fastest, time.perf_counter() - begun)
     return fastest

@@ -71,6 +71,7 @@ def train(
             seed = rng.torch_seed(settings.train.seed, f"step{rank()}", number)
             generator = torch.Generator().manual_seed(seed)
             step = Step(number, settings, generator, device, speed.bfloat16)
+            _set_rates(networks, settings.train, done=images / settings.train.images)
             losses = _step(networks, next(source).to(device), step)
             update_ema(networks.average, networks.generator, decay=settings.train.ema, step=number)
             before, images = images, images + settings.train.batch
@@ -113,6 +114,8 @@ def build_networks(prepared: Prepared, settings: Settings, device: torch.device,
         defect_optimizer=_adam(defect, train, train.discriminator_learning_rate),
         reference_optimizer=_adam(reference, train, train.discriminator_learning_rate),
         path_mean=torch.zeros((), device=device),
+        strength=torch.zeros((), device=device),
+        scores=torch.zeros(2, 2, device=device),
         features=features.to(device) if features is not None else None,
     )
 
@@ -126,6 +129,18 @@ def measure_speed(prepared: Prepared, settings: Settings, device: torch.device) 
 
 def _adam(network: torch.nn.Module, train: TrainSettings, rate: float) -> torch.optim.Optimizer:
     return torch.optim.AdamW(network.parameters(), lr=rate, betas=train.betas, weight_decay=train.weight_decay)
+
+
+def _set_rates(networks: Networks, train: TrainSettings, *, done: float) -> None:
+    """Set the learning rates of this place in the training: full, then falling to nothing over the last `decay`."""
+    share = 1.0 if train.decay == 0 else min(1.0, (1 - done) / train.decay)
+    for optimizer, rate in (
+        (networks.generator_optimizer, train.learning_rate),
+        (networks.defect_optimizer, train.discriminator_learning_rate),
+        (networks.reference_optimizer, train.discriminator_learning_rate),
+    ):
+        for group in optimizer.param_groups:
+            group["lr"] = rate * share
 
 
 def _step(networks: Networks, batch: Any, step: Step) -> Losses:
@@ -148,13 +163,14 @@ _PARTS = (
     "defect_optimizer",
     "reference_optimizer",
 )
+_CARRIED = ("path_mean", "strength", "scores")
 
 
 def _save(networks: Networks, prepared: Prepared, settings: Settings, run: Run, images: int) -> None:
     if rank() > 0:
         return
     state: State = {name: getattr(networks, name).state_dict() for name in _PARTS}
-    state |= {"images": images, "path_mean": networks.path_mean}
+    state |= {"images": images, **{name: getattr(networks, name) for name in _CARRIED}}
     save_state(run.checkpoints, state, images=images, keep=settings.log.keep)
     save_generator(run.generator, networks.average, settings=settings, classes=prepared.dataset.classes, images=images)
 
@@ -173,9 +189,10 @@ def _resume(networks: Networks, run: Run) -> int:
     try:
         for name in _PARTS:
             getattr(networks, name).load_state_dict(state[name])
+        for name in _CARRIED:
+            setattr(networks, name, state[name].to(getattr(networks, name).device))
     except (RuntimeError, ValueError, KeyError) as error:
         raise DataError(f"The checkpoint in {run.checkpoints} does not fit this model: {error}") from error
-    networks.path_mean = state["path_mean"].to(networks.path_mean.device)
     say(f"continuing {run.name} at {images:,} images")
     return images
 
@@ -194,6 +211,8 @@ def _passed(before: int, now: int, every: int) -> bool:
 
 def _note(values: dict[str, float]) -> str:
     def total(prefix: str) -> float:
-        return sum(value for name, value in values.items() if name.startswith(prefix) and not name.endswith("r1"))
+        return sum(
+            value for name, value in values.items() if name.startswith(prefix) and not name.endswith(("r1", "r2"))
+        )
 
     return f"G {total('generator'):.2f}  D {total('defect'):.2f} {total('reference'):.2f}"

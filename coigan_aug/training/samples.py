@@ -25,8 +25,8 @@ def sample_grid(
     """Draw the first `rows` samples of a stream: uint8 [H, W, 3], one sample a row, with a heading and a class key."""
     batch = stack([stream[index] for index in range(rows)])
     generator.eval()
-    drawn = _draw(generator, batch.base, batch.condition, batch.masks, device)
-    again = _draw(generator, batch.pair_base, batch.pair_condition, batch.pair_masks, device)
+    drawn = _draw(generator, batch.base, batch.condition, batch.latent, batch.masks, device=device)
+    again = _draw(generator, batch.pair_base, batch.pair_condition, batch.pair_latent, batch.pair_masks, device=device)
     lines = []
     for k in range(rows):
         base, real = _bytes(batch.base[k]), _bytes(batch.pair_target[k])
@@ -36,8 +36,8 @@ def sample_grid(
     return contact_sheet(lines, headings=COLUMNS, classes=classes)
 
 
-def _draw(generator: Inpainter, base: Tensor, condition: Tensor, masks: Tensor, device: torch.device) -> Tensor:
-    out: Tensor = generator(base.to(device), condition.to(device), masks.to(device))
+def _draw(generator: Inpainter, *seen: Tensor, device: torch.device) -> Tensor:
+    out: Tensor = generator(*(value.to(device) for value in seen))
     return out.cpu()
 
 

@@ -28,9 +28,9 @@ from coigan_aug.settings import Settings
 from coigan_aug.store.dataset import Dataset, class_masks
 from coigan_aug.store.writer import write_dataset
 from coigan_aug.synthesis.engines import gan_engine
-from coigan_aug.synthesis.gan import merge_boxes
+from coigan_aug.synthesis.gan import blend, cut_patches, draw_patches, merge_boxes
 from coigan_aug.synthesis.margin import margin_of
-from coigan_aug.synthesis.plan import Job, make_plan
+from coigan_aug.synthesis.plan import Job, PlannedDefect, make_plan
 from coigan_aug.synthesis.run import Made, Request, check_free, record_of, synthesize
 
 CPU = torch.device("cpu")
@@ -108,12 +108,12 @@ def test_as_many_defects_of_each_class_as_asked_on_defect_free_training_images(
         assert all(prepared.dataset[prepared.objects[d.shape_of].position].split == "train" for d in job.defects)
 
 
-@pytest.mark.parametrize("scale", [1.0, 0.5])
+@pytest.mark.parametrize(("scale", "fit"), [(1.0, 0.0), (0.5, 0.0), (1.0, 0.25)])
 @pytest.mark.parametrize("windows", [False, True])
 def test_written_masks_are_the_planned_ones_and_nothing_changes_beyond_the_margin(
-    toy: Dataset, small: Settings, tmp_path: Path, scale: float, windows: bool
+    toy: Dataset, small: Settings, tmp_path: Path, scale: float, fit: float, windows: bool
 ) -> None:
-    settings = dataclasses.replace(small, data=dataclasses.replace(small.data, scale=scale))
+    settings = dataclasses.replace(small, data=dataclasses.replace(small.data, scale=scale, fit=fit))
     prepared = prepare(toy, settings.data, cache_root=tmp_path / "cache")
     generator = _generator(tmp_path, prepared, settings)
     out = tmp_path / "out"
@@ -143,6 +143,30 @@ def test_the_result_does_not_depend_on_the_batch(prepared: Prepared, generator: 
     for batch in (1, 3, 8):
         _make(prepared, generator, tmp_path / str(batch), batch=batch)
     assert _hashes(tmp_path / "1") == _hashes(tmp_path / "3") == _hashes(tmp_path / "8")
+
+
+def test_a_large_defect_is_drawn_as_training_saw_it_whole_and_small(
+    toy: Dataset, small: Settings, tmp_path: Path
+) -> None:
+    """With fit 0.5 and a window of 32 px: an object of 34 px and its margin of 2 on both sides are seen in 76 px."""
+    settings = dataclasses.replace(small, data=dataclasses.replace(small.data, fit=0.5))
+    prepared = prepare(toy, settings.data, cache_root=tmp_path / "cache")
+    generator = _generator(tmp_path, prepared, settings)
+    image = np.full((72, 96), 128, np.uint8)
+    for width, side, share in ((10, 32, 10 / 32), (34, 76, 34 / 76)):
+        mask = np.zeros((72, 96), np.uint8)
+        mask[30:34, 30 : 30 + width] = 1
+        warp = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+        job = Job(0, 0, (0, 0, 96, 72), (PlannedDefect(0, rle.encode(mask), 0, warp),))
+        (patch,) = cut_patches(image, job, generator, seed=1)
+        assert patch.region[2:] == (side, side)
+        assert patch.base.shape == (3, 32, 32)
+        seen = patch.condition[0].numpy()
+        assert np.ptp(np.nonzero(seen)[1]) + 1 == pytest.approx(32 * share, abs=1)
+        (delta,) = draw_patches([patch], generator, CPU)
+        made = blend(image, patch, delta, generator)
+        assert (made[mask > 0] != 128).mean() > 0.5
+        assert (made[grow(mask, margin_of(settings)) == 0] == 128).all()
 
 
 def test_another_seed_gives_other_images(prepared: Prepared, generator: GeneratorFile, tmp_path: Path) -> None:

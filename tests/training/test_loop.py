@@ -118,8 +118,9 @@ def test_the_generator_file_holds_the_average_in_eval_mode(prepared: Prepared, s
     assert made.classes == prepared.dataset.classes
     assert made.settings == small
     base, extra = torch.rand(3, 3, 32, 32), torch.rand(3, 4, 32, 32)
-    together = made.generator.generate(base, extra)
-    alone = torch.cat([made.generator.generate(base[k : k + 1], extra[k : k + 1]) for k in range(3)])
+    latent = torch.zeros(3, 0, 0)
+    together = made.generator.generate(base, extra, latent)
+    alone = torch.cat([made.generator.generate(*(x[k : k + 1] for x in (base, extra, latent))) for k in range(3)])
     torch.testing.assert_close(together, alone, atol=1e-6, rtol=1e-5)
 
 

@@ -1,0 +1,54 @@
+"""Contrast: how much brighter or darker a defect is than the surface round it."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from coigan_aug.annotations.masks import grow
+from coigan_aug.annotations.rle import Box, Mask, decode_box
+from coigan_aug.prepare.examples import Examples
+from coigan_aug.prepare.objects import DefectObject
+
+_NEAREST, _WIDEST = 4, 16  # how far round a defect its surroundings reach, px at the working scale
+
+
+def contrast_of(examples: Examples, item: DefectObject) -> float:
+    """Return an object's mean brightness less that of the clean surface round it, -1..1.
+
+    The surface is what lies up to a quarter of the object's longer side away, 4 to 16 px, and holds no defect; pixels
+    that touch a mask are left out, since they are often blurred. 0 where nothing is left.
+    """
+    left, top, width, height = item.box
+    reach = min(max(max(width, height) // 4, _NEAREST), _WIDEST)
+    rows, columns = examples.cache[item.position].shape[:2]
+    first_x, first_y = max(left - reach, 0), max(top - reach, 0)
+    region = (first_x, first_y, min(left + width + reach, columns) - first_x, min(top + height + reach, rows) - first_y)
+    grey = examples.pixels(item.position, region).mean(axis=2)
+    inside = decode_box(item.scaled, region) != 0
+    ring = (grow(inside, reach) != 0) & (grow(examples.masks(item.position, region).max(axis=0), 1) == 0)
+    return float(grey[inside].mean() - grey[ring].mean()) / 255 if ring.any() else 0.0
+
+
+def contrast_map(examples: Examples, position: int, region: Box) -> NDArray[np.float32]:
+    """Paint the contrast of a record's objects on their masks in a view of a region: float32 [window, window], else 0.
+
+    Where objects overlap, the last one counts.
+    """
+    out = np.zeros((examples.window, examples.window), np.float32)
+    for k in examples.by_record.get(position, ()):
+        item = examples.objects[k]
+        mask = _shown(examples, item, region)
+        if mask.any():
+            out[mask != 0] = contrast_of(examples, item)
+    return out
+
+
+def _shown(examples: Examples, item: DefectObject, region: Box) -> Mask:
+    """Show the pixels that an object covers, wholly or partly, as a view of the region does: [window, window]."""
+    mask = examples.object_mask(item, region)
+    if mask.shape == (examples.window, examples.window):
+        return mask
+    size = (examples.window, examples.window)
+    return (cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0).astype(np.uint8)

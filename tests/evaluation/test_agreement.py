@@ -1,0 +1,33 @@
+"""The segmenter that knows real images only: trained once, kept, and asked again."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+
+from coigan_aug.evaluation import agreement
+from coigan_aug.settings import Settings
+from coigan_aug.store.dataset import Dataset
+
+CPU = torch.device("cpu")
+
+
+def test_a_kept_segmenter_answers_as_when_it_was_trained_and_other_settings_train_anew(
+    toy: Dataset, small: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evaluate = dataclasses.replace(small.evaluate, segmenter="unet", width=4, depth=2, steps=60, batch=4)
+    settings = dataclasses.replace(small, evaluate=evaluate)
+    first = agreement.real_only(toy, settings, cache_root=tmp_path, device=CPU)(toy, [0, 2, 4])
+    assert max(first.values()) > 0
+    trained: list[int] = []
+    monkeypatch.setattr(agreement, "fit", lambda *given, **options: trained.append(1))
+    fitted = dataclasses.replace(settings, data=dataclasses.replace(settings.data, fit=0.5))
+    for same in (settings, fitted):  # the generator's views do not matter to a segmenter
+        assert agreement.real_only(toy, same, cache_root=tmp_path, device=CPU)(toy, [0, 2, 4]) == first
+    assert not trained
+    other = dataclasses.replace(settings, evaluate=dataclasses.replace(evaluate, seed=1))
+    agreement.real_only(toy, other, cache_root=tmp_path, device=CPU)
+    assert trained == [1]

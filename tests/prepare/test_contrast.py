@@ -1,0 +1,94 @@
+"""Contrast: measured on painted defects, painted back on their masks, told to the generator and held by a loss."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from coigan_aug.annotations import rle
+from coigan_aug.annotations.records import Annotation, ImageRecord
+from coigan_aug.compose.composer import compose
+from coigan_aug.compose.noise import condition_channels
+from coigan_aug.imaging import write_image
+from coigan_aug.losses.reconstruction import contrast_error
+from coigan_aug.prepare.contrast import contrast_map, contrast_of
+from coigan_aug.prepare.prepared import Prepared, prepare
+from coigan_aug.settings import Settings
+from coigan_aug.store.writer import write_dataset
+from coigan_aug.synthesis.plan import make_plan
+from tests.conftest import CLASSES
+
+LEVELS = {"spot": -51, "line": 25.5}  # of 255: -0.2 and +0.1
+
+
+@pytest.fixture
+def painted(tmp_path: Path, small: Settings) -> Prepared:
+    """Flat images at 128 with a dark spot (-0.2) beside a bright line (+0.1), and clean ones."""
+    records = []
+    for index in range(4):
+        image, masks = np.full((72, 96), 128.0), {}
+        if index % 2 == 0:
+            masks = {name: np.zeros((72, 96), np.uint8) for name in LEVELS}
+            masks["spot"][20:30, 20:34] = 1
+            masks["line"][32:36, 14:60] = 1
+            for name, mask in masks.items():
+                image += mask.astype(float) * LEVELS[name]
+        write_image(tmp_path / "images" / f"{index}.png", np.rint(image).astype(np.uint8))
+        own = tuple(Annotation(label=name, rle=rle.encode(mask)) for name, mask in masks.items())
+        records.append(ImageRecord(file=f"{index}.png", height=72, width=96, annotations=own, group="", split="train"))
+    dataset = write_dataset(
+        tmp_path / "dataset", records, classes=CLASSES, image_root=tmp_path / "images", provenance={"format": "coco"}
+    )
+    return prepare(dataset, small.data, cache_root=tmp_path / "cache")
+
+
+def test_contrast_is_that_to_the_clean_surface_whatever_defect_lies_beside(painted: Prepared) -> None:
+    for item in painted.objects:
+        expected = LEVELS[CLASSES[item.label].name] / 255
+        assert contrast_of(painted, item) == pytest.approx(expected, abs=0.003)
+
+
+def test_the_map_has_each_objects_contrast_on_its_mask_and_nothing_elsewhere(painted: Prepared) -> None:
+    position, region = painted.objects[0].position, (10, 12, 32, 32)
+    found, masks = contrast_map(painted, position, region), painted.masks(position, region)
+    assert found.shape == (32, 32)
+    assert found[masks[0] > 0] == pytest.approx(-0.2, abs=0.003)
+    assert found[masks[1] > 0] == pytest.approx(0.1, abs=0.003)
+    assert not found[masks.max(axis=0) == 0].any()
+
+
+def test_samples_tell_the_generator_the_contrast_of_their_real_objects(painted: Prepared, small: Settings) -> None:
+    settings = dataclasses.replace(small, model=dataclasses.replace(small.model, contrast=True))
+    assert condition_channels(settings.model, 2) == condition_channels(small.model, 2) + 1
+    for index in range(12):
+        sample = compose(painted, settings, 1, index)
+        told = sample.condition[2]
+        assert sample.condition.shape[0] == condition_channels(settings.model, 2)
+        for label, expected in ((0, -0.2), (1, 0.1)):
+            assert told[sample.masks[label] > 0] == pytest.approx(expected, abs=0.004)
+            assert sample.pair_condition[2][sample.pair_masks[label] > 0] == pytest.approx(expected, abs=0.004)
+        assert not told[sample.masks.max(axis=0) == 0].any()
+
+
+def test_a_plan_holds_the_contrast_of_the_object_that_a_shape_is_of(painted: Prepared, small: Settings) -> None:
+    for job in make_plan(painted, small, per_class=3, windows=False):
+        for defect in job.defects:
+            assert defect.contrast == pytest.approx(LEVELS[CLASSES[defect.label].name] / 255, abs=0.003)
+
+
+def test_the_loss_is_the_difference_of_mean_changes_by_hand() -> None:
+    base, masks = torch.rand(2, 3, 4, 4) * 0.5 + 0.25, torch.zeros(2, 2, 4, 4)
+    masks[0, 0, :2] = 1
+    masks[0, 1, 3] = 1
+    told = torch.zeros(2, 1, 4, 4)
+    told[0, 0, :2], told[0, 0, 3] = -0.2, 0.1
+    drawn = base.clone()
+    drawn[0, :, :2] -= 0.15
+    drawn[0, :, 3] += 0.2
+    assert contrast_error(drawn, base, masks, told).item() == pytest.approx((0.05 + 0.1) / 2, abs=1e-6)
+    assert contrast_error(base + told, base, masks, told).item() == pytest.approx(0, abs=1e-6)
+    assert contrast_error(drawn, base, torch.zeros_like(masks), told).item() == 0
