@@ -118,9 +118,7 @@ def crop_of(case: Case, image: np.ndarray) -> Crop:
     left, top, width, height = rle.box(rle.encode(case.hole))
     side = max(round(1.5 * max(width, height)), 32)
     region = (left + width // 2 - side // 2, top + height // 2 - side // 2, side, side)
-    return Crop(
-        case.number, cut_mirrored(image, region), rle.decode_box(rle.encode(case.hole), region)
-    )
+    return Crop(case.number, cut_mirrored(image, region), rle.decode_box(rle.encode(case.hole), region))
 
 
 def embed(examples: Sequence[Case], images: Sequence[np.ndarray], extractor: Lite0) -> np.ndarray:
@@ -175,9 +173,7 @@ def area_under(scores: np.ndarray) -> float:
 
 def row(cases_: Sequence[Case], images: Sequence[np.ndarray], scores: np.ndarray) -> str:
     """Return the measures of some cases as cells."""
-    errors = [
-        (np.abs(image.astype(float) - c.image)[c.hole != 0]) for c, image in zip(cases_, images, strict=True)
-    ]
+    errors = [(np.abs(image.astype(float) - c.image)[c.hole != 0]) for c, image in zip(cases_, images, strict=True)]
     l1 = np.mean([e.mean() for e in errors])
     psnr = np.mean([10 * np.log10(255**2 / max((e**2).mean(), 1e-2)) for e in errors])
     grain = np.median([grain_ratio(image, c.hole) for c, image in zip(cases_, images, strict=True)])
@@ -202,8 +198,12 @@ def learned_fills(paths: Sequence[Path]) -> dict[str, Fill]:
             out = eraser(x, torch.from_numpy(hole)[None, None].float())
             return (255 * out[0]).numpy().transpose(1, 2, 0)
 
-        fills[f"{path.stem}"] = lambda rng, image, hole, f=filled: np.where(hole[..., None] != 0, np.rint(f(image, hole)).astype(np.uint8), image)
-        fills[f"{path.stem} + texture"] = lambda rng, image, hole, f=filled: with_texture(rng, image, f(image, hole), hole)
+        fills[f"{path.stem}"] = lambda rng, image, hole, f=filled: np.where(
+            hole[..., None] != 0, np.rint(f(image, hole)).astype(np.uint8), image
+        )
+        fills[f"{path.stem} + texture"] = lambda rng, image, hole, f=filled: with_texture(
+            rng, image, f(image, hole), hole
+        )
     return fills
 
 
@@ -219,11 +219,13 @@ def main() -> None:
     torch.set_num_threads(1)
     dataset = Dataset(options.workspace / "dataset")
     settings = load_settings(recipe=options.recipe)
-    examples = load_examples(
-        dataset, dataset.indices("test"), settings.data, cache_root=options.workspace / "cache"
-    )
+    examples = load_examples(dataset, dataset.indices("test"), settings.data, cache_root=options.workspace / "cache")
     found = cases(examples, per_class=options.per_class, seed=0)
-    fills: dict[str, Fill] = {"telea + texture": telea, "navier-stokes": navier_stokes, "navier-stokes + texture": navier_stokes_grain} | learned_fills(options.erasers)
+    fills: dict[str, Fill] = {
+        "telea + texture": telea,
+        "navier-stokes": navier_stokes,
+        "navier-stokes + texture": navier_stokes_grain,
+    } | learned_fills(options.erasers)
     extractor = Lite0()
     real = embed(found, [case.image for case in found], extractor)
     groups = [case.group for case in found]

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from coigan_aug.cli.erasing import erasing_of
 from coigan_aug.cli.workspace import Workspace
+from coigan_aug.compose.erased import with_erased
 from coigan_aug.config import load_settings, settings_from_dict
 from coigan_aug.errors import DataError
 from coigan_aug.files import folder_lock
@@ -55,6 +57,10 @@ def train_here(
         run = begin_run(
             workspace.runs, recipe=recipe, settings=settings, dataset=dataset, machine=machine, command=command
         )
+    if settings.data.erase == "learned":
+        erasing = erasing_of(prepared, settings, cache_root=workspace.cache, scale=1.0, device=device, quiet=quiet)
+        with progress("erase defects", quiet=quiet) as report:
+            prepared = with_erased(prepared, erasing, cache_root=workspace.cache, report=report)
     begun = run.start()["machine"]
     speed = Speed(bfloat16=begun["bfloat16"], threads=begun["threads"])
     kind = "bfloat16" if speed.bfloat16 else "float32"

@@ -1,8 +1,10 @@
-"""Erasing a defect by classical inpainting: the paired sample's 'before' picture."""
+"""Erasing a defect: the paired sample's 'before' picture, and an image with defects as one without."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -10,6 +12,9 @@ from numpy.typing import NDArray
 
 from coigan_aug.annotations import masks
 
+GROW = (
+    1  # px at the working scale: the hole is this much larger than the mask, so that a soft edge of the defect goes too
+)
 BAND = 4.0  # px; what a Gaussian of this width takes away is texture, and is moved; the rest flows in from the border
 RING = 2  # px round a hole, by which textures are compared
 CANDIDATES = 33
@@ -22,15 +27,32 @@ Marks = NDArray[np.bool_]
 Place = tuple[slice, slice]
 
 
-def erase(rng: Rng, pixels: Bytes, mask: Bytes, *, grow: int) -> Bytes:
-    """Fill a mask [h, w] of an image [h, w, 3] from its surroundings: uint8 [h, w, 3]; outside the mask nothing changes.
+@dataclass(frozen=True)
+class Erasing:
+    """A way to erase defects: its name, and what fills a hole [h, w] of an image [h, w, 3] and changes nothing else.
 
-    The colour flows in from the border (Telea 2004), with texture of the surroundings on it.
+    `key` tells its results from those of others of the same name.
+    """
+
+    name: str
+    fill: Callable[[Rng, Bytes, Bytes], Bytes]
+    key: str = ""
+
+
+def erase(rng: Rng, pixels: Bytes, mask: Bytes, *, grow: int) -> Bytes:
+    """Fill a mask [h, w] of an image [h, w, 3] from its surroundings: uint8 [h, w, 3]; outside the hole nothing changes.
 
     Args:
-        grow: the hole is this much larger than the mask, px, so that a soft edge of the defect goes too.
+        grow: the hole is this much larger than the mask, px.
     """
-    hole = masks.grow(mask, grow)
+    return telea(rng, pixels, masks.grow(mask, grow))
+
+
+def telea(rng: Rng, pixels: Bytes, hole: Bytes) -> Bytes:
+    """Fill a hole [h, w] of an image [h, w, 3]: the colour flows in from the border (Telea 2004), with texture on it.
+
+    A hole that is nowhere, or everywhere, stays as it is.
+    """
     if not hole.any() or hole.all():
         return pixels.copy()
     filled = np.asarray(cv2.inpaint(np.ascontiguousarray(pixels), hole, 3, cv2.INPAINT_TELEA), np.float32)
@@ -45,39 +67,43 @@ def with_texture(rng: Rng, pixels: Bytes, filled: Texture, hole: Bytes) -> Bytes
     """
     smooth = cv2.GaussianBlur(filled, (0, 0), BAND)
     texture = (pixels - smooth) * (hole == 0)[..., None]
-    moved = np.zeros_like(texture)
-    count, parts = cv2.connectedComponents(hole, connectivity=8)
-    for part in range(1, count):
-        _fill_part(rng, texture, hole, parts == part, moved)
+    grey, moved = texture.mean(axis=2), np.zeros_like(texture)
+    for own, part in holes(hole, around=RING):
+        _fill_part(rng, texture, grey, hole == 0, own, part, moved)
     out = np.clip(np.rint(smooth + moved), 0, 255).astype(np.uint8)
     return np.where(hole[..., None] != 0, out, pixels)
 
 
-def _fill_part(rng: Rng, texture: Texture, hole: Bytes, part: Marks, moved: Texture) -> None:
-    """Write texture [h, w, 3] from outside the hole into one part of it."""
-    rows, columns = (_extent(part.any(axis=1 - axis), part.shape[axis]) for axis in (0, 1))
-    open_, free, grey = part[rows, columns].copy(), hole == 0, texture.mean(axis=2)
-    ring = (masks.grow(open_, RING) != 0) & free[rows, columns]
+def holes(hole: Bytes, *, around: int) -> Iterator[tuple[Place, Marks]]:
+    """Yield the 8-connected parts of a hole [h, w]: the rows and columns of its box, `around` px more, and it in them."""
+    count, parts, stats, _ = cv2.connectedComponentsWithStats(hole, connectivity=8)
+    for part in range(1, count):
+        left, top, width, height = (int(stats[part, k]) for k in range(4))
+        rows = slice(max(top - around, 0), min(top + height + around, hole.shape[0]))
+        columns = slice(max(left - around, 0), min(left + width + around, hole.shape[1]))
+        yield (rows, columns), parts[rows, columns] == part
+
+
+def _fill_part(
+    rng: Rng, texture: Texture, grey: Texture, free: Marks, own: Place, open_: Marks, moved: Texture
+) -> None:
+    """Write texture [h, w, 3] from where it is free into one part of the hole."""
+    ring = (masks.grow(open_, RING) != 0) & free[own]
     for _ in range(ROUNDS):
-        places = _places(rng, (rows, columns), part.shape)
-        scores = [_score(grey[place], free[place], grey[rows, columns], open_, ring) for place in places]
+        places = _places(rng, own, free.shape)
+        scores = [_score(grey[place], free[place], grey[own], open_, ring) for place in places]
         place = places[max(range(len(places)), key=scores.__getitem__)]
         found = open_ & free[place]
-        moved[rows, columns][found] = texture[place][found]
-        open_ &= ~found
+        moved[own][found] = texture[place][found]
+        open_ = open_ & ~found
         if not open_.any():
             return
-
-
-def _extent(used: Marks, room: int) -> slice:
-    first, last = np.flatnonzero(used)[[0, -1]]
-    return slice(max(int(first) - RING, 0), min(int(last) + 1 + RING, room))
 
 
 def _places(rng: Rng, own: Place, room: tuple[int, ...]) -> list[Place]:
     """Draw places of the same size: one third straight above or below, one third straight beside (streaks go on there)."""
     height, width = (side.stop - side.start for side in own)
-    found = []
+    found: list[Place] = []
     for top, left in rng.integers((room[0] - height + 1, room[1] - width + 1), size=(CANDIDATES, 2)).tolist():
         rows, columns = slice(top, top + height), slice(left, left + width)
         found.append(((rows, own[1]), (own[0], columns), (rows, columns))[len(found) % 3])
@@ -97,3 +123,6 @@ def _score(source: Texture, free: Marks, own: Texture, open_: Marks, ring: Marks
     strength, others = float(one.std()) + 0.3, float(other.std()) + 0.3
     together = float(((one - one.mean()) * (other - other.mean())).mean())
     return covered, together / (strength * others) - abs(math.log(strength / others))
+
+
+TELEA = Erasing("telea", telea)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from coigan_aug import rng
-from coigan_aug.errors import CoiganError
 from coigan_aug.eraser.holes import Holes
+from coigan_aug.errors import CoiganError
 from coigan_aug.losses.adversarial import discriminator_loss, generator_loss
 from coigan_aug.losses.reconstruction import masked_l1
 from coigan_aug.models.eraser import Eraser
@@ -30,7 +30,8 @@ class EraserSettings:
     batch: int = 12
     images: int = 12_000
     learning_rate: float = 1e-3
-    gradients: float = 1.0
+    gradients: float = 0.5
+    smooth: float = 0.0
     adversarial: float = 0.0
 
 
@@ -50,7 +51,7 @@ def fit_eraser(
         eraser = Eraser(width=settings.width, depth=settings.depth, grey=prepared.grey)
         judge = PatchDiscriminator(in_channels=4, width=32, layers=3)
     eraser.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
-    judge.to(device, memory_format=torch.channels_last).train()
+    judge.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     optimizer = torch.optim.AdamW(eraser.parameters(), lr=settings.learning_rate, betas=(0.5, 0.99), weight_decay=1e-2)
     judge_optimizer = torch.optim.AdamW(judge.parameters(), lr=3e-4, betas=(0.0, 0.99))
     holes = Holes(prepared, settings.seed, settings.images)
@@ -62,6 +63,11 @@ def fit_eraser(
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bfloat16):
             filled = eraser(image, hole)
         loss = filling_loss(filled, image, hole, gradients=settings.gradients)
+        if settings.smooth > 0:
+            rough = (filled.float() - image).contiguous()
+            for _ in range(2):
+                rough = torch.nn.functional.avg_pool2d(rough, 5, stride=1, padding=2)
+            loss = loss + settings.smooth * masked_l1(rough, torch.zeros_like(rough), hole)
         if settings.adversarial > 0:
             weights = torch.nn.functional.max_pool2d(hole, 8)
             with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bfloat16):
