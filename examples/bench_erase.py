@@ -3,21 +3,25 @@
     python examples/bench_erase.py --workspace coigan
 
 Every hole is the mask of a real object of the test split, grown by 1 px, put somewhere on a defect-free image of the test
-split at the working scale; no eraser has seen either. It is filled and compared with what was there. For each class of
-shape and each way to fill, a markdown table says
+split, at the working scale (or, with --full-size, at the images' own). It is filled and compared with what was there. The
+learned eraser is trained on clean training windows where the workspace's cache does not hold it yet. For each way to fill
+and each class of shapes, a markdown table says
 
-- L1 (grey levels) and PSNR (dB) inside the hole;
+- L1 (grey levels) and PSNR (dB) inside the hole: the nearer to the pixels that were there, the better; a fill that is
+  smooth where the surface is rough does well here, so they are not what decides;
 - grain: the standard deviation of what a Gaussian of 1.5 px takes away, in the hole over a ring round it (1.00 is right);
-- told apart: how well a logistic regression on EfficientNet-Lite0 features of the hole (strides 8 and 16, inside the mask)
-  and of the crop tells filled crops from the same crops untouched, as the area under the ROC curve, by 5-fold
-  cross-validation over groups of images (0.50: it can't).
+- told apart: how well a logistic regression tells filled crops from the same crops untouched, by EfficientNet-Lite0
+  features of the crop and inside the hole (strides 8 and 16), as the area under the ROC curve, cross-validated 5-fold over
+  groups of images (0.50: it can't).
 
-`--pictures FILE` also writes what the fills look like, one row for each of some holes.
+`--pictures FILE` also writes what the fills look like: three holes of each class, one in a row; the image, the hole, then the
+fills in the table's order.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -29,14 +33,20 @@ import torch
 
 from coigan_aug import rng as streams
 from coigan_aug.annotations import masks, rle
-from coigan_aug.compose.erase import erase, with_texture
+from coigan_aug.compose.erase import TELEA, with_texture
 from coigan_aug.compose.placement import find_place, fit
 from coigan_aug.config import load_settings
+from coigan_aug.eraser.file import EraserFile, trained_eraser
+from coigan_aug.eraser.fill import learned, predict
+from coigan_aug.eraser.fit import EraserSettings
 from coigan_aug.evaluation.crops import Crop
 from coigan_aug.evaluation.embedding import embed_insides
 from coigan_aug.imaging import cut_mirrored, write_image
 from coigan_aug.metrics.features import Lite0
 from coigan_aug.prepare.examples import Examples, load_examples
+from coigan_aug.prepare.prepared import prepare
+from coigan_aug.progress import progress
+from coigan_aug.settings import Settings
 from coigan_aug.store.dataset import Dataset
 
 GROW, FOLDS, LARGEST = 1, 5, 0.4
@@ -85,24 +95,23 @@ def _case(
             return Case(number, label, record.group or record.file, image, hole)
 
 
-def navier_stokes(rng: np.random.Generator, image: np.ndarray, hole: np.ndarray) -> np.ndarray:
-    """Fill as Bertalmio et al. 2001."""
-    return np.where(hole[..., None] != 0, cv2.inpaint(image, hole, 3, cv2.INPAINT_NS), image)
+def plain(flag: int) -> Fill:
+    """Fill with an algorithm of OpenCV, and no more."""
+    return lambda rng, image, hole: np.where(hole[..., None] != 0, cv2.inpaint(image, hole, 3, flag), image)
 
 
-def navier_stokes_grain(rng: np.random.Generator, image: np.ndarray, hole: np.ndarray) -> np.ndarray:
-    """The same with moved texture."""
-    return with_texture(rng, image, cv2.inpaint(image, hole, 3, cv2.INPAINT_NS).astype(np.float32), hole)
+def textured(flag: int) -> Fill:
+    """Fill the same way, with texture moved there."""
+    return lambda rng, image, hole: with_texture(rng, image, cv2.inpaint(image, hole, 3, flag).astype(np.float32), hole)
 
 
-def telea(rng: np.random.Generator, image: np.ndarray, hole: np.ndarray) -> np.ndarray:
-    """Fill as `data.erase: telea` does; the hole is grown already."""
-    return erase(rng, image, hole, grow=0)
+def learned_alone(file: EraserFile, *, window: int, scale: float) -> Fill:
+    """Fill with what the network says, and no more."""
 
+    def fill(rng: np.random.Generator, image: np.ndarray, hole: np.ndarray) -> np.ndarray:
+        return np.rint(predict(file.eraser, image, hole, window=window, scale=scale)).astype(np.uint8)
 
-def untouched(rng: np.random.Generator, image: np.ndarray, hole: np.ndarray) -> np.ndarray:
-    """Fill nothing: what the measures say of real pixels."""
-    return image
+    return fill
 
 
 def grain_ratio(image: np.ndarray, hole: np.ndarray) -> float:
@@ -121,9 +130,9 @@ def crop_of(case: Case, image: np.ndarray) -> Crop:
     return Crop(case.number, cut_mirrored(image, region), rle.decode_box(rle.encode(case.hole), region))
 
 
-def embed(examples: Sequence[Case], images: Sequence[np.ndarray], extractor: Lite0) -> np.ndarray:
+def embed(found: Sequence[Case], images: Sequence[np.ndarray], extractor: Lite0) -> np.ndarray:
     """Return the features of the crops, [n, D]."""
-    crops = (crop_of(case, image) for case, image in zip(examples, images, strict=True))
+    crops = (crop_of(case, image) for case, image in zip(found, images, strict=True))
     with tempfile.TemporaryDirectory() as name:
         whole, inside = embed_insides(
             crops, extractor, count=len(images), folder=Path(name), name="crops", advance=lambda done: None
@@ -171,40 +180,33 @@ def area_under(scores: np.ndarray) -> float:
     return float((filled[:, None] > real[None]).mean() + 0.5 * (filled[:, None] == real[None]).mean())
 
 
-def row(cases_: Sequence[Case], images: Sequence[np.ndarray], scores: np.ndarray) -> str:
+def row(found: Sequence[Case], images: Sequence[np.ndarray], scores: np.ndarray) -> str:
     """Return the measures of some cases as cells."""
-    errors = [(np.abs(image.astype(float) - c.image)[c.hole != 0]) for c, image in zip(cases_, images, strict=True)]
+    errors = [(np.abs(image.astype(float) - c.image)[c.hole != 0]) for c, image in zip(found, images, strict=True)]
     l1 = np.mean([e.mean() for e in errors])
-    psnr = np.mean([10 * np.log10(255**2 / max((e**2).mean(), 1e-2)) for e in errors])
-    grain = np.median([grain_ratio(image, c.hole) for c, image in zip(cases_, images, strict=True)])
+    psnr = np.mean([10 * np.log10(255**2 / max((e**2).mean(), 6.5e-6)) for e in errors])
+    grain = np.median([grain_ratio(image, c.hole) for c, image in zip(found, images, strict=True)])
     return f"{l1:.1f} | {psnr:.1f} | {grain:.2f} | {area_under(scores):.2f}"
 
 
-def learned_fills(paths: Sequence[Path]) -> dict[str, Fill]:
-    """Return the fills of saved erasers, without and with moved texture."""
-    from coigan_aug.models.eraser import Eraser
-
-    fills: dict[str, Fill] = {}
-    for path in paths:
-        _, state = torch.load(path)
-        width = state["network.head.weight"].shape[1]
-        depth = 1 + max(int(k.split(".")[2]) for k in state if k.startswith("network.downs"))
-        eraser = Eraser(width=width, depth=depth, grey=True).eval()
-        eraser.load_state_dict(state)
-
-        @torch.no_grad()
-        def filled(image: np.ndarray, hole: np.ndarray, eraser: Eraser = eraser) -> np.ndarray:
-            x = torch.from_numpy(image.transpose(2, 0, 1).copy())[None].float() / 255
-            out = eraser(x, torch.from_numpy(hole)[None, None].float())
-            return (255 * out[0]).numpy().transpose(1, 2, 0)
-
-        fills[f"{path.stem}"] = lambda rng, image, hole, f=filled: np.where(
-            hole[..., None] != 0, np.rint(f(image, hole)).astype(np.uint8), image
-        )
-        fills[f"{path.stem} + texture"] = lambda rng, image, hole, f=filled: with_texture(
-            rng, image, f(image, hole), hole
-        )
-    return fills
+def fills_of(dataset: Dataset, settings: Settings, cache: Path, *, scale: float) -> dict[str, Fill]:
+    """Return the ways to fill by name; `scale` brings the images to the working scale."""
+    prepared = prepare(dataset, settings.data, cache_root=cache)
+    with progress("train the eraser") as report:
+        file = trained_eraser(
+            prepared, settings.data, EraserSettings(), root=cache, device=torch.device("cpu"),
+            bfloat16=settings.train.precision == "bfloat16", report=report,
+        )  # fmt: skip
+    window = settings.data.window
+    return {
+        "nothing done": lambda rng, image, hole: image,
+        "Telea": plain(cv2.INPAINT_TELEA),
+        "Telea + texture": TELEA.fill,
+        "Navier-Stokes": plain(cv2.INPAINT_NS),
+        "Navier-Stokes + texture": textured(cv2.INPAINT_NS),
+        "learned": learned_alone(file, window=window, scale=scale),
+        "learned + texture": learned(file, window=window, scale=scale).fill,
+    }
 
 
 def main() -> None:
@@ -212,37 +214,41 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure how well defects are erased.")
     parser.add_argument("--workspace", type=Path, default=Path("coigan"))
     parser.add_argument("--recipe", default="tiny", help="windows and scale (default tiny)")
-    parser.add_argument("--per-class", type=int, default=100, help="holes of each class's shapes (default 100)")
-    parser.add_argument("--erasers", type=Path, nargs="*", default=[])
+    parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="SECTION.KEY=VALUE")
+    parser.add_argument("--per-class", type=int, default=60, help="holes of each class's shapes (default 60)")
+    parser.add_argument("--full-size", action="store_true", help="holes in full-size images")
     parser.add_argument("--pictures", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    dataset = Dataset(options.workspace / "dataset")
-    settings = load_settings(recipe=options.recipe)
-    examples = load_examples(dataset, dataset.indices("test"), settings.data, cache_root=options.workspace / "cache")
-    found = cases(examples, per_class=options.per_class, seed=0)
-    fills: dict[str, Fill] = {
-        "telea + texture": telea,
-        "navier-stokes": navier_stokes,
-        "navier-stokes + texture": navier_stokes_grain,
-    } | learned_fills(options.erasers)
-    extractor = Lite0()
+    dataset, cache = Dataset(options.workspace / "dataset"), options.workspace / "cache"
+    settings = load_settings(recipe=options.recipe, overrides=options.overrides)
+    fills = fills_of(dataset, settings, cache, scale=settings.data.scale if options.full_size else 1.0)
+    data = dataclasses.replace(settings.data, scale=1.0) if options.full_size else settings.data
+    found = cases(
+        load_examples(dataset, dataset.indices("test"), data, cache_root=cache), per_class=options.per_class, seed=0
+    )
+    measure(found, fills, dataset.names, options.pictures)
+
+
+def measure(found: list[Case], fills: dict[str, Fill], names: Sequence[str], pictures: Path | None) -> None:
+    """Print the table, all shapes first, and draw the pictures."""
+    extractor, groups = Lite0(), [case.group for case in found]
     real = embed(found, [case.image for case in found], extractor)
-    groups = [case.group for case in found]
     print("| shapes | fill | L1 | PSNR | grain | told apart |\n|---|---|---|---|---|---|")
     labels = np.array([case.label for case in found])
-    table: dict[str, list] = {}
+    table: dict[str, tuple[list[np.ndarray], np.ndarray]] = {}
     for name, fill in fills.items():
         images = [fill(streams.generator(0, "fill", case.number), case.image, case.hole) for case in found]
-        table[name] = [images, told_apart(real, embed(found, images, extractor), groups)]
+        table[name] = (images, told_apart(real, embed(found, images, extractor), groups))
         print(f"| all | {name} | {row(found, images, table[name][1])} |", flush=True)
-    for label, title in enumerate(dataset.names):
+    for label, title in enumerate(names):
         own = np.flatnonzero(labels == label)
         for name, (images, scores) in table.items():
             print(f"| {title} | {name} | {row([found[k] for k in own], [images[k] for k in own], scores[:, own])} |")
-    if options.pictures:
-        shown = [k for label in range(len(dataset.names)) for k in np.flatnonzero(labels == label)[:3]]
-        write_image(options.pictures, sheet([(found[k], [images[k] for images, _ in table.values()]) for k in shown]))
+    if pictures:
+        shown = [k for label in range(len(names)) for k in np.flatnonzero(labels == label)[:3]]
+        kept = [images for name, (images, _) in table.items() if name != "nothing done"]
+        write_image(pictures, sheet([(found[k], [images[k] for images in kept]) for k in shown]))
 
 
 def sheet(rows: Sequence[tuple[Case, list[np.ndarray]]]) -> np.ndarray:

@@ -55,8 +55,11 @@ def telea(rng: Rng, pixels: Bytes, hole: Bytes) -> Bytes:
     """
     if not hole.any() or hole.all():
         return pixels.copy()
-    filled = np.asarray(cv2.inpaint(np.ascontiguousarray(pixels), hole, 3, cv2.INPAINT_TELEA), np.float32)
-    return with_texture(rng, pixels, filled, hole)
+    image, marks = (
+        cv2.copyMakeBorder(np.ascontiguousarray(x), 1, 1, 1, 1, cv2.BORDER_REPLICATE) for x in (pixels, hole)
+    )
+    filled = cv2.inpaint(image, marks, 3, cv2.INPAINT_TELEA)[1:-1, 1:-1]  # bare lines of 1 px come out at random
+    return with_texture(rng, pixels, np.asarray(filled, np.float32), hole)
 
 
 def with_texture(rng: Rng, pixels: Bytes, filled: Texture, hole: Bytes) -> Bytes:

@@ -37,6 +37,8 @@ from coigan_aug.synthesis.plan import Job, PlannedDefect, base_of, make_plan, pl
 CARD = "card.json"
 START = "synthesis.json"
 PREVIEW_CELLS = 24
+PROMISE = "Outside the masks grown by margin_px every byte is the base image's."
+PROMISE_ERASED = "An erased base is the training image but for that image's own masks, grown by erased_margin_px."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,7 +223,7 @@ def _card(
         "generator": dict(engine.about),
         "plan_sha256": plan_hash(jobs),
         "margin_px": margin_of(settings),
-        "promise": "Outside the masks grown by margin_px every byte is the base image's.",
+        "promise": PROMISE + (f" {PROMISE_ERASED}" if request.bases != "clean" else ""),
         "data": prepared.dataset.manifest["sha256"],
         "settings": _drawn_by(settings),
         "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
