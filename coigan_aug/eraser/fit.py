@@ -12,10 +12,8 @@ from torch import Tensor
 from coigan_aug import rng
 from coigan_aug.eraser.holes import Holes
 from coigan_aug.errors import CoiganError
-from coigan_aug.losses.adversarial import discriminator_loss, generator_loss
 from coigan_aug.losses.reconstruction import masked_l1
 from coigan_aug.models.eraser import Eraser
-from coigan_aug.models.patch_discriminator import PatchDiscriminator
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.progress import Report, silent
 
@@ -25,14 +23,19 @@ class EraserSettings:
     """An eraser and its training."""
 
     seed: int = 7
+    """of the first weights and of the examples"""
     width: int = 24
+    """channels of the first stage"""
     depth: int = 3
+    """downsamplings"""
     batch: int = 12
+    """examples in a step"""
     images: int = 12_000
+    """length of the training, examples seen"""
     learning_rate: float = 1e-3
+    """AdamW's step at the beginning"""
     gradients: float = 0.5
-    smooth: float = 0.0
-    adversarial: float = 0.0
+    """weight of the differences between neighbours, against blur"""
 
 
 def fit_eraser(
@@ -40,7 +43,6 @@ def fit_eraser(
 ) -> Eraser:
     """Train an eraser on the clean windows of the training images; it comes back in eval mode, on the CPU.
 
-    L1 on the filled pixels and, against blur, on the differences between neighbours there and across the hole's edge.
     AdamW with a learning rate that falls to nothing by a cosine.
 
     Raises:
@@ -49,11 +51,8 @@ def fit_eraser(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(rng.torch_seed(settings.seed, "eraser weights"))
         eraser = Eraser(width=settings.width, depth=settings.depth, grey=prepared.grey)
-        judge = PatchDiscriminator(in_channels=4, width=32, layers=3)
     eraser.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
-    judge.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     optimizer = torch.optim.AdamW(eraser.parameters(), lr=settings.learning_rate, betas=(0.5, 0.99), weight_decay=1e-2)
-    judge_optimizer = torch.optim.AdamW(judge.parameters(), lr=3e-4, betas=(0.0, 0.99))
     holes = Holes(prepared, settings.seed, settings.images)
     steps = max(settings.images // settings.batch, 1)
     for step in range(steps):
@@ -63,28 +62,14 @@ def fit_eraser(
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bfloat16):
             filled = eraser(image, hole)
         loss = filling_loss(filled, image, hole, gradients=settings.gradients)
-        if settings.smooth > 0:
-            rough = (filled.float() - image).contiguous()
-            for _ in range(2):
-                rough = torch.nn.functional.avg_pool2d(rough, 5, stride=1, padding=2)
-            loss = loss + settings.smooth * masked_l1(rough, torch.zeros_like(rough), hole)
-        if settings.adversarial > 0:
-            weights = torch.nn.functional.max_pool2d(hole, 8)
-            with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bfloat16):
-                real, fake = judge(torch.cat((image, hole), 1)), judge(torch.cat((filled.detach(), hole), 1))
-                judged = discriminator_loss(real, fake, weights, weights)
-            judge_optimizer.zero_grad(set_to_none=True)
-            judged.backward()
-            judge_optimizer.step()
-            with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bfloat16):
-                loss = loss + settings.adversarial * generator_loss(judge(torch.cat((filled, hole), 1)), weights)
-        if step % 50 == 0 and not math.isfinite(loss.item()):
-            raise CoiganError(f"The eraser's loss is not finite at step {step}.")
+        if step % 20 == 0:
+            if not math.isfinite(loss.item()):
+                raise CoiganError(f"The eraser's loss is not finite at step {step}.", remedy="--set data.erase=telea")
+            report((step + 1) * settings.batch, settings.images, f"loss {loss.item():.4f}")
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
-        if step % 20 == 0:
-            report((step + 1) * settings.batch, settings.images, f"{loss.item():.4f}")
+    report(settings.images, settings.images)
     return eraser.cpu().eval()
 
 

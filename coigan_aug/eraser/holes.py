@@ -14,8 +14,8 @@ from coigan_aug.imaging import Pixels
 from coigan_aug.prepare.prepared import Prepared
 
 SMALLEST, LARGEST = 0.15, 0.8  # sides of the largest hole at the beginning and at the end, in windows
-MOST = 0.4  # of a window may be holes; a single one may be larger
-GROWN = (1, 3)
+MOST = 0.4  # of a window may be holes; the first may be larger
+GROWN = (1, 3)  # px that a real object's mask is grown by, least and most
 
 Rng = np.random.Generator
 
@@ -31,13 +31,16 @@ class Holes:
     def __getitem__(self, index: int) -> tuple[Pixels, Mask]:
         """Return a clean window, uint8 [S, S, 3], and the holes to fill in it, uint8 [S, S] of 0 and 1."""
         rng = streams.generator(self.seed, "eraser", index)
-        pixels = _mirror(rng, _clean(self.prepared, rng))
+        pixels = _clean(self.prepared, rng)
         limit = SMALLEST + (LARGEST - SMALLEST) * index / self.count
         return pixels, _holes(self.prepared, rng, side=max(round(limit * self.prepared.window), 2))
 
 
 def _clean(prepared: Prepared, rng: Rng) -> Pixels:
-    """Cut a clean window: anywhere in an image without defects, else as the windows were cut."""
+    """Cut a clean window: shifted by up to a quarter in an image without defects, else as the windows were cut.
+
+    It is never mirrored, so that light from one side stays there.
+    """
     side = prepared.window
     window = prepared.clean[int(rng.integers(len(prepared.clean)))]
     left, top = window.left, window.top
@@ -47,11 +50,6 @@ def _clean(prepared: Prepared, rng: Rng) -> Pixels:
         left = int(np.clip(left + rng.integers(-reach, reach + 1), 0, max(width - side, 0)))
         top = int(np.clip(top + rng.integers(-reach, reach + 1), 0, max(height - side, 0)))
     return prepared.pixels(window.position, (left, top, side, side))
-
-
-def _mirror(rng: Rng, pixels: Pixels) -> Pixels:
-    rows, columns = (slice(None, None, int(step)) for step in rng.choice((-1, 1), 2))
-    return np.ascontiguousarray(pixels[rows, columns])
 
 
 def _holes(prepared: Prepared, rng: Rng, *, side: int) -> Mask:
