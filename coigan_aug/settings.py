@@ -61,7 +61,7 @@ class DataSettings:
     flip: bool = True
     """mirror windows, objects and shapes at random, both ways; false where the light has a direction"""
     erase: str = "telea"
-    """how defects are erased: telea (classical inpainting) or learned (a network trained first, on clean windows)"""
+    """how defects are erased: telea (classical, no training) or learned (a network trained first; measured no better)"""
     groups_per_class: int = 0
     """train on so many groups of images of each class (and all defect-free images); 0: on all"""
     subset_seed: int = 0
