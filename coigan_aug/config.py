@@ -157,7 +157,7 @@ def _build(values: Values) -> Settings:
 
 
 def _build_section(kind: type[T], values: Mapping[str, tuple[Any, str]]) -> T:
-    hints = typing.get_type_hints(kind)
+    hints = typing.get_type_hints(kind, include_extras=True)
     converted = {}
     for key, (value, where) in values.items():
         _known(key, list(hints), where, "key")
@@ -176,6 +176,13 @@ def _convert(value: Any, kind: Any, key: str, where: str) -> Any:
     origin = typing.get_origin(kind)
     if origin is tuple:
         return _convert_list(value, typing.get_args(kind), key, where)
+    if origin is typing.Annotated:  # settings.OrAuto
+        if value == "auto":
+            return 0
+        try:
+            return _convert(value, typing.get_args(kind)[0], key, where)
+        except ConfigError as error:
+            raise ConfigError(f"{error.message} Write  {key}: 16  or  {key}: auto .") from None
     if origin in (typing.Union, types.UnionType):
         return None if value is None else _convert(value, typing.get_args(kind)[0], key, where)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Annotated, Any
 
 from coigan_aug.errors import ConfigError
 
@@ -14,12 +14,16 @@ SEGMENTERS = ("lite0_unet", "unet", "lraspp", "deeplabv3", "fcn_resnet50")
 FEATURE_SPACES = ("efficientnet_lite0", "inception")
 
 
-def _check(owner: Any, name: str, *, low: float | None = None, high: float | None = None) -> None:
-    value = getattr(owner, name)
-    if value is None or ((low is None or value >= low) and (high is None or value <= high)):
-        return
-    allowed = f"at least {low}" if high is None else f"at most {high}" if low is None else f"{low} to {high}"
-    raise ConfigError(f"{_section(owner)}.{name} is {value}; allowed: {allowed}.")
+OrAuto = Annotated[int, "auto"]  # a whole number, or the word auto, which is 0 in memory
+
+
+def _check(owner: Any, *names: str, low: float | None = None, high: float | None = None) -> None:
+    for name in names:
+        value = getattr(owner, name)
+        if value is None or ((low is None or value >= low) and (high is None or value <= high)):
+            continue
+        allowed = f"at least {low}" if high is None else f"at most {high}" if low is None else f"{low} to {high}"
+        raise ConfigError(f"{_section(owner)}.{name} is {value}; allowed: {allowed}.")
 
 
 def _choice(owner: Any, name: str, choices: Collection[str]) -> None:
@@ -166,8 +170,8 @@ class TrainSettings:
 
     seed: int = 7
     """seed of everything random"""
-    batch: int = 16
-    """samples in a step, all processes together"""
+    batch: OrAuto = 16
+    """samples in a step, all processes together; auto (0): as many as the GPU holds, up to 64; 16 on a CPU"""
     images: int = 400_000
     """length of the training, samples seen"""
     learning_rate: float = 3e-4
@@ -182,6 +186,8 @@ class TrainSettings:
     """share of the averaged generator kept at each step"""
     decay: float = 0.0
     """the learning rates fall to nothing over this last share of the training"""
+    patience: int = 0
+    """end after so many measurements (log.watch_every) in a row that were not better; 0: never"""
     pretrain: int = 0
     """samples at the start that teach the generator to fill blanked clean windows, before it sees a defect"""
     loss: str = "logistic"
@@ -243,35 +249,33 @@ class TrainSettings:
     precision: str = "auto"
     """of the convolutions: bfloat16, float32, or auto: the faster one on this machine"""
     workers: int = 0
-    """processes that compose samples; 0 composes in the training process"""
+    """processes that compose samples, for each training process; 0 composes in it"""
     threads: int = 0
     """CPU threads; 0 measures one against all and takes the faster"""
 
     def __post_init__(self) -> None:
-        _check(self, "batch", low=1, high=4096)
+        _check(self, "batch", low=0, high=4096)
         _check(self, "images", low=1)
-        for name in ("learning_rate", "discriminator_learning_rate"):
-            _check(self, name, low=1e-7, high=0.1)
-        for name in (
+        _check(self, "learning_rate", "discriminator_learning_rate", low=1e-7, high=0.1)
+        _check(
+            self,
             "weight_decay",
             "adversarial",
             "reference_adversarial",
             "paired",
             "smooth_l1",
             "perceptual_weight",
-        ):
-            _check(self, name, low=0.0)
-        for name in ("r1", "r2", "path_length", "object_weight", "background_weight", "gradient_penalty", "lecam"):
-            _check(self, name, low=0.0)
-        for name in ("mismatch", "mode_seeking", "pretrain", "contrast"):
-            _check(self, name, low=0.0)
-        for name in ("decay", "mixing", "augment_target"):
-            _check(self, name, low=0.0, high=1.0)
+            low=0.0,
+        )
+        _check(
+            self, "r1", "r2", "path_length", "object_weight", "background_weight", "gradient_penalty", "lecam", low=0.0
+        )
+        _check(self, "mismatch", "mode_seeking", "pretrain", "contrast", "patience", low=0.0)
+        _check(self, "decay", "mixing", "augment_target", low=0.0, high=1.0)
         _check(self, "cutout", low=0.0, high=0.9)
         _check(self, "augment_images", low=1)
         _choice(self, "loss", ADVERSARIAL)
-        for name in ("r1_every", "path_length_every", "workers", "threads", "paired_grow"):
-            _check(self, name, low=0)
+        _check(self, "r1_every", "path_length_every", "workers", "threads", "paired_grow", low=0)
         _check(self, "ema", low=0.0, high=0.99999)
         _check(self, "translate", low=0.0, high=0.5)
         _check(self, "gain", low=0.0, high=0.9)
@@ -351,8 +355,7 @@ class EvaluateSettings:
     def __post_init__(self) -> None:
         for name, low, high in (("seeds", 1, 100), ("width", 4, 256), ("depth", 1, 6), ("batch", 2, 1024)):
             _check(self, name, low=low, high=high)
-        for name in ("steps", "per_class"):
-            _check(self, name, low=1)
+        _check(self, "steps", "per_class", low=1)
         _check(self, "learning_rate", low=1e-7, high=0.1)
         _check(self, "photometric", low=0.0, high=0.9)
         _check(self, "crop", low=1.0, high=10.0)
@@ -379,10 +382,15 @@ class LogSettings:
     """samples seen between checkpoints"""
     keep: int = 3
     """checkpoints kept"""
+    tensorboard: bool = True
+    """event files for TensorBoard too, where it is installed (pip install tensorboard)"""
+    watch_every: int = 0
+    """samples seen between measurements of how far drawn defects are from real ones (KID in the masks); 0: none"""
 
     def __post_init__(self) -> None:
         for item in fields(self):
-            _check(self, item.name, low=1)
+            if item.name != "tensorboard":
+                _check(self, item.name, low=0 if item.name == "watch_every" else 1)
 
 
 @dataclass(frozen=True, kw_only=True)

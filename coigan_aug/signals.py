@@ -13,20 +13,28 @@ from coigan_aug.progress import say
 class StopRequest:
     """Holds the number of the signal that asked to stop; 0 while none has."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, patient: bool = False) -> None:
         self.signal_number = 0
+        self.patient = patient
 
     def receive(self, number: int, frame: FrameType | None) -> None:
-        """Note the first signal; give the second back to the system's own handling."""
+        """Note the first signal; give the second back to the system's own handling, unless patient."""
+        if self.patient:
+            self.signal_number = self.signal_number or number
+            return
         self.signal_number = number
         signal.signal(number, signal.SIG_DFL)
         say("stopping after this step (again: abort) ...")
 
 
 @contextlib.contextmanager
-def stop_request() -> Iterator[StopRequest]:
-    """Catch Ctrl-C and SIGTERM inside the block; outside it they act as before."""
-    request = StopRequest()
+def stop_request(*, patient: bool = False) -> Iterator[StopRequest]:
+    """Catch Ctrl-C and SIGTERM inside the block; outside it they act as before.
+
+    A patient one says nothing and takes repeated signals for the first: the processes of a launcher get each signal
+    from the terminal and from the launcher, which ends those that take too long.
+    """
+    request = StopRequest(patient=patient)
     before = {number: signal.signal(number, request.receive) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield request

@@ -34,9 +34,9 @@ from coigan_aug.settings import Settings
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.training.batches import Batch, batches
 from coigan_aug.training.ema import update_ema
-from coigan_aug.training.loop import build_networks
+from coigan_aug.training.networks import Networks, Step, build_networks
 from coigan_aug.training.run import resolve
-from coigan_aug.training.steps import Networks, Step, training_step
+from coigan_aug.training.steps import training_step
 
 PRODUCT = {"cpu": 2048, "cuda": 8192}
 

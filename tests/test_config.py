@@ -30,10 +30,13 @@ def test_later_sources_win(tmp_path: Path) -> None:
     [
         ("train:\n  batch: 4\n  leaning_rate: 1\n", r":3  unknown key 'leaning_rate'. Did you mean 'learning_rate'\?"),
         ("trian:\n  batch: 4\n", r":1  unknown section 'trian'. Did you mean 'train'\?"),
-        ("\n\ntrain:\n  batch: sixteen\n", r':4  batch: "sixteen" is not a whole number'),
+        (
+            "\n\ntrain:\n  batch: sixteen\n",
+            r':4  batch: "sixteen" is not a whole number. Write  batch: 16  or  batch: auto',
+        ),
         ("train: {batch: 1.5}", r":1  batch: 1.5 is not a whole number"),
         ("train: {batch: true}", r":1  batch: True is not a whole number"),
-        ("train:\n  batch: 0\n", r":2  train.batch is 0; allowed: 1 to 4096"),
+        ("train:\n  batch: -1\n", r":2  train.batch is -1; allowed: 0 to 4096"),
         ("data: {scale_range: [1]}", r":1  scale_range: 1 values, 2 are expected"),
         ("data: {defects: 3}", r":1  defects: 3 is not a list"),
         ("train: 5", r":1  train must hold"),

@@ -43,6 +43,9 @@ def train_command(
     minutes: Optional[float] = typer.Option(None, min=0.01, help="Stop after so many minutes. Default: no limit."),
     seed: Optional[int] = typer.Option(None, help="Seed of everything random. Default: 7."),
     resume: bool = typer.Option(False, "--resume", help="Continue the newest run with its own settings."),
+    init_from: Optional[str] = typer.Option(
+        None, help="Begin with the weights of another run (name or number) or generator file, as far as they fit."
+    ),
     dry_run: bool = typer.Option(False, "--dry-run", help="Show plan, memory and time, measured on 3 real steps."),
     perceptual_weights: Optional[Path] = typer.Option(None, help="Weight file of the perceptual features."),
     overrides: list[str] = SETTINGS,
@@ -68,6 +71,7 @@ def train_command(
         flags={name: value for name, value in flags.items() if value is not None},
         minutes=minutes,
         resume=resume,
+        init_from=init_from,
         dry_run=dry_run,
         perceptual_weights=perceptual_weights,
         overrides=overrides,

@@ -65,7 +65,7 @@ def condition(
     The masks stay binary, so a one-pixel crack is as plain as a blotch.
     `replace`: the thesis' noised masks [K, H, W]; see `noised_masks`.
 
-    With `settings.contrast` the channel after the masks is the contrast of each defect, [H, W] in -1..1 on its mask.
+    With `settings.contrast` the channel after the masks is the contrast of each defect, [H, W] from -1 up on its mask.
     """
     union = masks.any(axis=0).astype(np.float32)
     told = [contrast * union if contrast is not None else np.zeros_like(union)] if settings.contrast else []

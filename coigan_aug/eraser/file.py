@@ -64,10 +64,11 @@ def trained_eraser(
 ) -> EraserFile:  # fmt: skip
     """Return the eraser of these training images and settings; it is trained where `root` does not hold it yet."""
     path = root / "erasers" / f"{_key(prepared, data, settings)}.safetensors"
-    with folder_lock(path.parent):
-        if not path.exists():
-            eraser = fit_eraser(prepared, settings, device=device, bfloat16=bfloat16, report=report)
-            save_eraser(path, eraser, settings)
+    if not path.exists():
+        with folder_lock(path.parent):
+            if not path.exists():
+                eraser = fit_eraser(prepared, settings, device=device, bfloat16=bfloat16, report=report)
+                save_eraser(path, eraser, settings)
     return load_eraser(path)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
-from coigan_aug.losses.reconstruction import at_least_float32, weighted_mean
+from coigan_aug.losses.reconstruction import Across, alone, at_least_float32, weighted_mean
 
 KINDS = ("logistic", "relativistic", "hinge", "least_squares", "wasserstein")
 
@@ -17,6 +17,7 @@ def generator_loss(
     kind: str = "logistic",
     real_logits: Tensor | None = None,
     real_weights: Tensor | None = None,
+    across: Across = alone,
 ) -> Tensor:
     """Return what the generator pays for its images.
 
@@ -29,19 +30,20 @@ def generator_loss(
         weights: of each logit in the mean, not negative; None weighs all alike. All zeros give 0.
         real_logits, real_weights: of the real image that each fake is paired with; relativistic needs them, the others
             don't look at them.
+        across: as in `reconstruction.weighted_mean`.
 
     Shape: logits of any shape, weights expandable to it -> scalar, float32 at least.
     """
     fake = at_least_float32(fake_logits)
     if kind == "logistic":
-        return _mean(F.softplus(-fake), weights)
+        return _mean(F.softplus(-fake), weights, across)
     if kind == "relativistic":
         if real_logits is None:
             raise ValueError("the relativistic loss pairs fake logits with real ones")
         return F.softplus(image_scores(real_logits, real_weights) - image_scores(fake_logits, weights)).mean()
     if kind == "least_squares":
-        return _mean((fake - 1).square(), weights)
-    return _mean(-fake, weights)
+        return _mean((fake - 1).square(), weights, across)
+    return _mean(-fake, weights, across)
 
 
 def discriminator_loss(
@@ -51,6 +53,7 @@ def discriminator_loss(
     fake_weights: Tensor | None = None,
     *,
     kind: str = "logistic",
+    across: Across = alone,
 ) -> Tensor:
     """Return what the discriminator pays.
 
@@ -73,10 +76,12 @@ def discriminator_loss(
         pays_real, pays_fake = (real - 1).square(), fake.square()
     else:
         pays_real, pays_fake = -real, fake
-    return _mean(pays_real, real_weights) + _mean(pays_fake, fake_weights)
+    return _mean(pays_real, real_weights, across) + _mean(pays_fake, fake_weights, across)
 
 
-def rejection_loss(logits: Tensor, weights: Tensor | None = None, *, kind: str = "logistic") -> Tensor:
+def rejection_loss(
+    logits: Tensor, weights: Tensor | None = None, *, kind: str = "logistic", across: Across = alone
+) -> Tensor:
     """Return what the discriminator pays for pictures that it must call fake and that no generator drew.
 
     The fake half of `discriminator_loss`; where that is a comparison (relativistic, wasserstein), the logistic one.
@@ -85,10 +90,10 @@ def rejection_loss(logits: Tensor, weights: Tensor | None = None, *, kind: str =
     """
     values = at_least_float32(logits)
     if kind == "hinge":
-        return _mean(F.relu(1 + values), weights)
+        return _mean(F.relu(1 + values), weights, across)
     if kind == "least_squares":
-        return _mean(values.square(), weights)
-    return _mean(F.softplus(values), weights)
+        return _mean(values.square(), weights, across)
+    return _mean(F.softplus(values), weights, across)
 
 
 def image_scores(logits: Tensor, weights: Tensor | None) -> Tensor:
@@ -103,5 +108,5 @@ def image_scores(logits: Tensor, weights: Tensor | None) -> Tensor:
     return (logits.flatten(1) * weights).sum(dim=1) / weights.sum(dim=1).clamp_min(1e-12)
 
 
-def _mean(values: Tensor, weights: Tensor | None) -> Tensor:
-    return values.mean() if weights is None else weighted_mean(values, weights)
+def _mean(values: Tensor, weights: Tensor | None, across: Across) -> Tensor:
+    return values.mean() if weights is None else weighted_mean(values, weights, across=across)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torchvision.models import ResNet50_Weights, resnet50
 
 from coigan_aug.errors import EnvironmentProblem
-from coigan_aug.losses.reconstruction import at_least_float32, weight_map, weighted_mean
+from coigan_aug.losses.reconstruction import Across, alone, at_least_float32, weight_map, weighted_mean
 from coigan_aug.pretrained import (
     LITE0_MEAN,
     LITE0_STD,
@@ -56,6 +56,7 @@ def smooth_masked_perceptual(
     kernel: int = 31,
     object_weight: float,
     background_weight: float,
+    across: Across = alone,
 ) -> Tensor:
     """Return the squared difference of the features, weighted by `weight_map`, mean over the layers.
 
@@ -71,14 +72,14 @@ def smooth_masked_perceptual(
     weights = weight_map(masks, kernel=kernel, object_weight=object_weight, background_weight=background_weight)
     with torch.no_grad():
         wanted = features(target)
-    layers = [_layer_error(got, want, weights) for got, want in zip(features(output), wanted, strict=True)]
+    layers = [_layer_error(got, want, weights, across) for got, want in zip(features(output), wanted, strict=True)]
     return torch.stack(layers).mean()
 
 
-def _layer_error(got: Tensor, want: Tensor, weights: Tensor) -> Tensor:
+def _layer_error(got: Tensor, want: Tensor, weights: Tensor, across: Across) -> Tensor:
     error = (at_least_float32(got) - at_least_float32(want)).square().mean(dim=1, keepdim=True)
     size = (error.shape[-2], error.shape[-1])
-    return weighted_mean(error, F.interpolate(weights, size=size, mode="bilinear", antialias=True))
+    return weighted_mean(error, F.interpolate(weights, size=size, mode="bilinear", antialias=True), across=across)
 
 
 def _resnet50(weights: Path | None) -> FeatureStages:

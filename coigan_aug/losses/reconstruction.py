@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+Across = Callable[[Tensor], Tensor]
+
+
+def alone(value: Tensor) -> Tensor:
+    """Return the value itself: the mean over the processes that train together, when there is one."""
+    return value
 
 
 def at_least_float32(x: Tensor) -> Tensor:
@@ -29,13 +38,13 @@ def weight_map(masks: Tensor, *, kernel: int, object_weight: float, background_w
     return object_weight * smooth + background_weight * (1 - smooth)
 
 
-def masked_l1(output: Tensor, target: Tensor, weights: Tensor) -> Tensor:
+def masked_l1(output: Tensor, target: Tensor, weights: Tensor, *, across: Across = alone) -> Tensor:
     """Return the weighted mean absolute difference; 0 where all weights are 0.
 
     Shape: output and target [B, C, H, W]; weights >= 0, expandable to it -> scalar, float32 at least.
     """
     difference = (at_least_float32(output) - at_least_float32(target)).abs()
-    return weighted_mean(difference, weights)
+    return weighted_mean(difference, weights, across=across)
 
 
 def smooth_masked_l1(
@@ -46,6 +55,7 @@ def smooth_masked_l1(
     kernel: int = 31,
     object_weight: float = 0.1,
     background_weight: float = 1.0,
+    across: Across = alone,
 ) -> Tensor:
     """Return the mean absolute difference weighted by `weight_map`: mild on the defects, strict around them.
 
@@ -55,27 +65,34 @@ def smooth_masked_l1(
     Shape: output and target [B, C, H, W], masks [B, K, H, W] -> scalar, float32 at least.
     """
     weights = weight_map(masks, kernel=kernel, object_weight=object_weight, background_weight=background_weight)
-    return masked_l1(output, target, weights)
+    return masked_l1(output, target, weights, across=across)
 
 
-def contrast_error(output: Tensor, base: Tensor, masks: Tensor, contrast: Tensor) -> Tensor:
-    """Return the mean absolute difference between the contrast that was drawn and the one that was told.
+def contrast_error(output: Tensor, base: Tensor, masks: Tensor, contrast: Tensor, *, across: Across = alone) -> Tensor:
+    """Return how far the brightness inside the masks is from base x (1 + contrast), the contrast that was told.
 
-    Drawn is the mean change of brightness from the base inside a class's mask, told the mean of the contrast map there;
-    the mean is over the samples and classes that have a mask, and 0 where none has.
+    For each sample and class with a mask the absolute difference of the two means over the mask; then the mean of those,
+    0 where there is no mask.
 
-    Shape: output and base [B, 3, H, W], masks [B, K, H, W] of 0 and 1, contrast [B, 1, H, W] in -1..1 -> scalar.
+    Args:
+        across: as in `weighted_mean`.
+
+    Shape: output and base [B, 3, H, W], masks [B, K, H, W] of 0 and 1, contrast [B, 1, H, W] from -1 up -> scalar.
     """
-    change = (at_least_float32(output) - base).mean(dim=1, keepdim=True) - contrast  # [B, 1, H, W]
+    change = (at_least_float32(output) - base * (1 + contrast)).mean(dim=1, keepdim=True)  # [B, 1, H, W]
     area = masks.sum(dim=(2, 3))  # [B, K]
     errors = ((change * masks).sum(dim=(2, 3)) / area.clamp_min(1)).abs()
-    return weighted_mean(errors, (area > 0).to(errors.dtype))
+    return weighted_mean(errors, (area > 0).to(errors.dtype), across=across)
 
 
-def weighted_mean(values: Tensor, weights: Tensor) -> Tensor:
+def weighted_mean(values: Tensor, weights: Tensor, *, across: Across = alone) -> Tensor:
     """Return sum(values * weights) / sum(weights), and 0 where the weights sum to 0.
+
+    Args:
+        across: gives the mean of a number over the processes that share a batch. The mean over them of what this
+            function returns is then the weighted mean over the whole batch, whatever part of the weights each has.
 
     Shape: values [B, C, H, W]; weights >= 0, expandable to it -> scalar, float32 at least.
     """
     weights = at_least_float32(weights).expand_as(values)
-    return (values * weights).sum() / weights.sum().clamp_min(torch.finfo(weights.dtype).tiny)
+    return (values * weights).sum() / across(weights.sum()).clamp_min(torch.finfo(weights.dtype).tiny)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from coigan_aug.losses.reconstruction import at_least_float32
+from coigan_aug.losses.reconstruction import Across, alone, at_least_float32
 
 _EPSILON = 1e-8  # under the square root, whose slope at 0 is infinite
 
@@ -69,14 +69,21 @@ def mode_seeking(first: Tensor, second: Tensor, latents: tuple[Tensor, Tensor], 
 
 
 def path_length(
-    images: Tensor, inputs: Tensor, *, noise: Tensor, running_mean: Tensor, decay: float = 0.01
+    images: Tensor,
+    inputs: Tensor,
+    *,
+    noise: Tensor,
+    running_mean: Tensor,
+    decay: float = 0.01,
+    across: Across = alone,
 ) -> tuple[Tensor, Tensor]:
     """Return the variance-like penalty mean((length - mean length)^2) and the new running mean.
 
     The length of a sample is |d sum(images * noise / sqrt(H W)) / d inputs|, over all channels and pixels
     of its input, as the thesis' text says. The thesis' code instead takes one length for each image
     column: it sums over rows and averages over channels. The running mean moves by `decay` towards the
-    batch's mean length and is a constant to the gradient. Reduce it across processes outside.
+    batch's mean length, that of all processes' parts where `across` gives the mean over them, and is a constant to the
+    gradient.
 
     Source: Karras et al. 2020, "Analyzing and Improving the Image Quality of StyleGAN", section 3.2, with
     the generator's input in the place of the latent (thesis).
@@ -87,7 +94,7 @@ def path_length(
     scaled = noise / (images.shape[-2] * images.shape[-1]) ** 0.5
     (gradient,) = torch.autograd.grad((images * scaled).sum(), inputs, create_graph=True)
     lengths = (_energy(gradient) + _EPSILON).sqrt()  # [B]
-    new_mean = running_mean + decay * (lengths.mean().detach() - running_mean)
+    new_mean = running_mean + decay * (across(lengths.mean().detach()) - running_mean)
     return (lengths - new_mean).square().mean(), new_mean
 
 

@@ -51,8 +51,8 @@ class WaveletDiscriminator(nn.Module):
 def append_batch_deviation(x: Tensor) -> Tensor:
     """Append a channel with the mean deviation among a group of samples, which betrays a collapsed generator.
 
-    The group is the largest divisor of the batch up to 4, so every batch works; a group of one appends
-    (almost) zeros.
+    A group is so many samples in a row, the largest divisor of the batch up to 4, so every batch works; a group of
+    one appends (almost) zeros. Where processes share a batch in parts of a multiple of 4, the groups are the same.
 
     Source: Karras et al. 2018, "Progressive Growing of GANs", section 3.
 
@@ -60,9 +60,9 @@ def append_batch_deviation(x: Tensor) -> Tensor:
     """
     batch, _, height, width = x.shape
     group = max(g for g in (1, 2, 3, 4) if batch % g == 0)
-    grouped = at_least_float32(x).unflatten(0, (group, batch // group))
-    deviation = (grouped.var(dim=0, correction=0) + 1e-8).sqrt().mean(dim=(1, 2, 3))  # [B / group]
-    channel = deviation.repeat(group).to(x.dtype)[:, None, None, None]
+    grouped = at_least_float32(x).unflatten(0, (batch // group, group))
+    deviation = (grouped.var(dim=1, correction=0) + 1e-8).sqrt().mean(dim=(1, 2, 3))  # [B / group]
+    channel = deviation.repeat_interleave(group).to(x.dtype)[:, None, None, None]
     return torch.cat((x, channel.expand(batch, 1, height, width)), dim=1)
 
 

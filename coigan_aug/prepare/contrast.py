@@ -12,13 +12,15 @@ from coigan_aug.prepare.examples import Examples
 from coigan_aug.prepare.objects import DefectObject
 
 _NEAREST, _WIDEST = 4, 16  # how far round a defect its surroundings reach, px at the working scale
+_DARKEST, _MOST = 10.0, 2.0  # grey level of 255 below which a surface is too dark to divide by; largest contrast
 
 
 def contrast_of(examples: Examples, item: DefectObject) -> float:
-    """Return an object's mean brightness less that of the clean surface round it, -1..1.
+    """Return an object's mean brightness over that of the clean surface round it, less 1 (Weber contrast): -1..2.
 
-    The surface is what lies up to a quarter of the object's longer side away, 4 to 16 px, and holds no defect; pixels
-    that touch a mask are left out, since they are often blurred. 0 where nothing is left.
+    A ratio, because one defect under another light or exposure keeps it. The surface is what lies up to a quarter of the
+    object's longer side away, 4 to 16 px, and holds no defect; pixels that touch a mask are left out, since they are often
+    blurred. 0 where nothing is left.
     """
     left, top, width, height = item.box
     reach = min(max(max(width, height) // 4, _NEAREST), _WIDEST)
@@ -28,7 +30,9 @@ def contrast_of(examples: Examples, item: DefectObject) -> float:
     grey = examples.pixels(item.position, region).mean(axis=2)
     inside = decode_box(item.scaled, region) != 0
     ring = (grow(inside, reach) != 0) & (grow(examples.masks(item.position, region).max(axis=0), 1) == 0)
-    return float(grey[inside].mean() - grey[ring].mean()) / 255 if ring.any() else 0.0
+    if not ring.any():
+        return 0.0
+    return min(float(grey[inside].mean()) / max(float(grey[ring].mean()), _DARKEST) - 1, _MOST)
 
 
 def contrast_map(examples: Examples, position: int, region: Box) -> NDArray[np.float32]:

@@ -32,7 +32,7 @@ class PlannedDefect:
 
     `warp` is the 2 x 3 matrix, row by row, that takes (x, y, 1) in that object's image to the image to make, full-size
     px: what the shape went through, and an engine that copies pixels does too. `contrast` is how much brighter or darker
-    than its surroundings it is to be, -1..1: that object's own.
+    than its surroundings it is to be, a ratio less 1: that object's own.
     """
 
     label: int

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from coigan_aug.settings import TrainSettings
+from coigan_aug.training.distributed import own_rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,16 +24,24 @@ class Draws:
 
 
 def draw(count: int, size: tuple[int, int], train: TrainSettings, *, strength: float, rng: torch.Generator) -> Draws:
-    """Draw for `count` samples of that height and width; each operation is done with probability `strength`."""
+    """Draw for `count` samples of that height and width; each operation is done with probability `strength`.
+
+    Process r of several takes the draws of its own samples, so `rng` must stand at the same place in all.
+    """
     height, width = size
-    does = torch.rand(count, 5, generator=rng) < strength
-    factor = torch.where(does[:, 0], 1 + train.gain * (2 * torch.rand(count, generator=rng) - 1), 1.0)
+
+    def uniform(*columns: int) -> Tensor:
+        return own_rows(count, lambda rows: torch.rand(rows, *columns, generator=rng))
+
+    does = uniform(5) < strength
+    factor = torch.where(does[:, 0], 1 + train.gain * (2 * uniform() - 1), 1.0)
     reach = torch.tensor((round(train.translate * height), round(train.translate * width)))
-    shift = ((torch.rand(count, 2, generator=rng) * (2 * reach + 1)).floor() - reach) * does[:, 1:2]
-    side = (torch.rand(count, generator=rng) * train.cutout * min(height, width)).round() * does[:, 2]
-    corner = (torch.rand(count, 2, generator=rng) * torch.tensor((height, width))).floor()
-    mirror = (torch.rand(count, 2, generator=rng) < 0.5) & does[:, 3:4] & train.turn
-    turns = torch.randint(0, 4, (count,), generator=rng) * (does[:, 4] & train.turn)
+    shift = ((uniform(2) * (2 * reach + 1)).floor() - reach) * does[:, 1:2]
+    side = (uniform() * train.cutout * min(height, width)).round() * does[:, 2]
+    corner = (uniform(2) * torch.tensor((height, width))).floor()
+    mirror = (uniform(2) < 0.5) & does[:, 3:4] & train.turn
+    quarters = own_rows(count, lambda rows: torch.randint(0, 4, (rows,), generator=rng))
+    turns = quarters * (does[:, 4] & train.turn)
     return Draws(
         factor=factor,
         shift=[(int(y), int(x)) for y, x in shift.tolist()],

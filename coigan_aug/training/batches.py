@@ -38,6 +38,11 @@ class Batch:
         moved = (getattr(self, item.name).to(device, non_blocking=True) for item in fields(self))
         return Batch(*(v.contiguous(memory_format=torch.channels_last) if v.ndim == 4 else v for v in moved))
 
+    def split(self, parts: int) -> list[Batch]:
+        """Split into parts of equal size, one less one more where that can't be."""
+        pieces = [torch.tensor_split(getattr(self, item.name), parts) for item in fields(self)]
+        return [Batch(*values) for values in zip(*pieces, strict=True)]
+
 
 def stack(samples: Sequence[Sample]) -> Batch:
     """Stack samples to a batch."""

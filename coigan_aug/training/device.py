@@ -9,18 +9,24 @@ import time
 import torch
 
 from coigan_aug.compose.noise import latent_shape
-from coigan_aug.errors import EnvironmentProblem
+from coigan_aug.errors import EnvironmentProblem, UsageError
 from coigan_aug.models.build import Inpainter
 from coigan_aug.settings import Settings
+from coigan_aug.training.place import Place
 
 
-def choose_device(name: str | None, *, gpus: int | None) -> torch.device:
+def choose_device(name: str | None, *, gpus: int | None, place: Place | None = None) -> torch.device:
     """Return the device to train on: `name` (cpu, cuda, cuda:1), or the first GPU where there is one.
 
+    One process among several takes the GPU of its own number on its machine.
+
     Raises:
-        EnvironmentProblem: a GPU is asked for that is not there, or several.
+        EnvironmentProblem: a GPU is asked for that is not there.
+        UsageError: processes that are already several are told how many GPUs to take.
     """
     found = torch.cuda.device_count()
+    if place is not None:
+        return _own_device(name, gpus, place, found)
     wanted = gpus if gpus is not None else int(name is not None and name.startswith("cuda"))
     if wanted > found:
         build = "a CPU build" if torch.version.cuda is None else f"built for CUDA {torch.version.cuda}"
@@ -28,8 +34,6 @@ def choose_device(name: str | None, *, gpus: int | None) -> torch.device:
             f"{wanted} GPU{'s' * (wanted > 1)} asked for, {found} found; torch {torch.__version__} is {build}.",
             remedy="Leave out --gpus to train on the CPU, or see nvidia-smi for what the machine has.",
         )
-    if wanted > 1:
-        raise EnvironmentProblem("This version trains on one GPU at a time.", remedy="Use --gpus 1.")
     if name is not None:
         try:
             return torch.device(name)
@@ -38,16 +42,35 @@ def choose_device(name: str | None, *, gpus: int | None) -> torch.device:
     return torch.device("cuda" if found and gpus != 0 else "cpu")
 
 
-def choose_speed(generator: Inpainter, settings: Settings, device: torch.device, *, condition: int) -> tuple[bool, int]:
+def _own_device(name: str | None, gpus: int | None, place: Place, found: int) -> torch.device:
+    if name == "cpu" or gpus == 0 or (name is None and not found):
+        return torch.device("cpu")
+    if gpus not in (None, place.here) or name not in (None, "cuda"):
+        raise UsageError(
+            f"This is process {place.rank} of {place.world} that were started together; each takes a GPU of its own.",
+            remedy="Leave out --gpus and --device, or use --device cpu.",
+        )
+    number = 0 if place.slurm and found == 1 else place.local_rank  # Slurm may show each its own GPU as the only one
+    if number >= found:
+        raise EnvironmentProblem(
+            f"Process {place.rank} of {place.world} needs GPU {place.local_rank} of its machine, {found} found.",
+            remedy="Start no more processes on a machine than it has GPUs, or use --device cpu.",
+        )
+    return torch.device("cuda", number)
+
+
+def choose_speed(
+    generator: Inpainter, settings: Settings, device: torch.device, *, condition: int, here: int = 1
+) -> tuple[bool, int]:
     """Return (bfloat16, threads): what the settings say, and where they say auto what is faster on this machine.
 
     Measured with a few passes of a copy of the generator; takes a second or two for small networks. Convolutions
-    in bfloat16 count as faster from 10 % on, all threads from 10 % on.
+    in bfloat16 count as faster from 10 % on, all threads from 10 % on. `here` processes share the machine's threads.
     """
     train = settings.train
     if device.type != "cpu":
         return train.precision == "bfloat16" or (train.precision == "auto" and torch.cuda.is_bf16_supported()), 1
-    threads = [train.threads] if train.threads else sorted({1, os.cpu_count() or 1})
+    threads = [train.threads] if train.threads else sorted({1, max((os.cpu_count() or 1) // here, 1)})
     kinds = {"bfloat16": [True], "float32": [False], "auto": [False, True]}[train.precision]
     best = (kinds[0], threads[0])
     if len(threads) * len(kinds) == 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -13,21 +14,27 @@ from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.progress import clock
 from coigan_aug.settings import Settings
 from coigan_aug.training.batches import batches
-from coigan_aug.training.loop import Speed, build_networks
-from coigan_aug.training.steps import Step, training_step
+from coigan_aug.training.distributed import rank, world
+from coigan_aug.training.loop import Speed
+from coigan_aug.training.networks import Step, build_networks
+from coigan_aug.training.steps import training_step
 
 STEPS = 3
+SIZES = (64, 32, 16, 8, 4, 2, 1)
+USUAL = 16
 
 
 def measure_plan(
     prepared: Prepared, settings: Settings, device: torch.device, speed: Speed, recipe: str, *, weights: Path | None
 ) -> str:
-    """Train three steps on throw-away networks and describe the plan, its memory and its time in three lines."""
+    """Train three steps on throw-away networks and describe the plan, its memory and its time in three lines.
+
+    Several processes call it together; memory is that of one of them.
+    """
     torch.set_num_threads(speed.threads)
     networks = build_networks(prepared, settings, device, weights=weights)
-    source = batches(
-        Stream(prepared, settings, settings.train.seed), start=0, batch=settings.train.batch, rank=0, world=1, workers=0
-    )
+    stream = Stream(prepared, settings, settings.train.seed)
+    source = batches(stream, start=0, batch=settings.train.batch, rank=rank(), world=world(), workers=0)
     took = []
     for number in range(STEPS):
         begun = time.perf_counter()
@@ -37,9 +44,37 @@ def measure_plan(
     seconds = min(took) * settings.train.images / settings.train.batch
     side, train = settings.data.window, settings.train
     kind = "bfloat16" if speed.bfloat16 else "float32"
-    plan = f"plan    {side} x {side} windows, batch {train.batch}, {train.images:,} images, {kind}, seed {train.seed}"
-    use = f"memory  {_memory(device)}      time  about {clock(seconds)}      (measured on {STEPS} real steps)"
+    batch = f"{train.batch} ({train.batch // world()} a process)" if world() > 1 else f"{train.batch}"
+    plan = f"plan    {side} x {side} windows, batch {batch}, {train.images:,} images, {kind}, seed {train.seed}"
+    each = " a process" if world() > 1 else ""
+    use = f"memory  {_memory(device)}{each}      time  about {clock(seconds)}      (measured on {STEPS} real steps)"
     return f"{plan}, recipe {recipe}\n  {use}"
+
+
+def choose_batch(prepared: Prepared, settings: Settings, device: torch.device, speed: Speed, *, world: int) -> int:
+    """Return the batch that `auto` stands for: the largest of `SIZES` that a GPU holds, tried with a real step.
+
+    On a CPU, where memory is not what limits it, 16; with several processes 16 for each.
+    """
+    if device.type == "cpu" or world > 1:
+        return USUAL * world
+    return next((size for size in SIZES if _fits(prepared, settings, device, speed, size)), 1)
+
+
+def _fits(prepared: Prepared, settings: Settings, device: torch.device, speed: Speed, size: int) -> bool:
+    """Try a step with every regulariser on throw-away networks."""
+    settings = replace(settings, train=replace(settings.train, batch=size, pretrain=0))
+    try:
+        networks = build_networks(prepared, settings, device, weights=None)
+        stream = Stream(prepared, settings, settings.train.seed)
+        batch = next(batches(stream, start=0, batch=size, rank=0, world=1, workers=0)).to(device)
+        training_step(networks, batch, Step(0, settings, torch.Generator().manual_seed(0), device, speed.bfloat16))
+    except torch.OutOfMemoryError:
+        return False
+    finally:
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
+    return True
 
 
 def _memory(device: torch.device) -> str:

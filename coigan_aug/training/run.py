@@ -17,7 +17,7 @@ from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.settings import Settings
 from coigan_aug.store.dataset import Dataset, class_to
 
-GENERATOR = "generator.safetensors"
+GENERATOR, LAST = "generator.safetensors", "last.safetensors"
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,13 @@ class Run:
 
     @property
     def generator(self) -> Path:
-        """The averaged generator."""
+        """The averaged generator to draw with: the best one of a watched training, else the last."""
         return self.folder / GENERATOR
+
+    @property
+    def last(self) -> Path:
+        """The last averaged generator of a watched training."""
+        return self.folder / LAST
 
     @property
     def finished(self) -> bool:
@@ -88,14 +93,22 @@ def find_run(root: Path, name: str | None) -> Run:
 
 
 def begin_run(
-    root: Path, *, recipe: str, settings: Settings, dataset: Dataset, machine: Mapping[str, Any], command: str
-) -> Run:
-    """Make the folder of a new run and write what it begins with."""
+    root: Path, *, recipe: str, settings: Settings, dataset: Dataset, machine: Mapping[str, Any], command: str,
+    init_from: Path | None = None,
+) -> Run:  # fmt: skip
+    """Make the folder of a new run and write what it begins with.
+
+    Args:
+        init_from: run or generator file whose weights it begins with.
+    """
     last = max((int(run.name.split("-")[0]) for run in list_runs(root)), default=0)
     run = Run(root / f"{last + 1:03d}-{recipe}")
     run.folder.mkdir(parents=True, exist_ok=True)
     write_bytes(run.folder / "config.yaml", settings_to_yaml(settings).encode())
-    write_json(run.folder / "start.json", start_of(settings, dataset) | {"machine": dict(machine), "command": command})
+    begun: dict[str, Any] = {"machine": dict(machine), "command": command}
+    if init_from is not None:
+        begun["init_from"] = {"path": str(init_from)}
+    write_json(run.folder / "start.json", start_of(settings, dataset) | begun)
     return run
 
 
@@ -117,13 +130,25 @@ def start_of(settings: Settings, dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def unfinished_run(root: Path, *, settings: Settings, dataset: Dataset) -> Run | None:
-    """Return the newest run if it stopped before its end and was begun with the same settings and data."""
+def find_weights(root: Path, name: str) -> Path:
+    """Return what `--init-from NAME` names: a run's folder, by its name or number, or a generator file.
+
+    Raises:
+        DataError: there is neither.
+    """
+    if Path(name).is_file():
+        return Path(name)
+    return find_run(root, name).folder
+
+
+def unfinished_run(root: Path, *, settings: Settings, dataset: Dataset, init_from: Path | None = None) -> Run | None:
+    """Return the newest run if it stopped before its end and was begun with the same settings, data and weights."""
     runs = list_runs(root)
     if not runs or runs[-1].finished:
         return None
     begun, now = runs[-1].start(), start_of(settings, dataset)
     same = all(begun[key] == now[key] for key in ("classes", "data")) and not _changed(begun, now)
+    same = same and begun.get("init_from", {}).get("path") == (None if init_from is None else str(init_from))
     return runs[-1] if same else None
 
 
@@ -152,8 +177,8 @@ def _changed(begun: Mapping[str, Any], now: Mapping[str, Any]) -> list[tuple[str
         (section, key)
         for section in ("data", "model", "train", "log")
         for key, value in now["settings"][section].items()
-        if begun["settings"][section].get(key) != value
+        if begun["settings"][section].get(key, value) != value  # a setting that is newer than the run changes nothing
     ]
 
 
-_ANEW = "Start a new run with: coigan-aug train  (without --resume)"
+_ANEW = "Start a new run with: coigan-aug train  (without --resume; --init-from RUN begins with its weights)"

@@ -70,7 +70,8 @@ def test_every_option_is_explained_and_every_command_ends_with_an_example(comman
 FLAGS = {
     "import": "binary classes clip-rle format group-by help images json overwrite quiet seed skip-broken skip-missing split "
     "strict workspace",
-    "train": "config device dry-run gpus help images-seen minutes perceptual-weights quiet recipe resume seed set workspace",
+    "train": "config device dry-run gpus help images-seen init-from minutes perceptual-weights quiet recipe "
+    "resume seed set workspace",
     "synthesize": "bases config device dry-run engine format help json out overwrite per-class quiet run seed set "
     "windows workspace",
     "inspect": "help json quiet strict workspace",

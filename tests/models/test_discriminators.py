@@ -80,12 +80,17 @@ def test_batch_deviation_equals_a_loop_over_groups(batch: int, group: int) -> No
     x = images(batch, 3, 4, 4).double()
     got = append_batch_deviation(x)
     assert torch.equal(got[:, :3], x)
-    members = batch // group
-    for first in range(members):
-        together = x[first::members]  # the samples of one group lie `members` apart
+    for first in range(0, batch, group):
+        together = x[first : first + group]
         assert len(together) == group
         expected = ((together - together.mean(dim=0)).square().mean(dim=0) + 1e-8).sqrt().mean()
-        torch.testing.assert_close(got[first::members, 3], expected.expand(group, 4, 4))
+        torch.testing.assert_close(got[first : first + group, 3], expected.expand(group, 4, 4))
+
+
+@pytest.mark.parametrize("parts", [1, 2, 3, 6])
+def test_batch_deviation_of_a_batch_is_that_of_its_parts(parts: int) -> None:
+    x = images(24, 3, 4, 4)
+    assert torch.equal(append_batch_deviation(x), torch.cat([append_batch_deviation(part) for part in x.chunk(parts)]))
 
 
 def test_batch_deviation_tells_copies_from_variety() -> None:

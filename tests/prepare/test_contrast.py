@@ -22,12 +22,13 @@ from coigan_aug.store.writer import write_dataset
 from coigan_aug.synthesis.plan import make_plan
 from tests.conftest import CLASSES
 
-LEVELS = {"spot": -51, "line": 25.5}  # of 255: -0.2 and +0.1
+LEVELS = {"spot": -51, "line": 26}  # on a surface of 128
+CONTRAST = {name: level / 128 for name, level in LEVELS.items()}
 
 
 @pytest.fixture
 def painted(tmp_path: Path, small: Settings) -> Prepared:
-    """Flat images at 128 with a dark spot (-0.2) beside a bright line (+0.1), and clean ones."""
+    """Flat images at 128 with a dark spot beside a bright line, and clean ones."""
     records = []
     for index in range(4):
         image, masks = np.full((72, 96), 128.0), {}
@@ -48,7 +49,7 @@ def painted(tmp_path: Path, small: Settings) -> Prepared:
 
 def test_contrast_is_that_to_the_clean_surface_whatever_defect_lies_beside(painted: Prepared) -> None:
     for item in painted.objects:
-        expected = LEVELS[CLASSES[item.label].name] / 255
+        expected = CONTRAST[CLASSES[item.label].name]
         assert contrast_of(painted, item) == pytest.approx(expected, abs=0.003)
 
 
@@ -56,8 +57,8 @@ def test_the_map_has_each_objects_contrast_on_its_mask_and_nothing_elsewhere(pai
     position, region = painted.objects[0].position, (10, 12, 32, 32)
     found, masks = contrast_map(painted, position, region), painted.masks(position, region)
     assert found.shape == (32, 32)
-    assert found[masks[0] > 0] == pytest.approx(-0.2, abs=0.003)
-    assert found[masks[1] > 0] == pytest.approx(0.1, abs=0.003)
+    assert found[masks[0] > 0] == pytest.approx(CONTRAST["spot"], abs=0.003)
+    assert found[masks[1] > 0] == pytest.approx(CONTRAST["line"], abs=0.003)
     assert not found[masks.max(axis=0) == 0].any()
 
 
@@ -68,7 +69,7 @@ def test_samples_tell_the_generator_the_contrast_of_their_real_objects(painted: 
         sample = compose(painted, settings, 1, index)
         told = sample.condition[2]
         assert sample.condition.shape[0] == condition_channels(settings.model, 2)
-        for label, expected in ((0, -0.2), (1, 0.1)):
+        for label, expected in enumerate(CONTRAST.values()):
             assert told[sample.masks[label] > 0] == pytest.approx(expected, abs=0.004)
             assert sample.pair_condition[2][sample.pair_masks[label] > 0] == pytest.approx(expected, abs=0.004)
         assert not told[sample.masks.max(axis=0) == 0].any()
@@ -77,18 +78,26 @@ def test_samples_tell_the_generator_the_contrast_of_their_real_objects(painted: 
 def test_a_plan_holds_the_contrast_of_the_object_that_a_shape_is_of(painted: Prepared, small: Settings) -> None:
     for job in make_plan(painted, small, per_class=3, windows=False):
         for defect in job.defects:
-            assert defect.contrast == pytest.approx(LEVELS[CLASSES[defect.label].name] / 255, abs=0.003)
+            assert defect.contrast == pytest.approx(CONTRAST[CLASSES[defect.label].name], abs=0.003)
 
 
-def test_the_loss_is_the_difference_of_mean_changes_by_hand() -> None:
+def test_contrast_is_the_same_under_another_light(painted: Prepared) -> None:
+    """Half the exposure halves both sides of the ratio."""
+    item = painted.objects[0]
+    dimmed = {position: painted.cache[position] // 2 for position in painted.cache}
+    assert contrast_of(dataclasses.replace(painted, cache=dimmed), item) == pytest.approx(CONTRAST["spot"], abs=0.01)
+
+
+def test_the_loss_is_the_difference_of_mean_brightness_by_hand() -> None:
     base, masks = torch.rand(2, 3, 4, 4) * 0.5 + 0.25, torch.zeros(2, 2, 4, 4)
     masks[0, 0, :2] = 1
     masks[0, 1, 3] = 1
     told = torch.zeros(2, 1, 4, 4)
     told[0, 0, :2], told[0, 0, 3] = -0.2, 0.1
-    drawn = base.clone()
-    drawn[0, :, :2] -= 0.15
-    drawn[0, :, 3] += 0.2
-    assert contrast_error(drawn, base, masks, told).item() == pytest.approx((0.05 + 0.1) / 2, abs=1e-6)
-    assert contrast_error(base + told, base, masks, told).item() == pytest.approx(0, abs=1e-6)
-    assert contrast_error(drawn, base, torch.zeros_like(masks), told).item() == 0
+    as_told = base * (1 + told)
+    assert contrast_error(as_told, base, masks, told).item() == pytest.approx(0, abs=1e-6)
+    off = as_told.clone()
+    off[0, :, :2] += 0.05
+    off[0, :, 3] -= 0.1
+    assert contrast_error(off, base, masks, told).item() == pytest.approx((0.05 + 0.1) / 2, abs=1e-6)
+    assert contrast_error(off, base, torch.zeros_like(masks), told).item() == 0

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
+import re
 import signal
 from pathlib import Path
 
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from coigan_aug.checkpoint import list_states, load_generator, load_latest, save_state
 from coigan_aug.errors import DataError, EnvironmentProblem, ResourceError, Stopped, exit_code_of
-from coigan_aug.files import read_lines, sha256
+from coigan_aug.files import read_json, read_lines, sha256
 from coigan_aug.imaging import read_image
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.settings import Settings
 from coigan_aug.store.writer import write_dataset
+from coigan_aug.training import loop, plan
+from coigan_aug.training.batches import Batch
 from coigan_aug.training.device import choose_device
+from coigan_aug.training.judging import Losses
 from coigan_aug.training.loop import Speed, train
+from coigan_aug.training.networks import Networks, Step, build_networks, set_rates
 from coigan_aug.training.run import Run, begin_run, check_same, find_run, list_runs, resolve, unfinished_run
+from coigan_aug.training.watch import begin_watch
 
 CPU = torch.device("cpu")
 SPEED = Speed(bfloat16=False, threads=1)
@@ -168,19 +176,6 @@ def test_continuing_with_other_settings_is_refused_and_longer_is_not(
         check_same(run, other, prepared.dataset)
 
 
-def test_out_of_memory_is_answered_with_the_batch_that_would_fit(
-    prepared: Prepared, small: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*arguments: object) -> None:
-        raise torch.OutOfMemoryError("CUDA out of memory")
-
-    monkeypatch.setattr("coigan_aug.training.loop.training_step", full)
-    with pytest.raises(ResourceError, match="Out of GPU memory at step 0 with a batch of 4 windows of 32 px") as caught:
-        _train(prepared, small, _begin(tmp_path, prepared, small))
-    assert "--set train.batch=2" in str(caught.value)
-    assert exit_code_of(caught.value) == 5
-
-
 def test_continuing_with_other_classes_is_refused(prepared: Prepared, small: Settings, tmp_path: Path) -> None:
     run = _begin(tmp_path, prepared, small)
     renamed = [dataclasses.replace(item, name=item.name.upper()) for item in prepared.dataset.classes]
@@ -203,3 +198,198 @@ def test_a_device_that_is_not_there_is_refused(name: str | None, gpus: int | Non
     with pytest.raises(EnvironmentProblem) as caught:
         choose_device(name, gpus=gpus)
     assert caught.value.remedy
+
+
+def _watched(settings: Settings, monkeypatch: pytest.MonkeyPatch, *, patience: int = 0) -> Settings:
+    monkeypatch.setattr(loop, "begin_watch", functools.partial(begin_watch, samples=8))
+    log = dataclasses.replace(settings.log, watch_every=8)
+    return dataclasses.replace(settings, log=log, train=dataclasses.replace(settings.train, patience=patience))
+
+
+def test_a_watched_training_keeps_its_best_generator_beside_the_last(
+    prepared: Prepared, small: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = _watched(small, monkeypatch)
+    run = _begin(tmp_path, prepared, settings)
+    _train(prepared, settings, run)
+    measured = {line["images"]: line["kid"] for line in read_lines(run.metrics) if "kid" in line}
+    assert list(measured) == [8, 16, 24]
+    best = min(measured, key=lambda images: measured[images])
+    told = read_json(run.folder / "run.json")["best"]
+    assert (told["images"], round(told["distance"], 5)) == (best, measured[best])
+    assert load_generator(run.generator).images == best
+    assert load_generator(run.last).images == 24
+
+
+def test_a_watched_training_that_is_killed_ends_as_if_it_had_not_been(
+    prepared: Prepared, small: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = _watched(small, monkeypatch)
+    whole, broken = _begin(tmp_path / "a", prepared, settings), _begin(tmp_path / "b", prepared, settings)
+    _train(prepared, settings, whole)
+    for kill_at in (12, 20):
+        with pytest.raises(Killed):
+            _train(prepared, settings, broken, kill_at=kill_at)
+    _train(prepared, settings, broken)
+    for one, other in ((whole.generator, broken.generator), (whole.last, broken.last), (whole.metrics, broken.metrics)):
+        assert sha256(one) == sha256(other)
+    assert read_json(whole.folder / "run.json") == read_json(broken.folder / "run.json")
+
+
+def test_a_training_ends_when_it_no_longer_gets_better(
+    prepared: Prepared, small: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = _watched(small, monkeypatch, patience=2)
+    settings = dataclasses.replace(settings, train=dataclasses.replace(settings.train, images=80))
+    found = iter([0.5, 0.4, 0.6, 0.45, 0.1])
+    monkeypatch.setattr(loop, "distance", lambda watch, generator: next(found))
+    run = _begin(tmp_path, prepared, settings)
+    assert _train(prepared, settings, run) == 32, "0.6 and 0.45 are two in a row that are not below 0.4"
+    assert read_json(run.folder / "run.json")["best"] == {"distance": 0.4, "images": 16, "since": 2}
+    assert load_generator(run.generator).images == 16
+
+
+def test_learning_rates_fall_to_nothing_over_the_last_part(prepared: Prepared, small: Settings) -> None:
+    train_settings = dataclasses.replace(small.train, decay=0.5, learning_rate=1e-3, discriminator_learning_rate=2e-3)
+    settings = dataclasses.replace(small, train=train_settings)
+    networks = build_networks(prepared, settings, CPU, weights=None)
+    for done, share in ((0.0, 1.0), (0.5, 1.0), (0.75, 0.5), (1.0, 0.0)):
+        set_rates(networks, train_settings, done=done)
+        assert networks.generator_optimizer.param_groups[0]["lr"] == pytest.approx(1e-3 * share)
+        assert networks.reference_optimizer.param_groups[0]["lr"] == pytest.approx(2e-3 * share)
+
+
+def test_out_of_memory_halves_what_goes_through_at_once_and_keeps_the_batch(
+    prepared: Prepared,
+    small: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Memory for two windows at a time: from the second step on, four go through in two parts, and it is said once."""
+    taken: list[tuple[int, int]] = []
+    real_step = loop.training_step
+
+    def short_of_memory(networks: Networks, batch: Batch, step: Step) -> Losses:
+        if step.number > 0 and len(batch.base) / step.parts > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        taken.append((step.number, step.parts))
+        return real_step(networks, batch, step)
+
+    monkeypatch.setattr(loop, "training_step", short_of_memory)
+    run = _begin(tmp_path, prepared, small)
+    assert _train(prepared, small, run) == 24
+    assert taken == [(0, 1), *((number, 2) for number in range(1, 6))]
+    said = capsys.readouterr().err
+    assert said.count("Out of memory with 4 windows of 32 px; going on with 2 at a time, same batch.") == 1
+
+
+def test_out_of_memory_with_a_single_window_is_answered_with_the_batch_to_try(
+    prepared: Prepared, small: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(networks: Networks, batch: Batch, step: Step) -> Losses:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(loop, "training_step", never)
+    with pytest.raises(ResourceError, match="with 1 windows of 32 px at a time") as caught:
+        _train(prepared, small, _begin(tmp_path, prepared, small))
+    assert "--set train.batch=2" in caught.value.remedy
+    assert exit_code_of(caught.value) == 5
+
+
+def test_auto_batch_is_the_largest_that_a_step_has_memory_for(
+    prepared: Prepared, small: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[int] = []
+
+    def holds_eight(networks: Networks, batch: Batch, step: Step) -> Losses:
+        tried.append(len(batch.base))
+        if len(batch.base) > 8:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return {}
+
+    monkeypatch.setattr(plan, "training_step", holds_eight)
+    monkeypatch.setattr(plan, "build_networks", lambda *given, **options: None)
+    monkeypatch.setattr(Batch, "to", lambda self, device: self)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
+    assert plan.choose_batch(prepared, small, torch.device("cuda"), SPEED, world=1) == 8
+    assert tried == [64, 32, 16, 8]
+    assert plan.choose_batch(prepared, small, CPU, SPEED, world=1) == 16
+    assert plan.choose_batch(prepared, small, CPU, SPEED, world=3) == 48
+
+
+def test_event_files_for_tensorboard_hold_what_the_metrics_hold(
+    prepared: Prepared, small: Settings, tmp_path: Path
+) -> None:
+    run = _begin(tmp_path, prepared, small)
+    with pytest.raises(Killed):
+        _train(prepared, small, run, kill_at=12)
+    _train(prepared, small, run)
+    events = EventAccumulator(str(run.folder / "tensorboard"))
+    events.Reload()
+    for name, tag in (("defect_logistic", "defect/logistic"), ("generator_paired", "generator/paired")):
+        logged = [(line["images"], line[name]) for line in read_lines(run.metrics)]
+        shown = [(event.step, round(event.value, 5)) for event in events.Scalars(tag)]
+        assert [images for images, _ in shown] == [images for images, _ in logged] == [4, 8, 12, 16, 20, 24]
+        assert [value for _, value in shown] == pytest.approx([value for _, value in logged], abs=2e-5)
+
+
+def test_no_event_files_where_they_are_not_wanted(prepared: Prepared, small: Settings, tmp_path: Path) -> None:
+    settings = dataclasses.replace(small, log=dataclasses.replace(small.log, tensorboard=False))
+    run = _begin(tmp_path, prepared, settings)
+    _train(prepared, settings, run)
+    assert not (run.folder / "tensorboard").exists()
+
+
+def _begin_from(root: Path, prepared: Prepared, settings: Settings, weights: Path) -> Run:
+    return begin_run(
+        root, recipe="tiny", settings=settings, dataset=prepared.dataset, machine={}, command="", init_from=weights
+    )
+
+
+def test_a_run_begins_with_the_weights_of_another(
+    prepared: Prepared, small: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With learning rates near 0 its generator stays the other's; the average begins anew and is 0.9 of it after a step."""
+    first = _begin(tmp_path / "a", prepared, small)
+    _train(prepared, small, first)
+    still = dataclasses.replace(small.train, learning_rate=1e-7, discriminator_learning_rate=1e-7, images=4)
+    settings = dataclasses.replace(small, train=still)
+    wanted = load_generator(first.generator).generator.state_dict()
+    state, _ = load_latest(first.checkpoints)
+    assert state is not None
+    whole = {key: 0.1 * state["average"][key] + 0.9 * state["generator"][key] for key in wanted}
+    for weights, expected in ((first.folder, whole), (first.generator, wanted)):
+        run = _begin_from(tmp_path / weights.name, prepared, settings, weights)
+        _train(prepared, settings, run)
+        for key, value in load_generator(run.generator).generator.state_dict().items():
+            torch.testing.assert_close(value, expected[key], atol=1e-6, rtol=0)
+    assert "begins with" in capsys.readouterr().err
+    fresh = _begin(tmp_path / "b", prepared, settings)
+    _train(prepared, settings, fresh)
+    found = load_generator(fresh.generator).generator.state_dict()
+    assert any((found[key] - wanted[key]).abs().max() > 1e-3 for key in wanted)
+
+
+def test_weights_of_another_model_are_taken_as_far_as_they_fit(
+    prepared: Prepared, small: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = _begin(tmp_path / "a", prepared, small)
+    _train(prepared, small, first)
+    told = dataclasses.replace(small, model=dataclasses.replace(small.model, contrast=True))  # one more input channel
+    _train(prepared, told, _begin_from(tmp_path / "b", prepared, told, first.folder))
+    taken, of = re.search(r"begins with (\d+) of (\d+) weights", capsys.readouterr().err).groups()  # type: ignore[union-attr]
+    assert int(of) - int(taken) == 2, "the first convolution of generator and average"
+    wider = dataclasses.replace(small, model=dataclasses.replace(small.model, generator="ffc", width=4))
+    with pytest.raises(DataError, match=r"No weight of .* fits this model"):
+        _train(prepared, wider, _begin_from(tmp_path / "c", prepared, wider, first.generator))
+
+
+def test_a_stopped_run_that_began_with_other_weights_is_continued_by_the_same_command_only(
+    prepared: Prepared, small: Settings, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.safetensors"
+    run = _begin_from(tmp_path / "runs", prepared, small, other)
+    found = unfinished_run(tmp_path / "runs", settings=small, dataset=prepared.dataset, init_from=other)
+    assert found is not None and found.name == run.name
+    assert unfinished_run(tmp_path / "runs", settings=small, dataset=prepared.dataset) is None

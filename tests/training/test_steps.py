@@ -13,13 +13,14 @@ import torch
 
 from coigan_aug.compose.composer import Stream
 from coigan_aug.errors import CoiganError
+from coigan_aug.models.layers import EqualConv2d
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.settings import Settings
 from coigan_aug.training.augment import Draws, augment, draw
 from coigan_aug.training.batches import Batch, batches, stack
 from coigan_aug.training.ema import update_ema
-from coigan_aug.training.loop import build_networks
-from coigan_aug.training.steps import Networks, Step, training_step
+from coigan_aug.training.networks import Networks, Step, build_networks
+from coigan_aug.training.steps import training_step
 
 CPU = torch.device("cpu")
 GOLDEN = Path(__file__).parent.parent / "golden" / "three_steps.txt"
@@ -319,3 +320,36 @@ def test_augmentation_grows_while_real_windows_are_told_too_surely(
     for number in range(4):
         training_step(networks, _batch(prepared, settings), _step(number, settings))
     assert float(networks.strength) == strength
+
+
+def test_a_batch_in_parts_trains_as_the_whole_batch_does(prepared: Prepared, small: Settings) -> None:
+    """Where every mean is over samples of equal weight, two parts give the gradients of the whole: the weights agree."""
+    train = dataclasses.replace(
+        small.train, translate=0.0, gain=0.0, reference_adversarial=0.0, adversarial=0.0, paired=0.0, smooth_l1=1.0,
+        background_weight=1.0, object_weight=1.0, r1_every=1,
+    )  # fmt: skip
+    model = dataclasses.replace(small.model, discriminator="wavelet", multiplier=1)
+    settings = dataclasses.replace(small, train=train, model=model)
+    batch = _batch(prepared, settings, double=True)
+    states = []
+    for parts in (1, 2):
+        networks = _networks(prepared, settings, double=True)
+        for network in (networks.defect, networks.reference):
+            _drop_batch_deviation(network)
+        step = dataclasses.replace(_step(0, settings), parts=parts)
+        losses = training_step(networks, batch, step)
+        states.append((losses, networks))
+    for name, value in states[0][0].items():
+        torch.testing.assert_close(states[1][0][name], value, rtol=1e-9, atol=1e-12)
+    for name in ("generator", "defect", "reference"):
+        one, other = (getattr(networks, name).state_dict() for _, networks in states)
+        for key, value in one.items():
+            torch.testing.assert_close(other[key], value, rtol=1e-6, atol=1e-8)
+
+
+def _drop_batch_deviation(network: torch.nn.Module) -> None:
+    """Take out the one layer that looks at a batch together, by giving its channel no weight."""
+    for module in network.modules():
+        if isinstance(module, EqualConv2d) and module.weight.shape[1] % 2 == 1:
+            module.weight.data[:, -1] = 0
+            module.weight.register_hook(lambda gradient: torch.cat((gradient[:, :-1], 0 * gradient[:, -1:]), dim=1))

@@ -1,0 +1,53 @@
+"""Several processes on this machine that train together, started by torch's own launcher."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import uuid
+from collections.abc import Mapping, Sequence
+
+from torch.distributed.elastic.multiprocessing import SignalException
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+from coigan_aug.errors import EnvironmentProblem
+
+GRACE = "25"  # seconds from the signal to stop to the signal to die
+
+
+def launch(command: Sequence[str], *, count: int) -> int:
+    """Run a command in `count` processes that find each other by torchrun's variables; return the exit code.
+
+    The first to fail ends the others. A signal is handed on to them; they save and end within the launcher's grace.
+
+    Raises:
+        EnvironmentProblem: a process was killed; the message says which.
+    """
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # each process speaks for itself
+    os.environ.setdefault("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", GRACE)
+    config = LaunchConfig(
+        min_nodes=1, max_nodes=1, nproc_per_node=count, run_id=uuid.uuid4().hex, rdzv_backend="c10d",
+        rdzv_endpoint="127.0.0.1:0", local_addr="127.0.0.1", max_restarts=0, monitor_interval=0.2,
+    )  # fmt: skip
+    try:
+        elastic_launch(config, command[0])(*command[1:])
+    except ChildFailedError as error:
+        return _exit_code(error.failures, count)
+    except SignalException as error:
+        return 128 + error.sigval
+    return 0
+
+
+def _exit_code(failures: Mapping[int, ProcessFailure], count: int) -> int:
+    """Return the exit code of the process that failed, which has said why; raise where it was killed and could not."""
+    killed = {number: failure for number, failure in failures.items() if failure.exitcode < 0}
+    if not killed:
+        return next(iter(failures.values())).exitcode
+    number, failure = next(iter(killed.items()))
+    name = signal.Signals(-failure.exitcode).name
+    raise EnvironmentProblem(
+        f"Training process {number} of {count} (process id {failure.pid}) was ended by {name}; the others were stopped.",
+        remedy="SIGKILL often means that memory ran out. Continue from the last checkpoint: coigan-aug train --resume",
+    )

@@ -1,0 +1,144 @@
+"""What a training writes to go on from and to draw with, and how it goes on."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from coigan_aug.checkpoint import State, load_generator, load_latest, save_generator, save_state
+from coigan_aug.errors import DataError
+from coigan_aug.files import read_lines, write_bytes
+from coigan_aug.prepare.prepared import Prepared
+from coigan_aug.progress import say
+from coigan_aug.settings import Settings
+from coigan_aug.training.distributed import only_first, rank
+from coigan_aug.training.networks import Networks
+from coigan_aug.training.run import GENERATOR, Run
+
+_PARTS = (
+    "generator",
+    "average",
+    "defect",
+    "reference",
+    "generator_optimizer",
+    "defect_optimizer",
+    "reference_optimizer",
+)
+_CARRIED = ("path_mean", "strength", "scores")
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best measurement of a watched training: its distance, the samples seen then, the measurements since."""
+
+    distance: float = math.inf
+    images: int = 0
+    since: int = 0
+
+    def after(self, distance: float, images: int) -> Best:
+        """Return the best after another measurement; one that is not a number is none.
+
+        >>> Best(0.5, 1000).after(0.7, 2000)
+        Best(distance=0.5, images=1000, since=1)
+        """
+        return Best(distance, images) if distance < self.distance else Best(self.distance, self.images, self.since + 1)
+
+    def given_up(self, patience: int) -> bool:
+        """Tell whether so many measurements have not been better; never for 0."""
+        return 0 < patience <= self.since
+
+
+def save_training(
+    networks: Networks, prepared: Prepared, settings: Settings, run: Run, *, images: int, best: Best
+) -> None:
+    """Write the state to go on from, and the averaged generator: beside the best one where there is one."""
+    if rank() > 0:
+        return
+    state: State = {name: getattr(networks, name).state_dict() for name in _PARTS}
+    state |= {"images": images, "best": asdict(best), **{name: getattr(networks, name) for name in _CARRIED}}
+    save_state(run.checkpoints, state, images=images, keep=settings.log.keep)
+    path = run.last if best.images else run.generator
+    save_generator(path, networks.average, settings=settings, classes=prepared.dataset.classes, images=images)
+
+
+def save_best(networks: Networks, prepared: Prepared, settings: Settings, run: Run, *, images: int) -> None:
+    """Write the averaged generator as the one to draw with."""
+    if rank() == 0:
+        classes = prepared.dataset.classes
+        save_generator(run.generator, networks.average, settings=settings, classes=classes, images=images)
+
+
+def resume_together(networks: Networks, run: Run) -> tuple[int, Best]:
+    """Load the newest whole state in all processes and cut the metrics back to it.
+
+    Returns:
+        the samples seen and the best measurement up to there.
+    """
+    images, best = only_first(lambda: _resume(networks, run))
+    if rank() == 0:
+        kept = [line for line in read_lines(run.metrics) if line["images"] <= images]
+        write_bytes(run.metrics, "".join(json.dumps(line) + "\n" for line in kept).encode())
+    elif (found := _resume(networks, run)[0]) != images:
+        raise DataError(
+            f"{run.folder} is at {images:,} images in process 0 and at {found:,} here.",
+            remedy="The workspace must be one folder that all machines share.",
+        )
+    return images, best
+
+
+def _resume(networks: Networks, run: Run) -> tuple[int, Best]:
+    """Load the newest whole state; 0 and no best where there is none."""
+    run.checkpoints.mkdir(parents=True, exist_ok=True)
+    state, damaged = load_latest(run.checkpoints)
+    for name in damaged:
+        say(f"checkpoint {name} is damaged; using the one before it", quiet=rank() > 0)
+    if state is None:
+        return 0, Best()
+    try:
+        for name in _PARTS:
+            getattr(networks, name).load_state_dict(state[name])
+        for name in _CARRIED:
+            setattr(networks, name, state[name].to(getattr(networks, name).device))
+        images, best = int(state["images"]), Best(**state["best"])
+    except (RuntimeError, ValueError, KeyError) as error:
+        raise DataError(f"The checkpoint in {run.checkpoints} does not fit this model: {error}") from error
+    say(f"continuing {run.name} at {images:,} images", quiet=rank() > 0)
+    return images, best
+
+
+def init_from(networks: Networks, path: Path) -> str:
+    """Begin with the weights of another training, as far as they fit: by name and shape. Return what was taken, in words.
+
+    Args:
+        path: a run's folder (its newest state: generator, average and discriminators), or a generator file.
+
+    Raises:
+        DataError: nothing can be read there, or nothing fits.
+    """
+    taken, of = 0, 0
+    for name, weights in _weights_at(path).items():
+        own = getattr(networks, name).state_dict()
+        fit = {key: value for key, value in weights.items() if key in own and own[key].shape == value.shape}
+        own.update(fit)
+        getattr(networks, name).load_state_dict(own)
+        taken, of = taken + len(fit), of + len(own)
+    if taken == 0:
+        raise DataError(
+            f"No weight of {path} fits this model.",
+            remedy="Begin from a run of the same recipe, or without --init-from.",
+        )
+    return f"begins with {taken} of {of} weights of {path}"
+
+
+def _weights_at(path: Path) -> dict[str, Mapping[str, Tensor]]:
+    """Read the weights of a run's networks, or of a generator file for generator and average."""
+    state, _ = load_latest(path / "checkpoints") if path.is_dir() else (None, [])
+    if state is not None:
+        return {name: state[name] for name in _PARTS if not name.endswith("optimizer")}
+    weights = load_generator(path / GENERATOR if path.is_dir() else path).generator.state_dict()
+    return {"generator": weights, "average": weights}

@@ -1,0 +1,432 @@
+"""Several processes train as one does: the same losses and weights, one run, one end."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pickle
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+import coigan_aug
+from coigan_aug.compose.composer import Stream
+from coigan_aug.config import load_settings
+from coigan_aug.errors import EnvironmentProblem, UsageError
+from coigan_aug.files import read_lines
+from coigan_aug.models.wavelet_discriminator import WaveletDiscriminator
+from coigan_aug.prepare.prepared import Prepared
+from coigan_aug.settings import Settings
+from coigan_aug.training.batches import Batch, batches
+from coigan_aug.training.device import choose_device
+from coigan_aug.training.distributed import across, joined, largest, only_first, own_rows, rank, world
+from coigan_aug.training.ema import update_ema
+from coigan_aug.training.networks import Networks, Step, build_networks
+from coigan_aug.training.place import Place, find_place
+from coigan_aug.training.run import list_runs
+from coigan_aug.training.steps import training_step
+from tests.conftest import SMALL, write_toy
+
+CPU = torch.device("cpu")
+STEPS = 3
+NAMES = ("generator", "average", "defect", "reference")
+CASES = {
+    "tiny": ("tiny", "train.r1_every=2", "train.batch=12"),
+    "default": ("default", "train.r1_every=2", "train.batch=12", "train.workers=0"),
+    "thesis": (
+        "tiny", "train.r1_every=2", "train.batch=24", "train.smooth_l1=2", "train.path_length=1", "train.path_length_every=2",
+        "train.paired=0", "train.gain=0", "train.translate=0", "model.discriminator_masks=false",
+    ),
+    "style": (
+        "tiny", "train.r1_every=2", "train.batch=6", "model.generator=style_unet", "model.blocks=2", "model.latent=8",
+        "train.loss=relativistic", "train.r2=0.1", "train.lecam=0.3", "train.mismatch=0.5", "train.mode_seeking=0.5",
+        "train.cutout=0.3", "train.turn=true", "train.augment_target=0.1", "train.augment_images=30",
+    ),
+    "projected": (
+        "tiny", "train.batch=12", "train.r1_every=1", "train.r1=0", "model.reference_discriminator=projected",
+        "train.loss=hinge", "train.gradient_penalty=1", "train.pretrain=12",
+    ),
+}  # fmt: skip
+
+
+EXPECTED = {
+    "tiny": {"defect_logistic", "defect_r1", "reference_r1", "generator_adversarial", "generator_paired"},
+    "default": {"defect_r1", "generator_perceptual", "generator_paired"},
+    "thesis": {"defect_r1", "generator_smooth_l1", "generator_path_length"},
+    "style": {"defect_r2", "reference_lecam", "defect_mismatch", "generator_mode_seeking"},
+    "projected": {"defect_gradient_penalty", "reference_hinge", "generator_pretrain"},
+}
+
+
+def _settings(case: str) -> Settings:
+    recipe, *own = CASES[case]
+    return load_settings(recipe=recipe, overrides=[*SMALL, *own])
+
+
+def _networks(prepared: Prepared, settings: Settings, case: str) -> Networks:
+    networks = build_networks(prepared, settings, CPU, weights=None)
+    if case == "thesis":  # with its own discriminator, but narrow
+        torch.manual_seed(1)
+        for name, channels in (("defect", 3 * prepared.classes), ("reference", 3)):
+            network = WaveletDiscriminator(in_channels=channels, size=32, multiplier=1, max_channels=16)
+            setattr(networks, name, network)
+            setattr(networks, f"{name}_optimizer", torch.optim.AdamW(network.parameters(), lr=1e-3))
+    for name in NAMES:
+        getattr(networks, name).double()
+    networks.scores, networks.strength = networks.scores.double(), networks.strength.double()
+    if networks.features is not None:
+        networks.features.double()
+    return networks
+
+
+def take_steps(prepared: Prepared, case: str) -> tuple[list[dict[str, float]], dict[str, torch.Tensor]]:
+    """Train a few steps in float64 as part of all processes: losses of each step, and all weights after the last."""
+    settings = _settings(case)
+    networks = _networks(prepared, settings, case)
+    stream = Stream(prepared, settings, 7)
+    source = batches(stream, start=0, batch=settings.train.batch, rank=rank(), world=world(), workers=0)
+    losses = []
+    for number in range(STEPS):
+        batch = next(source)
+        batch = Batch(*(getattr(batch, field.name).double() for field in dataclasses.fields(Batch)))
+        step = Step(number, settings, torch.Generator().manual_seed(number), CPU, bfloat16=False)
+        found = training_step(networks, batch, step)
+        update_ema(networks.average, networks.generator, decay=0.9, step=number)
+        losses.append({name: float(across(value)) for name, value in found.items()})
+    weights = {f"{name} {key}": v for name in NAMES for key, v in getattr(networks, name).state_dict().items()}
+    return losses, weights | {name: getattr(networks, name) for name in ("path_mean", "strength", "scores")}
+
+
+def _environment(**more: str) -> dict[str, str]:
+    """Return the environment of a child that finds the package under test, and has no processes beside it."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("SLURM_", "COIGAN_"))}
+    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"):
+        kept.pop(name, None)
+    return kept | {"PYTHONPATH": str(Path(coigan_aug.__file__).parents[1]), "OMP_NUM_THREADS": "1"} | more
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _start(command: list[str], count: int, *, cwd: Path) -> list[subprocess.Popen[str]]:
+    """Start processes as torchrun would, without anybody who looks after them."""
+    shared = {"WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port())}
+    return [
+        subprocess.Popen(
+            command, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+            env=_environment(RANK=str(k), LOCAL_RANK=str(k), **shared),
+        )
+        for k in range(count)
+    ]  # fmt: skip
+
+
+def _end(children: list[subprocess.Popen[str]], *, within: float = 120) -> list[tuple[int, str]]:
+    """Wait for the children: exit code and what each said."""
+    try:
+        said = [child.communicate(timeout=within)[1] for child in children]
+    finally:
+        for child in children:
+            child.kill()
+    return [(child.returncode, text) for child, text in zip(children, said, strict=True)]
+
+
+@pytest.fixture(scope="module")
+def steps_alone(prepared: Prepared) -> dict[str, tuple[list[dict[str, float]], dict[str, torch.Tensor]]]:
+    """What one process finds."""
+    return {case: take_steps(prepared, case) for case in CASES}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [2, 3])
+def test_several_processes_take_the_steps_of_one(
+    prepared: Prepared, steps_alone: dict[str, tuple[list[dict[str, float]], dict[str, torch.Tensor]]],
+    tmp_path: Path, count: int,
+) -> None:  # fmt: skip
+    """Losses and weights after some steps, R1, path length and perceptual loss among them, to float64 accuracy."""
+    (tmp_path / "prepared").write_bytes(pickle.dumps(prepared))
+    for code, said in _end(_start([sys.executable, __file__, str(tmp_path)], count, cwd=tmp_path)):
+        assert code == 0, said
+    for case, (losses, weights) in steps_alone.items():
+        other_losses, other_weights = torch.load(tmp_path / f"{case}.pt", weights_only=True)
+        found = {name for step in losses for name in step}
+        assert EXPECTED[case] <= found
+        for mine, other in zip(losses, other_losses, strict=True):
+            assert mine.keys() == other.keys()
+            assert other == pytest.approx(mine, rel=1e-9, abs=1e-12), case
+        for key, value in weights.items():
+            torch.testing.assert_close(
+                other_weights[key], value, rtol=1e-7, atol=1e-9, msg=lambda m, k=key: f"{k}: {m}"
+            )
+
+
+CODE = "from coigan_aug.cli.main import main; main()"
+LAUNCH = (
+    "import sys; from coigan_aug.cli.main import run; from coigan_aug.training.launch import launch;"
+    f"sys.exit(run(lambda: sys.exit(launch([sys.executable, '-c', {CODE!r}, *sys.argv[1:]], count=2))))"
+)
+
+
+def _train(images: int, *more: str) -> list[str]:
+    settings = [part for value in (*SMALL, *more) for part in ("--set", value)]
+    return ["train", "--device", "cpu", "--recipe", "tiny", "--images-seen", str(images), *settings]
+
+
+@pytest.fixture
+def standing(tmp_path: Path) -> Path:
+    write_toy(tmp_path)
+    return tmp_path
+
+
+def _lines(folder: Path) -> list[dict[str, float]]:
+    return [line for run in list_runs(folder / "coigan" / "runs") for line in read_lines(run.metrics)]
+
+
+def _wait(ready: Callable[[], object], children: list[subprocess.Popen[str]]) -> None:
+    ends = time.monotonic() + 120
+    while not ready():
+        assert time.monotonic() < ends and all(child.poll() is None for child in children)
+        time.sleep(0.02)
+
+
+def _ranks_of(launcher: subprocess.Popen[str]) -> list[int]:
+    """Return the process ids of the launcher's processes, in the order of their ranks."""
+    children = Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children").read_text().split()
+    found = {}
+    for child in children:
+        variables = Path(f"/proc/{child}/environ").read_bytes().split(b"\0")
+        found |= {int(v[5:]): int(child) for v in variables if v.startswith(b"RANK=")}
+    return [found[k] for k in sorted(found)]
+
+
+@pytest.mark.slow
+def test_a_training_stopped_in_two_processes_continues_in_one_and_in_two_again(standing: Path) -> None:
+    """A signal to one of two stops both at the same step; any number of processes goes on from there."""
+    command = [sys.executable, "-c", CODE]
+    children = _start([*command, *_train(8000)], 2, cwd=standing)
+    _wait(lambda: len(_lines(standing)) >= 3, children)
+    children[1].send_signal(signal.SIGTERM)
+    (first, said), (second, silence) = _end(children)
+    assert (first, second) == (143, 143), said + silence
+    position = _lines(standing)[-1]["images"]
+    assert f"Stopped; saved at {position:,} images" in said
+    assert "Traceback" not in said + silence
+    assert silence.strip() == ""
+    for count, more in ((1, 8), (2, 16)):
+        resume = [*command, "train", "--device", "cpu", "--resume", "--images-seen", str(position + more)]
+        resumed = _end(_start(resume, count, cwd=standing))
+        assert [code for code, _ in resumed] == [0] * count, resumed
+        assert f"continuing 001-tiny at {position + more - 8:,} images" in resumed[0][1]
+    assert [run.name for run in list_runs(standing / "coigan" / "runs")] == ["001-tiny"]
+    found = [line["images"] for line in _lines(standing)]
+    assert found == list(range(4, position + 17, 4))
+    alone = subprocess.run(
+        [*command, *_train(position + 16)],
+        cwd=standing,
+        env=_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert alone.returncode == 0, alone.stderr
+    lines = _lines(standing)
+    for one, other in zip(lines[: len(found)], lines[len(found) :], strict=True):
+        assert one == pytest.approx(other, rel=0.02, abs=2e-3)  # float32, whose last bits depend on the split
+
+
+@pytest.mark.slow
+def test_a_killed_process_ends_the_other_with_a_message_that_names_it(standing: Path) -> None:
+    children = _start([sys.executable, "-c", CODE, *_train(8000)], 2, cwd=standing)
+    _wait(lambda: _lines(standing), children)
+    children[1].kill()
+    (code, said), _ = _end(children, within=30)
+    assert code == 4
+    assert f"Training process 1 (process id {children[1].pid} on" in said
+    assert "coigan-aug train --resume" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.slow
+def test_a_killed_first_process_is_named_by_the_next(standing: Path) -> None:
+    children = _start([sys.executable, "-c", CODE, *_train(8000)], 2, cwd=standing)
+    _wait(lambda: _lines(standing), children)
+    children[0].kill()
+    _, (code, said) = _end(children, within=30)
+    assert code == 4
+    assert f"Training process 0 (process id {children[0].pid} on" in said
+
+
+@pytest.mark.slow
+def test_the_launcher_says_which_process_was_killed_and_leaves_none_behind(standing: Path) -> None:
+    launcher = subprocess.Popen(
+        [sys.executable, "-c", LAUNCH, *_train(8000)],
+        cwd=standing,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=_environment(),
+    )
+    _wait(lambda: _lines(standing), [launcher])
+    processes = _ranks_of(launcher)
+    os.kill(processes[1], signal.SIGKILL)
+    [(code, said)] = _end([launcher], within=30)
+    assert code == 4
+    assert f"Training process 1 of 2 (process id {processes[1]}) was ended by SIGKILL" in said
+    assert "Traceback" not in said
+    assert not any(Path(f"/proc/{process}").exists() for process in processes)
+
+
+@pytest.mark.slow
+def test_a_signal_to_the_whole_group_saves_once_and_keeps_its_exit_code(standing: Path) -> None:
+    """As Ctrl-C does: launcher and processes get it at once, and the processes again from the launcher."""
+    launcher = subprocess.Popen(
+        [sys.executable, "-c", LAUNCH, *_train(8000)], cwd=standing, stderr=subprocess.PIPE, text=True,
+        env=_environment(), start_new_session=True,
+    )  # fmt: skip
+    _wait(lambda: _lines(standing), [launcher])
+    processes = _ranks_of(launcher)
+    os.killpg(launcher.pid, signal.SIGINT)
+    [(code, said)] = _end([launcher], within=30)
+    assert code == 130
+    position = _lines(standing)[-1]["images"]
+    assert said.count(f"saved at {position:,} images") == 1, said
+    assert "Traceback" not in said
+    assert not any(Path(f"/proc/{process}").exists() for process in processes)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("more", "code", "says"),
+    [
+        (("train.batch=5",), 3, "train.batch is 5, which 2 processes can't share evenly"),
+        (("train.learning_rate=0.1", "train.r1=1e300"), 3, "loss is not finite"),
+    ],
+)
+def test_a_mistake_is_said_once_by_all_processes_together(
+    standing: Path, more: tuple[str, ...], code: int, says: str
+) -> None:
+    ended = _end(_start([sys.executable, "-c", CODE, *_train(24, *more)], 2, cwd=standing))
+    assert [found for found, _ in ended] == [code, code], ended
+    assert says in ended[0][1]
+    assert ended[1][1].strip() == ""
+
+
+@pytest.mark.slow
+def test_a_dry_run_plans_for_all_processes(standing: Path) -> None:
+    ended = _end(_start([sys.executable, "-c", CODE, *_train(24), "--dry-run"], 2, cwd=standing))
+    assert [code for code, _ in ended] == [0, 0], ended
+    assert "batch 4 (2 a process)" in ended[0][1]
+    assert not (standing / "coigan" / "runs").exists()
+
+
+def test_who_trains_alone_needs_no_other() -> None:
+    value = torch.tensor(3.0, requires_grad=True)
+    assert (rank(), world()) == (0, 1)
+    assert across(value) is value
+    assert largest(4, 0) == (4, 0)
+    assert only_first(lambda: "made") == "made"
+    assert torch.equal(own_rows(3, torch.arange), torch.arange(3))
+    with joined(None, CPU):
+        assert world() == 1
+
+
+TORCHRUN = {
+    "RANK": "5", "WORLD_SIZE": "8", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "4", "MASTER_ADDR": "a", "MASTER_PORT": "29400",
+}  # fmt: skip
+SLURM = {
+    "SLURM_PROCID": "3", "SLURM_LOCALID": "1", "SLURM_STEP_ID": "0", "SLURM_NTASKS": "4", "SLURM_STEP_NUM_TASKS": "4",
+    "SLURM_JOB_ID": "123456", "SLURM_JOB_NODELIST": "gpu[07-08]", "SLURM_STEP_TASKS_PER_NODE": "2(x2)",
+}  # fmt: skip
+_OF_SLURM = Place(rank=3, world=4, local_rank=1, here=2, address="gpu07", port=12_000 + 123_456 % 20_000, slurm=True)
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({}, None),
+        ({"WORLD_SIZE": "8"}, None),
+        (TORCHRUN, Place(rank=5, world=8, local_rank=1, here=4, address="a", port=29400)),
+        (TORCHRUN | {"RANK": "0", "WORLD_SIZE": "1"}, None),
+        (SLURM, _OF_SLURM),
+        ({k: v for k, v in SLURM.items() if "STEP_N" not in k}, _OF_SLURM),
+        ({k: v for k, v in SLURM.items() if k != "SLURM_STEP_ID"}, None),  # a batch script, outside srun
+        (SLURM | {"SLURM_STEP_NUM_TASKS": "1", "SLURM_PROCID": "0"}, None),
+        (SLURM | {"MASTER_ADDR": "b", "MASTER_PORT": "5000"}, dataclasses.replace(_OF_SLURM, address="b", port=5000)),
+        (SLURM | {"SLURM_STEP_NODELIST": "n2,n5"}, dataclasses.replace(_OF_SLURM, address="n2")),
+        (SLURM | TORCHRUN, Place(rank=5, world=8, local_rank=1, here=4, address="a", port=29400)),
+    ],
+)
+def test_the_place_among_others_is_read_from_the_environment(environ: dict[str, str], expected: Place | None) -> None:
+    assert find_place(environ) == expected
+
+
+@pytest.mark.parametrize(
+    ("nodes", "host"),
+    [
+        ("n1", "n1"), ("n1,n2", "n1"), ("gpu[007-009,012],login1", "gpu007"), ("gpu[3,5]", "gpu3"),
+        ("r[1-2]n[08-09]", "r1n08"), ("a-b-[01-04].cluster.org", "a-b-01.cluster.org"),
+    ],
+)  # fmt: skip
+def test_the_first_host_of_a_node_list_is_found(nodes: str, host: str) -> None:
+    assert find_place(SLURM | {"SLURM_JOB_NODELIST": nodes}).address == host  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("environ", "says"),
+    [
+        ({k: v for k, v in TORCHRUN.items() if k != "LOCAL_RANK"}, "LOCAL_RANK is not set"),
+        (TORCHRUN | {"RANK": "one"}, "RANK=one is not a number"),
+        (TORCHRUN | {"RANK": "8"}, "process 8 of 8"),
+        (SLURM | {"SLURM_JOB_NODELIST": ","}, "names no host"),
+    ],
+)
+def test_an_environment_that_makes_no_sense_is_refused(environ: dict[str, str], says: str) -> None:
+    with pytest.raises(EnvironmentProblem, match=says):
+        find_place(environ)
+
+
+def test_each_process_takes_the_gpu_of_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    place = Place(rank=5, world=8, local_rank=1, here=4, address="a", port=1)
+    for name, gpus in ((None, None), ("cuda", None), (None, 4)):
+        assert choose_device(name, gpus=gpus, place=place) == torch.device("cuda", 1)
+    assert choose_device("cpu", gpus=None, place=place) == CPU
+    for name, gpus in ((None, 2), ("cuda:0", None)):
+        with pytest.raises(UsageError, match="process 5 of 8"):
+            choose_device(name, gpus=gpus, place=place)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(EnvironmentProblem, match="needs GPU 1 of its machine, 1 found"):
+        choose_device(None, gpus=None, place=place)
+    assert choose_device(None, gpus=None, place=dataclasses.replace(place, slurm=True)) == torch.device("cuda", 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    assert choose_device(None, gpus=None, place=place) == CPU
+
+
+def test_more_gpus_than_there_are_are_refused_with_their_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(EnvironmentProblem, match="2 GPUs asked for, 1 found"):
+        choose_device(None, gpus=2)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert choose_device(None, gpus=2) == torch.device("cuda")
+
+
+def _main(folder: Path) -> None:
+    """Be one of the processes of `test_several_processes_take_the_steps_of_one`."""
+    prepared = pickle.loads((folder / "prepared").read_bytes())
+    with joined(find_place(os.environ), CPU):
+        for case in CASES:
+            made = take_steps(prepared, case)
+            if rank() == 0:
+                torch.save(made, folder / f"{case}.pt")
+
+
+if __name__ == "__main__":
+    _main(Path(sys.argv[1]))
