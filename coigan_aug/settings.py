@@ -64,6 +64,8 @@ class DataSettings:
     """probability that a pasted object is rotated and rescaled; flips come besides"""
     flip: bool = True
     """mirror windows, objects and shapes at random, both ways; false where the light has a direction"""
+    erase: str = "telea"
+    """how defects are erased: telea (classical, no training) or learned (a network trained first; measured no better)"""
     groups_per_class: int = 0
     """train on so many groups of images of each class (and all defect-free images); 0: on all"""
     subset_seed: int = 0
@@ -81,6 +83,7 @@ class DataSettings:
         _check(self, "rotate", low=0.0, high=180.0)
         _check(self, "augment", low=0.0, high=1.0)
         _check(self, "groups_per_class", low=0)
+        _choice(self, "erase", ("telea", "learned"))
         if self.window % 8:
             raise ConfigError(f"data.window is {self.window}; it must be a multiple of 8.")
         if min(self.defects, default=-1) < 0 or not 0.99 < sum(self.defects) < 1.01 or self.defects[0] >= 1:

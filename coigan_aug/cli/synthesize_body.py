@@ -12,7 +12,9 @@ from typing import Any
 import torch
 
 from coigan_aug.checkpoint import load_generator
+from coigan_aug.cli.erasing import erasing_of
 from coigan_aug.cli.workspace import Workspace
+from coigan_aug.compose.erase import TELEA
 from coigan_aug.config import load_settings
 from coigan_aug.errors import UsageError
 from coigan_aug.formats.detect import writer
@@ -20,6 +22,7 @@ from coigan_aug.prepare.prepared import Prepared, prepare
 from coigan_aug.progress import progress, say
 from coigan_aug.settings import Settings
 from coigan_aug.store.dataset import Dataset
+from coigan_aug.synthesis.bases import BASES
 from coigan_aug.synthesis.engines import ENGINES, copying_engine, gan_engine
 from coigan_aug.synthesis.plan import make_plan
 from coigan_aug.synthesis.run import Made, Request, check_free, synthesize
@@ -29,7 +32,7 @@ from coigan_aug.training.run import Run, find_run, list_runs
 
 def synthesize_here(
     workspace: Workspace, *, out: Path, per_class: int, engine_name: str, run_name: str | None, format_name: str, windows: bool,
-    flags: Mapping[str, Any], device_name: str | None, overwrite: bool, dry_run: bool, overrides: Sequence[str],
+    bases: str, flags: Mapping[str, Any], device_name: str | None, overwrite: bool, dry_run: bool, overrides: Sequence[str],
     config: Path | None, as_json: bool, quiet: bool, command: str,
 ) -> None:  # fmt: skip
     """Synthesize from a workspace, as the options of `coigan-aug synthesize` say."""
@@ -39,6 +42,8 @@ def synthesize_here(
     check_free(out, overwrite=overwrite)
     if engine_name not in ENGINES:
         raise UsageError(f"There is no engine {engine_name!r}.", remedy=f"Engines: {', '.join(ENGINES)}.")
+    if bases not in BASES:
+        raise UsageError(f"There are no bases {bases!r}.", remedy=f"Bases: {', '.join(BASES)}.")
     run = _run(workspace, run_name, engine_name, quiet=quiet)
     generator = load_generator(run.generator) if run else None
     made = load_settings(file=config, overrides=overrides, flags=flags)
@@ -49,17 +54,25 @@ def synthesize_here(
     with progress("reading images", quiet=quiet) as report:
         prepared = prepare(dataset, settings.data, cache_root=workspace.cache, report=report)
     if dry_run:
-        _show_plan(prepared, settings, per_class=per_class, windows=windows, quiet=quiet)
+        _show_plan(prepared, settings, per_class=per_class, windows=windows, bases=bases, quiet=quiet)
         return
     if engine_name == "gan":
         assert run is not None and generator is not None
         engine = gan_engine(prepared, generator, run=run.name, seed=settings.synthesize.seed, device=device)
     else:
         engine = copying_engine(engine_name, prepared, settings)
-    request = Request(per_class=per_class, windows=windows, format=form, command=command, overwrite=overwrite)
+    request = Request(
+        per_class=per_class, windows=windows, format=form, command=command, overwrite=overwrite, bases=bases
+    )
+    erasing = TELEA
+    if bases != "clean":
+        erasing = erasing_of(
+            prepared, settings, cache_root=workspace.cache, scale=settings.data.scale, device=device, quiet=quiet
+        )
     with progress("synthesize", quiet=quiet) as report:
         result = synthesize(
-            prepared, engine, settings, request, out=out, records=workspace.synthetic / out.resolve().name, report=report,
+            prepared, engine, settings, request, out=out, records=workspace.synthetic / out.resolve().name,
+            erasing=erasing, report=report,
         )  # fmt: skip
     _show(result, out, as_json=as_json, quiet=quiet)
 
@@ -72,17 +85,29 @@ def _run(workspace: Workspace, name: str | None, engine: str, *, quiet: bool) ->
     return find_run(workspace.runs, name)
 
 
-def _show_plan(prepared: Prepared, settings: Settings, *, per_class: int, windows: bool, quiet: bool) -> None:
-    jobs = list(make_plan(prepared, settings, per_class=per_class, windows=windows))
+def _show_plan(
+    prepared: Prepared, settings: Settings, *, per_class: int, windows: bool, bases: str, quiet: bool
+) -> None:
+    jobs = list(make_plan(prepared, settings, per_class=per_class, windows=windows, bases=bases))
     several = Counter(len(job.defects) for job in jobs)
     say(f"plan    {len(jobs):,} {'windows' if windows else 'images'}, {per_class:,} defects of each class", quiet=quiet)
     say("        " + ", ".join(f"{images:,} with {count}" for count, images in sorted(several.items())), quiet=quiet)
+    if bases != "clean":
+        say(f"        {_on_erased(sum(job.erased for job in jobs), len(jobs))}", quiet=quiet)
+
+
+def _on_erased(erased: int, images: int) -> str:
+    return (
+        f"{erased:,} of {images:,} images ({erased / max(images, 1):.0%}) on training images whose defects are erased"
+    )
 
 
 def _show(made: Made, out: Path, *, as_json: bool, quiet: bool) -> None:
     counts = ", ".join(f"{count} {name}" for name, count in made.defects.items())
     say(f"{made.images:,} images: {counts}", quiet=quiet)
+    if made.erased:
+        say(_on_erased(made.erased, made.images), quiet=quiet)
     say(f"{out}/images/  {made.annotations}  {made.preview}  {out}/card.json", quiet=quiet)
     if as_json:
         files = {"annotations": str(made.annotations), "preview": str(made.preview)}
-        print(json.dumps({"images": made.images, "defects": dict(made.defects), **files}))
+        print(json.dumps({"images": made.images, "defects": dict(made.defects), "on_erased": made.erased, **files}))

@@ -23,6 +23,10 @@ def synthesize_command(
         "coco", "--format", help="coco, severstal, line-json, mask-folder, or source (as imported)."
     ),
     windows: bool = typer.Option(False, "--windows", help="Make windows of the training size instead of whole images."),
+    bases: str = typer.Option(
+        "clean",
+        help="What is drawn on: clean (defect-free images), erased (training images whose defects are erased) or both.",
+    ),
     seed: Optional[int] = typer.Option(None, help="Seed of plan and noise. Default: 1."),
     device: Optional[str] = typer.Option(None, help="cpu, cuda or cuda:N. Default: the GPU where there is one."),
     overwrite: bool = typer.Option(False, "--overwrite", help="Replace what --out holds."),
@@ -50,6 +54,7 @@ def synthesize_command(
         run_name=run,
         format_name=format_,
         windows=windows,
+        bases=bases,
         flags={} if seed is None else {"synthesize.seed": seed},
         device_name=device,
         overwrite=overwrite,

@@ -12,7 +12,9 @@ from typing import Any
 
 import torch
 
+from coigan_aug.cli.erasing import erasing_of
 from coigan_aug.cli.workspace import Workspace
+from coigan_aug.compose.erased import with_erased
 from coigan_aug.config import load_settings, settings_from_dict
 from coigan_aug.errors import ConfigError, DataError
 from coigan_aug.files import folder_lock, read_json
@@ -110,6 +112,10 @@ def _begin(
             init_from=weights,
         )  # fmt: skip
     held.enter_context(folder_lock(run.folder))
+    if settings.data.erase == "learned":
+        erasing = erasing_of(prepared, settings, cache_root=workspace.cache, scale=1.0, device=device, quiet=quiet)
+        with progress("erase defects", quiet=quiet) as report:
+            prepared = with_erased(prepared, erasing, cache_root=workspace.cache, report=report)
     begun = run.start()["machine"]
     return _Start(prepared, settings, Speed(bfloat16=begun["bfloat16"], threads=begun["threads"]), run)
 

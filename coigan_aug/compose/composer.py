@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coigan_aug import rng as streams
-from coigan_aug.annotations.masks import resize
+from coigan_aug.annotations.masks import grow, resize
 from coigan_aug.annotations.rle import Box, Mask, decode_box
 from coigan_aug.compose.augment import Transform, apply, draw_transform, tight
-from coigan_aug.compose.erase import erase
+from coigan_aug.compose.erase import GROW, erase
 from coigan_aug.compose.noise import condition, draw_latent, noise_fields
 from coigan_aug.compose.placement import find_place, fit
 from coigan_aug.compose.sample import Image, Sample
@@ -27,6 +27,7 @@ from coigan_aug.prepare.tiles import Window
 from coigan_aug.settings import Settings
 
 Rng = np.random.Generator
+Seen = tuple[Pixels, Mask, Image, Pixels]
 MOST_ERASED = 0.4
 
 
@@ -39,9 +40,9 @@ def compose(prepared: Prepared, settings: Settings, seed: int, index: int) -> Sa
     chosen = _choose(prepared, settings, rng)
     base, zoom = _clean_window(prepared, settings, rng, chosen)
     masks, objects, contrast = _canvas(prepared, settings, rng, chosen, zoom)
-    reference, reference_masks, _ = _reference(prepared, settings, rng)
-    target, pair_masks, pair_contrast = _erasable(prepared, settings, rng)
-    pair_base = erase(rng, target, pair_masks.max(axis=0), grow=1)
+    reference, reference_masks, _, _ = _reference(prepared, settings, rng)
+    target, pair_masks, pair_contrast, erased = _erasable(prepared, settings, rng)
+    pair_base = _before(prepared, rng, target, erased, pair_masks.max(axis=0))
     return Sample(
         base=_image(base),
         masks=masks.astype(np.float32),
@@ -176,7 +177,7 @@ def _object(prepared: Prepared, item: DefectObject, transform: Transform, zoom: 
     return crop[rows, columns], mask[rows, columns]
 
 
-def _reference(prepared: Prepared, settings: Settings, rng: Rng) -> tuple[Pixels, Mask, Image]:
+def _reference(prepared: Prepared, settings: Settings, rng: Rng) -> Seen:
     """Cut any real window: as often one with defects as the generator's own windows have them (always)."""
     if prepared.with_objects and rng.random() < 0.75:
         return _defect_window(prepared, settings, rng)
@@ -185,26 +186,35 @@ def _reference(prepared: Prepared, settings: Settings, rng: Rng) -> tuple[Pixels
     return _pair(prepared, settings, rng, window.position, region)
 
 
-def _erasable(prepared: Prepared, settings: Settings, rng: Rng) -> tuple[Pixels, Mask, Image]:
+def _erasable(prepared: Prepared, settings: Settings, rng: Rng) -> Seen:
     """Cut a defect window whose defects can be erased: they cover at most 40 % of it, or else it has no masks at all."""
     for _ in range(4):
-        pixels, masks, contrast = _defect_window(prepared, settings, rng)
+        pixels, masks, contrast, erased = _defect_window(prepared, settings, rng)
         if masks.any(axis=0).mean() <= MOST_ERASED:
-            return pixels, masks, contrast
-    return pixels, np.zeros_like(masks), contrast
+            return pixels, masks, contrast, erased
+    return pixels, np.zeros_like(masks), contrast, erased
 
 
-def _defect_window(prepared: Prepared, settings: Settings, rng: Rng) -> tuple[Pixels, Mask, Image]:
+def _before(prepared: Prepared, rng: Rng, target: Pixels, erased: Pixels, mask: Mask) -> Pixels:
+    """Return a defect window [H, W, 3] without the defects of its mask [H, W]: as it was erased already, or erased now."""
+    if prepared.erased is None:
+        return erase(rng, target, mask, grow=GROW)
+    return np.where(grow(mask, GROW)[..., None] != 0, erased, target)
+
+
+def _defect_window(prepared: Prepared, settings: Settings, rng: Rng) -> Seen:
     position, region = defect_region(rng, prepared, whole=True)
     return _pair(prepared, settings, rng, position, region)
 
 
-def _pair(prepared: Prepared, settings: Settings, rng: Rng, position: int, region: Box) -> tuple[Pixels, Mask, Image]:
-    """View a region: pixels [H, W, 3], masks [K, H, W] and the contrast of each defect on its mask [H, W]."""
+def _pair(prepared: Prepared, settings: Settings, rng: Rng, position: int, region: Box) -> Seen:
+    """View a region: pixels [H, W, 3], masks [K, H, W], the contrast of each defect on its mask [H, W], pixels erased."""
     told = settings.model.contrast
     contrast = contrast_map(prepared, position, region) if told else np.zeros((prepared.window,) * 2, np.float32)
-    pixels, masks, contrast = _mirror(rng, settings, *prepared.view(position, region), contrast)
-    return np.ascontiguousarray(pixels), np.ascontiguousarray(masks), np.ascontiguousarray(contrast)
+    pixels, masks = prepared.view(position, region)
+    erased = pixels if prepared.erased is None else prepared.shown(prepared.erased_pixels(position, region))
+    pixels, masks, contrast, erased = map(np.ascontiguousarray, _mirror(rng, settings, pixels, masks, contrast, erased))
+    return pixels, masks, contrast, erased
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ class Seams:
 
     `ratios` holds by class (its position) one number for each object: the mean gradient magnitude on its ring over
     that of the base image at the same pixels; 1 where no seam shows. `outside` counts the pixels beyond the margins,
-    `changed` those of them that differ from the base image.
+    `changed` those of them that differ from the base image. What was erased of the base image counts as neither.
     """
 
     margin: int
@@ -48,14 +48,14 @@ def measure_seams(synthetic: Dataset, real: Dataset, *, margin: int, advance: Ad
     seams = Seams(margin)
     for position, record in enumerate(synthetic):
         if "base" in record.source:
-            base = _base(record, real, positions)
-            _add(seams, synthetic.image(position), base, record, names=synthetic.names)
+            base, erased = _base(record, real, positions)
+            _add(seams, synthetic.image(position), base, record, erased, names=synthetic.names)
         advance(1)
     return seams
 
 
-def _base(record: ImageRecord, real: Dataset, positions: dict[str, int]) -> Pixels:
-    """Return the part of the base image that a synthetic image shows."""
+def _base(record: ImageRecord, real: Dataset, positions: dict[str, int]) -> tuple[Pixels, rle.Mask]:
+    """Return the part of the base image that a synthetic image shows, and where its own defects were erased, [h, w]."""
     name = record.source["base"]
     if name not in positions:
         raise DataError(
@@ -70,13 +70,19 @@ def _base(record: ImageRecord, real: Dataset, positions: dict[str, int]) -> Pixe
             f"{record.file} is {record.height} x {record.width} pixels, its base {name} {base.shape[0]} x {base.shape[1]}.",
             remedy="It was made by an older version; make new images with: coigan-aug synthesize --overwrite",
         )
-    return base
+    hole = np.zeros(image.shape[:2], np.uint8)
+    if record.source.get("erased"):
+        own = rle.union([annotation.rle for annotation in real[positions[name]].annotations])
+        hole = masks.grow(rle.decode(own), int(record.source["erased_margin_px"]))
+    return base, hole[top : top + height, left : left + width]
 
 
-def _add(seams: Seams, image: Pixels, base: Pixels, record: ImageRecord, *, names: Sequence[str]) -> None:
+def _add(
+    seams: Seams, image: Pixels, base: Pixels, record: ImageRecord, erased: rle.Mask, *, names: Sequence[str]
+) -> None:
     solid = [rle.decode(annotation.rle) for annotation in record.annotations]
     reach = [masks.grow(mask, seams.margin) for mask in solid]
-    covered = np.sum(reach, axis=0, dtype=np.int64) if reach else np.zeros(image.shape[:2], np.int64)
+    covered = np.sum([erased, *reach], axis=0, dtype=np.int64)
     outside = covered == 0
     seams.images += 1
     seams.outside += int(outside.sum())

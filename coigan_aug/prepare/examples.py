@@ -81,12 +81,17 @@ class Examples:
 
         A region larger than the window is shown smaller, averaged over areas.
         """
-        pixels, masks = self.pixels(position, region), self.masks(position, region)
-        if region[3] == self.window:
-            return pixels, masks
+        masks = self.masks(position, region)
+        if region[3] != self.window:
+            masks = np.stack([resize(mask, height=self.window, width=self.window) for mask in masks])
+        return self.shown(self.pixels(position, region)), masks
+
+    def shown(self, pixels: Pixels) -> Pixels:
+        """Show the pixels of a square region [h, h, 3] as a window: uint8 [window, window, 3]."""
+        if len(pixels) == self.window:
+            return pixels
         size = (self.window, self.window)
-        small = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
-        return small, np.stack([resize(mask, height=self.window, width=self.window) for mask in masks])
+        return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
 
     def side(self, length: float, position: int) -> int:
         """Return the side of the square region in which an object of that length is seen whole, px.

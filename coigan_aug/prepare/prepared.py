@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from coigan_aug import rng as streams
+from coigan_aug.annotations.rle import Box
 from coigan_aug.errors import DataError
+from coigan_aug.imaging import Pixels, cut_mirrored, to_rgb
+from coigan_aug.prepare.cache import DecodedCache
 from coigan_aug.prepare.examples import Examples, load_examples
 from coigan_aug.prepare.tiles import Window, cut_windows
 from coigan_aug.progress import Report, silent
@@ -17,11 +20,21 @@ from coigan_aug.store.dataset import Dataset
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared(Examples):
-    """The training split, ready to be composed from: examples and their windows, clean or with objects."""
+    """The training split, ready to be composed from: examples and their windows, clean or with objects.
+
+    `erased` holds the images with objects once more, their defects erased; None where nobody has made it.
+    """
 
     clean: list[Window]
     with_objects: list[Window]
     blank: int
+    erased: DecodedCache | None = None
+
+    def erased_pixels(self, position: int, region: Box) -> Pixels:
+        """Cut a region as `pixels` does, out of the image without its defects where `erased` holds it."""
+        if self.erased is None or position not in self.by_record:
+            return self.pixels(position, region)
+        return to_rgb(cut_mirrored(self.erased[position], region))
 
 
 def prepare(dataset: Dataset, settings: DataSettings, *, cache_root: Path, report: Report = silent) -> Prepared:

@@ -21,6 +21,7 @@ from coigan_aug.prepare.contrast import contrast_of
 from coigan_aug.prepare.objects import DefectObject
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.settings import Settings, SynthesizeSettings
+from coigan_aug.synthesis.bases import Base, find_bases
 
 ATTEMPTS = 40
 
@@ -43,16 +44,27 @@ class PlannedDefect:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One image to make: the training record it is based on, the part of it (left, top, width, height), the defects."""
+    """One image to make: the training record it is based on, the part of it (left, top, width, height), the defects.
+
+    `erased`: the record's own defects are erased first.
+    """
 
     number: int
     base: int
     region: Box
     defects: tuple[PlannedDefect, ...]
+    erased: bool = False
 
 
-def make_plan(prepared: Prepared, settings: Settings, *, per_class: int, windows: bool) -> Iterator[Job]:
-    """Plan `per_class` defects of every class on defect-free training images, several on one as the settings say.
+def base_of(job: Job) -> Base:
+    """Return what a job is drawn on."""
+    return Base(job.base, job.region, job.erased)
+
+
+def make_plan(
+    prepared: Prepared, settings: Settings, *, per_class: int, windows: bool, bases: str = "clean"
+) -> Iterator[Job]:
+    """Plan `per_class` defects of every class on training images, several on one as the settings say.
 
     Job n depends on the settings' seed, the counts and n alone. Shapes come from training objects of the class,
     mirrored, turned and rescaled; a shape that lies at an edge of its image keeps to that edge. Defects that find no
@@ -60,18 +72,19 @@ def make_plan(prepared: Prepared, settings: Settings, *, per_class: int, windows
 
     Args:
         windows: make windows of the training size instead of whole images.
+        bases: what is drawn on: "clean" (defect-free), "erased" (images whose defects are erased) or "both".
 
     Raises:
-        DataError: there is no defect-free training image, a class has no training object, or nothing fits anywhere.
+        DataError: there is nothing to draw on, a class has no training object, or nothing fits anywhere.
     """
     missing = [name for name, members in zip(prepared.dataset.names, prepared.by_class, strict=True) if not members]
     if missing:
         raise DataError(f"There is no training object of: {', '.join(missing)}.", remedy="Import more images of it.")
-    bases = _bases(prepared, windows)
+    usable = find_bases(prepared, kind=bases, windows=windows)
     waiting, number = deque(_share_out(settings.synthesize, per_class, prepared.classes)), 0
     while waiting:
         labels = waiting.popleft()
-        job = _plan_job(prepared, settings, bases, number, labels, free=windows)
+        job = _plan_job(prepared, settings, usable, number, labels, free=windows)
         if job is not None:
             number += 1
             yield job
@@ -105,40 +118,10 @@ def _share_out(settings: SynthesizeSettings, per_class: int, classes: int) -> It
         row = row[count:]
 
 
-def _bases(prepared: Prepared, windows: bool) -> list[tuple[int, Box]]:
-    """List what can be drawn on: defect-free training images, or clean windows of any training image; full-size px."""
-    scale = prepared.scale
-    if windows:
-        side = round(prepared.window / scale)
-        sizes = {window.position: prepared.dataset[window.position] for window in prepared.clean}
-        return [
-            (
-                w.position,
-                _clip(
-                    round(w.left / scale), round(w.top / scale), side, sizes[w.position].height, sizes[w.position].width
-                ),
-            )
-            for w in prepared.clean
-        ]
-    usable = dict.fromkeys(window.position for window in prepared.clean if window.position not in prepared.by_record)
-    records = [(position, prepared.dataset[position]) for position in usable]
-    if not records:
-        raise DataError(
-            "No training image is free of defects; there is nothing to draw on.",
-            remedy="Use --windows (clean parts of images with defects), or import defect-free images.",
-        )
-    return [(position, (0, 0, record.width, record.height)) for position, record in records]
-
-
-def _clip(left: int, top: int, side: int, height: int, width: int) -> Box:
-    across, down = min(side, width), min(side, height)
-    return (min(left, width - across), min(top, height - down), across, down)
-
-
 def _plan_job(
     prepared: Prepared,
     settings: Settings,
-    bases: list[tuple[int, Box]],
+    bases: Sequence[Base],
     number: int,
     labels: Sequence[int],
     *,
@@ -146,10 +129,10 @@ def _plan_job(
 ) -> Job | None:
     rng = streams.generator(settings.synthesize.seed, "job", number)
     for _ in range(ATTEMPTS):
-        base, region = bases[int(rng.integers(len(bases)))]
-        defects = _place_all(prepared, settings, rng, base, region, labels, free=free)
+        base = bases[int(rng.integers(len(bases)))]
+        defects = _place_all(prepared, settings, rng, base, labels, free=free)
         if defects is not None:
-            return Job(number, base, region, defects)
+            return Job(number, base.position, base.region, defects, base.erased)
     return None
 
 
@@ -157,16 +140,16 @@ def _place_all(
     prepared: Prepared,
     settings: Settings,
     rng: np.random.Generator,
-    base: int,
-    region: Box,
+    base: Base,
     labels: Sequence[int],
     *,
     free: bool,
 ) -> tuple[PlannedDefect, ...] | None:
-    blocked = _dark(prepared, settings, base, region)
+    region = base.region
+    blocked = _dark(prepared, settings, base.position, region)
     placed = []
     for label in labels:
-        members = prepared.by_class[label]
+        members = _members(prepared, label, base)
         chosen = members[int(rng.integers(len(members)))]
         item = prepared.objects[chosen]
         mask, near, warp = _shape(prepared, settings, rng, item)
@@ -182,6 +165,13 @@ def _place_all(
         contrast = round(contrast_of(prepared, item), 4)
         placed.append(PlannedDefect(label, rle, chosen, tuple(warp.ravel().tolist()), contrast))
     return tuple(placed)
+
+
+def _members(prepared: Prepared, label: int, base: Base) -> list[int]:
+    """Return the objects of a class to take a shape from; not those that were erased from the base, if there are others."""
+    members = prepared.by_class[label]
+    others = [k for k in members if prepared.objects[k].position != base.position] if base.erased else members
+    return others or members
 
 
 def _dark(prepared: Prepared, settings: Settings, base: int, region: Box) -> NDArray[np.bool_]:

@@ -16,6 +16,7 @@ import torch
 from coigan_aug import __version__
 from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.annotations.rle import box
+from coigan_aug.compose.erase import TELEA, Erasing
 from coigan_aug.config import settings_to_dict
 from coigan_aug.errors import Stopped, UsageError
 from coigan_aug.files import folder_lock, read_json, write_json
@@ -28,34 +29,42 @@ from coigan_aug.settings import Settings
 from coigan_aug.signals import stop_request
 from coigan_aug.store.dataset import class_masks
 from coigan_aug.store.writer import write_dataset
+from coigan_aug.synthesis.bases import about_bases, read_base, source_of
 from coigan_aug.synthesis.engines import Engine
 from coigan_aug.synthesis.margin import margin_of
-from coigan_aug.synthesis.plan import Job, PlannedDefect, make_plan, plan_hash
+from coigan_aug.synthesis.plan import Job, PlannedDefect, base_of, make_plan, plan_hash
 
 CARD = "card.json"
 START = "synthesis.json"
 PREVIEW_CELLS = 24
+PROMISE = "Outside the masks grown by margin_px every byte is the base image's."
+PROMISE_ERASED = "An erased base is the training image but for that image's own masks, grown by erased_margin_px."
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What to make: defects of each class, whole images or windows, in which format, by which command."""
+    """What to make: defects of each class, whole images or windows, in which format, by which command, drawn on what."""
 
     per_class: int
     windows: bool
     format: str
     command: str
     overwrite: bool = False
+    bases: str = "clean"
 
 
 @dataclass(frozen=True)
 class Made:
-    """What was made: number of images, defects of each class by name, the annotation file, the preview."""
+    """What was made: number of images, defects of each class by name, the annotation file, the preview.
+
+    `erased` of the images are drawn on training images whose defects were erased.
+    """
 
     images: int
     defects: Mapping[str, int]
     annotations: Path
     preview: Path
+    erased: int = 0
 
 
 def check_free(out: Path, *, overwrite: bool) -> None:
@@ -78,7 +87,7 @@ def check_free(out: Path, *, overwrite: bool) -> None:
 
 def synthesize(
     prepared: Prepared, engine: Engine, settings: Settings, request: Request, *, out: Path, records: Path,
-    report: Report = silent,
+    erasing: Erasing = TELEA, report: Report = silent,
 ) -> Made:  # fmt: skip
     """Make synthetic images below `out`, their annotations, a preview and a card; keep the records as a Dataset.
 
@@ -86,35 +95,43 @@ def synthesize(
 
     Args:
         records: the folder of the Dataset that holds the records.
+        erasing: how defects are erased from images to draw on, where the request asks for such.
 
     Raises:
         UsageError: `out` holds other work. Stopped: Ctrl-C or SIGTERM.
     """
     check_free(out, overwrite=request.overwrite)
-    jobs = list(make_plan(prepared, settings, per_class=request.per_class, windows=request.windows))
+    jobs = list(
+        make_plan(prepared, settings, per_class=request.per_class, windows=request.windows, bases=request.bases)
+    )
     with folder_lock(out), stop_request() as stop:
-        _begin(out, engine, settings, jobs, request)
+        _begin(out, engine, settings, jobs, request, erasing)
         folder = IMAGE_FOLDERS.get(request.format, "images")
         missing = [job for job in jobs if not (out / _file(job, folder)).exists()]
         done = len(jobs) - len(missing)
         report(done, len(jobs))
         for chunk in _chunks(missing, settings.synthesize.batch):
-            for job, image in zip(chunk, engine.draw(chunk, [_base(prepared, job) for job in chunk]), strict=True):
+            for job, image in zip(
+                chunk, engine.draw(chunk, [read_base(prepared, base_of(job), erasing) for job in chunk]), strict=True
+            ):
                 write_image(out / _file(job, folder), image)
             done += len(chunk)
             report(done, len(jobs))
             if stop.signal_number:
                 message = f"Stopped; {done:,} of {len(jobs):,} images are in {out}."
                 raise Stopped(message, signal_number=stop.signal_number, remedy="Continue with the same command.")
-        return _finish(prepared, engine, settings, jobs, request, out=out, records=records)
+        return _finish(prepared, engine, settings, jobs, request, erasing, out=out, records=records)
 
 
-def _begin(out: Path, engine: Engine, settings: Settings, jobs: Sequence[Job], request: Request) -> None:
+def _begin(
+    out: Path, engine: Engine, settings: Settings, jobs: Sequence[Job], request: Request, erasing: Erasing
+) -> None:
     """Note what is being made. Images of the very same unfinished synthesis stay; others are removed or refused."""
     start = {
         "engine": engine.name,
         "generator": engine.about.get("sha256"),
         "plan": plan_hash(jobs),
+        "erasing": [erasing.name, erasing.key],
         "format": request.format,
         "settings": _drawn_by(settings),
         "program": __version__,
@@ -142,13 +159,6 @@ def _chunks(jobs: Sequence[Job], size: int) -> Iterator[list[Job]]:
         yield chunk
 
 
-def _base(prepared: Prepared, job: Job) -> Pixels:
-    left, top, width, height = job.region
-    return np.ascontiguousarray(
-        read_image(prepared.dataset.image_path(job.base))[top : top + height, left : left + width]
-    )
-
-
 def record_of(prepared: Prepared, job: Job, *, engine: str, folder: str = "images") -> ImageRecord:
     """Return the record of a job's image in a folder of the output; its masks are the planned ones."""
     annotations = tuple(
@@ -169,7 +179,7 @@ def record_of(prepared: Prepared, job: Job, *, engine: str, folder: str = "image
         width=job.region[2],
         annotations=annotations,
         split="train",
-        source={"base": prepared.dataset[job.base].file, "region": list(job.region)},
+        source=source_of(prepared, base_of(job)),
     )
 
 
@@ -179,6 +189,7 @@ def _finish(
     settings: Settings,
     jobs: Sequence[Job],
     request: Request,
+    erasing: Erasing,
     *,
     out: Path,
     records: Path,
@@ -193,10 +204,11 @@ def _finish(
     counts = {
         item.name: sum(defect.label == k for job in jobs for defect in job.defects) for k, item in enumerate(classes)
     }
-    card = _card(prepared, engine, settings, jobs, request) | {"defects": counts}
+    bases = about_bases(prepared, [base_of(job) for job in jobs], request.bases, erasing)
+    card = _card(prepared, engine, settings, jobs, request) | {"bases": bases, "defects": counts}
     write_json(out / CARD, card)
     (out / START).unlink()
-    return Made(len(jobs), counts, annotations, out / "preview.png")
+    return Made(len(jobs), counts, annotations, out / "preview.png", erased=bases["erased"])
 
 
 def _card(
@@ -211,7 +223,7 @@ def _card(
         "generator": dict(engine.about),
         "plan_sha256": plan_hash(jobs),
         "margin_px": margin_of(settings),
-        "promise": "Outside the masks grown by margin_px every byte is the base image's.",
+        "promise": PROMISE + (f" {PROMISE_ERASED}" if request.bases != "clean" else ""),
         "data": prepared.dataset.manifest["sha256"],
         "settings": _drawn_by(settings),
         "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},

@@ -72,7 +72,7 @@ FLAGS = {
     "strict workspace",
     "train": "config device dry-run gpus help images-seen init-from minutes perceptual-weights quiet recipe "
     "resume seed set workspace",
-    "synthesize": "config device dry-run engine format help json out overwrite per-class quiet run seed set "
+    "synthesize": "bases config device dry-run engine format help json out overwrite per-class quiet run seed set "
     "windows workspace",
     "inspect": "help json quiet strict workspace",
     "evaluate quality": "config device features help images inception-weights json protocol quiet segmenter set synthetic "

@@ -1,0 +1,104 @@
+"""Training an eraser on clean windows; short enough to start again when it is killed."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from coigan_aug import rng
+from coigan_aug.eraser.holes import Holes
+from coigan_aug.errors import CoiganError
+from coigan_aug.losses.reconstruction import masked_l1
+from coigan_aug.models.eraser import Eraser
+from coigan_aug.prepare.prepared import Prepared
+from coigan_aug.progress import Report, silent
+
+
+@dataclass(frozen=True, kw_only=True)
+class EraserSettings:
+    """An eraser and its training."""
+
+    seed: int = 7
+    """of the first weights and of the examples"""
+    width: int = 24
+    """channels of the first stage"""
+    depth: int = 3
+    """downsamplings"""
+    batch: int = 12
+    """examples in a step"""
+    images: int = 12_000
+    """length of the training, examples seen"""
+    learning_rate: float = 1e-3
+    """AdamW's step at the beginning"""
+    gradients: float = 0.5
+    """weight of the differences between neighbours, against blur"""
+
+
+def fit_eraser(
+    prepared: Prepared, settings: EraserSettings, *, device: torch.device, bfloat16: bool, report: Report = silent
+) -> Eraser:
+    """Train an eraser on the clean windows of the training images; it comes back in eval mode, on the CPU.
+
+    AdamW with a learning rate that falls to nothing by a cosine.
+
+    Raises:
+        CoiganError: the loss is not finite.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(rng.torch_seed(settings.seed, "eraser weights"))
+        eraser = Eraser(width=settings.width, depth=settings.depth, grey=prepared.grey)
+    eraser.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    optimizer = torch.optim.AdamW(eraser.parameters(), lr=settings.learning_rate, betas=(0.5, 0.99), weight_decay=1e-2)
+    holes = Holes(prepared, settings.seed, settings.images)
+    steps = max(settings.images // settings.batch, 1)
+    for step in range(steps):
+        for group in optimizer.param_groups:
+            group["lr"] = settings.learning_rate * 0.5 * (1 + math.cos(math.pi * step / steps))
+        image, hole = _batch(holes, step * settings.batch, settings.batch, device)
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bfloat16):
+            filled = eraser(image, hole)
+        loss = filling_loss(filled, image, hole, gradients=settings.gradients)
+        if step % 20 == 0:
+            if not math.isfinite(loss.item()):
+                raise CoiganError(f"The eraser's loss is not finite at step {step}.", remedy="--set data.erase=telea")
+            report((step + 1) * settings.batch, settings.images, f"loss {loss.item():.4f}")
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+    report(settings.images, settings.images)
+    return eraser.cpu().eval()
+
+
+def _batch(holes: Holes, start: int, count: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    drawn = [holes[index] for index in range(start, start + count)]
+    images = np.stack([pixels for pixels, _ in drawn]).transpose(0, 3, 1, 2)
+    image = torch.from_numpy(np.ascontiguousarray(images)).to(device).float() / 255
+    hole = torch.from_numpy(np.stack([hole for _, hole in drawn]))[:, None].to(device).float()
+    return image.contiguous(memory_format=torch.channels_last), hole
+
+
+def filling_loss(filled: Tensor, image: Tensor, hole: Tensor, *, gradients: float) -> Tensor:
+    """Return L1 in the hole, plus `gradients` times L1 of the differences between neighbours of which one is in it.
+
+    Shape: filled and image [B, 3, H, W], hole [B, 1, H, W] -> scalar.
+    """
+    loss = masked_l1(filled, image, hole)
+    for axis in (2, 3):
+        near = torch.maximum(*_neighbours(hole, axis))
+        steep = [_difference(x, axis) for x in (filled, image)]
+        loss = loss + 0.5 * gradients * masked_l1(steep[0], steep[1], near)
+    return loss
+
+
+def _neighbours(x: Tensor, axis: int) -> tuple[Tensor, Tensor]:
+    length = x.shape[axis] - 1
+    return x.narrow(axis, 1, length), x.narrow(axis, 0, length)
+
+
+def _difference(x: Tensor, axis: int) -> Tensor:
+    after, before = _neighbours(x, axis)
+    return after - before

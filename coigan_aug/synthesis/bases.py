@@ -1,0 +1,142 @@
+"""What is drawn on: defect-free training images, and training images whose defects are erased; at full size."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from coigan_aug import rng as streams
+from coigan_aug.annotations import masks, rle
+from coigan_aug.annotations.rle import Box, Mask
+from coigan_aug.compose.erase import Erasing
+from coigan_aug.errors import DataError, UsageError
+from coigan_aug.imaging import Pixels, read_image, to_rgb
+from coigan_aug.prepare.prepared import Prepared
+from coigan_aug.prepare.tiles import Window
+
+BASES = ("clean", "erased", "both")
+MOST_ERASED = 0.25  # of an image; more is too much of it to make up
+GROW = 2  # px at the working scale: more than in training, since a rest of a defect would go without a mask
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """A training record to draw on, the part of it (left, top, width, height, full-size px), whether it is erased first."""
+
+    position: int
+    region: Box
+    erased: bool = False
+
+
+def find_bases(prepared: Prepared, *, kind: str, windows: bool) -> list[Base]:
+    """List what can be drawn on: whole images, or windows of the training size.
+
+    "clean": defect-free images; clean windows of any image. "erased": images (windows) with defects that cover at most
+    a quarter of the image; "both": all of them. Only training images are ever among them.
+
+    Raises:
+        DataError: there is none. UsageError: there is no such kind.
+    """
+    if kind not in BASES:
+        raise UsageError(f"There are no bases {kind!r}.", remedy=f"Bases: {', '.join(BASES)}.")
+    found = _clean(prepared, windows) if kind != "erased" else []
+    found += _erased(prepared, windows) if kind != "clean" else []
+    if found:
+        return found
+    if kind == "clean":
+        raise DataError(
+            "No training image is free of defects; there is nothing to draw on.",
+            remedy="Use --bases erased, --windows (clean parts of images with defects), or import defect-free images.",
+        )
+    raise DataError(
+        "The defects of every training image cover too much of it to be erased.", remedy="Use --bases clean."
+    )
+
+
+def _clean(prepared: Prepared, windows: bool) -> list[Base]:
+    if windows:
+        return [Base(window.position, _full_size(prepared, window)) for window in prepared.clean]
+    free = dict.fromkeys(window.position for window in prepared.clean if window.position not in prepared.by_record)
+    return [Base(position, _whole(prepared, position)) for position in free]
+
+
+def _erased(prepared: Prepared, windows: bool) -> list[Base]:
+    few = {position for position in prepared.by_record if erased_share(prepared, position) <= MOST_ERASED}
+    own = [window for window in prepared.with_objects if window.position in few]
+    if windows:
+        return [Base(window.position, _full_size(prepared, window), erased=True) for window in own]
+    return [Base(k, _whole(prepared, k), erased=True) for k in dict.fromkeys(window.position for window in own)]
+
+
+def left_out(prepared: Prepared) -> int:
+    """Return how many training images with defects serve as no base, erased, because of how much would be erased."""
+    return sum(erased_share(prepared, position) > MOST_ERASED for position in prepared.by_record)
+
+
+def erased_share(prepared: Prepared, position: int) -> float:
+    """Return the share of an image that its masks cover, 0..1."""
+    record = prepared.dataset[position]
+    return rle.area(rle.union([a.rle for a in record.annotations])) / (record.height * record.width)
+
+
+def _whole(prepared: Prepared, position: int) -> Box:
+    record = prepared.dataset[position]
+    return (0, 0, record.width, record.height)
+
+
+def _full_size(prepared: Prepared, window: Window) -> Box:
+    record, scale = prepared.dataset[window.position], prepared.scale
+    side = round(prepared.window / scale)
+    across, down = min(side, record.width), min(side, record.height)
+    left, top = (
+        min(round(window.left / scale), record.width - across),
+        min(round(window.top / scale), record.height - down),
+    )
+    return (left, top, across, down)
+
+
+def erased_margin(scale: float) -> int:
+    """Return how far round a mask a base may be changed by erasing it, full-size px."""
+    return math.ceil(GROW / scale)
+
+
+def hole_of(prepared: Prepared, position: int) -> Mask:
+    """Return what is erased of an image at full size: uint8 [H, W]."""
+    record = prepared.dataset[position]
+    union = rle.decode(rle.union([annotation.rle for annotation in record.annotations]))
+    return masks.grow(union, erased_margin(prepared.scale))
+
+
+def read_base(prepared: Prepared, base: Base, erasing: Erasing) -> Pixels:
+    """Read what is drawn on: uint8 [h, w] or [h, w, 3] as the file has it.
+
+    An erased base depends on its image, its position and the way of erasing alone; outside the hole its bytes are the
+    image's, and a grey image stays grey.
+    """
+    image = read_image(prepared.dataset.image_path(base.position))
+    if base.erased:
+        rng = streams.generator(0, "erased base", base.position)
+        filled = erasing.fill(rng, np.ascontiguousarray(to_rgb(image)), hole_of(prepared, base.position))
+        image = filled if image.ndim == 3 else filled[..., 0]
+    left, top, width, height = base.region
+    return np.ascontiguousarray(image[top : top + height, left : left + width])
+
+
+def source_of(prepared: Prepared, base: Base) -> dict[str, Any]:
+    """Return what a synthetic image's record says of its base."""
+    known = {"base": prepared.dataset[base.position].file, "region": list(base.region)}
+    return known | ({"erased": True, "erased_margin_px": erased_margin(prepared.scale)} if base.erased else {})
+
+
+def about_bases(prepared: Prepared, bases: Sequence[Base], kind: str, erasing: Erasing) -> Mapping[str, Any]:
+    """Return what the card says of the bases that were drawn on."""
+    erased = sum(base.erased for base in bases)
+    about: dict[str, Any] = {"kind": kind, "erased": erased, "erased_share": round(erased / max(len(bases), 1), 4)}
+    if kind == "clean":
+        return about
+    how = {"erased_by": erasing.name, "erased_margin_px": erased_margin(prepared.scale), "left_out": left_out(prepared)}
+    return about | how | ({"eraser": erasing.key} if erasing.key else {})
