@@ -12,9 +12,7 @@ from numpy.typing import NDArray
 
 from coigan_aug.annotations import masks
 
-GROW = (
-    1  # px at the working scale: the hole is this much larger than the mask, so that a soft edge of the defect goes too
-)
+GROW = 1  # px at the working scale: the hole is larger than the mask by it, so that a soft edge of the defect goes too
 BAND = 4.0  # px; what a Gaussian of this width takes away is texture, and is moved; the rest flows in from the border
 RING = 2  # px round a hole, by which textures are compared
 CANDIDATES = 33
