@@ -206,7 +206,7 @@ def test_both_feature_spaces_are_measured_and_lite0_passes_over_each_object_once
         report=lambda done, total, note="": reported.append((done, total)),
     )  # fmt: skip
     assert [(space["features"], space["comparable"]) for space in found.numbers["spaces"]] == [
-        ("inception", True), ("efficientnet_lite0", False),
+        ("inception", True), ("efficientnet_lite0", False), ("efficientnet_lite0, inside the masks", False),
     ]  # fmt: skip
     assert sum(passes) == 20 + 24 + 8
     assert reported[-1][0] == reported[-1][1]
