@@ -12,6 +12,7 @@ from typer.main import get_command
 
 from coigan_aug import __version__
 from coigan_aug.cli.main import app
+from coigan_aug.config import load_settings
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "examples").rglob("*.md"))]
@@ -54,6 +55,12 @@ def test_links_and_pictures_are_there(document: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", document.read_text()):
         if "://" not in target:
             assert (document.parent / target).exists(), target
+
+
+def test_the_settings_file_of_the_examples_is_one() -> None:
+    settings = load_settings(recipe="tiny", file=ROOT / "examples" / "few_examples.yaml")
+    assert settings != load_settings(recipe="tiny")
+    assert settings.log.watch_every < settings.train.images
 
 
 def test_every_release_has_its_place_in_the_changelog() -> None:
