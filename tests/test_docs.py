@@ -8,6 +8,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.main import get_command
 
 from coigan_aug import __version__
@@ -66,3 +67,12 @@ def test_the_settings_file_of_the_examples_is_one() -> None:
 def test_every_release_has_its_place_in_the_changelog() -> None:
     text = (ROOT / "CHANGELOG.md").read_text()
     assert "## [Unreleased]" in text or f"## [{__version__}]" in text
+
+
+def test_every_variant_of_the_ablation_has_settings_that_exist() -> None:
+    ablation = yaml.safe_load((ROOT / "examples" / "ablation.yaml").read_text())
+    made = {
+        name: load_settings(recipe="coigan" if name == "coigan" else ablation["recipe"], overrides=[*ablation["settings"], *changes])
+        for name, changes in ablation["variants"].items()
+    }  # fmt: skip
+    assert len(made) == len({repr(settings) for settings in made.values()}), "no two are the same"
