@@ -225,7 +225,7 @@ class TrainSettings:
     lecam: float = 0.0
     """weight of LeCam's pull of the discriminators towards their own past"""
     mismatch: float = 0.0
-    """weight: the discriminators must call real windows with wrong masks fake"""
+    """weight: the discriminators must call real windows with wrong masks fake (clean, moved, of other classes)"""
     mode_seeking: float = 0.0
     """weight: two latents must give two defects (style_unet)"""
     mixing: float = 0.5

@@ -72,25 +72,49 @@ def defect_losses(networks: Networks, batch: Batch, fake: Tensor, step: Step) ->
     """Teach the defect discriminator real objects from drawn ones, of the same shapes in the same places."""
     real = Shown(defect_stack(batch.objects, batch.masks), batch.masks)
     drawn = Shown(defect_stack(fake, batch.masks), batch.masks)
-    wrong = Shown(defect_stack(batch.base, batch.masks), batch.masks)
-    losses = discriminate(networks, networks.defect, real, drawn, wrong, step)
+    losses = discriminate(networks, networks.defect, real, drawn, _mistaken(batch, step), step)
     return {f"defect_{name}": value for name, value in losses.items()}
 
 
 def reference_losses(networks: Networks, batch: Batch, fake: Tensor, step: Step) -> Losses:
     """Teach the reference discriminator real windows from drawn ones."""
     real = Shown(batch.reference, batch.reference_masks)
-    losses = discriminate(networks, networks.reference, real, Shown(fake, batch.masks), _mismatched(batch), step)
+    losses = discriminate(networks, networks.reference, real, Shown(fake, batch.masks), _mismatched(batch, step), step)
     return {f"reference_{name}": value for name, value in losses.items()}
 
 
-def _mismatched(batch: Batch) -> Shown:
-    """Return real windows with wrong masks: the first half of all clean ones, the others with masks moved by half a window."""
-    count, _, height, width = batch.base.shape
+def _mistaken(batch: Batch, step: Step) -> Shown:
+    """Return what is no defect of its class: clean surface in the masks for half of the batch, then other classes' objects."""
+    swapped = _swapped(batch.masks, step)
+    if swapped is None:
+        return Shown(defect_stack(batch.base, batch.masks), batch.masks)
+    clean = _part_of(batch, 2) == 0
+    masks = torch.where(clean, batch.masks, swapped)
+    return Shown(defect_stack(torch.where(clean, batch.base, batch.objects), masks), masks)
+
+
+def _mismatched(batch: Batch, step: Step) -> Shown:
+    """Return real windows with wrong masks, a third of the batch each: clean windows, masks moved, masks of other classes."""
+    _, _, height, width = batch.base.shape
+    part = _part_of(batch, 3)
+    wrong = batch.reference_masks.roll((height // 2, width // 2), (-2, -1))
+    swapped = _swapped(batch.reference_masks, step)
+    wrong = wrong if swapped is None else torch.where(part == 2, swapped, wrong)
+    clean = part == 0
+    return Shown(torch.where(clean, batch.base, batch.reference), torch.where(clean, batch.masks, wrong))
+
+
+def _swapped(masks: Tensor, step: Step) -> Tensor | None:
+    """Give each class's mask to another class, the next or a further one as the steps go on; None where there is one class."""
+    classes = masks.shape[1]
+    return masks.roll(1 + step.number % (classes - 1), 1) if classes > 1 else None
+
+
+def _part_of(batch: Batch, parts: int) -> Tensor:
+    """Return which of so many equal parts of the batch of all processes each sample is in: [B, 1, 1, 1]."""
+    count = batch.base.shape[0]
     position = torch.arange(rank() * count, (rank() + 1) * count, device=batch.base.device)
-    clean = (position < count * world() // 2)[:, None, None, None]
-    moved = batch.reference_masks.roll((height // 2, width // 2), (-2, -1))
-    return Shown(torch.where(clean, batch.base, batch.reference), torch.where(clean, batch.masks, moved))
+    return (position * parts // (count * world()))[:, None, None, None]
 
 
 def generator_losses(networks: Networks, batch: Batch, fake: Tensor, redrawn: Tensor, step: Step) -> Losses:
