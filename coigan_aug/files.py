@@ -111,20 +111,23 @@ def _digest(stream: IO[bytes]) -> str:
 
 
 @contextlib.contextmanager
-def folder_lock(folder: Path) -> Iterator[None]:
+def folder_lock(folder: Path, *, wait: bool = False) -> Iterator[None]:
     """Hold a folder for this process; the lock dies with the process, so a crash leaves none.
 
+    With `wait` until its holder lets go, as for what both need and one makes.
+
     Raises:
-        UsageError: another living process holds it.
+        UsageError: another living process holds it (not with `wait`).
     """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("a+") as stream:
         try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(stream, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except OSError as error:
             stream.seek(0)
-            holder = stream.read().strip() or "another process"
-            raise UsageError(f"{folder} is in use by process {holder}.", remedy="Wait for it, or stop it.") from error
+            number = stream.read().strip()
+            holder = f"process {number}" if number else "another process"
+            raise UsageError(f"{folder} is in use by {holder}.", remedy="Wait for it, or stop it.") from error
         stream.truncate(0)
         stream.write(str(os.getpid()))
         stream.flush()

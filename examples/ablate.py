@@ -2,17 +2,20 @@
 
 python examples/ablate.py examples/ablation.yaml [--workspace coigan] [--out ablation] [--only NAME ...]
 
-The workspace holds the imported data set. Every variant is trained with the command line that a person would type, draws
-defects on the same plan, is measured by `evaluate quality`, and the best by KID inside the masks go on to `evaluate
-benefit`, side by side in one measurement. Finished parts are not done again, so a stopped ablation goes on.
+The workspace holds the imported data set. Every variant has a workspace of its own below --out, which shares the data
+set and its cache, so two commands with --only may run side by side. It is trained with the command line that a person
+would type, draws defects on the same plan, is measured by `evaluate quality`, and pictured: random drawn objects of each
+class. The best by KID inside the masks go on to `evaluate benefit`, side by side in
+one measurement. Finished parts are not done again, so a stopped ablation goes on.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,15 +24,16 @@ import yaml
 
 from coigan_aug.evaluation.result import list_results
 from coigan_aug.files import read_json, write_bytes, write_json
-from coigan_aug.training.run import list_runs
+
+sys.path.insert(0, str(Path(__file__).parent))
+from picture_objects import picture
 
 COMMAND = [sys.executable, "-c", "from coigan_aug.cli.main import main; main()"]
-PICTURED = 8
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ablation:
-    """The file's contents: what is the same for all, and each variant's own settings."""
+    """The file's contents: what is the same for all, and each variant's own recipe and settings."""
 
     recipe: str
     budget: list[str]
@@ -39,14 +43,26 @@ class Ablation:
     best: int
     variants: Mapping[str, list[str]]
 
+    @classmethod
+    def read(cls, path: Path) -> Ablation:
+        """Read a file; a variant's list may hold another's (a YAML alias), whose settings come in its place."""
+        values = yaml.safe_load(path.read_text())
+        return cls(
+            **{**values, "variants": {name: list(_flat(changes)) for name, changes in values["variants"].items()}}
+        )
+
+    def recipe_of(self, name: str) -> str:
+        """Return the recipe that a variant starts from: `coigan` and its kin from the thesis' own."""
+        return "coigan" if name.startswith("coigan") else self.recipe
+
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
-    """A variant that was trained and measured: its run, its set, the numbers of its quality result."""
+    """A variant that was trained and measured: how many samples it saw, its set, the numbers of its quality result."""
 
     name: str
-    run: str
     images: int
+    kept: int
     records: Path
     numbers: Mapping[str, Any]
 
@@ -57,13 +73,12 @@ def main() -> None:
     parser.add_argument("file", type=Path)
     parser.add_argument("--workspace", type=Path, default=Path("coigan"))
     parser.add_argument("--out", type=Path, default=Path("ablation"))
-    parser.add_argument("--only", nargs="*", help="these variants; the table holds all that are done")
+    parser.add_argument("--only", nargs="*", help="these variants, no benefit; the table holds all that are done")
     given = parser.parse_args()
-    ablation = Ablation(**yaml.safe_load(given.file.read_text()))
-    given.out.mkdir(parents=True, exist_ok=True)
+    ablation = Ablation.read(given.file)
     for name in given.only or ablation.variants:
         measure(ablation, name, workspace=given.workspace, out=given.out)
-    done = [found for name in ablation.variants if (found := read(name, workspace=given.workspace, out=given.out))]
+    done = [found for name in ablation.variants if (found := read(given.out / name))]
     verdict = benefit(ablation, done, workspace=given.workspace, out=given.out) if not given.only else None
     text = table(ablation, done, verdict)
     write_bytes(given.out / "table.md", text.encode())
@@ -71,38 +86,46 @@ def main() -> None:
 
 
 def measure(ablation: Ablation, name: str, *, workspace: Path, out: Path) -> None:
-    """Train a variant, draw with it, measure what it drew; each part only where it is not done yet."""
-    note, own = out / f"{name}.json", {"settings": [*ablation.settings, *ablation.variants[name]]}
-    state = {**own, **read_json(note)} if note.exists() else dict(own)
-    if state["settings"] != own["settings"]:
-        sys.exit(f"{note} is of other settings ({state['settings']}); remove it to train {name} anew.")
-    recipe = "coigan" if name == "coigan" else ablation.recipe
-    if "run" not in state:
-        run("train", "--recipe", recipe, *ablation.budget, *_sets(own["settings"]), workspace=workspace)
-        newest = list_runs(workspace / "runs")[-1]
-        state |= {"run": newest.name, "images": read_json(newest.folder / "run.json")["images"]}
-        write_json(note, state)
-    drawn = out / name
-    if not (drawn / "card.json").exists():
-        run(
-            "synthesize", "--run", state["run"], "--per-class", str(ablation.per_class), "--out", str(drawn),
-            workspace=workspace,
-        )  # fmt: skip
-    if "quality" not in state:
-        run("evaluate", "quality", "--synthetic", str(workspace / "synthetic" / name), workspace=workspace)
-        newest_result = [result for result in list_results(workspace / "results") if result.kind == "quality"][-1]
-        write_json(note, {**state, "quality": newest_result.folder.name})
+    """Train a variant, draw with it, measure and picture what it drew; each part only where it is not done yet."""
+    own, note = out / name, out / name / "settings.json"
+    settings = [*ablation.budget, *_sets([*ablation.settings, *ablation.variants[name]])]
+    share(workspace, own)
+    if note.exists() and read_json(note) != settings:
+        sys.exit(f"{own} is of other settings; remove it to train {name} anew.")
+    write_json(note, settings)
+    if not (own / "coigan" / "runs" / f"001-{ablation.recipe_of(name)}" / "run.json").exists():
+        run("train", "--recipe", ablation.recipe_of(name), *settings, workspace=own / "coigan")
+    if not (own / "drawn" / "card.json").exists():
+        drawn = ("--per-class", str(ablation.per_class), "--out", str(own / "drawn"))
+        run("synthesize", *drawn, workspace=own / "coigan")
+    if not list_results(own / "coigan" / "results"):
+        run("evaluate", "quality", "--synthetic", str(own / "coigan" / "synthetic" / "drawn"), workspace=own / "coigan")
+    if not (own / "objects.jpg").exists():
+        picture(own / "coigan", own / "coigan" / "synthetic" / "drawn", own / "objects.jpg", real=False)
 
 
-def read(name: str, *, workspace: Path, out: Path) -> Trained | None:
+def share(workspace: Path, own: Path) -> None:
+    """Make a variant's workspace, with the data set and the cache of the given one."""
+    (own / "coigan").mkdir(parents=True, exist_ok=True)
+    for part in ("dataset", "cache"):
+        if not (own / "coigan" / part).is_symlink():
+            (own / "coigan" / part).symlink_to(os.path.relpath(workspace / part, own / "coigan"))
+
+
+def read(own: Path) -> Trained | None:
     """Read what was measured of a variant; None where it is not done."""
-    note = out / f"{name}.json"
-    state = read_json(note) if note.exists() else {}
-    if "quality" not in state:
+    results = list_results(own / "coigan" / "results")
+    if not results:
         return None
-    numbers = read_json(workspace / "results" / state["quality"] / "result.json")["numbers"]
-    records = workspace / "synthetic" / name
-    return Trained(name=name, run=state["run"], images=state["images"], records=records, numbers=numbers)
+    (ended,) = (own / "coigan" / "runs").glob("*/run.json")
+    training = read_json(ended)
+    return Trained(
+        name=own.name,
+        images=training["images"],
+        kept=(training.get("best") or {}).get("images", training["images"]),
+        records=own / "coigan" / "synthetic" / "drawn",
+        numbers=read_json(results[-1].folder / "result.json")["numbers"],
+    )
 
 
 def benefit(ablation: Ablation, done: Sequence[Trained], *, workspace: Path, out: Path) -> Mapping[str, Any]:
@@ -137,8 +160,8 @@ def table(ablation: Ablation, done: Sequence[Trained], verdict: Mapping[str, Any
         f"KID x 1000 of object crops against held-out test objects; floor (train against test): whole crop {floors[0]:.1f},"
         f" inside the mask {floors[1]:.1f}.",
         "",
-        "| variant | samples seen | KID, whole crop | KID, inside the mask | found | diversity | near copies |",
-        "|---|---|---|---|---|---|---|",
+        "| variant | samples seen | generator kept at | KID, whole crop | KID, inside | found | diversity | near copies |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     lines += [_row(item) for item in sorted(done, key=lambda item: kid(item, -1))]
     if verdict is not None:
@@ -155,7 +178,8 @@ def _row(item: Trained) -> str:
     copies = [found["copies"]["share"] for found in inside if found["copies"]["share"] is not None]
     errors = [1000 * item.numbers["spaces"][k]["objects"]["synthetic_test"]["kid_error"] for k in (0, -1)]
     return (
-        f"| {item.name} | {item.images:,} | {kid(item, 0):.1f} ± {errors[0]:.1f} | {kid(item, -1):.1f} ± {errors[1]:.1f} |"
+        f"| {item.name} | {item.images:,} | {item.kept:,} |"
+        f" {kid(item, 0):.1f} ± {errors[0]:.1f} | {kid(item, -1):.1f} ± {errors[1]:.1f} |"
         f" {_each(agreement)} | {_mean(diversity):.2f} | {100 * _mean(copies):.0f} % |"
     )
 
@@ -166,6 +190,11 @@ def _each(values: Sequence[float]) -> str:
 
 def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values) if values else float("nan")
+
+
+def _flat(changes: Sequence[Any]) -> Iterator[str]:
+    for change in changes:
+        yield from _flat(change) if isinstance(change, list) else [change]
 
 
 def _sets(settings: Sequence[str]) -> list[str]:

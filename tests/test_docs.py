@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
-import yaml
 from typer.main import get_command
 
 from coigan_aug import __version__
@@ -16,6 +17,7 @@ from coigan_aug.cli.main import app
 from coigan_aug.config import load_settings
 
 ROOT = Path(__file__).parent.parent
+WINNER = "default"
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "examples").rglob("*.md"))]
 
 
@@ -58,10 +60,12 @@ def test_links_and_pictures_are_there(document: Path) -> None:
             assert (document.parent / target).exists(), target
 
 
-def test_the_settings_file_of_the_examples_is_one() -> None:
-    settings = load_settings(recipe="tiny", file=ROOT / "examples" / "few_examples.yaml")
-    assert settings != load_settings(recipe="tiny")
-    assert settings.log.watch_every < settings.train.images
+def test_the_starting_line_is_the_recipe_without_what_the_ablation_added() -> None:
+    begun = load_settings(recipe="tiny", file=ROOT / "examples" / "starting_line.yaml")
+    ablation = _ablation()
+    assert begun.model.generator == "unet"
+    assert begun.data == load_settings(recipe="tiny", overrides=ablation.variants["none"]).data
+    assert begun.train == load_settings(recipe="tiny", overrides=ablation.variants["none"]).train
 
 
 def test_every_release_has_its_place_in_the_changelog() -> None:
@@ -70,9 +74,19 @@ def test_every_release_has_its_place_in_the_changelog() -> None:
 
 
 def test_every_variant_of_the_ablation_has_settings_that_exist() -> None:
-    ablation = yaml.safe_load((ROOT / "examples" / "ablation.yaml").read_text())
+    ablation = _ablation()
     made = []
-    for name, changes in ablation["variants"].items():
-        recipe = "coigan" if name == "coigan" else ablation["recipe"]
-        made.append(repr(load_settings(recipe=recipe, overrides=[*ablation["settings"], *changes])))
+    for name, changes in ablation.variants.items():
+        made.append(repr(load_settings(recipe=ablation.recipe_of(name), overrides=[*ablation.settings, *changes])))
     assert len(made) == len(set(made)), "no two are the same"
+
+
+def test_the_recipe_tiny_is_the_variant_that_won() -> None:
+    recipe, winner = (load_settings(recipe="tiny", overrides=changes) for changes in ([], _ablation().variants[WINNER]))
+    assert recipe == winner
+
+
+def _ablation() -> Any:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(ROOT / "examples"))
+        return importlib.import_module("ablate").Ablation.read(ROOT / "examples" / "ablation.yaml")

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -123,6 +124,18 @@ def test_a_lock_is_refused_while_its_holder_lives_and_free_after_its_death(tmp_p
     time.sleep(0.05)
     with folder_lock(tmp_path):
         assert (tmp_path / ".lock").read_text() == str(os.getpid())
+
+
+def test_a_lock_that_waits_is_had_when_the_holder_lets_go(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    held, release = context.Event(), context.Event()
+    child = context.Process(target=_hold, args=(tmp_path, held, release))
+    child.start()
+    assert held.wait(30)
+    threading.Timer(0.2, release.set).start()
+    with folder_lock(tmp_path, wait=True):
+        assert release.is_set()
+    child.join()
 
 
 def test_sha256_is_that_of_the_bytes(tmp_path: Path) -> None:

@@ -55,11 +55,13 @@ def run_demo(out: Path, *, train_here: bool, images: int | None, per_class: int,
     dataset = Dataset(out / "coigan" / "dataset")
     overrides = [*SETTINGS, f"train.images={images or IMAGES}"]
     settings = load_settings(recipe="tiny", overrides=overrides)
-    prepared = prepare(dataset, settings.data, cache_root=out / "coigan" / "cache")
+    cache = out / "coigan" / "cache"
     if train_here:
+        prepared = prepare(dataset, settings.data, cache_root=cache)
         generator, name = _train(prepared, resolve(settings, prepared), out, quiet=quiet, command=command)
     else:
         generator, name = _bundled(), "the bundled demo model"
+        prepared = prepare(dataset, generator.settings.data, cache_root=cache)
     request = Request(per_class=per_class, windows=False, format="coco", command=command, overwrite=True)
     torch.set_num_threads(1)
     with progress("synthesize", quiet=quiet) as report:

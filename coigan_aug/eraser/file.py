@@ -65,7 +65,7 @@ def trained_eraser(
     """Return the eraser of these training images and settings; it is trained where `root` does not hold it yet."""
     path = root / "erasers" / f"{_key(prepared, data, settings)}.safetensors"
     if not path.exists():
-        with folder_lock(path.parent):
+        with folder_lock(path.parent, wait=True):
             if not path.exists():
                 eraser = fit_eraser(prepared, settings, device=device, bfloat16=bfloat16, report=report)
                 save_eraser(path, eraser, settings)

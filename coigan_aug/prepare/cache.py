@@ -68,7 +68,7 @@ def open_cache(
     """Open the cache of these records at this scale below `root`, decoding (and editing) the images where it is not there."""
     folder = root / _key(dataset, positions, scale, edit.name if edit else None)
     if not (folder / "cache.json").exists():  # written last: where it is, nobody needs the lock
-        with folder_lock(folder):
+        with folder_lock(folder, wait=True):
             if not (folder / "cache.json").exists():
                 _fill(folder, dataset, positions, scale, edit, report)
     return DecodedCache(folder)

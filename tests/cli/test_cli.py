@@ -170,7 +170,7 @@ def _import_toy(folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: p
 SMALL = [
     "--recipe", "tiny", "--set", "data.scale=1.0", "--set", "data.window=32", "--set", "model.width=8",
     "--set", "model.depth=2", "--set", "model.discriminator_width=8", "--set", "train.batch=2", "--set", "train.threads=1",
-    "--set", "train.precision=float32",
+    "--set", "train.precision=float32", "--set", "model.reference_discriminator=same",
 ]  # fmt: skip
 
 

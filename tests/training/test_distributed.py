@@ -38,11 +38,12 @@ CPU = torch.device("cpu")
 STEPS = 3
 NAMES = ("generator", "average", "defect", "reference")
 CASES = {
-    "tiny": ("tiny", "train.r1_every=2", "train.batch=12"),
+    "patch": ("tiny", "train.r1_every=2", "train.batch=12"),
     "default": ("default", "train.r1_every=2", "train.batch=12", "train.workers=0"),
     "thesis": (
         "tiny", "train.r1_every=2", "train.batch=24", "train.smooth_l1=2", "train.path_length=1", "train.path_length_every=2",
         "train.paired=0", "train.gain=0", "train.translate=0", "model.discriminator_masks=false",
+        "train.perceptual=efficientnet_lite0", "train.perceptual_weight=0.1",
     ),
     "style": (
         "tiny", "train.r1_every=2", "train.batch=6", "model.generator=style_unet", "model.blocks=2", "model.latent=8",
@@ -51,17 +52,18 @@ CASES = {
     ),
     "projected": (
         "tiny", "train.batch=12", "train.r1_every=1", "train.r1=0", "model.reference_discriminator=projected",
-        "train.loss=hinge", "train.gradient_penalty=1", "train.pretrain=12",
+        "train.loss=hinge", "train.gradient_penalty=1", "train.pretrain=12", "data.fit=1", "model.contrast=true",
+        "train.contrast=4",
     ),
 }  # fmt: skip
 
 
 EXPECTED = {
-    "tiny": {"defect_logistic", "defect_r1", "reference_r1", "generator_adversarial", "generator_paired"},
-    "default": {"defect_r1", "generator_perceptual", "generator_paired"},
-    "thesis": {"defect_r1", "generator_smooth_l1", "generator_path_length"},
+    "patch": {"defect_logistic", "defect_r1", "reference_r1", "generator_adversarial", "generator_paired"},
+    "default": {"defect_r1", "generator_paired"},
+    "thesis": {"defect_r1", "generator_smooth_l1", "generator_perceptual", "generator_path_length"},
     "style": {"defect_r2", "reference_lecam", "defect_mismatch", "generator_mode_seeking"},
-    "projected": {"defect_gradient_penalty", "reference_hinge", "generator_pretrain"},
+    "projected": {"defect_gradient_penalty", "reference_hinge", "generator_pretrain", "generator_contrast"},
 }
 
 
