@@ -1,10 +1,14 @@
-"""Ctrl-C and SIGTERM: the first asks to stop after this step, the second stops at once."""
+"""Ctrl-C and SIGTERM: the first asks to stop after this step, the second stops at once. And helpers end with their parent."""
 
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Iterator
+from multiprocessing.connection import wait
 from types import FrameType
 
 from coigan_aug.progress import say
@@ -41,3 +45,18 @@ def stop_request(*, patient: bool = False) -> Iterator[StopRequest]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def end_with_parent() -> None:
+    """In a process that multiprocessing began: end at once when the parent is gone, however it went.
+
+    The parent of a pool that is killed can't tell its workers, which would work on for nobody.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_follow, args=(parent.sentinel,), daemon=True).start()
+
+
+def _follow(sentinel: int) -> None:
+    wait([sentinel])
+    os._exit(1)

@@ -5,8 +5,8 @@ python examples/ablate.py examples/ablation.yaml [--workspace coigan] [--out abl
 The workspace holds the imported data set. Every variant has a workspace of its own below --out, which shares the data
 set and its cache, so two commands with --only may run side by side. It is trained with the command line that a person
 would type, draws defects on the same plan, is measured by `evaluate quality`, and pictured: random drawn objects of each
-class. The best by KID inside the masks go on to `evaluate benefit`, side by side in
-one measurement. Finished parts are not done again, so a stopped ablation goes on.
+class. The best (by their places in KID inside the masks and in how well a real-only segmenter finds the masks, added) go
+on to `evaluate benefit`, side by side in one measurement. Finished parts are not done again, so a stopped ablation goes on.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 
 import yaml
 
-from coigan_aug.evaluation.result import list_results
+from coigan_aug.evaluation.result import Result, list_results
 from coigan_aug.files import read_json, write_bytes, write_json
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -79,7 +79,7 @@ def main() -> None:
     for name in given.only or ablation.variants:
         measure(ablation, name, workspace=given.workspace, out=given.out)
     done = [found for name in ablation.variants if (found := read(given.out / name))]
-    verdict = benefit(ablation, done, workspace=given.workspace, out=given.out) if not given.only else None
+    verdict = benefit(ablation, done, out=given.out) if not given.only else None
     text = table(ablation, done, verdict)
     write_bytes(given.out / "table.md", text.encode())
     print(text)
@@ -98,7 +98,7 @@ def measure(ablation: Ablation, name: str, *, workspace: Path, out: Path) -> Non
     if not (own / "drawn" / "card.json").exists():
         drawn = ("--per-class", str(ablation.per_class), "--out", str(own / "drawn"))
         run("synthesize", *drawn, workspace=own / "coigan")
-    if not list_results(own / "coigan" / "results"):
+    if not quality_of(own):
         run("evaluate", "quality", "--synthetic", str(own / "coigan" / "synthetic" / "drawn"), workspace=own / "coigan")
     if not (own / "objects.jpg").exists():
         picture(own / "coigan", own / "coigan" / "synthetic" / "drawn", own / "objects.jpg", real=False)
@@ -114,7 +114,7 @@ def share(workspace: Path, own: Path) -> None:
 
 def read(own: Path) -> Trained | None:
     """Read what was measured of a variant; None where it is not done."""
-    results = list_results(own / "coigan" / "results")
+    results = quality_of(own)
     if not results:
         return None
     (ended,) = (own / "coigan" / "runs").glob("*/run.json")
@@ -128,9 +128,15 @@ def read(own: Path) -> Trained | None:
     )
 
 
-def benefit(ablation: Ablation, done: Sequence[Trained], *, workspace: Path, out: Path) -> Mapping[str, Any]:
-    """Measure the benefit of the best few, in one measurement; its result."""
-    best = sorted(done, key=lambda item: kid(item, -1))[: ablation.best]
+def quality_of(own: Path) -> list[Result]:
+    """List what was measured of a variant's set by `evaluate quality`."""
+    return [result for result in list_results(own / "coigan" / "results") if result.kind == "quality"]
+
+
+def benefit(ablation: Ablation, done: Sequence[Trained], *, out: Path) -> Mapping[str, Any]:
+    """Measure the benefit of the best few, in one measurement in the best one's workspace; its result."""
+    best = ranked(done)[: ablation.best]
+    workspace = out / best[0].name / "coigan"
     arms = [part for item in best for part in ("--arm", f"{item.name}={item.records}")]
     note = out / "benefit.json"
     if not note.exists() or read_json(note)["arms"] != arms:
@@ -139,6 +145,12 @@ def benefit(ablation: Ablation, done: Sequence[Trained], *, workspace: Path, out
         write_json(note, {"arms": arms, "result": newest.folder.name})
     found: Mapping[str, Any] = read_json(workspace / "results" / read_json(note)["result"] / "result.json")
     return found
+
+
+def ranked(done: Sequence[Trained]) -> list[Trained]:
+    """Sort the variants, best first: by the sum of their places by KID inside the masks and by how well masks are found."""
+    by_kid, by_found = (sorted(done, key=key) for key in (lambda item: kid(item, -1), lambda item: -found_mean(item)))
+    return sorted(done, key=lambda item: (by_kid.index(item) + by_found.index(item), by_kid.index(item)))
 
 
 def run(*parts: str, workspace: Path) -> None:
@@ -153,6 +165,16 @@ def kid(item: Trained, space: int) -> float:
     return 1000 * float(item.numbers["spaces"][space]["objects"]["synthetic_test"]["kid"])
 
 
+def found_ratios(item: Trained) -> list[float]:
+    """Return, class by class, the IoU of a real-only segmenter on drawn defects over that on real ones."""
+    return [found["ratio"] for found in (item.numbers["agreement"] or {}).values() if found["ratio"] is not None]
+
+
+def found_mean(item: Trained) -> float:
+    """Return the mean of these ratios; more than 1 (easier than real ones) counts as 1."""
+    return _mean([min(ratio, 1.0) for ratio in found_ratios(item)])
+
+
 def table(ablation: Ablation, done: Sequence[Trained], verdict: Mapping[str, Any] | None) -> str:
     """Write the rows, best first."""
     floors = [1000 * done[0].numbers["spaces"][k]["objects"]["floor"]["kid"] for k in (0, -1)] if done else [0.0, 0.0]
@@ -163,7 +185,7 @@ def table(ablation: Ablation, done: Sequence[Trained], verdict: Mapping[str, Any
         "| variant | samples seen | generator kept at | KID, whole crop | KID, inside | found | diversity | near copies |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    lines += [_row(item) for item in sorted(done, key=lambda item: kid(item, -1))]
+    lines += [_row(item) for item in ranked(done)]
     if verdict is not None:
         lines += ["", verdict["verdict"], ""]
     lines += ["", "What each differs in:", ""]
@@ -173,14 +195,13 @@ def table(ablation: Ablation, done: Sequence[Trained], verdict: Mapping[str, Any
 
 def _row(item: Trained) -> str:
     inside = item.numbers["inside"].values()
-    agreement = [found["ratio"] for found in (item.numbers["agreement"] or {}).values() if found["ratio"] is not None]
     diversity = [found["diversity"]["ratio"] for found in inside if found["diversity"]["ratio"] is not None]
     copies = [found["copies"]["share"] for found in inside if found["copies"]["share"] is not None]
     errors = [1000 * item.numbers["spaces"][k]["objects"]["synthetic_test"]["kid_error"] for k in (0, -1)]
     return (
         f"| {item.name} | {item.images:,} | {item.kept:,} |"
         f" {kid(item, 0):.1f} ± {errors[0]:.1f} | {kid(item, -1):.1f} ± {errors[1]:.1f} |"
-        f" {_each(agreement)} | {_mean(diversity):.2f} | {100 * _mean(copies):.0f} % |"
+        f" {_each(found_ratios(item))} | {_mean(diversity):.2f} | {100 * _mean(copies):.0f} % |"
     )
 
 

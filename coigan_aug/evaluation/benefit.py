@@ -19,7 +19,7 @@ from coigan_aug.evaluation.arms import DUPLICATES, REAL, Arm, Bench, Score, load
 from coigan_aug.evaluation.bootstrap import Draws, Interval, by_group, class_scores, draw, interval, mean_over_classes
 from coigan_aug.progress import Report, silent
 from coigan_aug.segmenter.scoring import dice
-from coigan_aug.signals import StopRequest
+from coigan_aug.signals import StopRequest, end_with_parent
 
 Scores = Mapping[tuple[str, int], Score]
 
@@ -94,8 +94,9 @@ def _in_processes(
 
 
 def _begin_process() -> None:
-    """Leave Ctrl-C to the parent, and take one thread."""
+    """Leave Ctrl-C to the parent, end with it, and take one thread."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent()
     torch.set_num_threads(1)
 
 
