@@ -79,7 +79,7 @@ def run_demo(out: Path, *, train_here: bool, images: int | None, per_class: int,
     ).path  # fmt: skip
     say(f"-> {made.annotations}  {made.preview}  {report_file}  (look at them)", quiet=quiet)
     if not train_here:
-        say("Next: coigan-aug demo --train     (the same with a model trained here, about 4 minutes)", quiet=quiet)
+        say("Next: coigan-aug demo --train     (the same with a model trained here, about 8 minutes)", quiet=quiet)
     say("      coigan-aug import YOUR.csv   (your own data)", quiet=quiet)
     return made
 
