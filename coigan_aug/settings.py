@@ -257,19 +257,9 @@ class TrainSettings:
         _check(self, "batch", low=0, high=4096)
         _check(self, "images", low=1)
         _check(self, "learning_rate", "discriminator_learning_rate", low=1e-7, high=0.1)
-        _check(
-            self,
-            "weight_decay",
-            "adversarial",
-            "reference_adversarial",
-            "paired",
-            "smooth_l1",
-            "perceptual_weight",
-            low=0.0,
-        )
-        _check(
-            self, "r1", "r2", "path_length", "object_weight", "background_weight", "gradient_penalty", "lecam", low=0.0
-        )
+        _check(self, "weight_decay", "adversarial", "reference_adversarial", "paired", "smooth_l1", low=0.0)
+        _check(self, "perceptual_weight", "path_length", "object_weight", "background_weight", low=0.0)
+        _check(self, "r1", "r2", "gradient_penalty", "lecam", low=0.0)
         _check(self, "mismatch", "mode_seeking", "pretrain", "contrast", "patience", low=0.0)
         _check(self, "decay", "mixing", "augment_target", low=0.0, high=1.0)
         _check(self, "cutout", low=0.0, high=0.9)

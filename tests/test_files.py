@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import pytest
@@ -111,12 +112,18 @@ def _hold(folder: Path, held: object, release: object) -> None:
         release.wait(30)  # type: ignore[attr-defined]
 
 
-def test_a_lock_is_refused_while_its_holder_lives_and_free_after_its_death(tmp_path: Path) -> None:
+def _holder(folder: Path) -> tuple[multiprocessing.process.BaseProcess, Event]:
+    """Start a process that holds a folder until the event is set, and return both once it does."""
     context = multiprocessing.get_context("spawn")
     held, release = context.Event(), context.Event()
-    child = context.Process(target=_hold, args=(tmp_path, held, release))
+    child = context.Process(target=_hold, args=(folder, held, release))
     child.start()
     assert held.wait(30)
+    return child, release
+
+
+def test_a_lock_is_refused_while_its_holder_lives_and_free_after_its_death(tmp_path: Path) -> None:
+    child, _ = _holder(tmp_path)
     with pytest.raises(UsageError, match=f"in use by process {child.pid}"), folder_lock(tmp_path):
         pass
     child.kill()
@@ -127,11 +134,7 @@ def test_a_lock_is_refused_while_its_holder_lives_and_free_after_its_death(tmp_p
 
 
 def test_a_lock_that_waits_is_had_when_the_holder_lets_go(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    held, release = context.Event(), context.Event()
-    child = context.Process(target=_hold, args=(tmp_path, held, release))
-    child.start()
-    assert held.wait(30)
+    child, release = _holder(tmp_path)
     threading.Timer(0.2, release.set).start()
     with folder_lock(tmp_path, wait=True):
         assert release.is_set()

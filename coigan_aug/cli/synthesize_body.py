@@ -22,7 +22,7 @@ from coigan_aug.prepare.prepared import Prepared, prepare
 from coigan_aug.progress import progress, say
 from coigan_aug.settings import Settings
 from coigan_aug.store.dataset import Dataset
-from coigan_aug.synthesis.bases import BASES
+from coigan_aug.synthesis.bases import check_kind
 from coigan_aug.synthesis.engines import ENGINES, copying_engine, gan_engine
 from coigan_aug.synthesis.plan import make_plan
 from coigan_aug.synthesis.run import Made, Request, check_free, synthesize
@@ -42,8 +42,7 @@ def synthesize_here(
     check_free(out, overwrite=overwrite)
     if engine_name not in ENGINES:
         raise UsageError(f"There is no engine {engine_name!r}.", remedy=f"Engines: {', '.join(ENGINES)}.")
-    if bases not in BASES:
-        raise UsageError(f"There are no bases {bases!r}.", remedy=f"Bases: {', '.join(BASES)}.")
+    check_kind(bases)
     run = _run(workspace, run_name, engine_name, quiet=quiet)
     generator = load_generator(run.generator) if run else None
     made = load_settings(file=config, overrides=overrides, flags=flags)

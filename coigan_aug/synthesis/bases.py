@@ -32,6 +32,16 @@ class Base:
     erased: bool = False
 
 
+def check_kind(kind: str) -> None:
+    """Refuse a kind of bases that there is not.
+
+    Raises:
+        UsageError: names those that there are.
+    """
+    if kind not in BASES:
+        raise UsageError(f"There are no bases {kind!r}.", remedy=f"Bases: {', '.join(BASES)}.")
+
+
 def find_bases(prepared: Prepared, *, kind: str, windows: bool) -> list[Base]:
     """List what can be drawn on: whole images, or windows of the training size.
 
@@ -41,8 +51,7 @@ def find_bases(prepared: Prepared, *, kind: str, windows: bool) -> list[Base]:
     Raises:
         DataError: there is none. UsageError: there is no such kind.
     """
-    if kind not in BASES:
-        raise UsageError(f"There are no bases {kind!r}.", remedy=f"Bases: {', '.join(BASES)}.")
+    check_kind(kind)
     found = _clean(prepared, windows) if kind != "erased" else []
     found += _erased(prepared, windows) if kind != "clean" else []
     if found:

@@ -26,7 +26,9 @@ class Shown:
     masks: Tensor
 
 
-def discriminate(networks: Networks, network: nn.Module, real: Shown, fake: Shown, wrong: Shown, step: Step) -> Losses:
+def discriminate(
+    networks: Networks, network: nn.Module, real: Shown, fake: Shown, wrong: Shown | None, step: Step
+) -> Losses:
     network.requires_grad_(True)
     _freeze_features(network)
     train = step.settings.train
@@ -35,7 +37,7 @@ def discriminate(networks: Networks, network: nn.Module, real: Shown, fake: Show
         fake_logits, fake_weights = judge(networks, network, fake, step)
     value = discriminator_loss(real_logits, fake_logits, real_weights, fake_weights, kind=train.loss, across=across)
     losses = {train.loss: value}
-    if train.mismatch > 0:
+    if wrong is not None:
         with step.autocast():
             rejected = judge(networks, network, wrong, step)
         losses["mismatch"] = train.mismatch * rejection_loss(*rejected, kind=train.loss, across=across)

@@ -72,14 +72,16 @@ def defect_losses(networks: Networks, batch: Batch, fake: Tensor, step: Step) ->
     """Teach the defect discriminator real objects from drawn ones, of the same shapes in the same places."""
     real = Shown(defect_stack(batch.objects, batch.masks), batch.masks)
     drawn = Shown(defect_stack(fake, batch.masks), batch.masks)
-    losses = discriminate(networks, networks.defect, real, drawn, _mistaken(batch, step), step)
+    wrong = _mistaken(batch, step) if step.settings.train.mismatch > 0 else None
+    losses = discriminate(networks, networks.defect, real, drawn, wrong, step)
     return {f"defect_{name}": value for name, value in losses.items()}
 
 
 def reference_losses(networks: Networks, batch: Batch, fake: Tensor, step: Step) -> Losses:
     """Teach the reference discriminator real windows from drawn ones."""
     real = Shown(batch.reference, batch.reference_masks)
-    losses = discriminate(networks, networks.reference, real, Shown(fake, batch.masks), _mismatched(batch, step), step)
+    wrong = _mismatched(batch, step) if step.settings.train.mismatch > 0 else None
+    losses = discriminate(networks, networks.reference, real, Shown(fake, batch.masks), wrong, step)
     return {f"reference_{name}": value for name, value in losses.items()}
 
 

@@ -16,6 +16,7 @@ from coigan_aug.cli.main import app, run
 from coigan_aug.cli.train_command import count_of
 from coigan_aug.errors import UsageError
 from coigan_aug.imaging import write_image
+from tests.cli.calling import call
 
 COMMANDS = ("import", "inspect", "train", "synthesize", "evaluate quality", "evaluate benefit", "report", "demo")
 
@@ -26,14 +27,6 @@ def coigan(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProc
     return subprocess.run(
         [sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=cwd, check=False
     )
-
-
-def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[int, str, str]:
-    """Run the command line in this process: exit code, stdout, stderr."""
-    monkeypatch.setattr(sys, "argv", ["coigan-aug", *arguments])
-    code = run(app)
-    out, err = capsys.readouterr()
-    return code, out, err
 
 
 @pytest.mark.parametrize(

@@ -5,27 +5,18 @@ from __future__ import annotations
 import functools
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
 
 from coigan_aug.cli import erasing
-from coigan_aug.cli.main import app, run
 from coigan_aug.eraser.fit import EraserSettings
 from coigan_aug.files import read_json
 from coigan_aug.store.dataset import Dataset
+from tests.cli.calling import call
 
 SMALL = ("--recipe", "tiny", "--set", "data.window=32", "--set", "data.scale=1", "--set", "model.width=8")
 DRAW = ("synthesize", "--engine", "paste", "--per-class", "4", "--out", "new", "--set", "data.window=32")
-
-
-def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[int, str, str]:
-    """Run the command line in this process: exit code, stdout, stderr."""
-    monkeypatch.setattr(sys, "argv", ["coigan-aug", *arguments])
-    code = run(app)
-    out, err = capsys.readouterr()
-    return code, out, err
 
 
 @pytest.fixture

@@ -12,20 +12,13 @@ import pytest
 from coigan_aug.cli.main import app, run
 from coigan_aug.files import read_json, write_json
 from coigan_aug.store.dataset import Dataset
+from tests.cli.calling import call
 from tests.conftest import SMALL
 
 LITTLE = (
     "evaluate.segmenter=unet", "evaluate.steps=2", "evaluate.per_class=3", "evaluate.width=8", "evaluate.depth=2",
     "evaluate.batch=4",
 )  # fmt: skip
-
-
-def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[int, str, str]:
-    """Run the command line in this process: exit code, stdout, stderr."""
-    monkeypatch.setattr(sys, "argv", ["coigan-aug", *arguments])
-    code = run(app)
-    out, err = capsys.readouterr()
-    return code, out, err
 
 
 def little(*more: str) -> list[str]:

@@ -6,7 +6,6 @@ import dataclasses
 import json
 import os
 import shutil
-import sys
 from pathlib import Path
 from typing import NoReturn
 
@@ -15,22 +14,19 @@ import pytest
 
 from coigan_aug.annotations.records import Annotation, ImageRecord
 from coigan_aug.annotations.rle import decode
-from coigan_aug.cli.main import app, run
 from coigan_aug.cli.workspace import Workspace
 from coigan_aug.errors import DataError
 from coigan_aug.files import write_json
 from coigan_aug.imaging import write_image
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.store.writer import write_dataset
+from tests.cli import calling
 
 
 def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[int, str, str]:
     """Run `coigan-aug evaluate quality` in this process, without a segmenter if not asked: exit code, stdout, stderr."""
     rest = () if "--segmenter" in arguments else ("--no-segmenter",)
-    monkeypatch.setattr(sys, "argv", ["coigan-aug", "evaluate", "quality", *arguments, *rest])
-    code = run(app)
-    out, err = capsys.readouterr()
-    return code, out, err
+    return calling.call(capsys, monkeypatch, "evaluate", "quality", *arguments, *rest)
 
 
 @pytest.fixture
