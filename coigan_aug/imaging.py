@@ -14,6 +14,7 @@ from PIL import Image, UnidentifiedImageError
 
 from coigan_aug.errors import DataError
 from coigan_aug.files import write_bytes
+from coigan_aug.jpeg import JpegCoding, coding_of, frame_of
 
 Kind = TypeVar("Kind", bound=np.generic)
 Pixels = NDArray[np.uint8]
@@ -25,7 +26,13 @@ _QUALITY = {
     ".jpeg": cv2.IMWRITE_JPEG_QUALITY,
     ".webp": cv2.IMWRITE_WEBP_QUALITY,
 }
-_SIZE_MARKERS = frozenset({0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF})
+_SAMPLINGS = {
+    "4:1:1": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_411,
+    "4:2:0": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,
+    "4:2:2": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_422,
+    "4:4:0": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_440,
+    "4:4:4": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
+}
 
 
 @dataclass(frozen=True)
@@ -87,20 +94,8 @@ def _opened(path: Path) -> IO[bytes]:
 
 
 def _jpeg_header(data: bytes) -> Header | None:
-    """Find the frame header (ITU T.81, B.2.2) among the segments in `data`; None where it isn't there."""
-    if data[:2] != b"\xff\xd8":
-        return None
-    at = 2
-    while at + 10 <= len(data) and data[at] == 0xFF:
-        marker = data[at + 1]
-        if marker == 0xFF:
-            at += 1
-        elif marker in _SIZE_MARKERS:
-            bits, height, width, channels = struct.unpack(">BHHB", data[at + 4 : at + 10])
-            return Header(height, width, channels, bits)
-        else:
-            at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-    return None
+    frame = frame_of(data)
+    return None if frame is None else Header(frame.height, frame.width, len(frame.components), frame.bits)
 
 
 def _png_header(data: bytes) -> Header | None:
@@ -231,17 +226,45 @@ def folded(start: int, count: int, length: int) -> NDArray[np.int64]:
     return np.minimum(folded, 2 * length - 2 - folded)
 
 
-def encode_image(image: Pixels, *, suffix: str, quality: int = 95) -> bytes:
-    """Encode uint8 [H, W] grey or [H, W, 3] RGB pixels as the format of `suffix`; `quality` 1-100 counts for JPEG and WebP."""
+def jpeg_coding(path: Path) -> JpegCoding | None:
+    """Estimate the quality and the chroma sampling that a JPEG file was written with; None for a file that is no JPEG.
+
+    Raises:
+        DataError: the file is missing or can't be read.
+    """
+    with _opened(path) as stream:
+        start = stream.read(_START)
+        return coding_of(start) or coding_of(start + stream.read()) if start[:2] == b"\xff\xd8" else None
+
+
+def jpeg_quality(path: Path) -> int | None:
+    """Estimate the quality, 1-100, that a JPEG file was written with; None for a file that is no JPEG.
+
+    Raises:
+        DataError: the file is missing or can't be read.
+    """
+    coding = jpeg_coding(path)
+    return coding.quality if coding else None
+
+
+def encode_image(image: Pixels, *, suffix: str, quality: int = 95, sampling: str = "") -> bytes:
+    """Encode uint8 [H, W] grey or [H, W, 3] RGB pixels as the format of `suffix`.
+
+    Args:
+        quality: 1-100; counts for JPEG and WebP.
+        sampling: of a JPEG's chroma, as `jpeg_coding` says it; "" is the encoder's own, 4:2:0.
+    """
     stored = image[:, :, ::-1] if image.ndim == 3 else image
     kind = _QUALITY.get(suffix.lower())
     options = [] if kind is None else [kind, quality]
+    if sampling and kind == cv2.IMWRITE_JPEG_QUALITY and image.ndim == 3:
+        options += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, _SAMPLINGS[sampling]]
     done, data = cv2.imencode(suffix, np.ascontiguousarray(stored), options)
     if not done:
         raise DataError(f"an image of shape {image.shape} can't be written as {suffix}")
     return bytes(data)
 
 
-def write_image(path: Path, image: Pixels, *, quality: int = 95) -> None:
-    """Write uint8 [H, W] grey or [H, W, 3] RGB pixels atomically, in the format of the suffix."""
-    write_bytes(path, encode_image(image, suffix=path.suffix, quality=quality))
+def write_image(path: Path, image: Pixels, *, quality: int = 95, sampling: str = "") -> None:
+    """Write uint8 [H, W] grey or [H, W, 3] RGB pixels atomically, in the format of the suffix, as `encode_image` does."""
+    write_bytes(path, encode_image(image, suffix=path.suffix, quality=quality, sampling=sampling))

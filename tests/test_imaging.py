@@ -10,7 +10,17 @@ import pytest
 from PIL import Image
 
 from coigan_aug.errors import DataError
-from coigan_aug.imaging import read_header, read_image, read_rgb, read_thumbnail, write_image
+from coigan_aug.imaging import (
+    encode_image,
+    jpeg_coding,
+    jpeg_quality,
+    read_header,
+    read_image,
+    read_rgb,
+    read_thumbnail,
+    write_image,
+)
+from coigan_aug.jpeg import JpegCoding, coding_of
 
 COLOUR = np.zeros((20, 30, 3), np.uint8)
 COLOUR[:10] = (250, 20, 20)
@@ -96,3 +106,82 @@ def test_thumbnails_of_large_and_small_images_are_averages(tmp_path: Path) -> No
         assert found.shape == (16, 16)
         expected = np.linspace(0, 255, 33)[1::2]
         assert np.abs(found.mean(axis=0) - expected).max() < 6
+
+
+# JPEG at the source's quality
+
+
+TEXTURE = (
+    cv2.GaussianBlur(np.random.default_rng(3).normal(128, 60, (48, 64, 3)), (5, 5), 1).clip(0, 255).astype(np.uint8)
+)
+
+
+@pytest.mark.parametrize("quality", range(1, 101))
+def test_the_quality_of_a_jpeg_of_libjpeg_is_read_back_exactly(tmp_path: Path, quality: int) -> None:
+    Image.fromarray(TEXTURE).save(tmp_path / "p.jpg", quality=quality)
+    Image.fromarray(TEXTURE).convert("L").save(tmp_path / "g.jpeg", quality=quality, progressive=True, optimize=True)
+    write_image(tmp_path / "c.JPG", TEXTURE, quality=quality)
+    assert [jpeg_quality(tmp_path / name) for name in ("p.jpg", "g.jpeg", "c.JPG")] == [quality] * 3
+
+
+def test_tables_of_another_program_give_the_nearest_quality(tmp_path: Path) -> None:
+    path = tmp_path / "o.jpg"
+    for quality in (30, 75, 92):
+        Image.fromarray(TEXTURE).save(path, quality=quality)
+        with Image.open(path) as image:
+            tables = {k: list(table) for k, table in image.quantization.items()}
+        tables[0][0] += 1
+        Image.fromarray(TEXTURE).save(path, qtables=tables)
+        with Image.open(path) as image:
+            assert list(image.quantization[0]) == tables[0]
+        assert jpeg_quality(path) == quality
+
+
+@pytest.mark.parametrize(("subsampling", "sampling"), [(0, "4:4:4"), (1, "4:2:2"), (2, "4:2:0")])
+def test_chroma_sampling_is_read_and_written_as_another_program_does(
+    tmp_path: Path, subsampling: int, sampling: str
+) -> None:
+    Image.fromarray(TEXTURE).save(tmp_path / "p.jpg", quality=88, subsampling=subsampling)
+    coding = jpeg_coding(tmp_path / "p.jpg")
+    assert coding == JpegCoding(88, sampling)
+    write_image(tmp_path / "w.jpg", TEXTURE, quality=coding.quality, sampling=coding.sampling)
+    assert jpeg_coding(tmp_path / "w.jpg") == coding
+    with Image.open(tmp_path / "p.jpg") as theirs, Image.open(tmp_path / "w.jpg") as ours:
+        assert [part[1:3] for part in ours.layer] == [part[1:3] for part in theirs.layer]
+        assert ours.quantization == theirs.quantization
+        assert np.abs(np.asarray(ours).astype(int) - np.asarray(theirs)).mean() < 0.5
+
+
+@pytest.mark.parametrize("sampling", ["4:1:1", "4:4:0"])
+def test_the_rarer_samplings_are_kept(tmp_path: Path, sampling: str) -> None:
+    write_image(tmp_path / "a.jpg", TEXTURE, sampling=sampling)
+    assert jpeg_coding(tmp_path / "a.jpg") == JpegCoding(95, sampling)
+
+
+def test_a_grey_jpeg_stays_one_channel_and_has_no_sampling(tmp_path: Path) -> None:
+    write_image(tmp_path / "g.jpg", TEXTURE[..., 0], quality=83, sampling="4:4:4")
+    assert jpeg_coding(tmp_path / "g.jpg") == JpegCoding(83, "")
+    with Image.open(tmp_path / "g.jpg") as image:
+        assert image.mode == "L"
+    assert read_image(tmp_path / "g.jpg").shape == (48, 64)
+
+
+def test_what_is_no_jpeg_has_no_quality(tmp_path: Path) -> None:
+    write_image(tmp_path / "a.png", TEXTURE)
+    (tmp_path / "text.jpg").write_bytes(b"hello")
+    (tmp_path / "empty.jpg").write_bytes(b"")
+    assert [jpeg_quality(tmp_path / name) for name in ("a.png", "text.jpg", "empty.jpg")] == [None] * 3
+    with pytest.raises(DataError, match="not there"):
+        jpeg_quality(tmp_path / "none.jpg")
+
+
+def test_tables_behind_a_long_profile_are_found(tmp_path: Path) -> None:
+    Image.fromarray(TEXTURE).save(tmp_path / "i.jpg", quality=77, icc_profile=bytes(200_000))
+    assert jpeg_quality(tmp_path / "i.jpg") == 77
+
+
+def test_a_jpeg_that_is_cut_anywhere_in_its_head_never_crashes() -> None:
+    whole = encode_image(TEXTURE, suffix=".jpg", quality=60)
+    found = [coding_of(whole[:length]) for length in range(700)]
+    assert set(found) <= {None, JpegCoding(60, "4:2:0")}
+    assert found[-1] == JpegCoding(60, "4:2:0")
