@@ -86,6 +86,17 @@ def append_line(stream: IO[bytes], value: Any) -> None:
     stream.flush()
 
 
+@contextlib.contextmanager
+def append_lines(path: Path) -> Iterator[IO[bytes]]:
+    """Open a JSON-lines file to append to; a last line that a kill tore off is cut away first."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab+") as stream:
+        stream.seek(0)
+        whole = sum(len(line) for line in stream if line.endswith(b"\n"))
+        stream.truncate(whole)
+        yield stream
+
+
 def read_lines(path: Path) -> Iterator[Any]:
     """Yield the values of a JSON-lines file, up to a torn last line; nothing where there is no file."""
     if not path.exists():

@@ -288,21 +288,37 @@ class SynthesizeSettings:
     """seed of the plan and of the noise"""
     batch: int = 8
     """windows that go through the network together (on a CPU one by one, so that bits do not depend on it)"""
-    defects: tuple[float, ...] = (0.0, 0.6, 0.3, 0.1)
-    """probability of 0, 1, 2, ... defects on one image; of all classes together"""
+    defects: tuple[float, ...] = ()
+    """probability of 0, 1, 2, ... defects on one image, all classes together; []: as in the training images"""
+    workers: int = 2
+    """threads that read, plan and write beside the network; 0: everything in one"""
     augment: float = 0.5
     """probability that a shape is rotated and rescaled; flips come besides"""
     rotate: float = 180.0
     """largest rotation of a shape, degrees"""
     scale_range: tuple[float, float] = (0.8, 1.2)
     """smallest and largest rescaling of a shape"""
+    attempts: int = 6
+    """tries at an image before it is given up, where the screen rejects it"""
+    least_shown: float = 0.3
+    """screen: the share of a mask's pixels that must change visibly"""
+    most_seam: float = 2.5
+    """screen: how much steeper than the base a picture may be where a defect's margin ends"""
+    synthetic_share: float = 0.35
+    """the largest share of synthetic images, among those with defects, in a set made with --with-real"""
 
     def __post_init__(self) -> None:
         _check(self, "batch", low=1, high=1024)
+        _check(self, "workers", low=0, high=64)
+        _check(self, "attempts", low=1, high=100)
+        _check(self, "least_shown", low=0.0, high=1.0)
+        _check(self, "most_seam", low=1.0)
+        _check(self, "synthetic_share", low=0.01, high=0.99)
         _check(self, "augment", low=0.0, high=1.0)
         _check(self, "rotate", low=0.0, high=180.0)
-        if min(self.defects, default=-1) < 0 or not 0.99 < sum(self.defects) < 1.01 or sum(self.defects[1:]) <= 0:
-            raise ConfigError(f"synthesize.defects is {list(self.defects)}; probabilities that add up to 1.")
+        shares = self.defects
+        if shares and (min(shares) < 0 or not 0.99 < sum(shares) < 1.01 or sum(shares[1:]) <= 0):
+            raise ConfigError(f"synthesize.defects is {list(shares)}; probabilities that add up to 1, or [].")
         if len(self.scale_range) != 2 or not 0.1 <= self.scale_range[0] <= self.scale_range[1] <= 5:
             raise ConfigError(
                 f"synthesize.scale_range is {list(self.scale_range)}; smallest and largest, within 0.1 to 5."

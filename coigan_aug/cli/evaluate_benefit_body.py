@@ -33,7 +33,10 @@ from coigan_aug.settings import Settings
 from coigan_aug.signals import stop_request
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.synthesis.engines import ENGINES, Engine, copying_engine, gan_engine
-from coigan_aug.synthesis.run import CARD, Request, synthesize
+from coigan_aug.synthesis.finishing import CARD
+from coigan_aug.synthesis.margin import margin_of
+from coigan_aug.synthesis.run import Request, synthesize_counts
+from coigan_aug.synthesis.screen import make_screen
 from coigan_aug.training.device import choose_device
 from coigan_aug.training.run import Run, find_run
 
@@ -202,10 +205,15 @@ def _synthesized(asked: _Asked, prepared: Prepared, engine: str, folder: Path) -
     if not (out / CARD).exists():
         tiles = PROTOCOLS[asked.protocol].tiles
         each = -(-SYNTHETIC_TILES // prepared.classes) if tiles else asked.settings.evaluate.per_class
-        request = Request(per_class=each, windows=tiles, format="coco", command=asked.command)
+        request = Request(format="coco", command=asked.command)
+        screen = make_screen(
+            prepared, asked.settings, margin=margin_of(asked.settings), cache_root=asked.workspace.cache,
+            device=asked.device, quiet=asked.quiet, copies=engine == "gan",
+        )  # fmt: skip
         with progress(f"synthesize ({engine})", quiet=asked.quiet) as report:
-            synthesize(
-                prepared, _engine(asked, prepared, engine), asked.settings, request, out=out, records=records, report=report,
+            synthesize_counts(
+                prepared, _engine(asked, prepared, engine), screen, asked.settings, [each] * prepared.classes, request,
+                windows=tiles, out=out, records=records, report=report,
             )  # fmt: skip
     return Dataset(records)
 
@@ -213,8 +221,7 @@ def _synthesized(asked: _Asked, prepared: Prepared, engine: str, folder: Path) -
 def _engine(asked: _Asked, prepared: Prepared, name: str) -> Engine:
     if name != "gan":
         return copying_engine(name, prepared, asked.settings)
-    seed = asked.settings.synthesize.seed
-    return gan_engine(prepared, asked.generator, run=asked.run.name, seed=seed, device=asked.device)
+    return gan_engine(prepared, asked.generator, run=asked.run.name, device=asked.device)
 
 
 def _timed(

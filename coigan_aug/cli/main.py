@@ -17,6 +17,7 @@ from coigan_aug.cli.evaluate_benefit_command import evaluate_benefit_command
 from coigan_aug.cli.evaluate_quality_command import evaluate_quality_command
 from coigan_aug.cli.import_command import import_dataset_command
 from coigan_aug.cli.inspect_command import inspect_command
+from coigan_aug.cli.merge_command import merge_command
 from coigan_aug.cli.report_command import report_command
 from coigan_aug.cli.synthesize_command import synthesize_command
 from coigan_aug.cli.train_command import train_command
@@ -40,6 +41,7 @@ app.command("import")(import_dataset_command)
 app.command("inspect")(inspect_command)
 app.command("train")(train_command)
 app.command("synthesize")(synthesize_command)
+app.command("merge")(merge_command)
 app.add_typer(evaluate, name="evaluate")
 app.command("report")(report_command)
 app.command("demo")(demo_command)

@@ -1,98 +1,269 @@
-"""What `coigan-aug synthesize` does once torch is loaded: find the generator, draw, say what was made."""
+"""What `coigan-aug synthesize` does once torch is loaded: find the generator, plan, draw, say what was made."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from coigan_aug.checkpoint import load_generator
+from coigan_aug.checkpoint import GeneratorFile, load_generator
 from coigan_aug.cli.erasing import erasing_of
-from coigan_aug.cli.workspace import Workspace
-from coigan_aug.compose.erase import TELEA
+from coigan_aug.cli.workspace import AGAIN, Workspace
+from coigan_aug.compose.erase import TELEA, Erasing
 from coigan_aug.config import load_settings
 from coigan_aug.errors import UsageError
+from coigan_aug.evaluation.choosing import choose_engines
+from coigan_aug.evaluation.result import list_results
+from coigan_aug.files import atomic_write, read_json, read_lines
 from coigan_aug.formats.detect import writer
 from coigan_aug.prepare.prepared import Prepared, prepare
 from coigan_aug.progress import progress, say
 from coigan_aug.settings import Settings
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.synthesis.bases import check_kind
-from coigan_aug.synthesis.engines import ENGINES, copying_engine, gan_engine
-from coigan_aug.synthesis.plan import make_plan
-from coigan_aug.synthesis.run import Made, Request, check_free, synthesize
+from coigan_aug.synthesis.beside import most_synthetic
+from coigan_aug.synthesis.counting import balancing, parse_counts, parse_together, together_of
+from coigan_aug.synthesis.engines import ENGINES, Engine, copying_engine, gan_engine, mixed_engine
+from coigan_aug.synthesis.finishing import CARD, Made
+from coigan_aug.synthesis.margin import margin_of
+from coigan_aug.synthesis.parts import Shard, before_log, parse_shard
+from coigan_aug.synthesis.plan import Planner, make_planner
+from coigan_aug.synthesis.rows import PLAN, line_of, reader_of, row_of
+from coigan_aug.synthesis.run import Request, check_free, synthesize
+from coigan_aug.synthesis.screen import Screen, make_screen
+from coigan_aug.synthesis.tasks import Counted, Given, Tasks, capped, check_given, counted_labels
 from coigan_aug.training.device import choose_device
+from coigan_aug.training.place import find_place
 from coigan_aug.training.run import Run, find_run, list_runs
+
+SUFFIXES = {"png": ".png", "jpeg": ".jpg"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """The options of `coigan-aug synthesize`, as given."""
+
+    out: Path
+    per_class: str | None = None
+    balance: bool = False
+    plan: Path | None = None
+    defects_per_image: str | None = None
+    engine: str = "auto"
+    format: str = "coco"
+    image_format: str = "png"
+    windows: bool = False
+    bases: str = "clean"
+    screen: bool = True
+    with_real: bool = False
+    append: bool = False
+    overwrite: bool = False
+    gpus: int | None = None
+    shard: str | None = None
+    dry_run: bool = False
 
 
 def synthesize_here(
-    workspace: Workspace, *, out: Path, per_class: int, engine_name: str, run_name: str | None, format_name: str, windows: bool,
-    bases: str, flags: Mapping[str, Any], device_name: str | None, overwrite: bool, dry_run: bool, overrides: Sequence[str],
-    config: Path | None, as_json: bool, quiet: bool, command: str,
+    workspace: Workspace, wanted: Wanted, *, run_name: str | None, flags: Mapping[str, Any], device_name: str | None,
+    overrides: Sequence[str], config: Path | None, as_json: bool, quiet: bool, command: str,
 ) -> None:  # fmt: skip
-    """Synthesize from a workspace, as the options of `coigan-aug synthesize` say."""
+    """Synthesize from a workspace, as the options of `coigan-aug synthesize` say: alone, or as one of several processes."""
+    shard, device = _share(wanted, device_name)
     dataset = Dataset(workspace.dataset)
-    form = dataset.manifest["provenance"]["format"] if format_name == "source" else format_name
-    writer(form)
-    check_free(out, overwrite=overwrite)
-    if engine_name not in ENGINES:
-        raise UsageError(f"There is no engine {engine_name!r}.", remedy=f"Engines: {', '.join(ENGINES)}.")
-    check_kind(bases)
-    run = _run(workspace, run_name, engine_name, quiet=quiet)
+    request = _request(wanted, dataset, shard, command)
+    if wanted.defects_per_image is not None:
+        flags = {**flags, "synthesize.defects": parse_together(wanted.defects_per_image)}
+    run = _run(workspace, run_name, wanted.engine, quiet=quiet)
     generator = load_generator(run.generator) if run else None
     made = load_settings(file=config, overrides=overrides, flags=flags)
-    settings = dataclasses.replace(generator.settings, synthesize=made.synthesize) if generator else made
-    device = choose_device(device_name, gpus=None)
+    settings = made
+    if generator is not None:
+        settings = dataclasses.replace(generator.settings, synthesize=made.synthesize, evaluate=made.evaluate)
     if device.type == "cpu":
         torch.set_num_threads(1)
     with progress("reading images", quiet=quiet) as report:
         prepared = prepare(dataset, settings.data, cache_root=workspace.cache, report=report)
-    if dry_run:
-        _show_plan(prepared, settings, per_class=per_class, windows=windows, bases=bases, quiet=quiet)
+    tasks = _tasks(wanted, prepared, settings, quiet=quiet)
+    counts = counted_labels(tasks, prepared.classes)
+    planner = make_planner(prepared, settings, counts, windows=wanted.windows, bases=wanted.bases)
+    if wanted.dry_run:
+        _show_plan(planner, tasks, wanted.out, bases=wanted.bases, as_json=as_json, quiet=quiet)
         return
-    if engine_name == "gan":
-        assert run is not None and generator is not None
-        engine = gan_engine(prepared, generator, run=run.name, seed=settings.synthesize.seed, device=device)
-    else:
-        engine = copying_engine(engine_name, prepared, settings)
-    request = Request(
-        per_class=per_class, windows=windows, format=form, command=command, overwrite=overwrite, bases=bases
-    )
-    erasing = TELEA
-    if bases != "clean":
-        erasing = erasing_of(
-            prepared, settings, cache_root=workspace.cache, scale=settings.data.scale, device=device, quiet=quiet
-        )
+    engine = _engine(workspace, prepared, settings, run, generator, device, wanted.engine, quiet=quiet)
+    drawn = {engine.of(label) for label, count in enumerate(counts) if count}
+    screen = _screen(wanted, prepared, settings, workspace, device, copies="gan" in drawn, quiet=quiet)
+    erasing = _erasing(wanted, prepared, settings, workspace, device, quiet=quiet)
+
     with progress("synthesize", quiet=quiet) as report:
         result = synthesize(
-            prepared, engine, settings, request, out=out, records=workspace.synthetic / out.resolve().name,
+            planner, engine, screen, tasks, request, out=wanted.out, records=workspace.synthetic / wanted.out.resolve().name,
             erasing=erasing, report=report,
         )  # fmt: skip
-    _show(result, out, as_json=as_json, quiet=quiet)
+    show_made(result, wanted.out, shard=shard, as_json=as_json, quiet=quiet)
+
+
+def _share(wanted: Wanted, device_name: str | None) -> tuple[Shard, torch.device]:
+    """Return which share this process makes, and on what; with several GPUs asked for, start a process for each and end."""
+    place = find_place(os.environ)
+    device = choose_device(device_name, gpus=wanted.gpus, place=place)
+    if wanted.shard is not None:
+        return parse_shard(wanted.shard), device
+    if place is not None:
+        return Shard(place.rank + 1, place.world), device
+    if wanted.gpus is not None and wanted.gpus > 1:
+        from coigan_aug.training.launch import launch  # loads the launcher of torch, which others do without
+
+        words, again = [sys.executable, "-c", AGAIN, *sys.argv[1:]], "Continue with the same command."
+        raise SystemExit(launch(words, count=wanted.gpus, again=again))
+    return Shard(), device
+
+
+def _request(wanted: Wanted, dataset: Dataset, shard: Shard, command: str) -> Request:
+    """Check what can be checked before any work."""
+    form = dataset.manifest["provenance"]["format"] if wanted.format == "source" else wanted.format
+    writer(form)
+    if wanted.engine not in (*ENGINES, "auto"):
+        raise UsageError(f"There is no engine {wanted.engine!r}.", remedy=f"Engines: auto, {', '.join(ENGINES)}.")
+    if wanted.image_format not in SUFFIXES:
+        raise UsageError(f"There is no image format {wanted.image_format!r}.", remedy="--image-format png or jpeg.")
+    check_kind(wanted.bases)
+    ways = [wanted.per_class is not None, wanted.balance, wanted.plan is not None]
+    if sum(ways) != 1:
+        raise UsageError(
+            "What is to be made?" if not any(ways) else "--per-class, --balance and --plan exclude each other.",
+            remedy="Give one of  --per-class 500 ,  --per-class crack=800,fray=200 ,  --balance  or  --plan FILE .",
+        )
+    check_free(wanted.out, overwrite=wanted.overwrite, append=wanted.append)
+    return Request(
+        format=form, command=command, bases=wanted.bases, overwrite=wanted.overwrite, append=wanted.append, shard=shard,
+        suffix=SUFFIXES[wanted.image_format], with_real=wanted.with_real,
+    )  # fmt: skip
+
+
+def _tasks(wanted: Wanted, prepared: Prepared, settings: Settings, *, quiet: bool) -> Tasks:
+    """Return what is to be made, and say where that is less than was asked for."""
+    if wanted.plan is not None:
+        given = Given(wanted.plan, reader_of(prepared))
+        check_given(given)
+        if wanted.append:
+            raise UsageError(
+                "--plan numbers its images itself; it can't be added to a set.", remedy="Give a new --out."
+            )
+        return given
+    names, seed = prepared.dataset.names, settings.synthesize.seed
+    counts = balancing(prepared) if wanted.balance else parse_counts(wanted.per_class or "", names)
+    together, first = together_of(prepared, settings.synthesize), _first_number(wanted)
+    tasks = Counted(counts, together, seed, first)
+    if not wanted.with_real:
+        return tasks
+    share = settings.synthesize.synthetic_share
+    most = most_synthetic(len(prepared.by_record), share=share)
+    fewer = capped(counts, together, seed=seed, first=first, most=most)
+    if fewer.counts != counts:
+        lost = ", ".join(
+            f"{new:,} of {old:,} {name}" for name, new, old in zip(names, fewer.counts, counts, strict=True) if old
+        )
+        say(
+            f"At most {share:.0%} of the images with defects may be synthetic ({most:,} beside {len(prepared.by_record):,} real"
+            f" ones): {lost}. More: --set synthesize.synthetic_share=0.5",
+            quiet=quiet,
+        )
+    return fewer
+
+
+def _first_number(wanted: Wanted) -> int:
+    """Return the number that the next image gets: 1, or where a set is added to, one more than its last."""
+    if not wanted.append:
+        return 1
+    rows = read_lines(before_log(wanted.out) if before_log(wanted.out).exists() else wanted.out / PLAN)
+    return max((int(row["number"]) for row in rows), default=0) + 1
 
 
 def _run(workspace: Workspace, name: str | None, engine: str, *, quiet: bool) -> Run | None:
     """Return the run to draw with or, for an engine that needs none, to take the settings from; None where there is none."""
-    if engine != "gan" and name is None and not any(run.generator.exists() for run in list_runs(workspace.runs)):
+    if (
+        engine in ("paste", "poisson")
+        and name is None
+        and not any(r.generator.exists() for r in list_runs(workspace.runs))
+    ):
         say("No trained run: windows and scale are those of the settings.", quiet=quiet)
         return None
     return find_run(workspace.runs, name)
 
 
-def _show_plan(
-    prepared: Prepared, settings: Settings, *, per_class: int, windows: bool, bases: str, quiet: bool
-) -> None:
-    jobs = list(make_plan(prepared, settings, per_class=per_class, windows=windows, bases=bases))
-    several = Counter(len(job.defects) for job in jobs)
-    say(f"plan    {len(jobs):,} {'windows' if windows else 'images'}, {per_class:,} defects of each class", quiet=quiet)
-    say("        " + ", ".join(f"{images:,} with {count}" for count, images in sorted(several.items())), quiet=quiet)
+def _engine(
+    workspace: Workspace, prepared: Prepared, settings: Settings, run: Run | None, generator: GeneratorFile | None,
+    device: torch.device, name: str, *, quiet: bool,
+) -> Engine:  # fmt: skip
+    if name in ("paste", "poisson"):
+        return copying_engine(name, prepared, settings)
+    assert run is not None
+    assert generator is not None
+    gan = gan_engine(prepared, generator, run=run.name, device=device)
+    if name == "gan":
+        return gan
+    names = prepared.dataset.names
+    choice = choose_engines(
+        list_results(workspace.results), dataset=prepared.dataset.manifest["sha256"], generator=generator.sha256,
+        names=names, engines=ENGINES,
+    )  # fmt: skip
+    if choice is None:
+        say("engine  gan (nothing is measured of this run yet: coigan-aug evaluate benefit)", quiet=quiet)
+        return gan
+    say(f"engine  by {choice.result}:", quiet=quiet)
+    for line in choice.lines:
+        say(f"        {line}", quiet=quiet)
+    engines = {"gan": gan} | {e: copying_engine(e, prepared, settings) for e in ENGINES if e != "gan"}
+    return mixed_engine({names.index(label): engine for label, engine in choice.engines.items()}, engines)
+
+
+def _screen(
+    wanted: Wanted, prepared: Prepared, settings: Settings, workspace: Workspace, device: torch.device, *, copies: bool,
+    quiet: bool,
+) -> Screen:  # fmt: skip
+    margin = margin_of(settings)
+    if not wanted.screen:
+        return Screen(settings, margin, on=False)
+    return make_screen(
+        prepared, settings, margin=margin, cache_root=workspace.cache, device=device, quiet=quiet, copies=copies
+    )
+
+
+def _erasing(
+    wanted: Wanted, prepared: Prepared, settings: Settings, workspace: Workspace, device: torch.device, *, quiet: bool
+) -> Erasing:
+    if wanted.bases == "clean" and wanted.plan is None:
+        return TELEA
+    return erasing_of(
+        prepared, settings, cache_root=workspace.cache, scale=settings.data.scale, device=device, quiet=quiet
+    )
+
+
+def _show_plan(planner: Planner, tasks: Tasks, out: Path, *, bases: str, as_json: bool, quiet: bool) -> None:
+    """Write the plan's first tries to `out/plan.jsonl` and say what they are."""
+    names, several, counts, images, erased = planner.prepared.dataset.names, Counter[int](), Counter[str](), 0, 0
+    with atomic_write(out / PLAN) as stream:
+        for task in tasks:
+            for job in task.first(planner):
+                stream.write(line_of(row_of(planner.prepared, job)))
+                several[len(job.defects)] += 1
+                counts.update(names[defect.label] for defect in job.defects)
+                images, erased = images + 1, erased + job.erased
+    made = ", ".join(f"{counts[name]:,} {name}" for name in names if counts[name])
+    say(f"plan    {images:,} {'windows' if planner.windows else 'images'}: {made}", quiet=quiet)
+    say("        " + ", ".join(f"{number:,} with {count}" for count, number in sorted(several.items())), quiet=quiet)
     if bases != "clean":
-        say(f"        {_on_erased(sum(job.erased for job in jobs), len(jobs))}", quiet=quiet)
+        say(f"        {_on_erased(erased, images)}", quiet=quiet)
+    say(f"-> {out / PLAN}   Make it, edited or not: coigan-aug synthesize --plan {out / PLAN} --out {out}", quiet=quiet)
+    if as_json:
+        print(json.dumps({"images": images, "defects": dict(counts), "plan": str(out / PLAN)}))
 
 
 def _on_erased(erased: int, images: int) -> str:
@@ -101,12 +272,35 @@ def _on_erased(erased: int, images: int) -> str:
     )
 
 
-def _show(made: Made, out: Path, *, as_json: bool, quiet: bool) -> None:
-    counts = ", ".join(f"{count} {name}" for name, count in made.defects.items())
+def show_made(made: Made | None, out: Path, *, shard: Shard, as_json: bool, quiet: bool) -> None:
+    """Say what was made, or that other shares are still missing."""
+    if made is None:
+        say(f"Share {shard.index} of {shard.count} is made; the last of the others finishes {out}.", quiet=quiet)
+        if as_json:
+            print(json.dumps({"shard": [shard.index, shard.count], "complete": False}))
+        return
+    counts = ", ".join(f"{count:,} {name}" for name, count in made.defects.items())
     say(f"{made.images:,} images: {counts}", quiet=quiet)
+    if made.rejected:
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in sorted(made.rejected.items()))
+        say(f"{sum(made.rejected.values()):,} rejected and replaced ({reasons})", quiet=quiet)
+    if made.missing:
+        lost = ", ".join(f"{count:,} {name}" for name, count in sorted(made.missing.items()))
+        say(
+            f"Missing, because no try passed: {lost}. See {out}/rejected.jsonl; --no-screen makes them all.",
+            quiet=quiet,
+        )
     if made.erased:
         say(_on_erased(made.erased, made.images), quiet=quiet)
-    say(f"{out}/images/  {made.annotations}  {made.preview}  {out}/card.json", quiet=quiet)
+    if made.real:
+        share = read_json(out / CARD)["real"]["synthetic_share"]
+        say(f"{made.real:,} real images beside; {share:.0%} of the images with defects are synthetic", quiet=quiet)
+    for name, found in read_json(out / CARD)["screening"]["effective"].items():
+        say(f"{name}: what really changed overlaps the mask by {found['median']:.2f} (median IoU)", quiet=quiet)
+    say(f"{made.annotations}  {made.preview}  {out}/card.json", quiet=quiet)
+    say("Next: coigan-aug evaluate benefit", quiet=quiet)
     if as_json:
         files = {"annotations": str(made.annotations), "preview": str(made.preview)}
-        print(json.dumps({"images": made.images, "defects": dict(made.defects), "on_erased": made.erased, **files}))
+        about = {"rejected": dict(made.rejected), "missing": dict(made.missing), "real": made.real}
+        numbers = {"images": made.images, "defects": dict(made.defects), "on_erased": made.erased}
+        print(json.dumps(numbers | about | files))

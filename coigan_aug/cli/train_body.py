@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from coigan_aug.cli.erasing import erasing_of
-from coigan_aug.cli.workspace import Workspace
+from coigan_aug.cli.workspace import AGAIN, Workspace
 from coigan_aug.compose.erased import with_erased
 from coigan_aug.config import load_settings, settings_from_dict
 from coigan_aug.errors import ConfigError, DataError
@@ -31,7 +31,6 @@ from coigan_aug.training.run import Run, begin_run, check_same, find_weights, li
 
 FEW_OBJECTS = 20
 GPU_WINDOW = 256
-AGAIN = "from coigan_aug.cli.main import main; main()"  # what each process of --gpus N runs
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,8 @@ def train_here(
     if place is None and gpus is not None and gpus > 1:
         from coigan_aug.training.launch import launch  # loads the launcher of torch, which others do without
 
-        raise SystemExit(launch([sys.executable, "-c", AGAIN, *sys.argv[1:]], count=gpus))
+        again = "Continue from the last checkpoint: coigan-aug train --resume"
+        raise SystemExit(launch([sys.executable, "-c", AGAIN, *sys.argv[1:]], count=gpus, again=again))
     with joined(place, device), ExitStack() as held:
         quiet = quiet or rank() > 0
         start = only_first(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,8 @@ SETTINGS = typer.Option([], "--set", metavar="SECTION.KEY=VALUE", help="Override
 CONFIG = typer.Option(None, "--config", help="Settings file. Default: coigan.yaml, where there is one.")
 QUIET = typer.Option(False, "--quiet", help="Say nothing but errors.")
 AS_JSON = typer.Option(False, "--json", help="One JSON document on stdout; everything else on stderr.")
+
+AGAIN = "from coigan_aug.cli.main import main; main()"  # what each process of --gpus N runs
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,20 @@ def settings_file(given: Path | None) -> Path | None:
     return given or (usual if usual.exists() else None)
 
 
-def command_line() -> str:
-    """Return the command as it was typed."""
-    return shlex.join(["coigan-aug", *sys.argv[1:]])
+def command_line(*, without: Sequence[str] = (), alone: Sequence[str] = ()) -> str:
+    """Return the command as it was typed.
+
+    Args:
+        without: options with a value that are left out, because what is made does not depend on them.
+        alone: the same, options without a value.
+    """
+    kept: list[str] = []
+    words = iter(sys.argv[1:])
+    for word in words:
+        name, equals, _ = word.partition("=")
+        if name in without:
+            if not equals:
+                next(words, None)
+        elif word not in alone:
+            kept.append(word)
+    return shlex.join(["coigan-aug", *kept])

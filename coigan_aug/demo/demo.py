@@ -21,7 +21,10 @@ from coigan_aug.report.writing import write_report
 from coigan_aug.settings import Settings
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.synthesis.engines import gan_engine
-from coigan_aug.synthesis.run import Made, Request, synthesize
+from coigan_aug.synthesis.finishing import Made
+from coigan_aug.synthesis.margin import margin_of
+from coigan_aug.synthesis.run import Request, synthesize_counts
+from coigan_aug.synthesis.screen import Screen
 from coigan_aug.training.loop import measure_speed, train
 from coigan_aug.training.run import begin_run, resolve, unfinished_run
 
@@ -62,14 +65,15 @@ def run_demo(out: Path, *, train_here: bool, images: int | None, per_class: int,
     else:
         generator, name = _bundled(), "the bundled demo model"
         prepared = prepare(dataset, generator.settings.data, cache_root=cache)
-    request = Request(per_class=per_class, windows=False, format="coco", command=command, overwrite=True)
+    request = Request(format="coco", command=command, overwrite=True)
     torch.set_num_threads(1)
     with progress("synthesize", quiet=quiet) as report:
         drawn = dataclasses.replace(generator.settings, synthesize=settings.synthesize)
-        engine = gan_engine(prepared, generator, run=name, seed=drawn.synthesize.seed, device=torch.device("cpu"))
-        made = synthesize(
-            prepared, engine, drawn, request, out=out / "coco", records=out / "coigan" / "synthetic" / "coco",
-            report=report,
+        engine = gan_engine(prepared, generator, run=name, device=torch.device("cpu"))
+        screen = Screen(drawn, margin_of(drawn))  # without a segmenter, which would have to be trained first
+        made = synthesize_counts(
+            prepared, engine, screen, drawn, [per_class] * prepared.classes, request, windows=False, out=out / "coco",
+            records=out / "coigan" / "synthetic" / "coco", report=report,
         )  # fmt: skip
     say(f"synthesize  {made.images} images, {sum(made.defects.values())} defects, drawn with {name}", quiet=quiet)
     own = out / "coigan"

@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import ImageRecord
 from coigan_aug.imaging import Pixels, cut_mirrored
+from coigan_aug.prepare.crops import crop_region
 from coigan_aug.prepare.tiles import offsets
 from coigan_aug.store.dataset import Dataset
-
-SMALLEST = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +67,6 @@ def _instances_of(dataset: Dataset, position: int) -> Iterator[Instance]:
 def group_of(record: ImageRecord) -> str:
     """Return the group of images that count as one: the record's, else the image alone."""
     return record.group or record.file
-
-
-def crop_region(mask: rle.Rle, *, factor: float) -> rle.Box:
-    """Return the square (left, top, side, side) round a mask: `factor` times its box's longer side, at least 32 px.
-
-    >>> crop_region(rle.encode(np.pad(np.ones((10, 40)), 100)), factor=1.5)
-    (90, 75, 60, 60)
-    """
-    left, top, width, height = rle.box(mask)
-    side = max(round(factor * max(width, height)), SMALLEST)
-    return (left + width // 2 - side // 2, top + height // 2 - side // 2, side, side)
 
 
 def object_crops(dataset: Dataset, instances: Sequence[Instance], *, factor: float) -> Iterator[Crop]:

@@ -7,16 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from coigan_aug.annotations import masks, rle
 from coigan_aug.annotations.records import ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.evaluation.embedding import Advance
 from coigan_aug.imaging import Pixels
+from coigan_aug.metrics.seams import gradient, ring_of, seam_ratio
 from coigan_aug.store.dataset import Dataset
-
-LEAST = 0.5
 
 
 @dataclass
@@ -91,17 +89,4 @@ def _add(
     for annotation, mask, own in zip(record.annotations, solid, reach, strict=True):
         ring = ring_of(mask, seams.margin) & (covered - own == 0)
         if ring.any():
-            made, plain = (float(values[ring].mean()) for values in steep)
-            seams.ratios[names.index(annotation.label)].append((made + LEAST) / (plain + LEAST))
-
-
-def gradient(image: Pixels) -> NDArray[np.float32]:
-    """Return the gradient magnitude of an image [H, W, 3] made grey, grey levels a pixel: central differences, [H, W]."""
-    rows, columns = np.gradient(image.mean(axis=2, dtype=np.float32))
-    return np.hypot(rows, columns)
-
-
-def ring_of(mask: rle.Mask, margin: int) -> NDArray[np.bool_]:
-    """Return the pixels on both sides of the margin's edge: those at `margin` px from a mask, and one further."""
-    inner = masks.grow(mask, max(margin - 1, 0))
-    return (masks.grow(mask, margin + 1) != 0) & (inner == 0)
+            seams.ratios[names.index(annotation.label)].append(seam_ratio(*steep, ring))

@@ -68,6 +68,7 @@ def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
 def write(out: Path, records: Iterable[ImageRecord], *, classes: Sequence[DefectClass]) -> Path:
     """Write `out/annotations.json`: compressed run lengths with iscrowd 0, area and box of the mask, ids from 1.
 
+    What else is known of an annotation (its attributes) is written beside, under its own name, as `read` found it.
     Category ids are those of the source where all are whole numbers, else 1, 2, ... Masks without pixels are left out.
     """
     ids = output_ids(classes)
@@ -92,6 +93,7 @@ def write(out: Path, records: Iterable[ImageRecord], *, classes: Sequence[Defect
 
 def _written(annotation: Annotation, area: int, annotation_id: int, image_id: int, ids: Mapping[str, int]) -> _Item:
     mask = annotation.rle
+    beside = {key: value for key, value in annotation.attributes.items() if key not in _OWN | {"id", "iscrowd"}}
     return {
         "id": annotation_id,
         "image_id": image_id,
@@ -100,7 +102,7 @@ def _written(annotation: Annotation, area: int, annotation_id: int, image_id: in
         "area": area,
         "bbox": list(rle.box(mask)),
         "iscrowd": 0,
-    }
+    } | beside
 
 
 def _json(value: Any) -> bytes:

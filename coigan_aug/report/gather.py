@@ -12,7 +12,7 @@ from coigan_aug.evaluation.result import Result, list_results
 from coigan_aug.files import read_json, read_lines
 from coigan_aug.prepare.importing import REPORT
 from coigan_aug.store.dataset import MANIFEST, Dataset
-from coigan_aug.synthesis.run import CARD
+from coigan_aug.synthesis.finishing import CARD
 from coigan_aug.training.run import Run, list_runs
 
 

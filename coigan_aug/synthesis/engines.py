@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,28 +14,43 @@ from coigan_aug.errors import DataError
 from coigan_aug.imaging import Pixels
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.settings import Settings
-from coigan_aug.synthesis.gan import blend, cut_patches, draw_patches
+from coigan_aug.synthesis.gan import Patch, blend, cut_patches, draw_patches
+from coigan_aug.synthesis.job import Job
 from coigan_aug.synthesis.paste import paste, poisson
-from coigan_aug.synthesis.plan import Job
 
 ENGINES = ("gan", "paste", "poisson")
+Cut = Callable[[Job, Pixels], list[Patch]]
+Draw = Callable[[Sequence[Job], Sequence[Pixels], Sequence[list[Patch]]], Iterable[Pixels]]
+
+
+def _nothing(job: Job, image: Pixels) -> list[Patch]:
+    return []
 
 
 @dataclass(frozen=True)
 class Engine:
-    """A way to draw jobs on their base images; `about` says what it draws with, for the card."""
+    """A way to draw jobs on their base images; `about` says what it draws with, for the card.
+
+    `cut` makes ready what `draw` is given along with the jobs and images; it may run ahead, in other threads. `by_class`
+    names the engine of each class (by position) where they differ.
+    """
 
     name: str
-    draw: Callable[[Sequence[Job], Sequence[Pixels]], Iterable[Pixels]]
+    draw: Draw
+    cut: Cut = _nothing
     about: Mapping[str, Any] = field(default_factory=dict)
+    by_class: Mapping[int, str] = field(default_factory=dict)
+
+    def of(self, label: int) -> str:
+        """Return the name of the engine that draws a class."""
+        return self.by_class.get(label, self.name)
 
 
-def gan_engine(prepared: Prepared, generator: GeneratorFile, *, run: str, seed: int, device: torch.device) -> Engine:
+def gan_engine(prepared: Prepared, generator: GeneratorFile, *, run: str, device: torch.device) -> Engine:
     """Draw with a trained generator.
 
     Args:
         run: the name of the run that it is of.
-        seed: of the noise.
 
     Raises:
         DataError: the generator has other classes than the data set.
@@ -46,10 +62,17 @@ def gan_engine(prepared: Prepared, generator: GeneratorFile, *, run: str, seed: 
             f" {', '.join(prepared.dataset.names)}.",
             remedy="Train again with: coigan-aug train",
         )
+    return generator_engine(generator, run=run, device=device)
+
+
+def generator_engine(generator: GeneratorFile, *, run: str, device: torch.device) -> Engine:
+    """Draw with a generator whatever the data set."""
     generator.generator.to(device)
 
-    def draw(jobs: Sequence[Job], images: Sequence[Pixels]) -> Iterator[Pixels]:
-        patches = [cut_patches(image, job, generator, seed=seed) for image, job in zip(images, jobs, strict=True)]
+    def cut(job: Job, image: Pixels) -> list[Patch]:
+        return cut_patches(image, job, generator)
+
+    def draw(jobs: Sequence[Job], images: Sequence[Pixels], patches: Sequence[list[Patch]]) -> Iterator[Pixels]:
         deltas = iter(draw_patches([patch for own in patches for patch in own], generator, device))
         for image, own in zip(images, patches, strict=True):
             made = image
@@ -57,14 +80,39 @@ def gan_engine(prepared: Prepared, generator: GeneratorFile, *, run: str, seed: 
                 made = blend(made, patch, next(deltas), generator)
             yield made
 
-    return Engine("gan", draw, {"run": run, "sha256": generator.sha256, "images_seen": generator.images})
+    return Engine("gan", draw, cut, {"run": run, "sha256": generator.sha256, "images_seen": generator.images})
 
 
 def copying_engine(name: str, prepared: Prepared, settings: Settings) -> Engine:
     """Draw with copies of training objects: "paste" (brightness matched) or "poisson" (gradients cloned)."""
     put = {"paste": paste, "poisson": poisson}[name]
 
-    def draw(jobs: Sequence[Job], images: Sequence[Pixels]) -> Iterator[Pixels]:
+    def draw(jobs: Sequence[Job], images: Sequence[Pixels], patches: Sequence[list[Patch]]) -> Iterator[Pixels]:
         return (put(prepared, job, image, settings) for job, image in zip(jobs, images, strict=True))
 
     return Engine(name, draw)
+
+
+def mixed_engine(by_class: Mapping[int, str], engines: Mapping[str, Engine]) -> Engine:
+    """Draw each class (by position) with an engine of its own, one engine's defects of an image after the other's."""
+    order = [engine for name, engine in engines.items() if name in by_class.values()]
+
+    def part(job: Job, engine: Engine) -> Job:
+        own = tuple(defect for defect in job.defects if by_class[defect.label] == engine.name)
+        return dataclasses.replace(job, defects=own)
+
+    def cut(job: Job, image: Pixels) -> list[Patch]:
+        return order[0].cut(part(job, order[0]), image)  # the others see what this one has drawn
+
+    def draw(jobs: Sequence[Job], images: Sequence[Pixels], patches: Sequence[list[Patch]]) -> Iterable[Pixels]:
+        made: Iterable[Pixels] = order[0].draw([part(job, order[0]) for job in jobs], images, patches)
+        for engine in order[1:]:
+            own, drawn = [part(job, engine) for job in jobs], list(made)
+            cuts = [engine.cut(job, image) for job, image in zip(own, drawn, strict=True)]
+            made = engine.draw(own, drawn, cuts)
+        return made
+
+    about: dict[str, Any] = {}
+    for engine in order:
+        about |= engine.about
+    return Engine("auto", draw, cut, about, dict(by_class))

@@ -19,8 +19,8 @@ from coigan_aug.checkpoint import GeneratorFile
 from coigan_aug.compose.noise import condition, draw_latent, noise_fields
 from coigan_aug.imaging import Pixels, cut_mirrored, to_rgb
 from coigan_aug.settings import Settings
+from coigan_aug.synthesis.job import Job
 from coigan_aug.synthesis.margin import add_change, alpha_of, margin_of
-from coigan_aug.synthesis.plan import Job
 from coigan_aug.synthesis.regions import cut_masks, inside
 
 
@@ -35,7 +35,7 @@ class Patch:
     masks: Mask  # [K, H, W] full scale
 
 
-def cut_patches(image: Pixels, job: Job, generator: GeneratorFile, *, seed: int) -> list[Patch]:
+def cut_patches(image: Pixels, job: Job, generator: GeneratorFile) -> list[Patch]:
     """Cut the rectangles that hold the job's defects, with surroundings, out of its image [H, W(, 3)].
 
     Defects whose margins could meet share a rectangle. It has at least the training window's size and is
@@ -53,7 +53,7 @@ def cut_patches(image: Pixels, job: Job, generator: GeneratorFile, *, seed: int)
     rectangles = merge_boxes([box(defect.rle) for defect in job.defects], reach=margin_of(settings) + 1)
     frames = [_frame(item, settings, image.shape[0], image.shape[1]) for item in rectangles]
     return [
-        _patch(image, masks, contrast, item, frame, generator, (seed, job.number, k))
+        _patch(image, masks, contrast, item, frame, generator, (job.seed, k))
         for k, (item, frame) in enumerate(zip(rectangles, frames, strict=True))
     ]
 
@@ -130,7 +130,7 @@ def _patch(
     item: Box,
     frame: Frame,
     generator: GeneratorFile,
-    key: tuple[int, int, int],
+    key: tuple[int, int],
 ) -> Patch:
     settings = generator.settings
     region, small = frame
@@ -140,10 +140,9 @@ def _patch(
     mirrored = np.stack([cut_mirrored(mask, region) for mask in own])
     told = _averaged(cut_mirrored(contrast, region), mirrored.max(axis=0), small)
     shrunk = np.stack([resize(mask, height=small[0], width=small[1]) for mask in mirrored])
-    seed, number, patch = key
-    latent = draw_latent(streams.generator(seed, f"latent{patch}", number), settings.model, mixing=0.0)
+    latent = draw_latent(streams.generator(key[0], "latent", key[1]), settings.model, mixing=0.0)
     fields = noise_fields(
-        streams.generator(seed, f"noise{patch}", number),
+        streams.generator(key[0], "noise", key[1]),
         height=small[0],
         width=small[1],
         scales=settings.model.noise_scales,

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from coigan_aug.annotations.masks import grow
 from coigan_aug.annotations.rle import Box, Mask, box, decode, decode_box, union
+from coigan_aug.errors import DataError
 from coigan_aug.imaging import Pixels, cut_mirrored, read_image, to_rgb
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.settings import Settings
 from coigan_aug.synthesis.harmonic import continue_into
+from coigan_aug.synthesis.job import Job, PlannedDefect
 from coigan_aug.synthesis.margin import add_change, alpha_of, margin_of
-from coigan_aug.synthesis.plan import Job, PlannedDefect
 from coigan_aug.synthesis.regions import cut_masks, inside
 
 RING = 4  # px beyond the margin: what brightness is matched on
@@ -77,7 +78,15 @@ def cut_object(prepared: Prepared, defect: PlannedDefect, image: Pixels, taken: 
 
     Args:
         taken: the masks of the other defects of the image [H, W]; they do not count as surface.
+
+    Raises:
+        DataError: the defect's shape is no training object's.
     """
+    if defect.shape_of is None or not defect.warp:
+        raise DataError(
+            f"A {prepared.dataset.names[defect.label]} has a shape of no training object: nothing can be copied.",
+            remedy="Draw it with --engine gan, or plan with --shapes real or warped.",
+        )
     left, top, width, height = box(defect.rle)
     reach = margin + RING + 1
     region = (left - reach, top - reach, width + 2 * reach, height + 2 * reach)

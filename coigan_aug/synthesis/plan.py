@@ -1,139 +1,109 @@
-"""The plan: which defects go where on which image. Jobs are plain values; nothing is drawn yet."""
+"""The plan: which defects go where on which image. Every image's share of it can be made by itself, in any order."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from coigan_aug import rng as streams
-from coigan_aug.annotations.rle import Box, Mask, Rle, box, decode_box
+from coigan_aug.annotations.rle import Box, Mask, box, decode_box
 from coigan_aug.annotations.rle import place as place_mask
 from coigan_aug.compose.augment import Transform, apply, draw_transform, matrix_of, tight
 from coigan_aug.compose.placement import find_place, fit
-from coigan_aug.errors import DataError, UsageError
+from coigan_aug.errors import DataError
 from coigan_aug.prepare.contrast import contrast_of
 from coigan_aug.prepare.objects import DefectObject
 from coigan_aug.prepare.prepared import Prepared
-from coigan_aug.settings import Settings, SynthesizeSettings
+from coigan_aug.settings import Settings
 from coigan_aug.synthesis.bases import Base, find_bases
+from coigan_aug.synthesis.counting import Together, share_out
+from coigan_aug.synthesis.job import Job, PlannedDefect, noise_seed, stream_of
 
 ATTEMPTS = 40
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedDefect:
-    """One defect to draw: its class (by position), its mask in the image to make, the training object it is shaped after.
+@dataclass(frozen=True, kw_only=True)
+class Planner:
+    """What jobs are planned with. A job depends on it, its number, part and attempt, and the classes of its defects."""
 
-    `warp` is the 2 x 3 matrix, row by row, that takes (x, y, 1) in that object's image to the image to make, full-size
-    px: what the shape went through, and an engine that copies pixels does too. `contrast` is how much brighter or darker
-    than its surroundings it is to be, a ratio less 1: that object's own.
-    """
+    prepared: Prepared
+    settings: Settings
+    bases: Sequence[Base]
+    windows: bool
 
-    label: int
-    rle: Rle
-    shape_of: int
-    warp: tuple[float, ...]
-    contrast: float = 0.0
+    def plan(self, number: int, labels: Sequence[int], *, attempt: int = 0) -> list[Job]:
+        """Plan an image with defects of the given classes; defects that find no place together go on several.
+
+        Shapes come from training objects of the class, mirrored, turned and rescaled; a shape that lies at an edge of
+        its image keeps to that edge.
+
+        Raises:
+            DataError: a defect fits nowhere even alone.
+        """
+        waiting, jobs = [tuple(labels)], list[Job]()
+        while waiting:
+            own = waiting.pop(0)
+            job = self.place(number, own, part=len(jobs), attempt=attempt)
+            if job is not None:
+                jobs.append(job)
+            elif len(own) > 1:
+                waiting[:0] = [own[:-1], own[-1:]]
+            else:
+                raise DataError(
+                    f"No place was found for a {self.prepared.dataset.names[own[0]]} on {ATTEMPTS} images.",
+                    remedy="Make its shapes smaller: --set synthesize.scale_range=[0.5,1]",
+                )
+        return jobs
+
+    def place(self, number: int, labels: Sequence[int], *, part: int, attempt: int) -> Job | None:
+        """Plan defects of the given classes on one image; None where they find no place together."""
+        rng = streams.generator(self.settings.synthesize.seed, stream_of("job", part, attempt), number)
+        for _ in range(ATTEMPTS):
+            base = self.bases[int(rng.integers(len(self.bases)))]
+            defects = _place_all(self.prepared, self.settings, rng, base, labels, free=self.windows)
+            if defects is not None:
+                seed = noise_seed(self.settings.synthesize.seed, number, part, attempt)
+                return Job(number, base.position, base.region, defects, base.erased, part, attempt, seed)
+        return None
+
+    def about(self) -> dict[str, Any]:
+        """Return how places are found, for the card."""
+        return {}
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One image to make: the training record it is based on, the part of it (left, top, width, height), the defects.
-
-    `erased`: the record's own defects are erased first.
-    """
-
-    number: int
-    base: int
-    region: Box
-    defects: tuple[PlannedDefect, ...]
-    erased: bool = False
-
-
-def base_of(job: Job) -> Base:
-    """Return what a job is drawn on."""
-    return Base(job.base, job.region, job.erased)
-
-
-def make_plan(
-    prepared: Prepared, settings: Settings, *, per_class: int, windows: bool, bases: str = "clean"
-) -> Iterator[Job]:
-    """Plan `per_class` defects of every class on training images, several on one as the settings say.
-
-    Job n depends on the settings' seed, the counts and n alone. Shapes come from training objects of the class,
-    mirrored, turned and rescaled; a shape that lies at an edge of its image keeps to that edge. Defects that find no
-    place together on one image go on two.
+def make_planner(
+    prepared: Prepared, settings: Settings, counts: Sequence[int], *, windows: bool, bases: str
+) -> Planner:
+    """Find what can be drawn on, and see that there are shapes for what is asked.
 
     Args:
+        counts: defects of each class that will be planned.
         windows: make windows of the training size instead of whole images.
         bases: what is drawn on: "clean" (defect-free), "erased" (images whose defects are erased) or "both".
 
     Raises:
-        DataError: there is nothing to draw on, a class has no training object, or nothing fits anywhere.
+        DataError: there is nothing to draw on, or a class has no training object.
     """
-    missing = [name for name, members in zip(prepared.dataset.names, prepared.by_class, strict=True) if not members]
+    known = zip(prepared.dataset.names, prepared.by_class, counts, strict=True)
+    missing = [name for name, members, count in known if count and not members]
     if missing:
-        raise DataError(f"There is no training object of: {', '.join(missing)}.", remedy="Import more images of it.")
+        some = [name for name, members in zip(prepared.dataset.names, prepared.by_class, strict=True) if members]
+        raise DataError(
+            f"There is no training object of: {', '.join(missing)}.",
+            remedy=f"Import more images of it, or leave it out: --per-class {','.join(f'{name}=500' for name in some)}",
+        )
     usable = find_bases(prepared, kind=bases, windows=windows)
-    waiting, number = deque(_share_out(settings.synthesize, per_class, prepared.classes)), 0
-    while waiting:
-        labels = waiting.popleft()
-        job = _plan_job(prepared, settings, usable, number, labels, free=windows)
-        if job is not None:
-            number += 1
-            yield job
-        elif len(labels) > 1:
-            waiting.extendleft((labels[-1:], labels[:-1]))
-        else:
-            raise DataError(
-                f"No place was found for a {prepared.dataset.names[labels[0]]} on {ATTEMPTS} images.",
-                remedy="Make its shapes smaller: --set synthesize.scale_range=[0.5,1]",
-            )
+    return Planner(prepared=prepared, settings=settings, bases=usable, windows=windows)
 
 
-def plan_hash(jobs: Sequence[Job]) -> str:
-    """Return the SHA-256 of a plan."""
-    total = hashlib.sha256()
-    for job in jobs:
-        total.update(json.dumps(asdict(job), sort_keys=True).encode())
-    return total.hexdigest()
-
-
-def _share_out(settings: SynthesizeSettings, per_class: int, classes: int) -> Iterator[list[int]]:
-    """Shuffle per_class defects of each class and cut the row into images with 1, 2, ... defects."""
-    if per_class < 1:
-        raise UsageError(f"--per-class {per_class}: at least 1.")
-    rng = streams.generator(settings.seed, "plan")
-    row = rng.permutation(np.repeat(np.arange(classes), per_class)).tolist()
-    weights = np.array((0.0, *settings.defects[1:]))
-    while row:
-        count = min(int(rng.choice(len(weights), p=weights / weights.sum())), len(row))
-        yield row[:count]
-        row = row[count:]
-
-
-def _plan_job(
-    prepared: Prepared,
-    settings: Settings,
-    bases: Sequence[Base],
-    number: int,
-    labels: Sequence[int],
-    *,
-    free: bool,
-) -> Job | None:
-    rng = streams.generator(settings.synthesize.seed, "job", number)
-    for _ in range(ATTEMPTS):
-        base = bases[int(rng.integers(len(bases)))]
-        defects = _place_all(prepared, settings, rng, base, labels, free=free)
-        if defects is not None:
-            return Job(number, base.position, base.region, defects, base.erased)
-    return None
+def plan_all(planner: Planner, counts: Sequence[int], together: Together) -> Iterator[Job]:
+    """Yield the first try of every image: so many defects of each class, in the order of the images' numbers."""
+    for number, labels in enumerate(share_out(counts, together, seed=planner.settings.synthesize.seed), start=1):
+        yield from planner.plan(number, labels)
 
 
 def _place_all(

@@ -1,12 +1,13 @@
-"""synthesize: plan, draw, write; a killed one continues, and a finished one is complete by its card."""
+"""synthesize: what is asked for, begun or continued, made, and finished by whoever makes the last share."""
 
 from __future__ import annotations
 
+import json
 import platform
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -14,60 +15,58 @@ import numpy as np
 import torch
 
 from coigan_aug import __version__
-from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
-from coigan_aug.annotations.rle import box
 from coigan_aug.compose.erase import TELEA, Erasing
 from coigan_aug.config import settings_to_dict
 from coigan_aug.errors import Stopped, UsageError
-from coigan_aug.files import folder_lock, read_json, write_json
-from coigan_aug.formats.detect import IMAGE_FOLDERS, writer
-from coigan_aug.imaging import Pixels, read_image, to_rgb, write_image
-from coigan_aug.pictures import contact_sheet, mark, surroundings
+from coigan_aug.files import atomic_write, folder_lock, read_json, read_lines, write_json
+from coigan_aug.formats.detect import IMAGE_FOLDERS
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.progress import Report, silent
 from coigan_aug.settings import Settings
 from coigan_aug.signals import stop_request
-from coigan_aug.store.dataset import class_masks
-from coigan_aug.store.writer import write_dataset
-from coigan_aug.synthesis.bases import about_bases, read_base, source_of
+from coigan_aug.store.dataset import Dataset, class_to
+from coigan_aug.synthesis.bases import about_bases, erased_margin
+from coigan_aug.synthesis.counting import together_of
 from coigan_aug.synthesis.engines import Engine
+from coigan_aug.synthesis.finishing import CARD, REJECTED, START, Made, finish
+from coigan_aug.synthesis.making import Done, Maker, make_all
 from coigan_aug.synthesis.margin import margin_of
-from coigan_aug.synthesis.plan import Job, PlannedDefect, base_of, make_plan, plan_hash
+from coigan_aug.synthesis.parts import ALONE, PARTS, Shard, before_log, open_log, unfinished
+from coigan_aug.synthesis.plan import Planner, make_planner
+from coigan_aug.synthesis.rows import PLAN, line_of
+from coigan_aug.synthesis.screen import Screen
+from coigan_aug.synthesis.tasks import Counted, Tasks
 
-CARD = "card.json"
-START = "synthesis.json"
-PREVIEW_CELLS = 24
 PROMISE = "Outside the masks grown by margin_px every byte is the base image's."
 PROMISE_ERASED = "An erased base is the training image but for that image's own masks, grown by erased_margin_px."
+PROMISE_JPEG = "This holds before the images are encoded as JPEG."
+_OURS = frozenset({PLAN, PARTS, START, ".lock"})  # a folder that holds no more than these is free
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What to make: defects of each class, whole images or windows, in which format, by which command, drawn on what."""
+    """How it is written and by whom: format, images as ".png" or ".jpg", the command, which share this process makes.
 
-    per_class: int
-    windows: bool
-    format: str
-    command: str
-    overwrite: bool = False
-    bases: str = "clean"
-
-
-@dataclass(frozen=True)
-class Made:
-    """What was made: number of images, defects of each class by name, the annotation file, the preview.
-
-    `erased` of the images are drawn on training images whose defects were erased.
+    `bases` is the kind of what is drawn on, for the card. `append` adds to a finished set, `overwrite` replaces it. `with_real`
+    puts the real training images beside.
     """
 
-    images: int
-    defects: Mapping[str, int]
-    annotations: Path
-    preview: Path
-    erased: int = 0
+    format: str
+    command: str
+    bases: str = "clean"
+    overwrite: bool = False
+    append: bool = False
+    shard: Shard = ALONE
+    suffix: str = ".png"
+    with_real: bool = False
+
+    @property
+    def folder(self) -> str:
+        """Where the format's readers expect the images."""
+        return IMAGE_FOLDERS.get(self.format, "images")
 
 
-def check_free(out: Path, *, overwrite: bool) -> None:
+def check_free(out: Path, *, overwrite: bool, append: bool = False) -> None:
     """Refuse an output folder that holds finished work, or files that are none of ours.
 
     Raises:
@@ -75,186 +74,202 @@ def check_free(out: Path, *, overwrite: bool) -> None:
     """
     if overwrite or not out.exists():
         return
+    if not out.is_dir():
+        raise UsageError(f"{out} is a file.", remedy="Give a new folder with --out.")
     if (out / CARD).exists():
+        if append:
+            return
         card = read_json(out / CARD)
         raise UsageError(
             f"{out} already holds {card['images']:,} images of {card['generator'].get('run', card['engine'])}.",
-            remedy="--overwrite replaces them; or give another --out.",
+            remedy="--append adds to them, --overwrite replaces them; or give another --out.",
         )
-    if not (out / START).exists() and any(path.name != ".lock" for path in out.iterdir()):
-        raise UsageError(f"{out} holds other files.", remedy="Give a new folder with --out.")
+    foreign = [path.name for path in sorted(out.iterdir()) if path.name not in _OURS]
+    if foreign and not (out / START).exists():
+        raise UsageError(f"{out} holds other files ({foreign[0]}).", remedy="Give a new folder with --out.")
 
 
 def synthesize(
-    prepared: Prepared, engine: Engine, settings: Settings, request: Request, *, out: Path, records: Path,
+    planner: Planner, engine: Engine, screen: Screen, tasks: Tasks, request: Request, *, out: Path, records: Path,
     erasing: Erasing = TELEA, report: Report = silent,
-) -> Made:  # fmt: skip
+) -> Made | None:  # fmt: skip
     """Make synthetic images below `out`, their annotations, a preview and a card; keep the records as a Dataset.
 
-    A job's pixels depend on the engine and the job alone. Images that a killed run left are kept; the card comes last.
+    An image depends on planner, engine, screen and its task alone, so the same files come out whatever the batch,
+    threads and shares. What a killed run has finished is kept; the card comes last.
 
     Args:
         records: the folder of the Dataset that holds the records.
         erasing: how defects are erased from images to draw on, where the request asks for such.
 
+    Returns:
+        What was made; None where other shares are not finished yet.
+
     Raises:
-        UsageError: `out` holds other work. Stopped: Ctrl-C or SIGTERM.
+        UsageError: `out` holds other work. DataError: nothing passed the screen. Stopped: Ctrl-C or SIGTERM.
     """
-    check_free(out, overwrite=request.overwrite)
-    jobs = list(
-        make_plan(prepared, settings, per_class=request.per_class, windows=request.windows, bases=request.bases)
-    )
-    with folder_lock(out), stop_request() as stop:
-        _begin(out, engine, settings, jobs, request, erasing)
-        folder = IMAGE_FOLDERS.get(request.format, "images")
-        missing = [job for job in jobs if not (out / _file(job, folder)).exists()]
-        done = len(jobs) - len(missing)
-        report(done, len(jobs))
-        for chunk in _chunks(missing, settings.synthesize.batch):
-            for job, image in zip(
-                chunk, engine.draw(chunk, [read_base(prepared, base_of(job), erasing) for job in chunk]), strict=True
-            ):
-                write_image(out / _file(job, folder), image)
-            done += len(chunk)
-            report(done, len(jobs))
+    check_free(out, overwrite=request.overwrite, append=request.append)
+    maker = Maker(
+        planner=planner, engine=engine, screen=screen, erasing=erasing, out=out, folder=request.folder,
+        suffix=request.suffix,
+    )  # fmt: skip
+    with folder_lock(out, wait=request.shard.count > 1):
+        _begin(maker, tasks, request)
+    with open_log(out, request.shard) as log, stop_request() as stop:
+        total = sum(request.shard.has(task.number) for task in tasks)
+        rejected = 0
+        report(len(log.done), total)
+        wanted = (task for task in tasks if request.shard.has(task.number) and task.number not in log.done)
+        made = planner.settings.synthesize
+        for row_chunk in _rows(make_all(maker, wanted, batch=made.batch, workers=made.workers)):
+            for row in row_chunk:
+                log.add(row)
+                rejected += len(row["rejected"])
+            report(len(log.done), total, f"{rejected:,} rejected" if rejected else "")
             if stop.signal_number:
-                message = f"Stopped; {done:,} of {len(jobs):,} images are in {out}."
+                message = f"Stopped; {len(log.done):,} of {total:,} images are in {out}."
                 raise Stopped(message, signal_number=stop.signal_number, remedy="Continue with the same command.")
-        return _finish(prepared, engine, settings, jobs, request, erasing, out=out, records=records)
+        log.end()
+    return complete(out, records=records, dataset=planner.prepared.dataset)
 
 
-def _begin(
-    out: Path, engine: Engine, settings: Settings, jobs: Sequence[Job], request: Request, erasing: Erasing
-) -> None:
-    """Note what is being made. Images of the very same unfinished synthesis stay; others are removed or refused."""
-    start = {
-        "engine": engine.name,
-        "generator": engine.about.get("sha256"),
-        "plan": plan_hash(jobs),
-        "erasing": [erasing.name, erasing.key],
-        "format": request.format,
-        "settings": _drawn_by(settings),
-        "program": __version__,
-    }
-    same = (out / START).exists() and read_json(out / START) == start
-    if (out / START).exists() and not same and not request.overwrite:
+def complete(out: Path, *, records: Path, dataset: Dataset) -> Made | None:
+    """Finish a synthesis whose shares are all made; None where some are not, or where another process did it.
+
+    Raises:
+        DataError: nothing passed the screen.
+    """
+    with folder_lock(out, wait=True):
+        if not (out / START).exists() or unfinished(out, int(read_json(out / START)["shards"])):
+            return None
+        return finish(out, records=records, dataset=dataset)
+
+
+def _rows(chunks: Iterator[list[Done]]) -> Iterator[list[dict[str, Any]]]:
+    """Turn what is done into rows, one chunk late, so that its files are written while the next one is drawn."""
+    last: list[Done] = []
+    for chunk in chunks:
+        if last:
+            yield [done.row() for done in last]
+        last = chunk
+    if last:
+        yield [done.row() for done in last]
+
+
+def _begin(maker: Maker, tasks: Tasks, request: Request) -> None:
+    """Note what is being made. What the very same unfinished synthesis has made stays; other work is removed or refused."""
+    out, start = maker.out, _start(maker, tasks, request)
+    found = read_json(out / START) if (out / START).exists() else None
+    if found is not None and found["identity"] != start["identity"] and not request.overwrite:
         raise UsageError(
             f"{out} holds an unfinished synthesis with other settings.",
             remedy="--overwrite replaces it; or give another --out.",
         )
-    if not same:
-        (out / CARD).unlink(missing_ok=True)
-        for folder in {"images", *IMAGE_FOLDERS.values()}:
+    if found is not None and found["identity"] == start["identity"]:
+        return
+    if request.append and (out / CARD).exists():
+        _keep_before(out, start, request)
+    else:
+        for folder in {"images", *IMAGE_FOLDERS.values(), "rejected", PARTS}:
             shutil.rmtree(out / folder, ignore_errors=True)
+        (out / CARD).unlink(missing_ok=True)
     write_json(out / START, start)
+    (out / CARD).unlink(missing_ok=True)
 
 
-def _file(job: Job, folder: str) -> str:
-    return f"{folder}/synthetic_{job.number + 1:06d}.png"
+def _keep_before(out: Path, start: dict[str, Any], request: Request) -> None:
+    """Turn a finished set back into rows that the new ones are added to.
 
-
-def _chunks(jobs: Sequence[Job], size: int) -> Iterator[list[Job]]:
-    rest = iter(jobs)
-    while chunk := list(islice(rest, size)):
-        yield chunk
-
-
-def record_of(prepared: Prepared, job: Job, *, engine: str, folder: str = "images") -> ImageRecord:
-    """Return the record of a job's image in a folder of the output; its masks are the planned ones."""
-    annotations = tuple(
-        Annotation(
-            label=prepared.dataset.names[defect.label],
-            rle=defect.rle,
-            attributes={
-                "synthetic": True,
-                "engine": engine,
-                "shape_of": prepared.dataset[prepared.objects[defect.shape_of].position].file,
-            },
+    Raises:
+        UsageError: it is of another format or other classes.
+    """
+    card = read_json(out / CARD)
+    if card["format"] != request.format or list(card["defects"]) != [item["name"] for item in start["classes"]]:
+        raise UsageError(
+            f"{out} holds a set in {card['format']} of the classes {', '.join(card['defects'])}.",
+            remedy=f"--append needs the same classes and --format {card['format']}; or give another --out.",
         )
-        for defect in job.defects
-    )
-    return ImageRecord(
-        file=_file(job, folder),
-        height=job.region[3],
-        width=job.region[2],
-        annotations=annotations,
-        split="train",
-        source=source_of(prepared, base_of(job)),
-    )
+    rejected = {number: list(own) for number, own in groupby(read_lines(out / REJECTED), key=lambda row: row["number"])}
+    missing = [name for name, count in card["screening"].get("missing", {}).items() for _ in range(count)]
+    with atomic_write(before_log(out)) as stream:
+        stream.write(line_of({"number": 0, "made": [], "rejected": [], "missing": missing}))
+        for number, own in groupby(read_lines(out / PLAN), key=lambda row: row["number"]):
+            gone = rejected.pop(number, [])
+            stream.write(line_of({"number": number, "made": list(own), "rejected": gone, "missing": []}))
+    earlier = [
+        *card.get("earlier", []),
+        {"command": card["command"], "images": card["images"], "engine": card["engine"]},
+    ]
+    start["card"]["earlier"] = earlier
 
 
-def _finish(
-    prepared: Prepared,
-    engine: Engine,
-    settings: Settings,
-    jobs: Sequence[Job],
-    request: Request,
-    erasing: Erasing,
-    *,
-    out: Path,
-    records: Path,
-) -> Made:
-    """Write annotations, Dataset, preview and, last, the card."""
-    classes, folder = prepared.dataset.classes, IMAGE_FOLDERS.get(request.format, "images")
-    records_made = [record_of(prepared, job, engine=engine.name, folder=folder) for job in jobs]
-    annotations = writer(request.format)(out, records_made, classes=classes)
-    provenance = {"made_by": request.command, "engine": engine.name, **engine.about}
-    write_dataset(records, records_made, classes=classes, image_root=out, provenance=provenance)
-    write_image(out / "preview.png", _preview(prepared, jobs, records_made, out))
-    counts = {
-        item.name: sum(defect.label == k for job in jobs for defect in job.defects) for k, item in enumerate(classes)
+def _start(maker: Maker, tasks: Tasks, request: Request) -> dict[str, Any]:
+    """Return what the pictures depend on (two syntheses with the same are the same), and what the card will say."""
+    prepared, settings, engine = maker.planner.prepared, maker.planner.settings, maker.engine
+    names = prepared.dataset.names
+    identity = {
+        "engine": [engine.name, {names[k]: name for k, name in sorted(engine.by_class.items())}],
+        "generator": engine.about.get("sha256"),
+        "tasks": tasks.name,
+        "data": prepared.dataset.manifest["sha256"],
+        "windows": maker.planner.windows,
+        "bases": request.bases,
+        "places": maker.planner.about(),
+        "erasing": [maker.erasing.name, maker.erasing.key],
+        "format": [request.format, request.suffix, request.with_real],
+        "settings": _drawn_by(maker),
+        "screening": maker.screen.about(names),
+        "shards": request.shard.count,
+        "program": __version__,
     }
-    bases = about_bases(prepared, [base_of(job) for job in jobs], request.bases, erasing)
-    card = _card(prepared, engine, settings, jobs, request) | {"bases": bases, "defects": counts}
-    write_json(out / CARD, card)
-    (out / START).unlink()
-    return Made(len(jobs), counts, annotations, out / "preview.png", erased=bases["erased"])
-
-
-def _card(
-    prepared: Prepared, engine: Engine, settings: Settings, jobs: Sequence[Job], request: Request
-) -> dict[str, Any]:
-    return {
-        "images": len(jobs),
+    promise = [PROMISE]
+    promise += [PROMISE_ERASED] if request.bases != "clean" else []
+    promise += [PROMISE_JPEG] if request.suffix != ".png" else []
+    card = {
+        "images": 0,
         "format": request.format,
         "command": request.command,
         "program": f"coigan-aug {__version__}",
         "engine": engine.name,
+        "engines": {},
         "generator": dict(engine.about),
-        "plan_sha256": plan_hash(jobs),
+        "defects": {},
+        "plan_sha256": "",
         "margin_px": margin_of(settings),
-        "promise": PROMISE + (f" {PROMISE_ERASED}" if request.bases != "clean" else ""),
+        "promise": " ".join(promise),
+        "bases": about_bases(prepared, [], request.bases, maker.erasing),
+        "places": maker.planner.about(),
+        "screening": maker.screen.about(names),
         "data": prepared.dataset.manifest["sha256"],
-        "settings": _drawn_by(settings),
+        "settings": _drawn_by(maker),
         "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
     }
+    start = {
+        "identity": identity,
+        "card": card,
+        "classes": [class_to(item) for item in prepared.dataset.classes],
+        "shards": request.shard.count,
+        "real": [prepared.dataset[k].file for k in prepared.positions] if request.with_real else None,
+        "erased_margin_px": erased_margin(prepared.scale),
+    }
+    return dict(json.loads(json.dumps(start)))  # as it will be read back
 
 
-def _drawn_by(settings: Settings) -> dict[str, Any]:
-    """Return the settings that pictures depend on; the batch is none of them."""
-    values = {section: keys for section, keys in settings_to_dict(settings).items() if section in ("data", "model")}
-    drawn = settings_to_dict(settings)["synthesize"]
-    return values | {"synthesize": {key: value for key, value in drawn.items() if key != "batch"}}
+def _drawn_by(maker: Maker) -> dict[str, Any]:
+    """Return the settings that pictures depend on; batch and threads are none of them."""
+    every = settings_to_dict(maker.planner.settings)
+    values = {section: keys for section, keys in every.items() if section in ("data", "model")}
+    free = ("batch", "workers", "synthetic_share")
+    return values | {"synthesize": {key: value for key, value in every["synthesize"].items() if key not in free}}
 
 
-def _preview(prepared: Prepared, jobs: Sequence[Job], records: Sequence[ImageRecord], out: Path) -> Pixels:
-    """Show defects of each class by turns, close up: without and with the outline of the mask."""
-    classes = prepared.dataset.classes
-    each = max(PREVIEW_CELLS // len(classes), 2)
-    rows = []
-    for label in range(len(classes)):
-        made = ((record, d) for job, record in zip(jobs, records, strict=True) for d in job.defects if d.label == label)
-        pictures = [_close_up(out, record, defect, classes) for record, defect in islice(made, each)]
-        rows += [[plain for plain, _ in pictures], [outlined for _, outlined in pictures]]
-    return contact_sheet(rows, classes=classes, cell=192)
-
-
-def _close_up(
-    out: Path, record: ImageRecord, defect: PlannedDefect, classes: Sequence[DefectClass]
-) -> tuple[Pixels, Pixels]:
-    """Cut a defect out of its image with surroundings: once as it is, once with the masks outlined."""
-    pixels = to_rgb(read_image(out / record.file))
-    masks, empty = class_masks(record), np.zeros(pixels.shape[:2], np.uint8)
-    outlined = mark(pixels, np.stack([masks.get(item.name, empty) for item in classes]), classes)
-    rows, columns = surroundings(box(defect.rle), height=record.height, width=record.width)
-    return pixels[rows, columns], outlined[rows, columns]
+def synthesize_counts(
+    prepared: Prepared, engine: Engine, screen: Screen, settings: Settings, counts: Sequence[int], request: Request, *,
+    windows: bool, out: Path, records: Path, report: Report = silent,
+) -> Made:  # fmt: skip
+    """Make so many defects of each class on defect-free training images, the whole of it in this process."""
+    planner = make_planner(prepared, settings, counts, windows=windows, bases=request.bases)
+    tasks = Counted(tuple(counts), together_of(prepared, settings.synthesize), settings.synthesize.seed)
+    made = synthesize(planner, engine, screen, tasks, request, out=out, records=records, report=report)
+    assert made is not None  # one share alone is always the last
+    return made

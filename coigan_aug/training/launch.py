@@ -1,4 +1,4 @@
-"""Several processes on this machine that train together, started by torch's own launcher."""
+"""Several processes on this machine that work together, started by torch's own launcher."""
 
 from __future__ import annotations
 
@@ -17,10 +17,13 @@ from coigan_aug.errors import EnvironmentProblem
 GRACE = "25"  # seconds from the signal to stop to the signal to die
 
 
-def launch(command: Sequence[str], *, count: int) -> int:
+def launch(command: Sequence[str], *, count: int, again: str) -> int:
     """Run a command in `count` processes that find each other by torchrun's variables; return the exit code.
 
     The first to fail ends the others. A signal is handed on to them; they save and end within the launcher's grace.
+
+    Args:
+        again: how to continue after a process was killed, for the message.
 
     Raises:
         EnvironmentProblem: a process was killed; the message says which.
@@ -34,13 +37,13 @@ def launch(command: Sequence[str], *, count: int) -> int:
     try:
         elastic_launch(config, command[0])(*command[1:])
     except ChildFailedError as error:
-        return _exit_code(error.failures, count)
+        return _exit_code(error.failures, count, again)
     except SignalException as error:
         return 128 + error.sigval
     return 0
 
 
-def _exit_code(failures: Mapping[int, ProcessFailure], count: int) -> int:
+def _exit_code(failures: Mapping[int, ProcessFailure], count: int, again: str) -> int:
     """Return the exit code of the process that failed, which has said why; raise where it was killed and could not."""
     killed = {number: failure for number, failure in failures.items() if failure.exitcode < 0}
     if not killed:
@@ -48,6 +51,6 @@ def _exit_code(failures: Mapping[int, ProcessFailure], count: int) -> int:
     number, failure = next(iter(killed.items()))
     name = signal.Signals(-failure.exitcode).name
     raise EnvironmentProblem(
-        f"Training process {number} of {count} (process id {failure.pid}) was ended by {name}; the others were stopped.",
-        remedy="SIGKILL often means that memory ran out. Continue from the last checkpoint: coigan-aug train --resume",
+        f"Process {number} of {count} (process id {failure.pid}) was ended by {name}; the others were stopped.",
+        remedy=f"SIGKILL often means that memory ran out. {again}",
     )

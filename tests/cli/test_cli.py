@@ -65,8 +65,8 @@ FLAGS = {
     "strict workspace",
     "train": "config device dry-run gpus help images-seen init-from minutes perceptual-weights quiet recipe "
     "resume seed set workspace",
-    "synthesize": "bases config device dry-run engine format help json out overwrite per-class quiet run seed set "
-    "windows workspace",
+    "synthesize": "append balance bases class config contrast defects-per-image device dry-run engine format gpus help image "
+    "image-format json mask no-screen out overwrite per-class plan quiet run screen seed set shard windows with-real workspace",
     "inspect": "help json quiet strict workspace",
     "evaluate quality": "config device features help images inception-weights json protocol quiet segmenter set synthetic "
     "workspace",

@@ -10,9 +10,10 @@ import pytest
 
 from coigan_aug.annotations.masks import grow
 from coigan_aug.errors import DataError
-from coigan_aug.evaluation.seams import gradient, measure_seams, ring_of
+from coigan_aug.evaluation.seams import measure_seams
 from coigan_aug.evaluation.verdict import seam_warnings
 from coigan_aug.imaging import read_image, write_image
+from coigan_aug.metrics.seams import gradient, ring_of
 from coigan_aug.store.dataset import Dataset, class_masks
 from coigan_aug.store.writer import write_dataset
 

@@ -19,8 +19,8 @@ from coigan_aug.prepare.contrast import contrast_map, contrast_of
 from coigan_aug.prepare.prepared import Prepared, prepare
 from coigan_aug.settings import Settings
 from coigan_aug.store.writer import write_dataset
-from coigan_aug.synthesis.plan import make_plan
 from tests.conftest import CLASSES
+from tests.synthesis.drawing import planned
 
 LEVELS = {"spot": -51, "line": 26}  # on a surface of 128
 CONTRAST = {name: level / 128 for name, level in LEVELS.items()}
@@ -76,7 +76,7 @@ def test_samples_tell_the_generator_the_contrast_of_their_real_objects(painted: 
 
 
 def test_a_plan_holds_the_contrast_of_the_object_that_a_shape_is_of(painted: Prepared, small: Settings) -> None:
-    for job in make_plan(painted, small, per_class=3, windows=False):
+    for job in planned(painted, small, per_class=3):
         for defect in job.defects:
             assert defect.contrast == pytest.approx(CONTRAST[CLASSES[defect.label].name], abs=0.003)
 

@@ -20,8 +20,8 @@ from coigan_aug.settings import Settings
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.synthesis.bases import Base, erased_margin, find_bases, left_out, read_base
 from coigan_aug.synthesis.engines import copying_engine
-from coigan_aug.synthesis.plan import make_plan
-from coigan_aug.synthesis.run import Made, Request, synthesize
+from coigan_aug.synthesis.finishing import Made
+from tests.synthesis.drawing import made_set, planned
 
 
 @pytest.fixture(scope="module")
@@ -100,13 +100,8 @@ def test_a_window_of_an_erased_image_is_a_part_of_it(prepared: Prepared) -> None
     assert (read_base(prepared, base, TELEA) == whole[top : top + height, left : left + width]).all()
 
 
-def test_the_plan_of_clean_bases_is_what_it_was_and_shapes_do_not_go_back_where_they_were_erased(
-    prepared: Prepared, small: Settings
-) -> None:
-    plans = {
-        kind: list(make_plan(prepared, small, per_class=20, windows=False, bases=kind)) for kind in ("clean", "erased")
-    }
-    assert plans["clean"] == list(make_plan(prepared, small, per_class=20, windows=False))
+def test_shapes_do_not_go_back_where_they_were_erased(prepared: Prepared, small: Settings) -> None:
+    plans = {kind: planned(prepared, small, per_class=20, bases=kind) for kind in ("clean", "erased")}
     assert not any(job.erased for job in plans["clean"])
     assert all(job.erased for job in plans["erased"])
     for job in plans["erased"]:
@@ -114,9 +109,9 @@ def test_the_plan_of_clean_bases_is_what_it_was_and_shapes_do_not_go_back_where_
 
 
 def _make(prepared: Prepared, settings: Settings, out: Path, *, bases: str) -> Made:
-    request = Request(per_class=6, windows=False, format="coco", command="coigan-aug synthesize", bases=bases)
-    engine = copying_engine("paste", prepared, settings)
-    return synthesize(prepared, engine, settings, request, out=out, records=out.parent / f"{out.name}-records")
+    made = made_set(prepared, copying_engine("paste", prepared, settings), settings, out, per_class=6, bases=bases)
+    assert made is not None
+    return made
 
 
 def test_records_and_card_say_which_images_stand_on_erased_ones_and_only_new_defects_are_annotated(

@@ -21,16 +21,16 @@ from coigan_aug.store.dataset import Dataset
 from coigan_aug.store.writer import write_dataset
 from coigan_aug.synthesis.engines import copying_engine
 from coigan_aug.synthesis.harmonic import FEW, continue_into
+from coigan_aug.synthesis.job import Job, PlannedDefect
 from coigan_aug.synthesis.margin import margin_of
 from coigan_aug.synthesis.paste import Cut, cloned, matched, paste, poisson
-from coigan_aug.synthesis.plan import Job, PlannedDefect, make_plan
-from coigan_aug.synthesis.run import Request, synthesize
+from tests.synthesis.drawing import made_set, planned, with_synthesis
 
 ENGINES = {"paste": paste, "poisson": poisson}
 
 
 def _jobs(prepared: Prepared, settings: Settings) -> list[Job]:
-    return list(make_plan(prepared, settings, per_class=8, windows=False))
+    return planned(prepared, settings, per_class=8)
 
 
 def _base(prepared: Prepared, job: Job) -> np.ndarray:
@@ -264,7 +264,7 @@ def test_objects_at_the_edge_and_larger_than_the_image_are_drawn(
         image_root=tmp_path / "images", provenance={},
     )  # fmt: skip
     own = prepare(dataset, small.data, cache_root=tmp_path / "cache")
-    for job in make_plan(own, small, per_class=4, windows=False):
+    for job in planned(own, small, per_class=4):
         for put in ENGINES.values():
             made = put(own, job, _base(own, job), small)
             assert made.shape == (40, 50)
@@ -272,14 +272,12 @@ def test_objects_at_the_edge_and_larger_than_the_image_are_drawn(
 
 @pytest.mark.parametrize("name", ENGINES)
 def test_a_copied_set_says_what_made_it(prepared: Prepared, small: Settings, tmp_path: Path, name: str) -> None:
-    request = Request(per_class=3, windows=False, format="coco", command="coigan-aug synthesize")
-    made = synthesize(
-        prepared, copying_engine(name, prepared, small), small, request, out=tmp_path / "o", records=tmp_path / "r"
-    )
+    made = made_set(prepared, copying_engine(name, prepared, small), small, tmp_path / "o", per_class=3)
+    assert made is not None
     assert made.defects == {"spot": 3, "line": 3}
     card = (tmp_path / "o" / "card.json").read_text()
     assert f'"engine": "{name}"' in card
-    records = Dataset(tmp_path / "r")
+    records = Dataset(tmp_path / "o-records")
     assert {a.attributes["engine"] for record in records for a in record.annotations} == {name}
 
 
@@ -291,12 +289,11 @@ class Killed(BaseException):
 def test_an_unfinished_copied_set_is_not_continued_with_another_margin(
     prepared: Prepared, small: Settings, tmp_path: Path, name: str
 ) -> None:
-    request = Request(per_class=3, windows=False, format="coco", command="coigan-aug synthesize")
-    settings = dataclasses.replace(small, synthesize=dataclasses.replace(small.synthesize, batch=1))
+    settings = with_synthesis(small, batch=1, workers=0)
 
     def make(settings: Settings, report: Callable[[int, int], None]) -> None:
         engine = copying_engine(name, prepared, settings)
-        synthesize(prepared, engine, settings, request, out=tmp_path / "o", records=tmp_path / "r", report=report)
+        made_set(prepared, engine, settings, tmp_path / "o", per_class=3, report=report)
 
     def stop(done: int, total: int, note: str = "") -> None:
         if done == 2:

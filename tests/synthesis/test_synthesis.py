@@ -28,10 +28,12 @@ from coigan_aug.settings import Settings
 from coigan_aug.store.dataset import Dataset, class_masks
 from coigan_aug.store.writer import write_dataset
 from coigan_aug.synthesis.engines import gan_engine
+from coigan_aug.synthesis.finishing import Made
 from coigan_aug.synthesis.gan import blend, cut_patches, draw_patches, merge_boxes
+from coigan_aug.synthesis.job import Job, PlannedDefect
 from coigan_aug.synthesis.margin import margin_of
-from coigan_aug.synthesis.plan import Job, PlannedDefect, make_plan
-from coigan_aug.synthesis.run import Made, Request, check_free, record_of, synthesize
+from coigan_aug.synthesis.run import check_free
+from tests.synthesis.drawing import made_set, planned, with_synthesis
 
 CPU = torch.device("cpu")
 
@@ -55,28 +57,23 @@ def generator(prepared: Prepared, small: Settings, tmp_path_factory: pytest.Temp
 
 
 def _make(
-    prepared: Prepared, generator: GeneratorFile, out: Path, *, per_class: int = 5, batch: int = 8, windows: bool = False,
-    overwrite: bool = False, form: str = "coco", seed: int = 1, report: object = None,
+    prepared: Prepared, generator: GeneratorFile, out: Path, *, batch: int = 8, seed: int = 1, workers: int = 0,
+    **options: object,
 ) -> Made:  # fmt: skip
-    settings = generator.settings
-    made = dataclasses.replace(settings.synthesize, batch=batch, seed=seed)
-    request = Request(
-        per_class=per_class, windows=windows, format=form, command="coigan-aug synthesize", overwrite=overwrite
-    )
-    return synthesize(
-        prepared, gan_engine(prepared, generator, run="001-tiny", seed=seed, device=CPU),
-        dataclasses.replace(settings, synthesize=made), request, out=out, records=out.parent / f"{out.name}-records",
-        **({"report": report} if report else {}),
-    )  # fmt: skip
+    settings = with_synthesis(generator.settings, batch=batch, seed=seed, workers=workers)
+    made = made_set(prepared, gan_engine(prepared, generator, run="001-tiny", device=CPU), settings, out, **options)
+    assert made is not None
+    return made
 
 
 def test_defects_that_find_no_place_together_go_on_several_images(prepared: Prepared, small: Settings) -> None:
     crowded = dataclasses.replace(small.synthesize, defects=(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0))
-    jobs = list(make_plan(prepared, dataclasses.replace(small, synthesize=crowded), per_class=20, windows=True))
+    jobs = planned(prepared, dataclasses.replace(small, synthesize=crowded), per_class=20, windows=True)
     labels = [defect.label for job in jobs for defect in job.defects]
     assert [labels.count(k) for k in range(prepared.classes)] == [20, 20]
-    assert [job.number for job in jobs] == list(range(len(jobs)))
-    assert len(jobs) > 5  # nine on one window of 32 px do not fit
+    assert [(job.number, job.part) for job in jobs] == sorted({(job.number, job.part) for job in jobs})
+    assert len({job.name for job in jobs}) == len(jobs)
+    assert max(job.number for job in jobs) < len(jobs)  # nine on one window of 32 px do not fit
 
 
 def _hashes(out: Path) -> dict[str, str]:
@@ -88,7 +85,7 @@ def _hashes(out: Path) -> dict[str, str]:
 
 
 def _jobs(prepared: Prepared, settings: Settings, *, per_class: int = 5, windows: bool = False) -> list[Job]:
-    return list(make_plan(prepared, settings, per_class=per_class, windows=windows))
+    return planned(prepared, settings, per_class=per_class, windows=windows)
 
 
 def test_as_many_defects_of_each_class_as_asked_on_defect_free_training_images(
@@ -135,7 +132,6 @@ def test_written_masks_are_the_planned_ones_and_nothing_changes_beyond_the_margi
         outside = grow(union, margin) == 0
         assert (made[outside] == base[outside]).all()
         changed += int((made[union > 0] != base[union > 0]).sum())
-        assert record_of(prepared, job, engine="gan") == dataset[job.number]
     assert changed > 0, "and inside something does"
 
 
@@ -157,8 +153,8 @@ def test_a_large_defect_is_drawn_as_training_saw_it_whole_and_small(
         mask = np.zeros((72, 96), np.uint8)
         mask[30:34, 30 : 30 + width] = 1
         warp = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
-        job = Job(0, 0, (0, 0, 96, 72), (PlannedDefect(0, rle.encode(mask), 0, warp),))
-        (patch,) = cut_patches(image, job, generator, seed=1)
+        job = Job(0, 0, (0, 0, 96, 72), (PlannedDefect(0, rle.encode(mask), 0, warp),), seed=1)
+        (patch,) = cut_patches(image, job, generator)
         assert patch.region[2:] == (side, side)
         assert patch.base.shape == (3, 32, 32)
         seen = patch.condition[0].numpy()

@@ -174,7 +174,7 @@ def test_several_processes_take_the_steps_of_one(
 CODE = "from coigan_aug.cli.main import main; main()"
 LAUNCH = (
     "import sys; from coigan_aug.cli.main import run; from coigan_aug.training.launch import launch;"
-    f"sys.exit(run(lambda: sys.exit(launch([sys.executable, '-c', {CODE!r}, *sys.argv[1:]], count=2))))"
+    f"sys.exit(run(lambda: sys.exit(launch([sys.executable, '-c', {CODE!r}, *sys.argv[1:]], count=2, again='Go on.'))))"
 )
 
 
@@ -281,7 +281,7 @@ def test_the_launcher_says_which_process_was_killed_and_leaves_none_behind(stand
     os.kill(processes[1], signal.SIGKILL)
     [(code, said)] = _end([launcher], within=30)
     assert code == 4
-    assert f"Training process 1 of 2 (process id {processes[1]}) was ended by SIGKILL" in said
+    assert f"Process 1 of 2 (process id {processes[1]}) was ended by SIGKILL" in said
     assert "Traceback" not in said
     assert not any(Path(f"/proc/{process}").exists() for process in processes)
 

@@ -1,0 +1,57 @@
+"""Choosing: which engine draws a class best, by what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from coigan_aug.evaluation.arms import REAL
+from coigan_aug.evaluation.result import Result
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The engine of each class (by name), and for each class what was measured, as a line for a person.
+
+    `result` names the folder of the measurement.
+    """
+
+    engines: Mapping[str, str]
+    lines: tuple[str, ...]
+    result: str
+
+
+def choose_engines(
+    results: Sequence[Result], *, dataset: str, generator: str, names: Sequence[str], engines: Sequence[str]
+) -> Choice | None:
+    """Choose for each class the engine whose arm reached the highest IoU in the newest benefit measurement.
+
+    Args:
+        dataset, generator: checksums of what is drawn from and with; measurements of others do not count.
+        engines: those that can be chosen.
+
+    Returns:
+        None where nothing was measured of this data set and generator.
+    """
+    for result in reversed(results):
+        known = result.kind == "benefit" and result.measured_on.get("dataset") == dataset
+        if known and result.measured_on.get("generator") == generator:
+            arms = {str(arm["source"]): arm["iou"] for arm in reversed(result.numbers["arms"])}
+            rows = {
+                name: {e: arms[e][name] for e in engines if e in arms and arms[e].get(name) is not None}
+                for name in names
+            }
+            if all(rows.values()):
+                return _choice(rows, arms[REAL], result.folder.name)
+    return None
+
+
+def _choice(rows: Mapping[str, Mapping[str, float]], real: Mapping[str, float | None], result: str) -> Choice:
+    best = {name: max(own, key=lambda engine: own[engine]) for name, own in rows.items()}
+    lines = []
+    for name, engine in best.items():
+        without = real.get(name) or 0.0
+        better = rows[name][engine] > without
+        line = f"{name}: {engine}, IoU {100 * rows[name][engine]:.1f} against {100 * without:.1f} without"
+        lines.append(line + ("" if better else "; no engine helps, so leaving it out may be better"))
+    return Choice(best, tuple(lines), result)

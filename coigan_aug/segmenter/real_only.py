@@ -1,0 +1,62 @@
+"""The segmenter that has seen real training images only: made once for a workspace, kept in its cache."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save
+from torch import nn
+
+from coigan_aug import __version__
+from coigan_aug.files import folder_lock, write_bytes
+from coigan_aug.prepare.examples import Examples, load_examples
+from coigan_aug.prepare.prepared import training_positions
+from coigan_aug.progress import Report, silent
+from coigan_aug.segmenter.build import build_segmenter
+from coigan_aug.segmenter.fit import fit
+from coigan_aug.segmenter.windows import Mixture
+from coigan_aug.settings import Settings
+from coigan_aug.store.dataset import Dataset
+
+_LEARNT_FROM = ("window", "scale", "min_area", "flip", "groups_per_class", "subset_seed")  # of the data settings
+
+
+def real_only_segmenter(
+    real: Dataset, settings: Settings, *, cache_root: Path, device: torch.device, report: Report = silent
+) -> nn.Module:
+    """Return a segmenter in eval mode that was trained on the real training images; trained where it is not kept yet."""
+    network = build_segmenter(settings.evaluate, len(real.classes), seed=settings.evaluate.seed)
+    kept = cache_root / f"segmenter-{segmenter_key(real, settings, device)}.safetensors"
+    if not kept.exists():
+        with folder_lock(cache_root / "segmenters", wait=True):
+            if not kept.exists():
+                _train(network, real, settings, cache_root, device, report)
+                values = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
+                write_bytes(kept, save(values))
+    network.load_state_dict(load_file(kept, device=str(device)))
+    return network.to(device).eval()
+
+
+def segmenter_key(real: Dataset, settings: Settings, device: torch.device) -> str:
+    """Name what the segmenter depends on."""
+    data = {name: getattr(settings.data, name) for name in _LEARNT_FROM}
+    parts = [__version__, real.manifest["sha256"], device.type, data, asdict(settings.evaluate)]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _train(
+    network: nn.Module, real: Dataset, settings: Settings, cache_root: Path, device: torch.device, report: Report
+) -> None:
+    examples: Examples = load_examples(
+        real, training_positions(real, settings.data), settings.data, cache_root=cache_root
+    )
+    evaluate = settings.evaluate
+    mixture = Mixture(real=examples, flip=settings.data.flip, photometric=evaluate.photometric)
+    fit(
+        network, lambda step: mixture.batch(evaluate.seed, step, size=evaluate.batch), evaluate, device=device,
+        bfloat16=device.type != "cpu", report=report,
+    )  # fmt: skip

@@ -1,0 +1,78 @@
+"""Merging: shares of one synthesis that were made in folders of their own become one set."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from coigan_aug.errors import DataError, UsageError
+from coigan_aug.files import folder_lock, inside, read_json, read_lines, write_bytes, write_json
+from coigan_aug.store.dataset import Dataset
+from coigan_aug.synthesis.finishing import CARD, START, Made
+from coigan_aug.synthesis.parts import Shard, log_of, unfinished
+from coigan_aug.synthesis.run import complete
+
+
+def merge(folders: Sequence[Path], out: Path, *, records: Path, dataset: Dataset) -> Made:
+    """Copy the finished shares of some folders to `out`, where they are not there already, and finish it.
+
+    Args:
+        records: the folder of the Dataset that holds the records.
+        dataset: what was drawn from.
+
+    Raises:
+        UsageError: a folder is no such share. DataError: they are of different syntheses, or shares are missing.
+    """
+    starts = [_start_of(folder) for folder in folders]
+    first = starts[0]
+    for folder, start in zip(folders[1:], starts[1:], strict=True):
+        if start["identity"] != first["identity"]:
+            raise DataError(
+                f"{folder} is not of the same synthesis as {folders[0]}: {_difference(start, first)}.",
+                remedy="Make all shares with the same command but for --shard and --out.",
+            )
+    if (out / CARD).exists() or ((out / START).exists() and _start_of(out)["identity"] != first["identity"]):
+        raise UsageError(f"{out} holds another set.", remedy="Give a new folder with --out.")
+    count = int(first["shards"])
+    with folder_lock(out, wait=True):
+        write_json(out / START, first)
+        for folder in folders:
+            if folder.resolve() != out.resolve():
+                for index in range(1, count + 1):
+                    _copy(folder, out, Shard(index, count))
+    missing = unfinished(out, count)
+    if missing:
+        names = ", ".join(f"{shard.index}/{shard.count}" for shard in missing)
+        raise DataError(f"These shares are not finished: {names}.", remedy="Make them with --shard, then merge again.")
+    made = complete(out, records=records, dataset=dataset)
+    assert made is not None  # every share is there
+    return made
+
+
+def _start_of(folder: Path) -> dict[str, Any]:
+    if (folder / CARD).exists():
+        raise UsageError(f"{folder} is finished already.", remedy="Merge the folders of --shard only.")
+    if not (folder / START).exists():
+        raise UsageError(f"{folder} holds no share of a synthesis.", remedy="Make one with --shard 1/4 --out FOLDER.")
+    return dict(read_json(folder / START))
+
+
+def _difference(one: dict[str, Any], other: dict[str, Any]) -> str:
+    names = [key for key, value in one["identity"].items() if other["identity"].get(key) != value]
+    return f"another {' and '.join(names)}"
+
+
+def _copy(folder: Path, out: Path, shard: Shard) -> None:
+    """Copy the images of a share, then its log."""
+    log = log_of(folder, shard)
+    if not log.exists() or log_of(out, shard).exists():
+        return
+    for row in read_lines(log):
+        files = [item["file"] for item in [*row.get("made", []), *row.get("rejected", [])]]
+        for name in filter(None, files):
+            target = inside(out, name)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(inside(folder, name), target)
+    write_bytes(log_of(out, shard), log.read_bytes())

@@ -1,0 +1,113 @@
+"""Parts: each share of a synthesis keeps a log of what it has finished; together they are the whole."""
+
+from __future__ import annotations
+
+import heapq
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from coigan_aug.errors import UsageError
+from coigan_aug.files import append_line, append_lines, folder_lock, read_lines
+from coigan_aug.synthesis.rows import Row
+
+PARTS = ".parts"
+LOG = "log.jsonl"
+BEFORE = "before"
+_END: Row = {"end": True}
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """Share `index` (from 1) of `count`: it makes the numbers that leave index - 1 when divided by count."""
+
+    index: int = 1
+    count: int = 1
+
+    def has(self, number: int) -> bool:
+        """Tell whether a number is of this share."""
+        return number % self.count == self.index - 1
+
+    @property
+    def name(self) -> str:
+        """The name of its folder."""
+        return f"{self.index}-of-{self.count}"
+
+
+ALONE = Shard()
+
+
+def parse_shard(text: str) -> Shard:
+    """Read `2/4`.
+
+    Raises:
+        UsageError: it is no such thing.
+    """
+    match = re.fullmatch(r"(\d+)/(\d+)", text.strip())
+    if match is None or not 1 <= int(match[1]) <= int(match[2]):
+        raise UsageError(f"--shard {text}: not a share.", remedy="Write  --shard 1/4  to  --shard 4/4 .")
+    return Shard(int(match[1]), int(match[2]))
+
+
+def log_of(out: Path, shard: Shard) -> Path:
+    """Return the log of a share."""
+    return out / PARTS / shard.name / LOG
+
+
+def before_log(out: Path) -> Path:
+    """Return the log of what was there before, where a set is added to."""
+    return out / PARTS / BEFORE / LOG
+
+
+class Log:
+    """The open log of a share: `done` holds the numbers that are finished."""
+
+    def __init__(self, stream: Any, done: set[int], ended: bool) -> None:
+        self._stream = stream
+        self.done = done
+        self.ended = ended
+
+    def add(self, row: Row) -> None:
+        """Note a finished number; its files are written."""
+        append_line(self._stream, row)
+        self.done.add(int(row["number"]))
+
+    def end(self) -> None:
+        """Note that nothing is missing."""
+        if not self.ended:
+            append_line(self._stream, _END)
+        self.ended = True
+
+
+@contextmanager
+def open_log(out: Path, shard: Shard) -> Iterator[Log]:
+    """Open the log of a share to continue it; no other process may.
+
+    Raises:
+        UsageError: another living process makes this share.
+    """
+    path = log_of(out, shard)
+    with folder_lock(path.parent), append_lines(path) as stream:
+        rows = list(_brief(path))
+        yield Log(stream, {number for number in rows if number}, 0 in rows)
+
+
+def _brief(path: Path) -> Iterator[int]:
+    for row in read_lines(path):
+        yield 0 if row == _END else int(row["number"])
+
+
+def unfinished(out: Path, count: int) -> list[Shard]:
+    """Return the shares that are not finished yet."""
+    shards = [Shard(index, count) for index in range(1, count + 1)]
+    return [shard for shard in shards if 0 not in _brief(log_of(out, shard))]
+
+
+def rows_in_order(out: Path, count: int) -> Iterator[Row]:
+    """Yield the rows of all shares by number; few are in memory at a time."""
+    logs = [read_lines(before_log(out)), *(read_lines(log_of(out, Shard(k, count))) for k in range(1, count + 1))]
+    own = [(row for row in log if row != _END) for log in logs]
+    yield from heapq.merge(*own, key=lambda row: int(row["number"]))

@@ -1,0 +1,142 @@
+"""Screening: is a drawn defect visible, where its mask says, no copy of a training object, and without a seam?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from coigan_aug.imaging import Pixels
+from coigan_aug.prepare.prepared import Prepared
+from coigan_aug.progress import progress
+from coigan_aug.segmenter.real_only import real_only_segmenter, segmenter_key
+from coigan_aug.settings import Settings
+from coigan_aug.synthesis.agreeing import Bounds, Sight, kept_bounds
+from coigan_aug.synthesis.change import Change, measure_change
+from coigan_aug.synthesis.job import Job
+from coigan_aug.synthesis.resemblance import Known, known_objects
+
+REASONS = ("invisible", "seam", "mask", "copy")
+MEANING = {
+    "invisible": "the picture hardly changed under the mask",
+    "seam": "an edge shows round the defect",
+    "mask": "a segmenter that knows real images does not see the defect, or sees one beside the mask",
+    "copy": "nearer to a training object than those are to each other",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Why a picture is rejected: the reason, the class (by position) and the number of the defect, value and limit."""
+
+    reason: str
+    label: int
+    defect: int
+    value: float
+    limit: float
+
+
+@dataclass(frozen=True)
+class Screen:
+    """What a picture is judged by. Without `sight` no segmenter is asked, without `known` copies are not looked for."""
+
+    settings: Settings
+    margin: int
+    sight: Sight | None = None
+    bounds: Bounds | None = None
+    known: Known | None = None
+    on: bool = True
+
+    def judge(
+        self, job: Job, base: Pixels, image: Pixels, engines: Sequence[str]
+    ) -> tuple[list[Change], Finding | None]:
+        """Measure each defect of a drawn picture [H, W(, 3)] and return what is wrong with it first; None: nothing.
+
+        Args:
+            engines: what drew each defect; copies are looked for only where it does not copy by its nature.
+        """
+        masks = [defect.rle for defect in job.defects]
+        changes = [
+            measure_change(base, image, mask, masks[:k] + masks[k + 1 :], margin=self.margin)
+            for k, mask in enumerate(masks)
+        ]
+        return changes, self._first(job, base, image, engines, changes) if self.on else None
+
+    def _first(
+        self, job: Job, base: Pixels, image: Pixels, engines: Sequence[str], changes: Sequence[Change]
+    ) -> Finding | None:
+        asked = self.settings.synthesize
+        for k, (defect, change) in enumerate(zip(job.defects, changes, strict=True)):
+            if change.shown < asked.least_shown:
+                return Finding("invisible", defect.label, k, change.shown, asked.least_shown)
+            if change.seam is not None and change.seam > asked.most_seam:
+                return Finding("seam", defect.label, k, change.seam, asked.most_seam)
+        return self._disagreed(job, base, image) or self._copied(job, image, engines)
+
+    def _disagreed(self, job: Job, base: Pixels, image: Pixels) -> Finding | None:
+        if self.sight is None or self.bounds is None:
+            return None
+        defects = [(defect.label, defect.rle) for defect in job.defects]
+        for k, seen in enumerate(self.sight.look(base, image, defects, margin=self.margin)):
+            label = defects[k][0]
+            least, most = self.bounds.found[label], self.bounds.spilled[label]
+            if least is not None and seen.found < least:
+                return Finding("mask", label, k, seen.found, least)
+            if most is not None and seen.spilled > most:
+                return Finding("mask", label, k, seen.spilled, most)
+        return None
+
+    def _copied(self, job: Job, image: Pixels, engines: Sequence[str]) -> Finding | None:
+        if self.known is None:
+            return None
+        for k, (defect, engine) in enumerate(zip(job.defects, engines, strict=True)):
+            limit = self.known.limits[defect.label]
+            if engine != "gan" or limit is None:
+                continue
+            distance = self.known.distance(image, defect.label, defect.rle)
+            if distance < limit:
+                return Finding("copy", defect.label, k, distance, limit)
+        return None
+
+    def about(self, names: Sequence[str]) -> dict[str, Any]:
+        """Return the limits, for the card."""
+        if not self.on:
+            return {"on": False}
+        asked = self.settings.synthesize
+        limits: dict[str, Any] = {"least_shown": asked.least_shown, "most_seam": asked.most_seam}
+        if self.bounds is not None:
+            limits["least_found"] = dict(zip(names, self.bounds.found, strict=True))
+            limits["most_spilled"] = dict(zip(names, self.bounds.spilled, strict=True))
+        if self.known is not None:
+            limits["least_distance"] = dict(zip(names, self.known.limits, strict=True))
+        return {"on": True, "attempts": asked.attempts, "limits": limits}
+
+
+def make_screen(
+    prepared: Prepared,
+    settings: Settings,
+    *,
+    margin: int,
+    cache_root: Path,
+    device: torch.device,
+    quiet: bool,
+    copies: bool,
+) -> Screen:
+    """Make ready what pictures are judged by: a segmenter of the training images (trained once), and their objects.
+
+    Args:
+        copies: look for copies of training objects too.
+    """
+    with progress("train the screening segmenter", quiet=quiet) as report:
+        network = real_only_segmenter(prepared.dataset, settings, cache_root=cache_root, device=device, report=report)
+    sight = Sight(network, prepared.scale, prepared.window, device)
+    name = segmenter_key(prepared.dataset, settings, device)
+    bounds = kept_bounds(sight, prepared, cache_root / f"segmenter-{name}.json")
+    known = None
+    if copies:
+        with progress("look at the training objects", quiet=quiet) as report:
+            known = known_objects(prepared, cache_root=cache_root, device=device, report=report)
+    return Screen(settings, margin, sight, bounds, known)
