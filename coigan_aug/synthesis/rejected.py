@@ -1,0 +1,44 @@
+"""What the screen of a synthesis rejected: one JSON line each in `rejected.jsonl`, thumbnails beside in `rejected/`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from coigan_aug.errors import DataError
+from coigan_aug.files import read_lines
+
+REJECTED = "rejected.jsonl"
+THUMBNAILS = "rejected"
+REASONS = ("invisible", "seam", "mask", "copy")
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A picture that was drawn and not kept: its number, part and attempt, one of REASONS, the class of the defect.
+
+    `value` is what was measured, `limit` what it should have kept; `file` is a thumbnail, relative to the output folder.
+    """
+
+    number: int
+    part: int
+    attempt: int
+    reason: str
+    label: str
+    value: float
+    limit: float
+    file: str | None = None
+
+
+def read_rejected(out: Path) -> tuple[Rejected, ...]:
+    """Read the list in an output folder, up to a torn last line; empty where there is none.
+
+    Raises:
+        DataError: a line is damaged.
+    """
+    found: list[Rejected] = []
+    try:
+        found.extend(Rejected(**line) for line in read_lines(out / REJECTED))
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{out / REJECTED}:{len(found) + 1} is damaged ({error}).") from error
+    return tuple(found)
