@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +11,14 @@ from markupsafe import Markup
 
 from coigan_aug.errors import DataError
 from coigan_aug.evaluation.result import Result
-from coigan_aug.prepare.objects import DefectObject, find_objects
 from coigan_aug.report import plots, scores
-from coigan_aug.report.crops import CloseUp, Evolution, close_ups, evolution
+from coigan_aug.report.beside import Beside, beside
+from coigan_aug.report.crops import Evolution, evolution
 from coigan_aug.report.figure import colour
 from coigan_aug.report.gather import Material, SyntheticSet
-from coigan_aug.report.inventory import ClassInventory, Inventory, take_inventory
+from coigan_aug.report.inventory import ClassInventory, Inventory, shown_classes, take_inventory
 from coigan_aug.report.notes import Notes, check_states
+from coigan_aug.report.rejection import RejectedPart, rejected_part
 from coigan_aug.report.results import (
     CLASSES,
     BenefitPart,
@@ -31,9 +31,7 @@ from coigan_aug.report.results import (
     speaks_of,
     verdict_of,
 )
-from coigan_aug.store.dataset import Dataset
 
-EXAMPLES = 4
 PROBLEMS = 12
 
 
@@ -47,18 +45,6 @@ class DataPart:
     imported: Mapping[str, Any]
     problems: tuple[str, ...]
     more_problems: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Beside:
-    """A class: real and synthetic defects close up, with the number there are of each."""
-
-    name: str
-    colour: str
-    real: tuple[CloseUp, ...]
-    synthetic: tuple[CloseUp, ...]
-    real_count: int
-    synthetic_count: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +63,7 @@ class Contents:
     quality: QualityPart | None
     benefit: BenefitPart | None
     where: tuple[Shown, ...]
+    rejected: RejectedPart | None
     thesis: Result | None
     commands: tuple[tuple[str, str], ...]
     notes: Mapping[str, Sequence[str]]
@@ -106,11 +93,12 @@ def compose(material: Material, *, command: str) -> Contents:
         data=_data(inventory, material.imported) if inventory else None,
         curves=tuple(plots.training_curves(metrics)) if len(metrics) > 1 else (),
         samples=_samples(material, notes),
-        beside=tuple(_beside(material, inventory, drawn, notes)),
+        beside=_beside(material, inventory, drawn, notes),
         nearest=nearest,
         quality=quality_part(quality, colours, tuple(item for item in pictures if item not in nearest)),
         benefit=benefit_part(benefit, colours, tuple(item for item in seen if item not in where)),
         where=where,
+        rejected=_rejected(drawn, colours, notes),
         thesis=material.newest("thesis"),
         commands=tuple(_commands(material, command)),
         notes=notes.by_section,
@@ -125,15 +113,8 @@ def _title(material: Material) -> str:
 # The data
 
 
-def shown_classes(inventory: Inventory) -> Inventory:
-    """Return an inventory of at most CLASSES classes: those with most objects, in their order."""
-    most = sorted(inventory.classes, key=lambda own: -len(own.objects))[:CLASSES]
-    kept = tuple(own for own in inventory.classes if any(own is other for other in most))
-    return dataclasses.replace(inventory, classes=kept)
-
-
 def _data(inventory: Inventory, imported: Mapping[str, Any]) -> DataPart:
-    few = shown_classes(inventory)
+    few = shown_classes(inventory, most=CLASSES)
     problems = [_problem(item) for item in scores.listing(imported.get("problems"))]
     return DataPart(
         inventory=inventory,
@@ -143,11 +124,15 @@ def _data(inventory: Inventory, imported: Mapping[str, Any]) -> DataPart:
             ("Shapes", plots.aspect_ratios(few)),
             ("Groups that the split keeps together", plots.group_sizes(few)),
         ),
-        places=tuple((own, plots.places(own, f"place{k}")) for k, own in enumerate(few.classes) if own.objects),
+        places=tuple((own, _places(own, f"place{k}")) for k, own in enumerate(few.classes) if own.objects),
         imported=imported,
         problems=tuple(problems[:PROBLEMS]),
         more_problems=max(len(problems) - PROBLEMS, 0),
     )
+
+
+def _places(own: ClassInventory, key: str) -> Markup:
+    return plots.places(own.places, own.item, key, label=f"Where in the images {own.item.name} lies")
 
 
 def _problem(item: Mapping[str, Any]) -> str:
@@ -172,35 +157,16 @@ def _samples(material: Material, notes: Notes) -> Evolution | None:
 
 def _beside(
     material: Material, inventory: Inventory | None, drawn: SyntheticSet | None, notes: Notes
-) -> Iterator[Beside]:
+) -> tuple[Beside, ...]:
     if inventory is None or material.dataset is None or drawn is None:
-        return
-    made = find_objects(drawn.dataset, range(len(drawn.dataset)), scale=1.0)
-    train = set(material.dataset.indices("train"))
-    for own in shown_classes(inventory).classes:
-        real = [found for found in own.objects if found.position in train]
-        name = own.item.name
-        label = drawn.dataset.names.index(name) if name in drawn.dataset.names else -1
-        synthetic = [found for found in made if found.label == label]
-        if real or synthetic:
-            yield Beside(
-                name=name,
-                colour=colour(own.item),
-                real=_close_ups(material.dataset, real, notes),
-                synthetic=_close_ups(drawn.dataset, synthetic, notes),
-                real_count=len(real),
-                synthetic_count=len(synthetic),
-            )
-    if len(inventory.classes) > CLASSES:
-        notes.add("beside", f"The {CLASSES} classes with most objects of {len(inventory.classes)} are shown.")
-
-
-def _close_ups(dataset: Dataset, objects: Sequence[DefectObject], notes: Notes) -> tuple[CloseUp, ...]:
-    try:
-        return tuple(close_ups(dataset, objects, count=EXAMPLES))
-    except DataError as error:
-        notes.add("beside", f"Some pictures can't be shown: {error.message}")
         return ()
+    return tuple(beside(material.dataset, inventory, drawn.dataset, notes=notes))
+
+
+def _rejected(drawn: SyntheticSet | None, colours: Mapping[str, str], notes: Notes) -> RejectedPart | None:
+    if drawn is None or not (drawn.rejected or "screening" in drawn.card):
+        return None
+    return rejected_part(drawn.dataset, drawn.rejected, drawn.card, colours=colours, notes=notes)
 
 
 # Commands

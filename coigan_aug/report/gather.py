@@ -13,6 +13,7 @@ from coigan_aug.files import read_json, read_lines
 from coigan_aug.prepare.importing import REPORT
 from coigan_aug.store.dataset import MANIFEST, Dataset
 from coigan_aug.synthesis.finishing import CARD
+from coigan_aug.synthesis.rejected import Rejected, read_rejected
 from coigan_aug.training.run import Run, list_runs
 
 
@@ -41,11 +42,12 @@ class Training:
 
 @dataclass(frozen=True, kw_only=True)
 class SyntheticSet:
-    """A synthetic Dataset and the card of its output folder (empty where the folder was moved)."""
+    """A synthetic Dataset with the card and the rejected ones of its output folder (empty where that was moved)."""
 
     name: str
     dataset: Dataset
     card: Mapping[str, Any]
+    rejected: tuple[Rejected, ...] = ()
 
     @property
     def command(self) -> str:
@@ -118,7 +120,12 @@ def _synthetic(root: Path) -> tuple[SyntheticSet, ...]:
     """Read the synthetic sets, oldest first."""
     folders = sorted((path.parent for path in root.glob(f"*/{MANIFEST}")), key=_written)
     sets = [(folder.name, Dataset(folder)) for folder in folders]
-    return tuple(SyntheticSet(name=name, dataset=item, card=_json(item.image_root / CARD)) for name, item in sets)
+    return tuple(
+        SyntheticSet(
+            name=name, dataset=item, card=_json(item.image_root / CARD), rejected=read_rejected(item.image_root)
+        )
+        for name, item in sets
+    )
 
 
 def _written(folder: Path) -> tuple[int, str]:

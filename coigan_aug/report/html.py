@@ -6,6 +6,7 @@ import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import cv2
 import numpy as np
@@ -65,24 +66,32 @@ LEVELS = (Level(1.0, 84), Level(0.75, 72), Level(0.5, 60), Level(0.33, 50), Leve
 
 
 def render(contents: Contents, *, made: datetime, most_bytes: int = MOST_BYTES) -> str:
-    """Fill in the page, at the finest level of pictures that keeps it within `most_bytes` (as UTF-8).
+    """Fill in the report, at the finest level of pictures that keeps it within `most_bytes` (as UTF-8).
 
     Raises:
         ResourceError: even the coarsest is too large.
     """
-    template = _environment().get_template("report.html.j2")
+    values = {
+        "report": contents,
+        "sections": SECTIONS,
+        "missing": {name: MISSING[name] for name in empty_sections(contents)},
+        "made": made,
+    }
+    return fill("report.html.j2", values, most_bytes=most_bytes)
+
+
+def fill(name: str, values: Mapping[str, Any], *, most_bytes: int) -> str:
+    """Fill in a template, at the finest level of pictures that keeps the page within `most_bytes` (as UTF-8).
+
+    Raises:
+        ResourceError: even the coarsest is too large.
+    """
+    template = _environment().get_template(name)
     for level in LEVELS:
-        page = template.render(
-            report=contents,
-            sections=SECTIONS,
-            missing={name: MISSING[name] for name in empty_sections(contents)},
-            made=made,
-            version=__version__,
-            picture=lambda pixels, level=level: data_uri(pixels, level),
-        )
+        page = template.render(values, version=__version__, picture=lambda pixels, level=level: data_uri(pixels, level))
         if len(page.encode()) <= most_bytes:
             return page
-    raise ResourceError(f"The report would be larger than {most_bytes:,} bytes.")
+    raise ResourceError(f"The page would be larger than {most_bytes:,} bytes.")
 
 
 def empty_sections(contents: Contents) -> list[str]:
@@ -130,7 +139,8 @@ def _environment() -> Environment:
         "error": lambda found: scores.DASH if found is None else _with_error(found),
         "signed": scores.signed,
         "percent": lambda value, places=0: scores.DASH if value is None else f"{value:.{places}%}",
-        "plural": lambda count, word: f"{count:,} {word}" + "s" * (count != 1),
+        "two": lambda value: scores.DASH if value is None else f"{value:.2f}",
+        "plural": lambda count, word: f"{count:,} {word}" + ("es" if word.endswith("s") else "s") * (count != 1),
         "minutes": lambda seconds: f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s",
         "together": lambda compared: list(shown_together(compared).items()),
         "sentence": _sentence,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -67,6 +68,13 @@ def take_inventory(dataset: Dataset) -> Inventory:
         ),
         groups=tuple(sorted(groups.values(), reverse=True)),
     )
+
+
+def shown_classes(inventory: Inventory, *, most: int) -> Inventory:
+    """Return an inventory of at most `most` classes: those with most objects, in their order."""
+    first = sorted(inventory.classes, key=lambda own: -len(own.objects))[:most]
+    kept = tuple(own for own in inventory.classes if any(own is other for other in first))
+    return dataclasses.replace(inventory, classes=kept)
 
 
 def _of_class(

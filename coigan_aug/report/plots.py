@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from coigan_aug.annotations.records import DefectClass
 from coigan_aug.report.figure import ACCENT, INK, LINE, MUTED, chart, colour, inline, rows, ticks, under, write
 from coigan_aug.report.inventory import ClassInventory, Inventory
 
@@ -83,20 +84,20 @@ def group_sizes(inventory: Inventory) -> Markup:
     return inline(axes, "groups", "Number of groups by the images in them")
 
 
-def places(own: ClassInventory, key: str) -> Markup:
-    """Heat map: where in the images the objects of a class lie, darkest at the most frequent place."""
-    height = 360 * own.places.shape[0] / own.places.shape[1] + 4
+def places(shares: NDArray[np.float64], item: DefectClass, key: str, *, label: str) -> Markup:
+    """Heat map: where in the images the objects of a class lie, float [h, w], darkest at the most frequent place."""
+    height = 360 * shares.shape[0] / shares.shape[1] + 4
     axes = chart(height, left=10, right=10, top=2, bottom=2)
-    shade = np.zeros((*own.places.shape, 4))
-    shade[..., :3] = np.array(own.item.colour) / 255
-    shade[..., 3] = own.places / max(float(own.places.max()), 1e-9)
+    shade = np.zeros((*shares.shape, 4))
+    shade[..., :3] = np.array(item.colour) / 255
+    shade[..., 3] = shares / max(float(shares.max()), 1e-9)
     axes.imshow((shade * 255).round().astype(np.uint8), interpolation="none", aspect="auto")
     axes.grid(False)
     axes.set_xticks([])
     axes.set_yticks([])
     for spine in axes.spines.values():
         spine.set(visible=True, color=LINE)
-    return inline(axes, key, f"Where in the images {own.item.name} lies")
+    return inline(axes, key, label)
 
 
 CURVES = (

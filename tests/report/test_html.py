@@ -70,7 +70,7 @@ def test_a_full_workspace_fills_every_section(full: Path) -> None:
     page = render(contents, made=MADE)
     sections = [attributes["id"] for attributes in Outline(page).all("section")]
     assert sections == list(SECTIONS)
-    for text in ("No benefit shown", "does not screen", "02 January 2026", "strips"):
+    for text in ("No benefit shown", "was not screened", "02 January 2026", "strips"):
         assert text in page
     for command in (
         "import strips.csv",

@@ -1,0 +1,219 @@
+"""Whether synthetic objects lie where real ones lie and are as large: from the records alone, no image is read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coigan_aug import rng as streams
+from coigan_aug.annotations import rle
+from coigan_aug.annotations.records import ImageRecord
+from coigan_aug.prepare.objects import DefectObject
+from coigan_aug.store.dataset import Dataset
+
+BINS = 20
+SPLITS = 50
+FEWEST = 4  # images to halve: with less, chance is all there is
+SMALL, LARGE = 0.2, 0.5  # of the real ones' standard deviation: what nobody sees, what everybody sees
+_LEAST = {"x": 0.05, "y": 0.05, "area": 0.1}  # the spread that counts at least: of the image, of ln(area)
+MAP_WIDTH = 48
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """How the synthetic objects of a class lie beside the real ones in one quantity.
+
+    `name` is "x" or "y", the middle of an object's box as a share of the image's width or height, or "area", in px.
+    `edges` bound the bins of the counts, even for "x" and "y", in even ratios for "area". `distance` is Wasserstein-1
+    (of ln(area)) over the standard deviation of the real ones; `floor` the same between random halves of the real
+    ones, torn between images alone. Both are None where there are too few.
+    """
+
+    label: str
+    name: str
+    real_counts: tuple[int, ...]
+    synthetic_counts: tuple[int, ...]
+    edges: tuple[float, ...]
+    distance: float | None
+    floor: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spread:
+    """The objects of a class: float [n] middles as shares of the whole image, areas in px; int [n] which image.
+
+    `heat` float [h, w] says how often a place of an image is covered, 1 at the most frequent one; 0 without objects.
+    """
+
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    area: NDArray[np.float64]
+    image: NDArray[np.int64]
+    heat: NDArray[np.float64]
+
+    def of(self, name: str) -> NDArray[np.float64]:
+        """Return the values of one quantity of a Comparison."""
+        return {"x": self.x, "y": self.y, "area": self.area}[name]
+
+
+Frame = tuple[int, int, int, int]
+
+
+def image_sizes(dataset: Dataset) -> dict[str, tuple[int, int]]:
+    """Return height and width of the images by their files."""
+    return {record.file: (record.height, record.width) for record in dataset}
+
+
+def spread_of(
+    dataset: Dataset, objects: Sequence[DefectObject], *, sizes: Mapping[str, tuple[int, int]], shape: tuple[int, int]
+) -> Spread:
+    """Say where in whole images objects lie.
+
+    Args:
+        sizes: height and width of the images that synthetic windows were cut from, by file: a window is put back there.
+        shape: height and width of the heat map.
+    """
+    frames = {position: _frame(dataset[position], sizes) for position in dict.fromkeys(o.position for o in objects)}
+    heat = np.zeros(shape)
+    middles = np.zeros((len(objects), 2))
+    for k, found in enumerate(objects):
+        left, top, width, height = frames[found.position]
+        x, y, across, down = rle.box(found.full)
+        middles[k] = (left + x + across / 2) / width, (top + y + down / 2) / height
+        heat += _covered(found.full, frames[found.position], shape)
+    return Spread(
+        x=middles[:, 0],
+        y=middles[:, 1],
+        area=np.array([rle.area(found.full) for found in objects], np.float64),
+        image=np.array([found.position for found in objects], np.int64),
+        heat=heat / max(float(heat.max()), 1e-9),
+    )
+
+
+def _frame(record: ImageRecord, sizes: Mapping[str, tuple[int, int]]) -> Frame:
+    """Return where a record's image lies in the whole one, and how large that is: left, top, width, height."""
+    region, whole = record.source.get("region"), sizes.get(str(record.source.get("base")))
+    if whole is None or not isinstance(region, list) or len(region) != 4:
+        return (0, 0, record.width, record.height)
+    return (int(region[0]), int(region[1]), whole[1], whole[0])
+
+
+def _covered(mask: rle.Rle, frame: Frame, shape: tuple[int, int]) -> NDArray[np.float64]:
+    """Return which share of each place of the whole image an object covers."""
+    left, top, width, height = frame
+    box = rle.box(mask)
+    rows, columns = np.nonzero(rle.decode_box(mask, box))
+    down = np.minimum((rows + box[1] + top) * shape[0] // height, shape[0] - 1)
+    across = np.minimum((columns + box[0] + left) * shape[1] // width, shape[1] - 1)
+    counts = np.bincount(down * shape[1] + across, minlength=shape[0] * shape[1]).reshape(shape)
+    return np.minimum(counts * (shape[0] * shape[1]) / (width * height), 1)
+
+
+def map_shape(dataset: Dataset) -> tuple[int, int]:
+    """Return height and width of a heat map in the usual shape of a data set's images."""
+    ratio = float(np.median([record.height / record.width for record in dataset])) if len(dataset) else 1.0
+    return min(max(round(MAP_WIDTH * ratio), 8), 2 * MAP_WIDTH), MAP_WIDTH
+
+
+def compare(label: str, real: Spread, synthetic: Spread) -> Iterator[Comparison]:
+    """Compare the objects of a class: across, down, and in size."""
+    for name in ("x", "y", "area"):
+        own, made = real.of(name), synthetic.of(name)
+        scaled, drawn = (np.log(own), np.log(made)) if name == "area" else (own, made)
+        edges = _edges(np.concatenate([own, made]), name)
+        spread = max(float(scaled.std()) if len(scaled) else 0.0, _LEAST[name])
+        yield Comparison(
+            label=label,
+            name=name,
+            real_counts=_counts(own, edges),
+            synthetic_counts=_counts(made, edges),
+            edges=tuple(edges.tolist()),
+            distance=wasserstein(scaled, drawn) / spread if len(own) and len(made) else None,
+            floor=_floor(scaled, real.image, most=len(made), spread=spread),
+        )
+
+
+def _edges(values: NDArray[np.float64], name: str) -> NDArray[np.float64]:
+    if name != "area":
+        return np.linspace(0, 1, BINS + 1)
+    low, high = (float(values.min()), float(values.max())) if len(values) else (1.0, 1.0)
+    return np.geomspace(low / 1.1, high * 1.1, BINS + 1)
+
+
+def _counts(values: NDArray[np.float64], edges: NDArray[np.float64]) -> tuple[int, ...]:
+    return tuple(np.histogram(values, edges)[0].tolist())
+
+
+def _floor(values: NDArray[np.float64], images: NDArray[np.int64], *, most: int, spread: float) -> float | None:
+    """Return the mean distance between random halves of the images, the second of at most `most` objects."""
+    known = np.unique(images)
+    if len(known) < FEWEST or not most:
+        return None
+    rng = streams.generator(0, "halves", len(values))
+    found = []
+    for _ in range(SPLITS):
+        first = np.isin(images, rng.permutation(known)[: len(known) // 2])
+        found.append(wasserstein(values[first], rng.permutation(values[~first])[:most]))
+    return float(np.mean(found)) / spread
+
+
+def wasserstein(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
+    """Return the Wasserstein-1 distance between two samples [n] and [m]: the area between their distribution functions.
+
+    >>> wasserstein(np.array([0.0, 1.0]), np.array([1.0, 2.0, 1.0, 2.0]))
+    1.0
+    """
+    first, second = np.sort(first), np.sort(second)
+    places = np.sort(np.concatenate([first, second]))
+    shares = [np.searchsorted(own, places[:-1], side="right") / len(own) for own in (first, second)]
+    return float(np.abs(shares[0] - shares[1]) @ np.diff(places))
+
+
+# In words
+
+
+def state_of(found: Comparison) -> str:
+    """Return "fits", "near", "apart", or "unknown" where there are too few objects."""
+    if found.distance is None or found.floor is None:
+        return "unknown"
+    if found.distance <= max(found.floor, SMALL):
+        return "fits"
+    return "near" if found.distance <= max(2 * found.floor, LARGE) else "apart"
+
+
+def words_of(found: Comparison) -> str:
+    """Say whether a comparison fits, and if not, what is different."""
+    state = state_of(found)
+    if state in ("fits", "unknown"):
+        return {"fits": "fits", "unknown": "too few to say"}[state]
+    return f"{'a little ' if state == 'near' else ''}{_different(found)}"
+
+
+def _different(found: Comparison) -> str:
+    edges = np.log(found.edges) if found.name == "area" else np.array(found.edges)
+    real, made = (np.array(counts) / max(sum(counts), 1) for counts in (found.real_counts, found.synthetic_counts))
+    between = (np.cumsum(real) - np.cumsum(made)) @ np.diff(edges)
+    whole = np.abs(np.cumsum(real) - np.cumsum(made)) @ np.diff(edges)
+    if abs(between) < 0.5 * whole:
+        wider = _deviation(made, edges) > _deviation(real, edges)
+        return _SPREAD[found.name][int(wider)]
+    word = _SHIFT[found.name][int(between > 0)]
+    return f"{word}, {math.exp(abs(between)):.1f} times" if found.name == "area" else f"{word}, {abs(between):.0%}"
+
+
+_SHIFT = {"x": ("further left", "further right"), "y": ("higher up", "further down"), "area": ("smaller", "larger")}
+_SPREAD = {
+    "x": ("less spread out", "more spread out"),
+    "y": ("less spread out", "more spread out"),
+    "area": ("sizes less varied", "sizes more varied"),
+}
+
+
+def _deviation(shares: NDArray[np.float64], edges: NDArray[np.float64]) -> float:
+    middles = (edges[1:] + edges[:-1]) / 2
+    mean = float(shares @ middles)
+    return float(shares @ (middles - mean) ** 2)

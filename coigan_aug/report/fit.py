@@ -1,0 +1,96 @@
+"""The fit of a synthetic set: where its objects lie and how large they are beside the real ones, drawn and in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from markupsafe import Markup
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from coigan_aug.annotations.records import DefectClass
+from coigan_aug.prepare.objects import find_objects
+from coigan_aug.report import plots
+from coigan_aug.report.distributions import Comparison, Spread, compare, image_sizes, map_shape, spread_of
+from coigan_aug.report.figure import MUTED, chart, colour, inline, ticks, under
+from coigan_aug.store.dataset import Dataset
+
+_UNDER = {
+    "x": "from the left edge to the right one",
+    "y": "from the upper edge to the lower one",
+    "area": "area of an object, px",
+}
+TITLES = {"x": "Across", "y": "Down", "area": "Size"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassFit:
+    """A class: numbers of real and synthetic objects, its comparisons, its charts (title, chart)."""
+
+    item: DefectClass
+    real: int
+    synthetic: int
+    compared: tuple[Comparison, ...]
+    charts: tuple[tuple[str, Markup], ...]
+
+
+def fits_of(real: Dataset, drawn: Dataset, *, most: int) -> Iterator[ClassFit]:
+    """Compare the synthetic objects of each class with those of the real training images; no image is read.
+
+    Args:
+        most: how many classes get charts, the first ones; the others get their numbers alone.
+    """
+    sizes, shape = image_sizes(real), map_shape(real)
+    own = find_objects(real, real.indices("train"), scale=1.0)
+    made = find_objects(drawn, range(len(drawn)), scale=1.0)
+    for k, item in enumerate(real.classes):
+        label = drawn.names.index(item.name) if item.name in drawn.names else -1
+        first = spread_of(real, [found for found in own if found.label == k], sizes=sizes, shape=shape)
+        second = spread_of(drawn, [found for found in made if found.label == label], sizes=sizes, shape=shape)
+        compared = tuple(compare(item.name, first, second))
+        yield ClassFit(
+            item=item,
+            real=len(first.x),
+            synthetic=len(second.x),
+            compared=compared,
+            charts=tuple(_charts(item, first, second, compared, f"fit{k}")) if k < most else (),
+        )
+
+
+def _charts(
+    item: DefectClass, real: Spread, made: Spread, compared: tuple[Comparison, ...], key: str
+) -> Iterator[tuple[str, Markup]]:
+    if not (len(real.x) and len(made.x)):
+        return
+    for kind, spread in (("real", real), ("synthetic", made)):
+        label = f"Where in the images {kind} {item.name} lies"
+        yield f"Where, {kind}", plots.places(spread.heat, item, f"{key}-{kind}", label=label)
+    for found in compared:
+        yield TITLES[found.name], histogram(found, colour(item), f"{key}-{found.name}")
+
+
+def histogram(found: Comparison, shade: str, key: str) -> Markup:
+    """Steps: the shares of the real objects filled in grey, those of the synthetic ones as a line in the class' colour."""
+    axes = chart(180, left=44, right=14, top=26)
+    real, made = (np.array(counts) / max(sum(counts), 1) for counts in (found.real_counts, found.synthetic_counts))
+    axes.stairs(real, found.edges, fill=True, color=MUTED, alpha=0.4, linewidth=0)
+    axes.stairs(made, found.edges, color=shade, linewidth=2)
+    for left, text, tone in ((44, "▇ real", MUTED), (110, "▁ synthetic", shade)):
+        axes.annotate(text, (left, 164), xycoords="figure pixels", fontsize=11, color=tone)
+    axes.set_xlim(found.edges[0], found.edges[-1])
+    axes.set_ylim(0, 1.08 * max(float(real.max()), float(made.max()), 1e-9))
+    axes.yaxis.set_major_formatter(FuncFormatter(_percent))
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=4))
+    axes.tick_params(axis="y", labelsize=10.5)
+    if found.name == "area":
+        axes.set_xscale("log")
+        ticks(axes, plots.log_ticks(found.edges[0], found.edges[-1]), lambda value: f"{value:,.10g}")
+    else:
+        ticks(axes, [0, 0.25, 0.5, 0.75, 1], _percent)
+    under(axes, _UNDER[found.name])
+    return inline(axes, key, f"{TITLES[found.name]}: {found.label}, synthetic beside real")
+
+
+def _percent(value: float, _: int = 0) -> str:
+    return f"{value:.0%}"

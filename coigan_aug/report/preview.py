@@ -1,0 +1,236 @@
+"""The page beside a synthetic set: what was made, whether it looks and lies like the real defects, what was rejected."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from coigan_aug.files import write_bytes
+from coigan_aug.report.beside import Beside, beside
+from coigan_aug.report.distributions import state_of, words_of
+from coigan_aug.report.figure import colour
+from coigan_aug.report.fit import TITLES, ClassFit, fits_of
+from coigan_aug.report.html import fill
+from coigan_aug.report.inventory import take_inventory
+from coigan_aug.report.notes import Notes
+from coigan_aug.report.rejection import RejectedPart, rejected_part
+from coigan_aug.report.results import CLASSES
+from coigan_aug.report.scores import mapping, number
+from coigan_aug.store.dataset import Dataset
+from coigan_aug.synthesis.rejected import Rejected
+
+PREVIEW = "preview.html"
+MOST_BYTES = 5_000_000
+CLOSE_UPS = 8
+SOUND, POOR = 0.7, 0.5  # median IoU of what changed with its mask
+MANY = 0.5  # of what was drawn
+
+SECTIONS = {
+    "made": "What was made",
+    "beside": "Close up",
+    "fit": "Where and how large",
+    "masks": "What the masks hold",
+    "rejected": "What was rejected",
+    "repeat": "Do it again",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class MadeRow:
+    """A class: its synthetic defects in all and by engine, its real training objects."""
+
+    name: str
+    colour: str
+    defects: int
+    by_engine: tuple[int, ...]
+    real: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskRow:
+    """A class: the median IoU, 0..1, of what really changed with the mask that was asked for, and of how many defects."""
+
+    name: str
+    colour: str
+    median: float
+    n: int | None
+
+    @property
+    def words(self) -> str:
+        """What that means for the masks."""
+        if self.median >= SOUND:
+            return "the mask is what changed"
+        return "roughly what changed" if self.median >= POOR else "much of the mask looks as before"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preview:
+    """All sections; one without anything to show is None or empty. `stands_out` says what to look at first."""
+
+    title: str
+    images: int
+    defects: int
+    share: float
+    erased: float | None
+    engines: tuple[str, ...]
+    rows: tuple[MadeRow, ...]
+    facts: tuple[tuple[str, Any], ...]
+    beside: tuple[Beside, ...]
+    fits: tuple[ClassFit, ...]
+    masks: tuple[MaskRow, ...]
+    rejected: RejectedPart | None
+    commands: tuple[tuple[str, str], ...]
+    stands_out: tuple[str, ...]
+    notes: Mapping[str, Sequence[str]]
+
+
+def write_preview(
+    out: Path, *, real: Dataset, synthetic: Dataset, card: Mapping[str, Any], rejected: Sequence[Rejected], command: str
+) -> Path:
+    """Write the preview of a synthetic set as `out`/preview.html and return its path.
+
+    One file of at most MOST_BYTES with its pictures inside. What the card does not say is left out.
+
+    Args:
+        real: the data set that it was made from; its training images count.
+        synthetic: the records of what was made; the images and thumbnails lie in its image root.
+        card: of the set; every key may be missing.
+        command: the one that made it.
+    """
+    found = compose_preview(
+        out.resolve().name, real=real, synthetic=synthetic, card=card, rejected=rejected, command=command
+    )
+    page = fill("preview.html.j2", _values(found), most_bytes=MOST_BYTES)
+    write_bytes(out / PREVIEW, page.encode())
+    return out / PREVIEW
+
+
+def _values(found: Preview) -> dict[str, Any]:
+    shown = {
+        "made": True,
+        "beside": found.beside,
+        "fit": any(own.real and own.synthetic for own in found.fits),
+        "masks": found.masks,
+        "rejected": found.rejected,
+        "repeat": found.commands,
+    }
+    return {
+        "preview": found,
+        "sections": {name: title for name, title in SECTIONS.items() if shown[name]},
+        "quantities": TITLES,
+        "words_of": words_of,
+        "state_of": state_of,
+        "made": datetime.now(),
+    }
+
+
+def compose_preview(
+    title: str, *, real: Dataset, synthetic: Dataset, card: Mapping[str, Any], rejected: Sequence[Rejected],
+    command: str,
+) -> Preview:  # fmt: skip
+    """Work out what a preview shows; arguments as `write_preview` takes them."""
+    notes = Notes()
+    colours = {item.name: colour(item) for item in real.classes}
+    engines = _engines(synthetic, card)
+    names = tuple(dict.fromkeys(engine for _, engine in engines))
+    fits = tuple(fits_of(real, synthetic, most=CLASSES))
+    masks = tuple(_masks(card, colours))
+    screened = "screening" in card or rejected
+    lost = rejected_part(synthetic, rejected, card, colours=colours, notes=notes) if screened else None
+    if card.get("data") not in (None, real.manifest["sha256"]):
+        notes.add("made", "Made from another state of the data set than the one that is in the workspace now.")
+    return Preview(
+        title=title,
+        images=len(synthetic),
+        defects=sum(engines.values()),
+        share=len(synthetic) / max(len(synthetic) + len(real.indices("train")), 1),
+        erased=number(mapping(card.get("bases")).get("erased_share")),
+        engines=names,
+        rows=tuple(_row(own, engines, names) for own in fits),
+        facts=tuple(_facts(card, names)),
+        beside=tuple(beside(real, take_inventory(real), synthetic, notes=notes, count=CLOSE_UPS)),
+        fits=fits,
+        masks=masks,
+        rejected=lost,
+        commands=tuple(_commands(real, card, command)),
+        stands_out=tuple(_stands_out(fits, masks, lost)),
+        notes=notes.by_section,
+    )
+
+
+def _engines(synthetic: Dataset, card: Mapping[str, Any]) -> Counter[tuple[str, str]]:
+    """Count the defects by class and engine."""
+    default = card.get("engine", "?")
+    found = [(a.label, a.attributes.get("engine", default)) for record in synthetic for a in record.annotations]
+    return Counter((label, str(engine)) for label, engine in found)
+
+
+def _row(own: ClassFit, engines: Mapping[tuple[str, str], int], names: Sequence[str]) -> MadeRow:
+    by_engine = tuple(engines.get((own.item.name, engine), 0) for engine in names)
+    return MadeRow(
+        name=own.item.name, colour=colour(own.item), defects=sum(by_engine), by_engine=by_engine, real=own.real
+    )
+
+
+def _facts(card: Mapping[str, Any], engines: Sequence[str]) -> Iterator[tuple[str, Any]]:
+    generator, bases, margin = mapping(card.get("generator")), mapping(card.get("bases")), number(card.get("margin_px"))
+    yield "Engine", ", ".join(engines)
+    yield "Run", generator.get("run")
+    yield "Drawn on", _bases(bases)
+    yield "Margin", None if margin is None else f"{margin:g} px round each mask"
+    yield "Promise", card.get("promise")
+    yield "Format", card.get("format")
+    yield "Program", card.get("program")
+    yield "Generator checksum", generator.get("sha256")
+    yield "Plan checksum", card.get("plan_sha256")
+
+
+def _bases(bases: Mapping[str, Any]) -> str:
+    words = {
+        "clean": "surface without defects",
+        "erased": "training images whose defects are erased",
+        "both": "surface without defects, and training images whose defects are erased",
+    }
+    kind = str(bases.get("kind", ""))
+    by = f" (by {bases['erased_by']})" if bases.get("erased_by") else ""
+    return words.get(kind, kind) + by
+
+
+def _masks(card: Mapping[str, Any], colours: Mapping[str, str]) -> Iterator[MaskRow]:
+    """Read the median IoU of each class, a number or a mapping with "median" and "n"; what is neither is left out."""
+    for name, value in mapping(mapping(card.get("screening")).get("effective")).items():
+        found = mapping(value)
+        median, n = number(found.get("median") if found else value), number(found.get("n"))
+        if median is not None:
+            shade = colours.get(str(name), "#808080")
+            yield MaskRow(name=str(name), colour=shade, median=median, n=None if n is None else round(n))
+
+
+def _commands(real: Dataset, card: Mapping[str, Any], command: str) -> Iterator[tuple[str, str]]:
+    provenance = real.manifest["provenance"]
+    lines = [("the data set", provenance.get("command")), ("this set", card.get("command")), ("this set", command)]
+    seen = set()
+    for what, line in lines:
+        if line and line not in seen:
+            seen.add(line)
+            yield what, str(line)
+
+
+def _stands_out(fits: Sequence[ClassFit], masks: Sequence[MaskRow], lost: RejectedPart | None) -> Iterator[str]:
+    """Yield what a person should look at before using the set, a sentence each."""
+    for own in fits:
+        apart = [f"{words_of(found)}" for found in own.compared if state_of(found) == "apart"]
+        if apart:
+            yield f"{own.item.name}: {'; '.join(apart)} than the real ones."
+        if own.real and not own.synthetic:
+            yield f"{own.item.name}: none were made."
+    for row in masks:
+        if row.median < POOR:
+            yield f"{row.name}: {row.words} (median IoU {row.median:.2f})."
+    for item in lost.rows if lost else ():
+        if item.share > MANY:
+            yield f"{item.name}: {item.share:.0%} of what was drawn was rejected."

@@ -1,0 +1,114 @@
+"""What the screen of a synthesis rejected: counts by class and reason, and some of it to look at."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from coigan_aug.errors import DataError
+from coigan_aug.files import inside
+from coigan_aug.imaging import Pixels, read_rgb
+from coigan_aug.report.crops import SIDE, fit
+from coigan_aug.report.notes import Notes
+from coigan_aug.report.scores import mapping, short
+from coigan_aug.report.tables import facts
+from coigan_aug.store.dataset import Dataset
+from coigan_aug.synthesis.rejected import REASONS, Rejected
+
+SHOWN = 8
+GREY = "#808080"
+_WORDS = {
+    "invisible": "too little of it can be seen",
+    "mask": "what changed is not what the mask says",
+    "copy": "too like a training object",
+    "seam": "its outline shows as a seam",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RejectedRow:
+    """A class: how many of its defects were rejected for each reason, in all, and as a share of all that were drawn."""
+
+    name: str
+    colour: str
+    counts: tuple[int, ...]
+    total: int
+    share: float
+
+
+@dataclass(frozen=True)
+class Thumbnail:
+    """A rejected defect, uint8 [h, w, 3], with its class, what was measured and the limit."""
+
+    words: str
+    pixels: Pixels
+
+
+@dataclass(frozen=True, kw_only=True)
+class RejectedPart:
+    """`reasons` are name and words; `rows` count by them; `shown` has thumbnails by reason; `screen` says its settings."""
+
+    reasons: tuple[tuple[str, str], ...]
+    rows: tuple[RejectedRow, ...]
+    total: int
+    share: float
+    shown: tuple[tuple[str, tuple[Thumbnail, ...]], ...]
+    screen: tuple[tuple[str, str], ...]
+
+
+def rejected_part(
+    drawn: Dataset, items: Sequence[Rejected], card: Mapping[str, Any], *, colours: Mapping[str, str], notes: Notes
+) -> RejectedPart:
+    """Sort what was rejected; a thumbnail that can't be read becomes a note.
+
+    Args:
+        drawn: the synthetic set; its image root is the folder of the thumbnails.
+        card: of the set; what it says of the screening, but for the masks, is shown as it is.
+        colours: of the classes by name, as #rrggbb.
+    """
+    kept = Counter(annotation.label for record in drawn for annotation in record.annotations)
+    counts = Counter((item.label, item.reason) for item in items)
+    found = {item.reason for item in items}
+    reasons = [*(reason for reason in REASONS if reason in found), *sorted(found - set(REASONS))]
+    names = list(dict.fromkeys((*drawn.names, *(item.label for item in items))))
+    rows = [_row(name, [counts[name, reason] for reason in reasons], kept[name], colours) for name in names]
+    screen = {name: value for name, value in mapping(card.get("screening")).items() if name != "effective"}
+    return RejectedPart(
+        reasons=tuple((reason, _WORDS.get(reason, "")) for reason in reasons),
+        rows=tuple(row for row in rows if row.total or kept[row.name]),
+        total=len(items),
+        share=len(items) / max(len(items) + sum(kept.values()), 1),
+        shown=tuple((reason, _thumbnails(drawn, items, reason, notes)) for reason in reasons),
+        screen=tuple(facts(screen)),
+    )
+
+
+def _row(name: str, counts: Sequence[int], kept: int, colours: Mapping[str, str]) -> RejectedRow:
+    total = sum(counts)
+    return RejectedRow(
+        name=name,
+        colour=colours.get(name, GREY),
+        counts=tuple(counts),
+        total=total,
+        share=total / max(total + kept, 1),
+    )
+
+
+def _thumbnails(drawn: Dataset, items: Sequence[Rejected], reason: str, notes: Notes) -> tuple[Thumbnail, ...]:
+    """Read SHOWN thumbnails of a reason, spread evenly over what was measured."""
+    own = sorted((item for item in items if item.reason == reason and item.file), key=lambda item: item.value)
+    places = np.unique(np.linspace(0, len(own) - 1, min(SHOWN, len(own))).round().astype(int)).tolist()
+    found = []
+    for item in (own[k] for k in places):
+        try:
+            pixels = read_rgb(inside(drawn.image_root, str(item.file)))
+        except DataError as error:
+            notes.add("rejected", f"Some pictures can't be shown: {error.message}")
+        else:
+            words = f"{item.label}: {short(item.value)}, limit {short(item.limit)}"
+            found.append(Thumbnail(words, fit(pixels, SIDE)))
+    return tuple(found)
