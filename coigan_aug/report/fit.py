@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,8 @@ from markupsafe import Markup
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from coigan_aug.annotations.records import DefectClass
-from coigan_aug.prepare.objects import find_objects
+from coigan_aug.annotations.rle import area
+from coigan_aug.prepare.objects import DefectObject, find_objects
 from coigan_aug.report import plots
 from coigan_aug.report.distributions import Comparison, Spread, compare, image_sizes, map_shape, spread_of
 from coigan_aug.report.figure import MUTED, chart, colour, inline, ticks, under
@@ -26,46 +27,53 @@ TITLES = {"x": "Across", "y": "Down", "area": "Size"}
 
 @dataclass(frozen=True, kw_only=True)
 class ClassFit:
-    """A class: numbers of real and synthetic objects, its comparisons, its charts (title, chart)."""
+    """A class: numbers of real and synthetic objects, its comparisons, its heat maps and charts (title, chart)."""
 
     item: DefectClass
     real: int
     synthetic: int
     compared: tuple[Comparison, ...]
+    maps: tuple[tuple[str, Markup], ...]
     charts: tuple[tuple[str, Markup], ...]
 
 
-def fits_of(real: Dataset, drawn: Dataset, *, most: int) -> Iterator[ClassFit]:
+def fits_of(real: Dataset, drawn: Dataset, *, least_area: int, most: int) -> Iterator[ClassFit]:
     """Compare the synthetic objects of each class with those of the real training images; no image is read.
 
     Args:
+        least_area: objects of fewer px are left out; training takes no shapes from them.
         most: how many classes get charts, the first ones; the others get their numbers alone.
     """
     sizes, shape = image_sizes(real), map_shape(real)
-    own = find_objects(real, real.indices("train"), scale=1.0)
-    made = find_objects(drawn, range(len(drawn)), scale=1.0)
+    own = _objects(real, real.indices("train"), least_area)
+    made = _objects(drawn, range(len(drawn)), least_area)
     for k, item in enumerate(real.classes):
         label = drawn.names.index(item.name) if item.name in drawn.names else -1
         first = spread_of(real, [found for found in own if found.label == k], sizes=sizes, shape=shape)
         second = spread_of(drawn, [found for found in made if found.label == label], sizes=sizes, shape=shape)
         compared = tuple(compare(item.name, first, second))
+        drawable = k < most and len(first.x) > 0 and len(second.x) > 0
         yield ClassFit(
             item=item,
             real=len(first.x),
             synthetic=len(second.x),
             compared=compared,
-            charts=tuple(_charts(item, first, second, compared, f"fit{k}")) if k < most else (),
+            maps=tuple(_maps(item, first, second, f"fit{k}")) if drawable else (),
+            charts=tuple(_charts(item, compared, f"fit{k}")) if drawable else (),
         )
 
 
-def _charts(
-    item: DefectClass, real: Spread, made: Spread, compared: tuple[Comparison, ...], key: str
-) -> Iterator[tuple[str, Markup]]:
-    if not (len(real.x) and len(made.x)):
-        return
+def _objects(dataset: Dataset, positions: Iterable[int], least_area: int) -> list[DefectObject]:
+    return [found for found in find_objects(dataset, positions, scale=1.0) if area(found.full) >= least_area]
+
+
+def _maps(item: DefectClass, real: Spread, made: Spread, key: str) -> Iterator[tuple[str, Markup]]:
     for kind, spread in (("real", real), ("synthetic", made)):
         label = f"Where in the images {kind} {item.name} lies"
         yield f"Where, {kind}", plots.places(spread.heat, item, f"{key}-{kind}", label=label)
+
+
+def _charts(item: DefectClass, compared: Sequence[Comparison], key: str) -> Iterator[tuple[str, Markup]]:
     for found in compared:
         yield TITLES[found.name], histogram(found, colour(item), f"{key}-{found.name}")
 

@@ -9,9 +9,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from coigan_aug.annotations.records import DefectClass
 from coigan_aug.files import write_bytes
 from coigan_aug.report.beside import Beside, beside
-from coigan_aug.report.distributions import state_of, words_of
+from coigan_aug.report.distributions import SMALL, state_of, words_of
 from coigan_aug.report.figure import colour
 from coigan_aug.report.fit import TITLES, ClassFit, fits_of
 from coigan_aug.report.html import fill
@@ -41,13 +42,12 @@ SECTIONS = {
 
 @dataclass(frozen=True, kw_only=True)
 class MadeRow:
-    """A class: its synthetic defects in all and by engine, its real training objects."""
+    """A class: its synthetic defects in all and by engine."""
 
     name: str
     colour: str
     defects: int
     by_engine: tuple[int, ...]
-    real: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +81,7 @@ class Preview:
     facts: tuple[tuple[str, Any], ...]
     beside: tuple[Beside, ...]
     fits: tuple[ClassFit, ...]
+    least_area: int
     masks: tuple[MaskRow, ...]
     rejected: RejectedPart | None
     commands: tuple[tuple[str, str], ...]
@@ -122,6 +123,7 @@ def _values(found: Preview) -> dict[str, Any]:
         "preview": found,
         "sections": {name: title for name, title in SECTIONS.items() if shown[name]},
         "quantities": TITLES,
+        "small": SMALL,
         "words_of": words_of,
         "state_of": state_of,
         "made": datetime.now(),
@@ -137,7 +139,8 @@ def compose_preview(
     colours = {item.name: colour(item) for item in real.classes}
     engines = _engines(synthetic, card)
     names = tuple(dict.fromkeys(engine for _, engine in engines))
-    fits = tuple(fits_of(real, synthetic, most=CLASSES))
+    least_area = round(number(mapping(mapping(card.get("settings")).get("data")).get("min_area")) or 1)
+    fits = tuple(fits_of(real, synthetic, least_area=least_area, most=CLASSES))
     masks = tuple(_masks(card, colours))
     screened = "screening" in card or rejected
     lost = rejected_part(synthetic, rejected, card, colours=colours, notes=notes) if screened else None
@@ -150,10 +153,11 @@ def compose_preview(
         share=len(synthetic) / max(len(synthetic) + len(real.indices("train")), 1),
         erased=number(mapping(card.get("bases")).get("erased_share")),
         engines=names,
-        rows=tuple(_row(own, engines, names) for own in fits),
+        rows=tuple(_row(item, engines, names) for item in real.classes),
         facts=tuple(_facts(card, names)),
         beside=tuple(beside(real, take_inventory(real), synthetic, notes=notes, count=CLOSE_UPS)),
         fits=fits,
+        least_area=least_area,
         masks=masks,
         rejected=lost,
         commands=tuple(_commands(real, card, command)),
@@ -169,11 +173,9 @@ def _engines(synthetic: Dataset, card: Mapping[str, Any]) -> Counter[tuple[str, 
     return Counter((label, str(engine)) for label, engine in found)
 
 
-def _row(own: ClassFit, engines: Mapping[tuple[str, str], int], names: Sequence[str]) -> MadeRow:
-    by_engine = tuple(engines.get((own.item.name, engine), 0) for engine in names)
-    return MadeRow(
-        name=own.item.name, colour=colour(own.item), defects=sum(by_engine), by_engine=by_engine, real=own.real
-    )
+def _row(item: DefectClass, engines: Mapping[tuple[str, str], int], names: Sequence[str]) -> MadeRow:
+    by_engine = tuple(engines.get((item.name, engine), 0) for engine in names)
+    return MadeRow(name=item.name, colour=colour(item), defects=sum(by_engine), by_engine=by_engine)
 
 
 def _facts(card: Mapping[str, Any], engines: Sequence[str]) -> Iterator[tuple[str, Any]]:
@@ -223,7 +225,7 @@ def _commands(real: Dataset, card: Mapping[str, Any], command: str) -> Iterator[
 def _stands_out(fits: Sequence[ClassFit], masks: Sequence[MaskRow], lost: RejectedPart | None) -> Iterator[str]:
     """Yield what a person should look at before using the set, a sentence each."""
     for own in fits:
-        apart = [f"{words_of(found)}" for found in own.compared if state_of(found) == "apart"]
+        apart = [words_of(found) for found in own.compared if state_of(found) == "apart"]
         if apart:
             yield f"{own.item.name}: {'; '.join(apart)} than the real ones."
         if own.real and not own.synthetic:

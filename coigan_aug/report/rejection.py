@@ -42,9 +42,10 @@ class RejectedRow:
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """A rejected defect, uint8 [h, w, 3], with its class, what was measured and the limit."""
+    """A rejected defect, uint8 [h, w, 3], with its class and what was measured."""
 
-    words: str
+    name: str
+    measured: str
     pixels: Pixels
 
 
@@ -109,6 +110,6 @@ def _thumbnails(drawn: Dataset, items: Sequence[Rejected], reason: str, notes: N
         except DataError as error:
             notes.add("rejected", f"Some pictures can't be shown: {error.message}")
         else:
-            words = f"{item.label}: {short(item.value)}, limit {short(item.limit)}"
-            found.append(Thumbnail(words, fit(pixels, SIDE)))
+            measured = f"{short(item.value)}, limit {short(item.limit)}"
+            found.append(Thumbnail(item.label, measured, fit(pixels, SIDE)))
     return tuple(found)

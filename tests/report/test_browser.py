@@ -13,6 +13,10 @@ import pytest
 from coigan_aug.report.contents import compose
 from coigan_aug.report.gather import gather
 from coigan_aug.report.html import SECTIONS, render
+from coigan_aug.report.preview import write_preview
+from coigan_aug.store.dataset import Dataset
+
+from .test_preview import CARD, reject_some
 
 playwright = pytest.importorskip("playwright.sync_api")
 CHROMIUM = next(
@@ -87,6 +91,24 @@ def test_it_opens_from_disk_and_fits_the_window(browser: Any, report: Path, widt
         ".filter(e => e.offsetParent && parseFloat(getComputedStyle(e).fontSize) < 12).length"
     )
     assert visit.page.evaluate(small) == 0
+    visit.context.close()
+
+
+@pytest.mark.parametrize(("width", "height"), [(360, 740), (1280, 900)])
+def test_the_preview_of_a_set_opens_from_disk_and_fits_the_window(
+    browser: Any, full: Path, width: int, height: int
+) -> None:
+    path = write_preview(
+        full.parent / "made", real=Dataset(full / "dataset"), synthetic=Dataset(full / "synthetic" / "made"), card=CARD,
+        rejected=reject_some(full.parent / "made"), command="coigan-aug synthesize " + "--set a.b=1 " * 30,
+    )  # fmt: skip
+    visit = Visit(browser, path, width=width, height=height)
+    assert [url for url in visit.asked if not url.startswith("data:")] == [visit.address]
+    assert visit.said == []
+    assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
+    broken = "[...document.images].filter(i => !i.complete || i.naturalWidth === 0).length"
+    assert visit.page.evaluate(broken) == 0
+    assert visit.page.evaluate("document.querySelectorAll('svg').length") == 10
     visit.context.close()
 
 
