@@ -190,7 +190,8 @@ def test_what_stands_out_is_said_first(made: Path) -> None:
     assert "line: much of the mask looks as before (median IoU 0.42)." in found.stands_out
     assert "spot: 77% of what was drawn was rejected." in found.stands_out
     assert "Look at this first" in _page(made, CARD, rejected)
-    assert "Nothing stands out" in _page(made, {})
+    assert "Nothing stands out" in _page(made, {"screening": {}})
+    assert "Not screened" in _page(made, {})
     own = Dataset(made / "synthetic" / "made")
     records = [replace(r, annotations=tuple(a for a in r.annotations if a.label == "spot")) for r in own]
     write_dataset(own.folder, records, classes=own.classes, image_root=own.image_root, provenance={})
