@@ -18,7 +18,7 @@ from coigan_aug.imaging import write_image
 from coigan_aug.report.preview import MOST_BYTES, SECTIONS, Preview, compose_preview, write_preview
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.store.writer import write_dataset
-from coigan_aug.synthesis.rejected import REASONS, Rejected, append_rejected, thumbnail_name
+from coigan_aug.synthesis.rejected import REASONS, REJECTED, Rejected
 
 from .conftest import copy_with_classes, noise, write_synthetic
 from .test_html import ADDRESS, EVIL, Outline
@@ -56,9 +56,9 @@ def reject_some(out: Path, count: int = 30) -> tuple[Rejected, ...]:
     """Reject by turns for each reason, two spots to a line, and leave thumbnails."""
     items = []
     for k in range(count):
-        name = thumbnail_name(k, 1)
+        name = f"rejected/{k + 1:06d}-1.png"
         write_image(out / name, noise(20, 30, seed=k))
-        items.append(Rejected(k, 1, REASONS[k % 3], "line" if k % 3 == 2 else "spot", k / count, 0.5, name))
+        items.append(Rejected(k + 1, 0, 1, REASONS[k % 3], "line" if k % 3 == 2 else "spot", k / count, 0.5, name))
     return tuple(items)
 
 
@@ -185,7 +185,7 @@ def _by(record: ImageRecord, engine: str) -> ImageRecord:
 
 
 def test_what_stands_out_is_said_first(made: Path) -> None:
-    rejected = tuple(Rejected(k, 0, "copy", "spot", 1.0, 0.5) for k in range(20))
+    rejected = tuple(Rejected(k + 1, 0, 0, "copy", "spot", 1.0, 0.5) for k in range(20))
     found = _compose(made, CARD, rejected)
     assert "line: much of the mask looks as before (median IoU 0.42)." in found.stands_out
     assert "spot: 77% of what was drawn was rejected." in found.stands_out
@@ -256,9 +256,9 @@ def test_many_classes_on_noise_keep_the_bound(tmp_path: Path) -> None:
     write_synthetic(workspace, dataset)
     items = []
     for k in range(32):
-        name = thumbnail_name(k, 0)
+        name = f"rejected/{k + 1:06d}-0.png"
         write_image(tmp_path / "made" / name, noise(200, 200, seed=k))
-        items.append(Rejected(k, 0, REASONS[k % 4], "class 1", 0.1, 0.2, name))
+        items.append(Rejected(k + 1, 0, 0, REASONS[k % 4], "class 1", 0.1, 0.2, name))
     page = _page(workspace, {}, tuple(items))
     assert len(page.encode()) <= MOST_BYTES
     assert page.count("<svg") == 20 * 5
