@@ -1,0 +1,149 @@
+"""The part in an image: what is not background, found in the pixels; everything where no background is seen."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from coigan_aug.annotations.rle import Mask
+from coigan_aug.imaging import Pixels
+
+Field = NDArray[np.float32]
+_CORNERS = ((0, 0), (0, -1), (-1, 0), (-1, -1))
+_PATCH = (
+    0.04  # side of the patch in a corner that shows the background's level, of the image's shorter side; 4 px at least
+)
+_EVEN = 10.0  # grey levels by which nine tenths of a background's patch may differ from its level
+_NEAR = 12.0  # grey levels by which background may differ from its level in the first place
+_CLEAR = 24.0  # grey levels by which a part differs from its background a few px behind the edge
+_ALONG = 0.85  # share of the edge along which it does
+_SHARP = 0.6  # share of that difference that lies within the few px of the edge
+_ALIKE = 0.1  # largest share of a part that has the background's level
+_ROUGH = 6.0  # grey levels between the quartiles of a background that is rougher than its part
+_SOLID = 0.9  # share of a background that is left when it is opened
+_LEAST, _MOST = 0.02, 0.85  # smallest share of an image that one background takes, largest that all of it takes
+_THICK = (
+    0.03  # a background is somewhere further than this from its part, of the image's shorter side; else it is a rim
+)
+_SIDE = 0.95  # share of one side of the image at least that a background takes
+_HULL = 0.75  # share of its convex hull at least that a part takes
+_SPECK = 0.1  # parts smaller than this share of the largest one are dust
+_BESIDE = (2, 5)  # px: how far on either side of an edge it is looked at; nearer it is blurred
+
+
+def find_part(image: Pixels) -> Mask:
+    """Find the part that an image [H, W] or [H, W, 3] shows: uint8 [H, W], 1 on the part; all 1 where no background is seen.
+
+    A background is seen from a corner of the image: it has one level there (dark, bright, any colour), reaches as far as
+    that level does, is solid, takes a whole side of the image, and ends at a sharp edge, behind which its level is rare.
+    A corner that shows anything else is of the part, so a surface that fills the image, even or rough or darker towards
+    its ends, stays whole. Where two sides of an edge could be background, it is the more even one. What the background
+    encloses, and is much smaller than the part, is dust on it; holes in the part are of the part.
+
+    In doubt everything is part: where it would take under 15 % of the image, or had a jagged or hollow outline.
+    """
+    smooth = cv2.medianBlur(np.ascontiguousarray(image), 3).astype(np.float32).reshape(*image.shape[:2], -1)
+    background = np.zeros(image.shape[:2], bool)
+    seen = (_background(smooth, corner) for corner in _CORNERS)
+    found = sorted(
+        ((_spread(smooth, own), k, own) for k, own in enumerate(seen) if own is not None), key=lambda f: f[:2]
+    )
+    for _, _, own in found:
+        if (background | own).mean() <= _MOST:
+            background |= own
+    part = _without_dust(~background)
+    return part if _is_simple(part) else np.ones(part.shape, np.uint8)
+
+
+def _background(smooth: Field, corner: tuple[int, int]) -> NDArray[np.bool_] | None:
+    """Return the background seen from a corner, bool [H, W], or None where there is none."""
+    side = max(round(_PATCH * min(smooth.shape[:2])), 4)
+    rows, columns = (slice(-side, None) if end else slice(side) for end in corner)
+    patch = smooth[rows, columns].reshape(-1, smooth.shape[2])
+    level = np.median(patch, axis=0)
+    if np.quantile(np.abs(patch - level).max(axis=1), 0.9) > _EVEN:
+        return None
+    off = np.asarray(np.abs(smooth - level).max(axis=2), np.float32)
+    first = _reached(off <= _NEAR, corner)
+    beyond = _beside(first)
+    contrast = float(np.median(off[beyond])) if beyond.any() else 0.0
+    if contrast < _CLEAR:
+        return None
+    found = _reached(off <= max(_NEAR, contrast / 2), corner)
+    return found if _is_solid(found) and _ends_sharply(found, off) and _is_other(found, smooth, off) else None
+
+
+def _reached(near: NDArray[np.bool_], corner: tuple[int, int]) -> NDArray[np.bool_]:
+    """Return what is connected to a corner of what is near its level, without specks and thin branches: bool [H, W]."""
+    filled = cv2.morphologyEx(near.astype(np.uint8), cv2.MORPH_CLOSE, _disc(1), borderType=cv2.BORDER_REPLICATE)
+    opened = _opened(np.asarray(filled, np.uint8), _radius(near.shape))
+    _, labels = cv2.connectedComponents(opened, connectivity=4)
+    return np.asarray((labels == labels[corner]) & (labels[corner] > 0))
+
+
+def _is_solid(found: NDArray[np.bool_]) -> bool:
+    """Tell whether a background is large, deep and without branches, and takes a whole side of the image."""
+    sides = (found[0], found[-1], found[:, 0], found[:, -1])
+    if not _LEAST <= found.mean() <= _MOST or max(float(side.mean()) for side in sides) < _SIDE:
+        return False
+    mask: Mask = found.astype(np.uint8)
+    depth = float(cv2.distanceTransform(mask, cv2.DIST_L2, 5).max())
+    kept = _opened(mask, 2 * _radius(found.shape)).mean() / mask.mean()
+    return bool(depth > _THICK * min(found.shape) and kept >= _SOLID)
+
+
+def _ends_sharply(found: NDArray[np.bool_], off: Field) -> bool:
+    """Tell whether the level changes clearly, and within a few px, along the edge of a background."""
+    beyond, before = _beside(found), _beside(~found)
+    if not beyond.any() or not before.any():
+        return False
+    clear = float((cv2.blur(off, (3, 3))[beyond] >= _CLEAR).mean()) >= _ALONG
+    behind = float(np.median(off[beyond]))
+    return clear and behind - float(np.median(off[before])) >= _SHARP * behind
+
+
+def _is_other(found: NDArray[np.bool_], smooth: Field, off: Field) -> bool:
+    """Tell whether the rest of the image is something else: its level is another, and it is not the more even one."""
+    alike = float((off[~found] <= _NEAR).mean())
+    return alike <= _ALIKE and _spread(smooth, found) <= max(_ROUGH, 2 * _spread(smooth, ~found))
+
+
+def _spread(smooth: Field, where: NDArray[np.bool_]) -> float:
+    """Return the grey levels between the quartiles of a region, the largest of its channels."""
+    low, high = np.quantile(smooth[where], (0.25, 0.75), axis=0)
+    return float((high - low).max())
+
+
+def _beside(found: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Mark what lies a few px outside a region."""
+    near, far = (cv2.dilate(found.astype(np.uint8), _disc(reach)) for reach in _BESIDE)
+    return np.asarray((far != 0) & (near == 0))
+
+
+def _without_dust(part: NDArray[np.bool_]) -> Mask:
+    """Keep the parts that are not much smaller than the largest."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(part.astype(np.uint8), connectivity=8)
+    areas = stats[:, cv2.CC_STAT_AREA]
+    kept = areas >= _SPECK * areas[1:].max(initial=0)
+    kept[0] = False
+    return np.asarray(kept[labels], np.uint8)
+
+
+def _is_simple(part: Mask) -> bool:
+    """Tell whether parts have simple outlines, as made things have and spots of a pattern have not."""
+    outlines, _ = cv2.findContours(part, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    hulls = [cv2.contourArea(cv2.convexHull(outline)) for outline in outlines]
+    return all(cv2.contourArea(own) >= _HULL * hull for own, hull in zip(outlines, hulls, strict=True))
+
+
+def _opened(mask: Mask, radius: int) -> Mask:
+    return np.asarray(cv2.morphologyEx(mask, cv2.MORPH_OPEN, _disc(radius), borderType=cv2.BORDER_REPLICATE), np.uint8)
+
+
+def _radius(shape: tuple[int, ...]) -> int:
+    return max(round(0.01 * min(shape)), 1)
+
+
+def _disc(radius: int) -> Mask:
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1)), np.uint8)
