@@ -1,0 +1,95 @@
+"""Shapes that are a training object's: as it is, or turned, rescaled and bent within what its class shows."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from coigan_aug.annotations.rle import box
+from coigan_aug.prepare.examples import Examples
+from coigan_aug.shapes.bend import draw_bend
+from coigan_aug.shapes.forms import ClassForms, Form, edges_of, mask_of, measure
+from coigan_aug.shapes.shape import Bend, Shape
+from coigan_aug.shapes.warp import Floats, warp_tight
+
+MOST = 1.25  # largest rescaling, up or down
+JITTER = math.radians(3)
+AGREED = 0.8  # concentration from which a class has one direction, even for its roundish objects
+
+Rng = np.random.Generator
+
+
+def real(examples: Examples, rng: Rng, chosen: int, *, flip: bool) -> Shape:
+    """Return the mask of a training object (a position in `objects`), mirrored at random where `flip` allows it."""
+    return _shape(examples, chosen, "real", np.eye(2), draw_mirror(rng, flip=flip), ())
+
+
+def warped(examples: Examples, forms: ClassForms, rng: Rng, chosen: int, *, flip: bool) -> Shape:
+    """Return the mask of a training object mirrored, bent, turned and rescaled; `forms` are those of its class.
+
+    Its direction afterwards is that of another object of the class, give or take 3 degrees (standard deviation); one
+    without a direction is turned anyhow, or hardly where its class has one direction. Its size and length stay in the
+    class' ranges, or between them and its own. What touches an edge of its image is not turned, and not rescaled where it
+    reaches from one edge to the opposite one.
+    """
+    item = examples.objects[chosen]
+    edges, mirror = edges_of(examples, item), draw_mirror(rng, flip=flip)
+    _, _, width, height = box(item.full)
+    bend = draw_bend(rng, width=width, height=height, edges=edges)
+    form = measure(warp_tight(mask_of(item), mirror, bend, box=box(item.full)).mask)
+    scale = 1.0 if edges.spans else draw_scale(rng, form, forms)
+    turn = 0.0 if any(edges) else draw_turn(rng, form, forms)
+    return _shape(examples, chosen, "warped", scale * rotation(turn), mirror, bend)
+
+
+def draw_mirror(rng: Rng, *, flip: bool) -> Floats:
+    """Draw a matrix [2, 2] that mirrors one way, the other, both or neither; neither without `flip`."""
+    return np.diag(np.where((rng.random(2) < 0.5) & flip, -1.0, 1.0))
+
+
+def rotation(angle: float) -> Floats:
+    """Return the matrix [2, 2] that turns from x towards y (down), radians."""
+    cosine, sine = math.cos(angle), math.sin(angle)
+    return np.array([[cosine, -sine], [sine, cosine]])
+
+
+def draw_scale(rng: Rng, form: Form, forms: ClassForms) -> float:
+    """Draw a rescaling of at most MOST that leaves size and length in the class' ranges, or where they are."""
+    low, high = 1 / MOST, MOST
+    for own, (least, largest) in ((form.size, forms.sizes), (form.length, forms.lengths)):
+        low, high = max(low, min(least / own, 1.0)), min(high, max(largest / own, 1.0))
+    return math.exp(rng.uniform(math.log(low), math.log(high)))
+
+
+def draw_turn(rng: Rng, form: Form, forms: ClassForms) -> float:
+    """Draw a turn, radians, that gives a shape one of its class' directions.
+
+    A roundish shape is turned anyhow, but only by the jitter in a class whose directions agree.
+    """
+    jitter = float(rng.normal(0, JITTER))
+    if form.directed and forms.angles:
+        wanted = forms.angles[int(rng.integers(len(forms.angles)))] + jitter
+        return (wanted - form.angle + math.pi / 2) % math.pi - math.pi / 2
+    return jitter if forms.concentration >= AGREED else float(rng.uniform(0, 2 * math.pi))
+
+
+def _shape(examples: Examples, chosen: int, kind: str, turn: Floats, mirror: Floats, bend: Bend) -> Shape:
+    item = examples.objects[chosen]
+    made = warp_tight(mask_of(item), turn @ mirror, bend, box=box(item.full))
+    near = near_of(examples, chosen, mirror)
+    return Shape(made.mask, kind, chosen, warp=tuple(made.matrix.ravel().tolist()), bend=bend, near=near)
+
+
+def near_of(examples: Examples, chosen: int, mirror: Floats) -> tuple[float, float]:
+    """Return where in its image an object lies, mirrored: shares of the free room, x and y; 0.5 where it fills all."""
+    item = examples.objects[chosen]
+    record = examples.dataset[item.position]
+    left, top, width, height = box(item.full)
+    near = (_share(left, record.width - width), _share(top, record.height - height))
+    x, y = (1 - share if flipped else share for share, flipped in zip(near, np.diag(mirror) < 0, strict=True))
+    return x, y
+
+
+def _share(start: int, free: int) -> float:
+    return start / free if free > 0 else 0.5
