@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,16 +13,23 @@ from coigan_aug.errors import DataError
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.progress import Report, silent
 from coigan_aug.settings import DataSettings
-from coigan_aug.shapes.forms import ClassForms, class_forms, mask_of, measure
+from coigan_aug.shapes.forms import ClassForms, Traits, class_forms, traits_of
+from coigan_aug.shapes.recombine import recombined
 from coigan_aug.shapes.shape import Shape, check_kinds
 from coigan_aug.shapes.warped import real, warped
 
 
 @dataclass(frozen=True, kw_only=True)
 class ShapeSource:
-    """What shapes are drawn with: what each class shows (None for one without objects)."""
+    """What shapes are drawn with.
+
+    What each class shows (None for one without objects), the traits of each training object that serves as a shape (by its
+    position in `Prepared.objects`), and the smallest area, px.
+    """
 
     classes: tuple[ClassForms | None, ...]
+    traits: Mapping[int, Traits]
+    min_area: int
 
 
 def shape_source(
@@ -35,8 +42,9 @@ def shape_source(
         UsageError: there is no such kind of shapes.
     """
     check_kinds(kinds)
-    forms = [[measure(mask_of(prepared.objects[k])) for k in members] for members in prepared.by_class]
-    return ShapeSource(classes=tuple(class_forms(own) if own else None for own in forms))
+    traits = {k: traits_of(prepared, prepared.objects[k]) for members in prepared.by_class for k in members}
+    classes = [class_forms([traits[k].form for k in own]) if own else None for own in prepared.by_class]
+    return ShapeSource(classes=tuple(classes), traits=traits, min_area=data_settings.min_area)
 
 
 def draw_shape(
@@ -61,7 +69,12 @@ def draw_shape(
     chosen = members[int(rng.integers(len(members)))]
     if kind == "real":
         return real(prepared, rng, chosen, flip=flip)
-    return warped(prepared, forms, rng, chosen, flip=flip)
+    made = None
+    if kind == "recombined":
+        made = recombined(
+            prepared, forms, source.traits, rng, chosen, members=members, flip=flip, min_area=source.min_area
+        )
+    return made or warped(prepared, forms, rng, chosen, flip=flip)
 
 
 def _members(prepared: Prepared, label: int, excluded: int | None) -> list[int]:

@@ -12,6 +12,7 @@ from coigan_aug.annotations.rle import Mask, box, decode_box
 from coigan_aug.prepare.examples import Examples
 from coigan_aug.prepare.objects import DefectObject
 
+THIN = 0.12  # area over squared length below which a shape is a line; an ellipse seven times as long as wide has 0.12
 DIRECTED = 0.4  # anisotropy from which a shape has a direction: an ellipse half as long again as wide has 0.38
 QUANTILES = (0.05, 0.95)
 
@@ -44,6 +45,11 @@ class Form:
     def directed(self) -> bool:
         """True where the shape is long enough to have a direction."""
         return self.anisotropy >= DIRECTED
+
+    @property
+    def thin(self) -> bool:
+        """True where the shape is a line, straight or curved."""
+        return self.area < THIN * self.length**2
 
 
 def measure(mask: Mask) -> Form:
@@ -108,6 +114,10 @@ class Edges:
     def __iter__(self) -> Iterator[bool]:
         return iter((self.left, self.top, self.right, self.bottom))
 
+    def within(self, other: Edges) -> bool:
+        """Tell whether the other touches all of these edges."""
+        return all(theirs or not own for own, theirs in zip(self, other, strict=True))
+
     def mirrored(self, *, flip_x: bool, flip_y: bool) -> Edges:
         left, right = (self.right, self.left) if flip_x else (self.left, self.right)
         top, bottom = (self.bottom, self.top) if flip_y else (self.top, self.bottom)
@@ -119,6 +129,21 @@ def edges_of(examples: Examples, item: DefectObject) -> Edges:
     record = examples.dataset[item.position]
     left, top, width, height = box(item.full)
     return Edges(left == 0, top == 0, left + width == record.width, top + height == record.height)
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """A training object's form, the edges of its image that it touches, and its group of images."""
+
+    form: Form
+    edges: Edges
+    group: str
+
+
+def traits_of(examples: Examples, item: DefectObject) -> Traits:
+    """Measure an object. Its group is the image's name where there are no groups."""
+    record = examples.dataset[item.position]
+    return Traits(measure(mask_of(item)), edges_of(examples, item), record.group or record.file)
 
 
 def mask_of(item: DefectObject) -> Mask:

@@ -14,6 +14,8 @@ from coigan_aug.shapes.bend import displacement
 from coigan_aug.shapes.cover import solid
 from coigan_aug.shapes.shape import Bend
 
+SOFT = 0.7  # px: what the steps of a mask's rim are smoothed by before they are turned
+
 Floats = NDArray[np.float64]
 
 
@@ -36,8 +38,12 @@ def warp_mask(mask: Mask, matrix: Floats, bend: Bend, size: tuple[int, int], *, 
     Never empty, unless the matrix takes all of the mask out of `size`.
     """
     x, y = source_places(matrix, bend, size, box=box)
-    places = (x - np.float32(box[0]), y - np.float32(box[1]))
-    cover = cv2.remap(mask.astype(np.float32), *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    around = 3
+    places = (x + np.float32(around - box[0]), y + np.float32(around - box[1]))
+    soft = np.pad(mask, around).astype(np.float32)
+    if bend or (matrix != matrix.round()).any():
+        soft = np.asarray(cv2.GaussianBlur(soft, (0, 0), SOFT), np.float32)
+    cover = cv2.remap(soft, *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
     return solid(np.asarray(cover, np.float32))
 
 

@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 
-from coigan_aug.annotations.rle import box
+from coigan_aug.annotations.rle import Mask, box
 from coigan_aug.prepare.examples import Examples
 from coigan_aug.shapes.bend import draw_bend
-from coigan_aug.shapes.forms import ClassForms, Form, edges_of, mask_of, measure
+from coigan_aug.shapes.forms import ClassForms, Edges, Form, edges_of, mask_of, measure
 from coigan_aug.shapes.shape import Bend, Shape
 from coigan_aug.shapes.warp import Floats, warp_tight
 
@@ -29,18 +29,26 @@ def warped(examples: Examples, forms: ClassForms, rng: Rng, chosen: int, *, flip
     """Return the mask of a training object mirrored, bent, turned and rescaled; `forms` are those of its class.
 
     Its direction afterwards is that of another object of the class, give or take 3 degrees (standard deviation); one
-    without a direction is turned anyhow, or hardly where its class has one direction. Its size and length stay in the
-    class' ranges, or between them and its own. What touches an edge of its image is not turned, and not rescaled where it
-    reaches from one edge to the opposite one.
+    without a direction is turned anyhow, or hardly where its class has one direction. Its size and length lie in the
+    class' ranges, or as near as rescaling by 1.25 brings them. What touches an edge of its image is not turned, and not
+    rescaled where it reaches from one edge to the opposite one.
     """
     item = examples.objects[chosen]
-    edges, mirror = edges_of(examples, item), draw_mirror(rng, flip=flip)
-    _, _, width, height = box(item.full)
+    mirror = draw_mirror(rng, flip=flip)
+    change, bend = draw_change(rng, mask_of(item), forms, edges=edges_of(examples, item), mirror=mirror)
+    return _shape(examples, chosen, "warped", change, mirror, bend)
+
+
+def draw_change(rng: Rng, mask: Mask, forms: ClassForms, *, edges: Edges, mirror: Floats) -> tuple[Floats, Bend]:
+    """Draw what a mask [h, w] that touches these edges goes through, as `warped` says: it is bent, mirrored, and then
+    turned and rescaled by the matrix [2, 2] that is returned with the bend.
+    """
+    height, width = mask.shape
     bend = draw_bend(rng, width=width, height=height, edges=edges)
-    form = measure(warp_tight(mask_of(item), mirror, bend, box=box(item.full)).mask)
+    form = measure(warp_tight(mask, mirror, bend, box=(0, 0, width, height)).mask)
     scale = 1.0 if edges.spans else draw_scale(rng, form, forms)
     turn = 0.0 if any(edges) else draw_turn(rng, form, forms)
-    return _shape(examples, chosen, "warped", scale * rotation(turn), mirror, bend)
+    return scale * rotation(turn), bend
 
 
 def draw_mirror(rng: Rng, *, flip: bool) -> Floats:
@@ -55,11 +63,11 @@ def rotation(angle: float) -> Floats:
 
 
 def draw_scale(rng: Rng, form: Form, forms: ClassForms) -> float:
-    """Draw a rescaling of at most MOST that leaves size and length in the class' ranges, or where they are."""
-    low, high = 1 / MOST, MOST
-    for own, (least, largest) in ((form.size, forms.sizes), (form.length, forms.lengths)):
-        low, high = max(low, min(least / own, 1.0)), min(high, max(largest / own, 1.0))
-    return math.exp(rng.uniform(math.log(low), math.log(high)))
+    """Draw a rescaling of at most MOST that leads size and length into the class' ranges, or as near as may be."""
+    least = max(forms.sizes[0] / form.size, forms.lengths[0] / form.length)
+    largest = min(forms.sizes[1] / form.size, forms.lengths[1] / form.length)
+    low, high = (math.log(min(max(value, 1 / MOST), MOST)) for value in (least, largest))
+    return math.exp(rng.uniform(low, high) if low < high else (low + high) / 2)
 
 
 def draw_turn(rng: Rng, form: Form, forms: ClassForms) -> float:

@@ -84,7 +84,9 @@ def test_mask_and_pixels_go_through_the_same_map(seed: int) -> None:
         image[top : top + height, left : left + width] // 255, rotation(draw.uniform(0, 6)), bend, box=box
     )
     pixels = apply_warp(image, made.matrix, bend, made.mask.shape[::-1], box=box)
-    assert ((pixels >= 128) == (made.mask != 0)).mean() > 0.995
+    wrong = (pixels >= 128) != (made.mask != 0)
+    assert wrong.mean() < 0.02
+    assert not cv2.erode(wrong.astype(np.uint8), np.ones((3, 3), np.uint8)).any(), "steps of the rim, nothing thicker"
 
 
 @given(SEEDS, st.booleans(), st.booleans())

@@ -22,12 +22,6 @@ from coigan_aug.shapes.warp import apply_warp
 from coigan_aug.shapes.warped import MOST, draw_scale, draw_turn
 
 
-@pytest.fixture(scope="module")
-def source(prepared: Prepared, small: Settings, tmp_path_factory: pytest.TempPathFactory) -> ShapeSource:
-    root = tmp_path_factory.mktemp("shapes")
-    return shape_source(prepared, small.data, ("real", "warped"), root=root, device=torch.device("cpu"))
-
-
 @given(st.integers(1, 40), st.integers(1, 40))
 def test_a_rectangle_is_measured_by_its_own_sides(height: int, width: int) -> None:
     form = measure(np.ones((height, width), np.uint8))
@@ -57,15 +51,25 @@ def test_directions_are_summed_up_as_axes() -> None:
 
 
 @given(st.floats(1, 100), st.floats(1, 5), st.integers(0, 1000))
-def test_a_scale_leads_into_the_class_ranges_or_keeps_between_them_and_where_it_was(
-    size: float, ratio: float, seed: int
-) -> None:
-    form = Form(round(size**2), size * ratio, size / ratio, 0.0)
+def test_a_scale_leads_into_the_class_ranges_where_it_can(size: float, ratio: float, seed: int) -> None:
+    form = Form(max(round(size**2), 1), size * ratio, size / ratio, 0.0)
     forms = ClassForms(sizes=(20.0, 40.0), lengths=(30.0, 80.0), angles=(), concentration=0.0)
     scale = draw_scale(np.random.default_rng(seed), form, forms)
     assert 1 / MOST - 1e-9 <= scale <= MOST + 1e-9
-    for own, (low, high) in ((form.size, forms.sizes), (form.length, forms.lengths)):
-        assert min(low, own) - 1e-9 <= own * scale <= max(high, own) + 1e-9
+    grid = np.linspace(1 / MOST, MOST, 2001)
+    possible = np.all(
+        [
+            (own * grid >= low) & (own * grid <= high)
+            for own, (low, high) in ((form.size, forms.sizes), (form.length, forms.lengths))
+        ],
+        axis=0,
+    )
+    if possible.any():
+        assert grid[possible].min() - 1e-3 <= scale <= grid[possible].max() + 1e-3
+    elif form.size * MOST < 20 and form.length * MOST < 30:
+        assert scale == pytest.approx(MOST)
+    elif form.size / MOST > 40 and form.length / MOST > 80:
+        assert scale == pytest.approx(1 / MOST)
 
 
 @given(st.floats(0, math.pi), st.integers(0, 1000))
