@@ -13,7 +13,10 @@ from coigan_aug.errors import DataError
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.progress import Report, silent
 from coigan_aug.settings import DataSettings
+from coigan_aug.shapes.file import ShapeGeneratorFile, trained_shape_generator
+from coigan_aug.shapes.fit import ShapeGeneratorSettings
 from coigan_aug.shapes.forms import ClassForms, Traits, class_forms, traits_of
+from coigan_aug.shapes.learned import FEWEST, learned
 from coigan_aug.shapes.recombine import recombined
 from coigan_aug.shapes.shape import Shape, check_kinds
 from coigan_aug.shapes.warped import real, warped
@@ -24,19 +27,23 @@ class ShapeSource:
     """What shapes are drawn with.
 
     What each class shows (None for one without objects), the traits of each training object that serves as a shape (by its
-    position in `Prepared.objects`), and the smallest area, px.
+    position in `Prepared.objects`), the smallest area, px, and the generator of learned shapes.
     """
 
     classes: tuple[ClassForms | None, ...]
     traits: Mapping[int, Traits]
     min_area: int
+    generator: ShapeGeneratorFile | None = None
 
 
 def shape_source(
     prepared: Prepared, data_settings: DataSettings, kinds: Sequence[str], *, root: Path, device: torch.device,
     report: Report = silent,
 ) -> ShapeSource:  # fmt: skip
-    """Measure the training objects.
+    """Measure the training objects; with "learned" among the kinds, train a generator where `root` does not hold it yet.
+
+    Args:
+        root: the workspace's cache.
 
     Raises:
         UsageError: there is no such kind of shapes.
@@ -44,7 +51,13 @@ def shape_source(
     check_kinds(kinds)
     traits = {k: traits_of(prepared, prepared.objects[k]) for members in prepared.by_class for k in members}
     classes = [class_forms([traits[k].form for k in own]) if own else None for own in prepared.by_class]
-    return ShapeSource(classes=tuple(classes), traits=traits, min_area=data_settings.min_area)
+    generator = None
+    if "learned" in kinds:
+        settings = ShapeGeneratorSettings(flip=data_settings.flip)
+        generator = trained_shape_generator(
+            prepared, traits, data_settings, settings, root=root, device=device, report=report
+        )
+    return ShapeSource(classes=tuple(classes), traits=traits, min_area=data_settings.min_area, generator=generator)
 
 
 def draw_shape(
@@ -73,6 +86,10 @@ def draw_shape(
     if kind == "recombined":
         made = recombined(
             prepared, forms, source.traits, rng, chosen, members=members, flip=flip, min_area=source.min_area
+        )
+    if kind == "learned" and source.generator is not None and len(prepared.by_class[label]) >= FEWEST:
+        made = learned(
+            prepared, forms, source.traits, source.generator.network, rng, chosen, flip=flip, min_area=source.min_area
         )
     return made or warped(prepared, forms, rng, chosen, flip=flip)
 

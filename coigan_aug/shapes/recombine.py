@@ -10,15 +10,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from coigan_aug.annotations.rle import Box, Mask
+from coigan_aug.annotations.rle import Mask
 from coigan_aug.compose.augment import tight
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.shapes.cover import largest_piece
 from coigan_aug.shapes.forms import ClassForms, Edges, Form, Traits, mask_of, measure
 from coigan_aug.shapes.join import joined
 from coigan_aug.shapes.shape import Shape
-from coigan_aug.shapes.warp import Floats, warp_tight
-from coigan_aug.shapes.warped import AGREED, draw_change, draw_mirror, near_of, rotation
+from coigan_aug.shapes.warp import Floats, box_of, warp_tight
+from coigan_aug.shapes.warped import AGREED, draw_change, draw_mirror, mirrored, mirrored_mask, near_of, rotation
 
 TRIES = 8
 SHARE = (0.25, 0.75)  # of the second object in a blend, least and most
@@ -64,7 +64,7 @@ def recombined(
         mask, edges = made
         change, bend = draw_change(rng, mask, forms, edges=edges, mirror=np.eye(2))
         final = warp_tight(mask, change, bend, box=box_of(mask)).mask
-        if final.sum() >= min_area and _accepted(measure(final), forms):
+        if final.sum() >= min_area and accepted(measure(final), forms):
             near = near_edges(near_of(prepared, chosen, mirror), edges)
             return Shape(final, "recombined", chosen, others=(other,), near=near)
     return None
@@ -88,18 +88,8 @@ def _partners(
 
 
 def _part(prepared: Prepared, traits: Mapping[int, Traits], k: int, mirror: Floats) -> Part:
-    mask = mask_of(prepared.objects[k])[:: int(mirror[1, 1]), :: int(mirror[0, 0])]
-    return Part(np.ascontiguousarray(mask), measure(mask), mirrored(traits[k].edges, mirror))
-
-
-def mirrored(edges: Edges, mirror: Floats) -> Edges:
-    """Mirror edges by a matrix [2, 2] of `draw_mirror`."""
-    return edges.mirrored(flip_x=bool(mirror[0, 0] < 0), flip_y=bool(mirror[1, 1] < 0))
-
-
-def box_of(mask: Mask) -> Box:
-    """Return the box of a mask [h, w] that is its own image."""
-    return (0, 0, mask.shape[1], mask.shape[0])
+    mask = mirrored_mask(mask_of(prepared.objects[k]), mirror)
+    return Part(mask, measure(mask), mirrored(traits[k].edges, mirror))
 
 
 def _blended(rng: Rng, first: Part, second: Part, forms: ClassForms) -> tuple[Mask, Edges] | None:
@@ -107,7 +97,7 @@ def _blended(rng: Rng, first: Part, second: Part, forms: ClassForms) -> tuple[Ma
     if not any(first.edges):
         return blended(*_laid_over(rng, first, second, forms, share), first.edges, share=share), first.edges
     mask = blended(*_boxes_alike(first, second, share), first.edges, share=share)
-    return (mask, first.edges) if _touching(mask, first.edges) else None
+    return (mask, first.edges) if touching(mask, first.edges) else None
 
 
 def _joined(rng: Rng, first: Part, second: Part) -> tuple[Mask, Edges] | None:
@@ -188,20 +178,30 @@ def signed_distance(mask: Mask, edges: Edges) -> NDArray[np.float32]:
     """Return how far inside a mask [h, w] each pixel lies, px, below 0 outside; beyond the `edges` it goes on as it is."""
     sides = ((not edges.top, not edges.bottom), (not edges.left, not edges.right))
     held = np.pad(mask, [(int(a), int(b)) for a, b in sides])  # what goes on is never nearer than where it begins
-    inside = cv2.distanceTransform(held, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    outside = cv2.distanceTransform(1 - held, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    inside, outside = _distance(held), _distance(1 - held)
     most, top, left = float(max(mask.shape)), int(not edges.top), int(not edges.left)
     signed = np.clip(inside - outside, -most, most)  # where a mask fills all, it is as far as that from its rim
     return np.asarray(signed, np.float32)[top : top + mask.shape[0], left : left + mask.shape[1]]
 
 
-def _touching(mask: Mask, edges: Edges) -> bool:
+def _distance(mask: Mask) -> NDArray[np.float64]:
+    """Return how far each pixel lies from the nearest one that is 0, px.
+
+    Squares of such distances are whole numbers: rounded to them, what OpenCV's last bits, which depend on where in memory
+    a picture lies, make of the result is gone.
+    """
+    rough = cv2.distanceTransform(mask, cv2.DIST_L2, cv2.DIST_MASK_PRECISE).astype(np.float64)
+    return np.asarray(np.sqrt(np.round(rough * rough)))
+
+
+def touching(mask: Mask, edges: Edges) -> bool:
     """Tell whether a mask reaches those edges of its frame that it should."""
     sides = (mask[:, 0], mask[0], mask[:, -1], mask[-1])
     return all(side.any() for side, wanted in zip(sides, edges, strict=True) if wanted)
 
 
-def _accepted(form: Form, forms: ClassForms) -> bool:
+def accepted(form: Form, forms: ClassForms) -> bool:
+    """Tell whether size and length lie in the class' ranges, give or take a tenth."""
     ranges = ((form.size, forms.sizes), (form.length, forms.lengths))
     return all(low / SLACK <= value <= high * SLACK for value, (low, high) in ranges)
 

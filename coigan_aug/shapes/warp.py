@@ -67,6 +67,11 @@ class Warped:
     matrix: Floats
 
 
+def box_of(mask: Mask) -> Box:
+    """Return the box of a mask [h, w] that is its own image."""
+    return (0, 0, mask.shape[1], mask.shape[0])
+
+
 def warp_tight(mask: Mask, linear: Floats, bend: Bend, *, box: Box) -> Warped:
     """Warp an object's mask [h, w], cut to its `box`, by a linear map [2, 2] after a bend, and cut the result tight."""
     matrix, size = _roomy(linear, bend, box)

@@ -11,7 +11,7 @@ from coigan_aug.prepare.examples import Examples
 from coigan_aug.shapes.bend import draw_bend
 from coigan_aug.shapes.forms import ClassForms, Edges, Form, edges_of, mask_of, measure
 from coigan_aug.shapes.shape import Bend, Shape
-from coigan_aug.shapes.warp import Floats, warp_tight
+from coigan_aug.shapes.warp import Floats, box_of, warp_tight
 
 MOST = 1.25  # largest rescaling, up or down
 JITTER = math.radians(3)
@@ -43,9 +43,8 @@ def draw_change(rng: Rng, mask: Mask, forms: ClassForms, *, edges: Edges, mirror
     """Draw what a mask [h, w] that touches these edges goes through, as `warped` says: it is bent, mirrored, and then
     turned and rescaled by the matrix [2, 2] that is returned with the bend.
     """
-    height, width = mask.shape
-    bend = draw_bend(rng, width=width, height=height, edges=edges)
-    form = measure(warp_tight(mask, mirror, bend, box=(0, 0, width, height)).mask)
+    bend = draw_bend(rng, width=mask.shape[1], height=mask.shape[0], edges=edges)
+    form = measure(warp_tight(mask, mirror, bend, box=box_of(mask)).mask)
     scale = 1.0 if edges.spans else draw_scale(rng, form, forms)
     turn = 0.0 if any(edges) else draw_turn(rng, form, forms)
     return scale * rotation(turn), bend
@@ -54,6 +53,16 @@ def draw_change(rng: Rng, mask: Mask, forms: ClassForms, *, edges: Edges, mirror
 def draw_mirror(rng: Rng, *, flip: bool) -> Floats:
     """Draw a matrix [2, 2] that mirrors one way, the other, both or neither; neither without `flip`."""
     return np.diag(np.where((rng.random(2) < 0.5) & flip, -1.0, 1.0))
+
+
+def mirrored(edges: Edges, mirror: Floats) -> Edges:
+    """Mirror edges by a matrix [2, 2] of `draw_mirror`."""
+    return edges.mirrored(flip_x=bool(mirror[0, 0] < 0), flip_y=bool(mirror[1, 1] < 0))
+
+
+def mirrored_mask(mask: Mask, mirror: Floats) -> Mask:
+    """Mirror a mask [h, w] by a matrix [2, 2] of `draw_mirror`."""
+    return np.ascontiguousarray(mask[:: int(mirror[1, 1]), :: int(mirror[0, 0])])
 
 
 def rotation(angle: float) -> Floats:

@@ -1,0 +1,144 @@
+"""Training a shape generator on the training objects; a minute or two on one thread of a CPU."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from coigan_aug import rng as streams
+from coigan_aug.errors import CoiganError
+from coigan_aug.models.shape_generator import ShapeGenerator
+from coigan_aug.prepare.prepared import Prepared
+from coigan_aug.progress import Report, silent
+from coigan_aug.shapes.bend import draw_bend
+from coigan_aug.shapes.forms import Traits, mask_of, measure
+from coigan_aug.shapes.maps import EDGES, FEATURES, SIDE, Known, Map, square, to_map, upright
+from coigan_aug.shapes.warp import box_of, warp_tight
+from coigan_aug.shapes.warped import JITTER, draw_mirror, mirrored, mirrored_mask, rotation
+
+UNSURE = 0.15  # standard deviation of the noise on the known size and aspect, so that they do not name an object
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShapeGeneratorSettings:
+    """A shape generator and its training."""
+
+    seed: int = 7
+    """of the first weights and of the examples"""
+    width: int = 16
+    """channels of the first stage"""
+    latent: int = 16
+    """numbers in the latent"""
+    batch: int = 16
+    """examples in a step"""
+    steps: int = 2_500
+    """length of the training"""
+    examples: int = 2_000
+    """maps that are made of the training objects, mirrored, turned and bent"""
+    learning_rate: float = 2e-3
+    """AdamW's step at the beginning"""
+    divergence: float = 1e-3
+    """weight of the latents' divergence from the normal distribution"""
+    flip: bool = True
+    """objects are mirrored"""
+
+
+def fit_shape_generator(
+    prepared: Prepared, traits: Mapping[int, Traits], settings: ShapeGeneratorSettings, *, device: torch.device,
+    report: Report = silent,
+) -> ShapeGenerator:  # fmt: skip
+    """Train a shape generator on the objects in `traits`; it comes back in eval mode, on the CPU.
+
+    Classes are seen equally often, and in each its groups of images, so that many pictures of one object count as one.
+    AdamW with a learning rate that falls to nothing by a cosine.
+
+    Raises:
+        CoiganError: the loss is not finite.
+    """
+    maps, labels, features = (part.to(device) for part in _examples(prepared, traits, settings))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(streams.torch_seed(settings.seed, "shape generator weights"))
+        network = build(settings, classes=prepared.classes)
+    network.to(device).train()
+    optimizer = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=1e-2)
+    for step in range(settings.steps):
+        for group in optimizer.param_groups:
+            group["lr"] = settings.learning_rate * 0.5 * (1 + math.cos(math.pi * step / settings.steps))
+        chosen, noise, unsure = (part.to(device) for part in _draw(settings, step))
+        decoded, mean, log_variance = network(maps[chosen], labels[chosen], features[chosen] + unsure, noise)
+        loss = shape_loss(decoded, maps[chosen], mean, log_variance, divergence=settings.divergence)
+        if step % 100 == 0:
+            if not math.isfinite(loss.item()):
+                raise CoiganError(f"The shape generator's loss is not finite at step {step}.")
+            report(step, settings.steps, f"loss {loss.item():.4f}")
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+    report(settings.steps, settings.steps)
+    return network.cpu().eval()
+
+
+def _draw(settings: ShapeGeneratorSettings, step: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Draw a step's examples [B], the noise of their latents [B, latent] and what their features are blurred by [B, F]."""
+    draw = streams.generator(settings.seed, "shape generator step", step)
+    chosen = draw.integers(settings.examples, size=settings.batch)
+    noise = draw.normal(size=(settings.batch, settings.latent)).astype(np.float32)
+    unsure = draw.normal(0, UNSURE, (settings.batch, FEATURES)).astype(np.float32)
+    unsure[:, :EDGES] = 0
+    return torch.from_numpy(chosen), torch.from_numpy(noise), torch.from_numpy(unsure)
+
+
+def build(settings: ShapeGeneratorSettings, *, classes: int) -> ShapeGenerator:
+    """Make a shape generator with its first weights."""
+    return ShapeGenerator(side=SIDE, classes=classes, features=FEATURES, latent=settings.latent, width=settings.width)
+
+
+def shape_loss(decoded: Tensor, maps: Tensor, mean: Tensor, log_variance: Tensor, *, divergence: float) -> Tensor:
+    """Return the mean L1 between maps, plus `divergence` times the mean Kullback-Leibler divergence of the latents.
+
+    Shape: maps [B, 1, H, W], moments [B, latent] -> scalar. Source: Kingma and Welling 2014, appendix B.
+    """
+    apart = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(dim=1)
+    return (decoded - maps).abs().mean() + divergence * apart.mean()
+
+
+def _examples(
+    prepared: Prepared, traits: Mapping[int, Traits], settings: ShapeGeneratorSettings
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Make the examples: maps [N, 1, side, side], labels [N], features [N, F]."""
+    drawn = [example(prepared, traits, settings, index) for index in range(settings.examples)]
+    maps = torch.from_numpy(np.stack([one for one, _ in drawn]))[:, None]
+    features = torch.from_numpy(np.stack([known.features() for _, known in drawn]))
+    return maps, torch.tensor([known.label for _, known in drawn]), features
+
+
+def example(
+    prepared: Prepared, traits: Mapping[int, Traits], settings: ShapeGeneratorSettings, index: int
+) -> tuple[Map, Known]:
+    """Return example `index` of the endless stream that the settings' seed names: an object's map, and what is known of it."""
+    rng = streams.generator(settings.seed, "shape generator", index)
+    chosen = _choose(prepared, traits, rng)
+    item, mirror = prepared.objects[chosen], draw_mirror(rng, flip=settings.flip)
+    edges = mirrored(traits[chosen].edges, mirror)
+    mask = mirrored_mask(mask_of(item), mirror)
+    mask = upright(mask, measure(mask), edges)
+    known, small = Known(item.label, edges, mask.shape[1], mask.shape[0]), square(mask)
+    bend = draw_bend(rng, width=small.shape[1], height=small.shape[0], edges=edges)
+    turn = 0.0 if any(edges) else float(rng.normal(0, JITTER))
+    bent = warp_tight(small, rotation(turn), bend, box=box_of(small)).mask
+    return to_map(square(bent), edges), known
+
+
+def _choose(prepared: Prepared, traits: Mapping[int, Traits], rng: np.random.Generator) -> int:
+    """Choose a class, one of its groups of images, and one of its objects there (a position in `objects`)."""
+    labels = [label for label, members in enumerate(prepared.by_class) if members]
+    members = prepared.by_class[labels[int(rng.integers(len(labels)))]]
+    groups = sorted({traits[k].group for k in members})
+    group = groups[int(rng.integers(len(groups)))]
+    own = [k for k in members if traits[k].group == group]
+    return own[int(rng.integers(len(own)))]
