@@ -18,6 +18,7 @@ from coigan_aug.settings import Settings
 
 T = TypeVar("T")
 RECIPES = ("coigan", "default", "tiny")
+RETIRED = {"synthesize": ("augment", "rotate", "scale_range")}  # files of earlier versions hold them
 Values = dict[str, dict[str, tuple[Any, str]]]
 
 
@@ -74,8 +75,15 @@ def settings_to_dict(settings: Settings) -> dict[str, Any]:
 
 
 def settings_from_dict(values: Mapping[str, Mapping[str, Any]], *, where: str) -> Settings:
-    """Turn what `settings_to_dict` gave back into settings; `where` names its place in errors."""
-    return _build({section: {key: (value, where) for key, value in keys.items()} for section, keys in values.items()})
+    """Turn what `settings_to_dict` gave back into settings; `where` names its place in errors.
+
+    Keys that an earlier version had and this one has not are passed over.
+    """
+    known = {
+        section: {key: (value, where) for key, value in keys.items() if key not in RETIRED.get(section, ())}
+        for section, keys in values.items()
+    }
+    return _build(known)
 
 
 def settings_to_yaml(settings: Settings) -> str:

@@ -11,6 +11,7 @@ from coigan_aug.errors import ConfigError
 GENERATORS = ("unet", "style_unet", "ffc")
 ADVERSARIAL = ("logistic", "relativistic", "hinge", "least_squares", "wasserstein")
 SEGMENTERS = ("lite0_unet", "unet", "lraspp", "deeplabv3", "fcn_resnet50")
+SHAPES = ("real", "warped", "recombined", "learned")
 FEATURE_SPACES = ("efficientnet_lite0", "inception")
 
 
@@ -292,12 +293,8 @@ class SynthesizeSettings:
     """probability of 0, 1, 2, ... defects on one image, all classes together; []: as in the training images"""
     workers: int = 2
     """threads that read, plan and write beside the network; 0: everything in one"""
-    augment: float = 0.5
-    """probability that a shape is rotated and rescaled; flips come besides"""
-    rotate: float = 180.0
-    """largest rotation of a shape, degrees"""
-    scale_range: tuple[float, float] = (0.8, 1.2)
-    """smallest and largest rescaling of a shape"""
+    shapes: tuple[str, ...] = ("warped",)
+    """kinds of shapes, each as often: real, warped (within what the class shows), recombined, learned"""
     attempts: int = 6
     """tries at an image before it is given up, where the screen rejects it"""
     least_shown: float = 0.3
@@ -314,15 +311,12 @@ class SynthesizeSettings:
         _check(self, "least_shown", low=0.0, high=1.0)
         _check(self, "most_seam", low=1.0)
         _check(self, "synthetic_share", low=0.01, high=0.99)
-        _check(self, "augment", low=0.0, high=1.0)
-        _check(self, "rotate", low=0.0, high=180.0)
         shares = self.defects
         if shares and (min(shares) < 0 or not 0.99 < sum(shares) < 1.01 or sum(shares[1:]) <= 0):
             raise ConfigError(f"synthesize.defects is {list(shares)}; probabilities that add up to 1, or [].")
-        if len(self.scale_range) != 2 or not 0.1 <= self.scale_range[0] <= self.scale_range[1] <= 5:
-            raise ConfigError(
-                f"synthesize.scale_range is {list(self.scale_range)}; smallest and largest, within 0.1 to 5."
-            )
+        unknown = [kind for kind in self.shapes if kind not in SHAPES]
+        if unknown or not self.shapes:
+            raise ConfigError(f"synthesize.shapes is {list(self.shapes)}; choose among: {', '.join(SHAPES)}.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -213,7 +213,7 @@ def _synthesized(asked: _Asked, prepared: Prepared, engine: str, folder: Path) -
         with progress(f"synthesize ({engine})", quiet=asked.quiet) as report:
             synthesize_counts(
                 prepared, _engine(asked, prepared, engine), screen, asked.settings, [each] * prepared.classes, request,
-                windows=tiles, out=out, records=records, report=report,
+                windows=tiles, out=out, records=records, cache_root=asked.workspace.cache, report=report,
             )  # fmt: skip
     return Dataset(records)
 

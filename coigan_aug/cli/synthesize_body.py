@@ -24,9 +24,12 @@ from coigan_aug.evaluation.choosing import choose_engines
 from coigan_aug.evaluation.result import list_results
 from coigan_aug.files import atomic_write, read_json, read_lines
 from coigan_aug.formats.detect import writer
+from coigan_aug.prepare.places import measure_places
 from coigan_aug.prepare.prepared import Prepared, prepare
+from coigan_aug.prepare.roi import open_roi
 from coigan_aug.progress import progress, say
 from coigan_aug.settings import Settings
+from coigan_aug.shapes.draw import shape_source
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.synthesis.bases import check_kind
 from coigan_aug.synthesis.beside import most_synthetic
@@ -57,10 +60,12 @@ class Wanted:
     plan: Path | None = None
     defects_per_image: str | None = None
     engine: str = "auto"
+    shapes: str | None = None
     format: str = "coco"
     image_format: str = "png"
     windows: bool = False
     bases: str = "clean"
+    roi: Path | None = None
     screen: bool = True
     with_real: bool = False
     append: bool = False
@@ -78,6 +83,8 @@ def synthesize_here(
     shard, device = _share(wanted, device_name)
     dataset = Dataset(workspace.dataset)
     request = _request(wanted, dataset, shard, command)
+    if wanted.shapes is not None:
+        flags = {**flags, "synthesize.shapes": [kind.strip() for kind in wanted.shapes.split(",")]}
     if wanted.defects_per_image is not None:
         flags = {**flags, "synthesize.defects": parse_together(wanted.defects_per_image)}
     run = _run(workspace, run_name, wanted.engine, quiet=quiet)
@@ -92,7 +99,7 @@ def synthesize_here(
         prepared = prepare(dataset, settings.data, cache_root=workspace.cache, report=report)
     tasks = _tasks(wanted, prepared, settings, quiet=quiet)
     counts = counted_labels(tasks, prepared.classes)
-    planner = make_planner(prepared, settings, counts, windows=wanted.windows, bases=wanted.bases)
+    planner = _planner(wanted, prepared, settings, workspace, counts, device, quiet=quiet)
     if wanted.dry_run:
         _show_plan(planner, tasks, wanted.out, bases=wanted.bases, as_json=as_json, quiet=quiet)
         return
@@ -176,6 +183,29 @@ def _tasks(wanted: Wanted, prepared: Prepared, settings: Settings, *, quiet: boo
             quiet=quiet,
         )
     return fewer
+
+
+def _planner(
+    wanted: Wanted, prepared: Prepared, settings: Settings, workspace: Workspace, counts: Sequence[int],
+    device: torch.device, *, quiet: bool,
+) -> Planner:  # fmt: skip
+    """Measure shapes and places on the training images, and say what was seen of them."""
+    with progress("train the shapes", quiet=quiet) as report:
+        kinds = settings.synthesize.shapes
+        source = shape_source(prepared, settings.data, kinds, root=workspace.cache, device=device, report=report)
+    with progress("look for the parts", quiet=quiet) as report:
+        places = measure_places(prepared, report=report)
+    say(places.parts.says(prepared.dataset.names), quiet=quiet)
+    roi = open_roi(wanted.roi, prepared.dataset) if wanted.roi else None
+    planner = make_planner(
+        prepared, settings, counts, source=source, places=places, windows=wanted.windows, bases=wanted.bases, roi=roi
+    )
+    if roi is not None and not roi.single:
+        say(
+            f"ROI: masks for {roi.count(prepared.positions):,} of {len(prepared.positions):,} training images",
+            quiet=quiet,
+        )
+    return planner
 
 
 def _first_number(wanted: Wanted) -> int:

@@ -55,6 +55,16 @@ def synthesize_command(
         "clean",
         help="What is drawn on: clean (defect-free images), erased (training images whose defects are erased) or both.",
     ),
+    shapes: Optional[str] = typer.Option(
+        None,
+        help="Kinds of shapes, each as often: real, warped, recombined, learned; several by commas. Default: warped.",
+    ),
+    roi: Optional[Path] = typer.Option(
+        None,
+        "--roi",
+        metavar="MASKS",
+        help="Where defects may go: one mask image, or a folder of masks named like the images.",
+    ),
     screen: bool = typer.Option(True, "--screen/--no-screen", help="Reject and replace what is no good. Default: yes."),
     with_real: bool = typer.Option(
         False,
@@ -112,6 +122,7 @@ def synthesize_command(
 
     wanted = Wanted(
         out=out, per_class=per_class, balance=balance, plan=plan, defects_per_image=defects_per_image, engine=engine,
+        shapes=shapes, roi=roi,
         format=format_, image_format=image_format, windows=windows, bases=bases, screen=screen, with_real=with_real,
         append=append, overwrite=overwrite, gpus=gpus, shard=shard, dry_run=dry_run,
     )  # fmt: skip

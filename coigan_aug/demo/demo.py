@@ -34,7 +34,7 @@ IMAGES = 5_000
 SETTINGS = (
     "data.scale=1.0", "data.flip=false", "data.augment=0.3", "data.rotate=0", "data.scale_range=[0.85,1.15]",
     "train.learning_rate=5e-4", "train.discriminator_learning_rate=5e-4", "log.samples_every=2000",
-    "log.checkpoint_every=2000", "synthesize.augment=0.5", "synthesize.rotate=0", "synthesize.scale_range=[0.85,1.15]",
+    "log.checkpoint_every=2000",
 )  # fmt: skip
 
 
@@ -73,7 +73,7 @@ def run_demo(out: Path, *, train_here: bool, images: int | None, per_class: int,
         screen = Screen(drawn, margin_of(drawn))  # without a segmenter, which would have to be trained first
         made = synthesize_counts(
             prepared, engine, screen, drawn, [per_class] * prepared.classes, request, windows=False, out=out / "coco",
-            records=out / "coigan" / "synthetic" / "coco", report=report,
+            records=out / "coigan" / "synthetic" / "coco", cache_root=cache, report=report,
         )  # fmt: skip
     say(f"synthesize  {made.images} images, {sum(made.defects.values())} defects, drawn with {name}", quiet=quiet)
     own = out / "coigan"

@@ -19,7 +19,7 @@ from coigan_aug.shapes.forms import ClassForms, Traits, class_forms, traits_of
 from coigan_aug.shapes.learned import FEWEST, learned
 from coigan_aug.shapes.recombine import recombined
 from coigan_aug.shapes.shape import Shape, check_kinds
-from coigan_aug.shapes.warped import real, warped
+from coigan_aug.shapes.warped import Mirrors, draw_mirror, real, warped
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +62,7 @@ def shape_source(
 
 def draw_shape(
     prepared: Prepared, source: ShapeSource, rng: np.random.Generator, label: int, *, kinds: Sequence[str], flip: bool,
-    exclude_position: int | None = None,
+    mirrors: Mirrors | None = None,
 ) -> Shape:  # fmt: skip
     """Draw a shape of a class (by position), of each of the `kinds` as often as of any other.
 
@@ -70,30 +70,34 @@ def draw_shape(
 
     Args:
         flip: shapes may be mirrored.
-        exclude_position: a record whose objects serve only where the class has no others.
+        mirrors: how they are mirrored then; at random by default.
 
     Raises:
         DataError: the class has no training object.
     """
-    forms, members = source.classes[label], _members(prepared, label, exclude_position)
+    forms, members = source.classes[label], prepared.by_class[label]
+    how = mirrors or (lambda own, _: draw_mirror(own, flip=flip))
     if forms is None:
         raise DataError(f"There is no training object of: {prepared.dataset.names[label]}.")
     kind = kinds[int(rng.integers(len(kinds)))]
     chosen = members[int(rng.integers(len(members)))]
     if kind == "real":
-        return real(prepared, rng, chosen, flip=flip)
+        return real(prepared, rng, chosen, mirrors=how)
     made = None
     if kind == "recombined":
         made = recombined(
-            prepared, forms, source.traits, rng, chosen, members=members, flip=flip, min_area=source.min_area
+            prepared,
+            forms,
+            source.traits,
+            rng,
+            chosen,
+            members=members,
+            mirrors=how,
+            flip=flip,
+            min_area=source.min_area,
         )
     if kind == "learned" and source.generator is not None and len(prepared.by_class[label]) >= FEWEST:
         made = learned(
-            prepared, forms, source.traits, source.generator.network, rng, chosen, flip=flip, min_area=source.min_area
+            prepared, forms, source.traits, source.generator.network, rng, chosen, mirrors=how, min_area=source.min_area
         )
-    return made or warped(prepared, forms, rng, chosen, flip=flip)
-
-
-def _members(prepared: Prepared, label: int, excluded: int | None) -> list[int]:
-    members = prepared.by_class[label]
-    return [k for k in members if prepared.objects[k].position != excluded] or members
+    return made or warped(prepared, forms, rng, chosen, mirrors=how)

@@ -14,7 +14,7 @@ from coigan_aug.shapes.maps import Known, Map, from_map, upright
 from coigan_aug.shapes.recombine import accepted, near_edges, touching
 from coigan_aug.shapes.shape import Shape
 from coigan_aug.shapes.warp import box_of, warp_tight
-from coigan_aug.shapes.warped import draw_change, draw_mirror, mirrored, mirrored_mask, near_of
+from coigan_aug.shapes.warped import Mirrors, draw_change, mirrored, mirrored_mask, near_of
 
 TRIES = 8
 FEWEST = 3  # objects of a class that there must be
@@ -25,7 +25,7 @@ Rng = np.random.Generator
 
 def learned(
     prepared: Prepared, forms: ClassForms, traits: Mapping[int, Traits], network: ShapeGenerator, rng: Rng, chosen: int,
-    *, flip: bool, min_area: int,
+    *, mirrors: Mirrors, min_area: int,
 ) -> Shape | None:  # fmt: skip
     """Draw a shape of a training object's class, of about its size, which touches the edges that it does; or None.
 
@@ -36,7 +36,7 @@ def learned(
     None: nothing of the kind came of a few tries.
     """
     for _ in range(TRIES):
-        mirror = draw_mirror(rng, flip=flip)
+        mirror = mirrors(rng, chosen)
         edges = mirrored(traits[chosen].edges, mirror)
         known = _known(prepared, rng, chosen, edges, mirrored_mask(mask_of(prepared.objects[chosen]), mirror))
         mask = from_map(draw_map(network, rng, known), known)

@@ -18,7 +18,7 @@ from coigan_aug.shapes.forms import ClassForms, Edges, Form, Traits, mask_of, me
 from coigan_aug.shapes.join import joined
 from coigan_aug.shapes.shape import Shape
 from coigan_aug.shapes.warp import Floats, box_of, warp_tight
-from coigan_aug.shapes.warped import AGREED, draw_change, draw_mirror, mirrored, mirrored_mask, near_of, rotation
+from coigan_aug.shapes.warped import AGREED, Mirrors, draw_change, mirrored, mirrored_mask, near_of, rotation
 
 TRIES = 8
 SHARE = (0.25, 0.75)  # of the second object in a blend, least and most
@@ -39,7 +39,7 @@ class Part:
 
 def recombined(
     prepared: Prepared, forms: ClassForms, traits: Mapping[int, Traits], rng: Rng, chosen: int, *,
-    members: Sequence[int], flip: bool, min_area: int,
+    members: Sequence[int], mirrors: Mirrors, flip: bool, min_area: int,
 ) -> Shape | None:  # fmt: skip
     """Make a new shape of a training object and another of `members` (positions in `objects`, as in `traits`), or None.
 
@@ -52,7 +52,7 @@ def recombined(
     None: nothing fits together, or nothing of the kind came of a few tries.
     """
     for _ in range(TRIES):
-        mirror = draw_mirror(rng, flip=flip)
+        mirror = mirrors(rng, chosen)
         partners = _partners(traits, chosen, members, mirror, flip=flip)
         if not partners:
             return None

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from coigan_aug.annotations.rle import Mask
 from coigan_aug.errors import UsageError
+from coigan_aug.settings import SHAPES
 
-KINDS = ("real", "warped", "recombined", "learned")
+KINDS = SHAPES
 
 Bend = tuple[float, ...]
 """Displacements at a grid of control points, row-major, x and y by turns, in shares of a box; () for none (`bend.py`)."""

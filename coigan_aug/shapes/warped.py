@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -18,14 +19,16 @@ JITTER = math.radians(3)
 AGREED = 0.8  # concentration from which a class has one direction, even for its roundish objects
 
 Rng = np.random.Generator
+Mirrors = Callable[[Rng, int], Floats]
+"""Draws how a training object (a position in `objects`) is mirrored: a matrix [2, 2] of 1 and -1 on its diagonal."""
 
 
-def real(examples: Examples, rng: Rng, chosen: int, *, flip: bool) -> Shape:
-    """Return the mask of a training object (a position in `objects`), mirrored at random where `flip` allows it."""
-    return _shape(examples, chosen, "real", np.eye(2), draw_mirror(rng, flip=flip), ())
+def real(examples: Examples, rng: Rng, chosen: int, *, mirrors: Mirrors) -> Shape:
+    """Return the mask of a training object (a position in `objects`), mirrored."""
+    return _shape(examples, chosen, "real", np.eye(2), mirrors(rng, chosen), ())
 
 
-def warped(examples: Examples, forms: ClassForms, rng: Rng, chosen: int, *, flip: bool) -> Shape:
+def warped(examples: Examples, forms: ClassForms, rng: Rng, chosen: int, *, mirrors: Mirrors) -> Shape:
     """Return the mask of a training object mirrored, bent, turned and rescaled; `forms` are those of its class.
 
     Its direction afterwards is that of another object of the class, give or take 3 degrees (standard deviation); one
@@ -34,7 +37,7 @@ def warped(examples: Examples, forms: ClassForms, rng: Rng, chosen: int, *, flip
     rescaled where it reaches from one edge to the opposite one.
     """
     item = examples.objects[chosen]
-    mirror = draw_mirror(rng, flip=flip)
+    mirror = mirrors(rng, chosen)
     change, bend = draw_change(rng, mask_of(item), forms, edges=edges_of(examples, item), mirror=mirror)
     return _shape(examples, chosen, "warped", change, mirror, bend)
 

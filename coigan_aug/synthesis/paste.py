@@ -15,6 +15,7 @@ from coigan_aug.errors import DataError
 from coigan_aug.imaging import Pixels, cut_mirrored, read_image, to_rgb
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.settings import Settings
+from coigan_aug.shapes.warp import source_places
 from coigan_aug.synthesis.harmonic import continue_into
 from coigan_aug.synthesis.job import Job, PlannedDefect
 from coigan_aug.synthesis.margin import add_change, alpha_of, margin_of
@@ -95,9 +96,10 @@ def cut_object(prepared: Prepared, defect: PlannedDefect, image: Pixels, taken: 
     whole = to_rgb(read_image(prepared.dataset.image_path(item.position)))
     matrix = np.array(defect.warp).reshape(2, 3) - [[0, 0, region[0]], [0, 0, region[1]]]
     size = (region[2], region[3])
-    source = cv2.warpAffine(whole, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+    places = source_places(matrix, defect.bend, size, box=box(item.full))
+    source = cv2.remap(whole, *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
     defects = decode(union([annotation.rle for annotation in record.annotations]))
-    plain = cv2.warpAffine(1 - defects, matrix, size, flags=cv2.INTER_NEAREST) != 0
+    plain = cv2.remap(1 - defects, *places, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT) != 0
     free = cut_masks(1 - taken[None], region)[0] != 0
     mask = decode_inside(defect, region, *image.shape[:2])
     return Cut(region, to_rgb(cut_mirrored(image, region)), np.asarray(source, np.uint8), mask, plain & free)

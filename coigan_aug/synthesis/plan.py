@@ -10,20 +10,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coigan_aug import rng as streams
-from coigan_aug.annotations.rle import Box, Mask, box, decode_box
+from coigan_aug.annotations.rle import Mask
 from coigan_aug.annotations.rle import place as place_mask
-from coigan_aug.compose.augment import Transform, apply, draw_transform, matrix_of, tight
-from coigan_aug.compose.placement import find_place, fit
+from coigan_aug.compose.augment import tight
+from coigan_aug.compose.placement import fit
 from coigan_aug.errors import DataError
 from coigan_aug.prepare.contrast import contrast_of
-from coigan_aug.prepare.objects import DefectObject
+from coigan_aug.prepare.parts import full_size
+from coigan_aug.prepare.places import Places
 from coigan_aug.prepare.prepared import Prepared
+from coigan_aug.prepare.roi import Roi
 from coigan_aug.settings import Settings
+from coigan_aug.shapes.draw import ShapeSource, draw_shape
+from coigan_aug.shapes.shape import Shape
 from coigan_aug.synthesis.bases import Base, find_bases
 from coigan_aug.synthesis.counting import Together, share_out
 from coigan_aug.synthesis.job import Job, PlannedDefect, noise_seed, stream_of
 
-ATTEMPTS = 40
+SHAPES, BASES_EACH = 5, 10  # tries at the shapes of an image, and at a base for them
+SPANNING = 6  # bases that are passed over because a defect would not reach from edge to edge as it does on its own
+
+Rng = np.random.Generator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,12 +41,14 @@ class Planner:
     settings: Settings
     bases: Sequence[Base]
     windows: bool
+    source: ShapeSource
+    places: Places
+    roi: Roi | None = None
 
-    def plan(self, number: int, labels: Sequence[int], *, attempt: int = 0) -> list[Job]:
+    def plan(self, number: int, labels: Sequence[int]) -> list[Job]:
         """Plan an image with defects of the given classes; defects that find no place together go on several.
 
-        Shapes come from training objects of the class, mirrored, turned and rescaled; a shape that lies at an edge of
-        its image keeps to that edge.
+        Shapes are of the kinds that the settings name, places as the class has them on its parts.
 
         Raises:
             DataError: a defect fits nowhere even alone.
@@ -47,43 +56,122 @@ class Planner:
         waiting, jobs = [tuple(labels)], list[Job]()
         while waiting:
             own = waiting.pop(0)
-            job = self.place(number, own, part=len(jobs), attempt=attempt)
+            job = self.place(number, own, part=len(jobs), attempt=0)
             if job is not None:
                 jobs.append(job)
             elif len(own) > 1:
                 waiting[:0] = [own[:-1], own[-1:]]
             else:
+                name = self.prepared.dataset.names[own[0]]
                 raise DataError(
-                    f"No place was found for a {self.prepared.dataset.names[own[0]]} on {ATTEMPTS} images.",
-                    remedy="Make its shapes smaller: --set synthesize.scale_range=[0.5,1]",
+                    f"No place was found for a {name} on {SHAPES * BASES_EACH} images.",
+                    remedy="Draw on other images (--bases both), or give a larger --roi.",
                 )
         return jobs
 
     def place(self, number: int, labels: Sequence[int], *, part: int, attempt: int) -> Job | None:
         """Plan defects of the given classes on one image; None where they find no place together."""
         rng = streams.generator(self.settings.synthesize.seed, stream_of("job", part, attempt), number)
-        for _ in range(ATTEMPTS):
-            base = self.bases[int(rng.integers(len(self.bases)))]
-            defects = _place_all(self.prepared, self.settings, rng, base, labels, free=self.windows)
-            if defects is not None:
-                seed = noise_seed(self.settings.synthesize.seed, number, part, attempt)
-                return Job(number, base.position, base.region, defects, base.erased, part, attempt, seed)
+        for _ in range(SHAPES):
+            shapes = [self._shape(rng, label) for label in labels]
+            for passed in range(BASES_EACH):
+                base = self.bases[int(rng.integers(len(self.bases)))]
+                defects = self._place_all(rng, base, labels, shapes, spanning=passed < SPANNING)
+                if defects is not None:
+                    seed = noise_seed(self.settings.synthesize.seed, number, part, attempt)
+                    return Job(number, base.position, base.region, defects, base.erased, part, attempt, seed)
         return None
+
+    def _shape(self, rng: Rng, label: int) -> Shape:
+        """Draw a shape of a class; mirrored so that the class keeps its sides of the part."""
+
+        def mirrors(own: Rng, chosen: int) -> NDArray[np.float64]:
+            x, y = (bool(value) for value in (own.random(2) < 0.5) & self.settings.data.flip)
+            flip_x, flip_y, _ = self.places.mirror(own, label, chosen, x=x, y=y)
+            return np.diag([-1.0 if flip_x else 1.0, -1.0 if flip_y else 1.0])
+
+        kinds = self.settings.synthesize.shapes
+        return draw_shape(
+            self.prepared, self.source, rng, label, kinds=kinds, flip=self.settings.data.flip, mirrors=mirrors
+        )
+
+    def _place_all(
+        self, rng: Rng, base: Base, labels: Sequence[int], shapes: Sequence[Shape], *, spanning: bool
+    ) -> tuple[PlannedDefect, ...] | None:
+        """Put shapes on a base; None where one finds no place."""
+        if base.erased and any(
+            self._erased_here(shape, label, base) for shape, label in zip(shapes, labels, strict=True)
+        ):
+            return None
+        part = self.places.parts.full(self.prepared, base.position)
+        allowed = self._allowed(base, part)
+        left, top, width, height = base.region
+        placed = []
+        for label, shape in zip(labels, shapes, strict=True):
+            if spanning and not self.windows and not self.places.spans(shape.of, shape.mask, part):
+                return None
+            rows, columns = fit(rng, shape.mask, height=height, width=width)
+            mask = shape.mask[rows, columns]
+            inner = tight(mask)
+            mask = mask[inner]
+            near = self._near(shape)
+            at = self.places.find(rng, label, mask, allowed, part, near=near, beside=shape.of)
+            if at is None:
+                return None
+            x, y = at
+            allowed[y : y + mask.shape[0], x : x + mask.shape[1]] &= mask == 0
+            rle = place_mask(mask, left=x - left, top=y - top, height=height, width=width)
+            shift = (x - left - columns.start - inner[1].start, y - top - rows.start - inner[0].start)
+            contrast = round(contrast_of(self.prepared, self.prepared.objects[shape.of]), 4)
+            placed.append(
+                PlannedDefect(label, rle, shape.of, _moved(shape.warp, shift), contrast, shape.bend, shape.kind)
+            )
+        return tuple(placed)
+
+    def _erased_here(self, shape: Shape, label: int, base: Base) -> bool:
+        """Tell whether a shape's object is one that was erased from the base, and the class has others elsewhere."""
+        objects, members = self.prepared.objects, self.prepared.by_class[label]
+        own = objects[shape.of].position == base.position
+        return own and any(objects[k].position != base.position for k in members)
+
+    def _near(self, shape: Shape) -> tuple[float, float]:
+        """Return the place to propose: the object's own; at the other edge where it lay at one and was mirrored."""
+        own = self.places.of[shape.of]
+        x, y = (
+            float(shape.near[axis] > 0.5) if own.edges[axis] != own.edges[axis + 2] else share
+            for axis, share in enumerate((own.x, own.y))
+        )
+        return x, y
+
+    def _allowed(self, base: Base, part: Mask) -> NDArray[np.bool_]:
+        """Return where defects may lie on a base's image, bool [H, W]: in its region, on the part, in the ROI, in no dark."""
+        left, top, width, height = base.region
+        allowed = np.zeros(part.shape, bool)
+        inside = (slice(top, top + height), slice(left, left + width))
+        allowed[inside] = part[inside] != 0
+        if not self.places.parts.used:
+            allowed &= ~_dark(self.prepared, self.settings, base.position)
+        roi = None if self.roi is None else self.roi.mask(base.position, *part.shape)
+        return allowed if roi is None else allowed & roi
 
     def about(self) -> dict[str, Any]:
         """Return how places are found, for the card."""
-        return {}
+        parts = self.places.parts
+        about: dict[str, Any] = {"parts_used": parts.used, "parts": parts.says(self.prepared.dataset.names)}
+        return about | ({"roi": str(self.roi.path)} if self.roi else {})
 
 
 def make_planner(
-    prepared: Prepared, settings: Settings, counts: Sequence[int], *, windows: bool, bases: str
-) -> Planner:
+    prepared: Prepared, settings: Settings, counts: Sequence[int], *, source: ShapeSource, places: Places, windows: bool,
+    bases: str, roi: Roi | None = None,
+) -> Planner:  # fmt: skip
     """Find what can be drawn on, and see that there are shapes for what is asked.
 
     Args:
         counts: defects of each class that will be planned.
         windows: make windows of the training size instead of whole images.
         bases: what is drawn on: "clean" (defect-free), "erased" (images whose defects are erased) or "both".
+        roi: where defects may go; images without a mask there are no bases.
 
     Raises:
         DataError: there is nothing to draw on, or a class has no training object.
@@ -97,7 +185,17 @@ def make_planner(
             remedy=f"Import more images of it, or leave it out: --per-class {','.join(f'{name}=500' for name in some)}",
         )
     usable = find_bases(prepared, kind=bases, windows=windows)
-    return Planner(prepared=prepared, settings=settings, bases=usable, windows=windows)
+    if roi is not None:
+        inside = [base for base in usable if roi.has(base.position)]
+        if not inside:
+            raise DataError(
+                f"{roi.path} holds a mask for none of the {len(usable):,} images that could be drawn on.",
+                remedy="Draw masks for defect-free training images, or use other --bases.",
+            )
+        usable = inside
+    return Planner(
+        prepared=prepared, settings=settings, bases=usable, windows=windows, source=source, places=places, roi=roi
+    )
 
 
 def plan_all(planner: Planner, counts: Sequence[int], together: Together) -> Iterator[Job]:
@@ -106,81 +204,19 @@ def plan_all(planner: Planner, counts: Sequence[int], together: Together) -> Ite
         yield from planner.plan(number, labels)
 
 
-def _place_all(
-    prepared: Prepared,
-    settings: Settings,
-    rng: np.random.Generator,
-    base: Base,
-    labels: Sequence[int],
-    *,
-    free: bool,
-) -> tuple[PlannedDefect, ...] | None:
-    region = base.region
-    blocked = _dark(prepared, settings, base.position, region)
-    placed = []
-    for label in labels:
-        members = _members(prepared, label, base)
-        chosen = members[int(rng.integers(len(members)))]
-        item = prepared.objects[chosen]
-        mask, near, warp = _shape(prepared, settings, rng, item)
-        rows, columns = fit(rng, mask, height=region[3], width=region[2])
-        mask = mask[rows, columns]
-        at = find_place(rng, mask, blocked, near=None if free else near)
-        if at is None:
-            return None
-        left, top = at
-        blocked[top : top + mask.shape[0], left : left + mask.shape[1]] |= mask != 0
-        rle = place_mask(mask, left=left, top=top, height=region[3], width=region[2])
-        warp[:, 2] += (left - columns.start, top - rows.start)
-        contrast = round(contrast_of(prepared, item), 4)
-        placed.append(PlannedDefect(label, rle, chosen, tuple(warp.ravel().tolist()), contrast))
-    return tuple(placed)
+def _moved(warp: tuple[float, ...], shift: tuple[int, int]) -> tuple[float, ...]:
+    """Shift where a warp leads to; () stays ()."""
+    if not warp:
+        return ()
+    matrix = np.array(warp).reshape(2, 3)
+    matrix[:, 2] += shift
+    return tuple(matrix.ravel().tolist())
 
 
-def _members(prepared: Prepared, label: int, base: Base) -> list[int]:
-    """Return the objects of a class to take a shape from; not those that were erased from the base, if there are others."""
-    members = prepared.by_class[label]
-    others = [k for k in members if prepared.objects[k].position != base.position] if base.erased else members
-    return others or members
-
-
-def _dark(prepared: Prepared, settings: Settings, base: int, region: Box) -> NDArray[np.bool_]:
-    """Mark the nearly black pixels of a region (full-size px): no defect is put there."""
-    left, top, width, height = region
-    image = prepared.cache[base]
-    rows = np.minimum(((np.arange(top, top + height) + 0.5) * prepared.scale).astype(int), image.shape[0] - 1)
-    columns = np.minimum(((np.arange(left, left + width) + 0.5) * prepared.scale).astype(int), image.shape[1] - 1)
+def _dark(prepared: Prepared, settings: Settings, base: int) -> NDArray[np.bool_]:
+    """Mark the nearly black pixels of an image, at full size: no defect is put there."""
+    record, image = prepared.dataset[base], prepared.cache[base]
     dark = (image if image.ndim == 2 else image.max(axis=2)) < settings.data.blank_level
-    return np.asarray(dark[rows[:, None], columns[None, :]]) if dark.mean() > 0.02 else np.zeros((height, width), bool)
-
-
-def _shape(
-    prepared: Prepared, settings: Settings, rng: np.random.Generator, item: DefectObject
-) -> tuple[Mask, tuple[float, float], NDArray[np.float64]]:
-    """Transform a training object's full-size mask; return it tight, where it lay, and the matrix from its image to it.
-
-    Where it lay: shares of the free room, x and y.
-    """
-    record = prepared.dataset[item.position]
-    left, top, width, height = box(item.full)
-    near = [_share(left, width, record.width), _share(top, height, record.height)]
-    made = settings.synthesize
-    transform = draw_transform(
-        rng, probability=made.augment, rotate=made.rotate, scale_range=made.scale_range, flip=settings.data.flip
-    )
-    if 0.0 in near or 1.0 in near:
-        transform = Transform(flip_x=transform.flip_x, flip_y=transform.flip_y)
-    mask = decode_box(item.full, (left, top, width, height))
-    _, turned = apply(transform, mask, mask)
-    for axis, flipped in enumerate((transform.flip_x, transform.flip_y)):
-        near[axis] = 1 - near[axis] if flipped else near[axis]
-    rows, columns = tight(turned)
-    warp = matrix_of(transform, height=height, width=width)
-    warp[:, 2] -= warp[:, :2] @ (left, top) + (columns.start, rows.start)
-    return turned[rows, columns], (near[0], near[1]), warp
-
-
-def _share(start: int, length: int, room: int) -> float:
-    """Return where an extent lies in the room it has: 0 at the near edge, 1 at the far one, 0.5 where it fills all."""
-    free = room - length
-    return start / free if free > 0 else 0.5
+    if dark.mean() <= 0.02:
+        return np.zeros((record.height, record.width), bool)
+    return full_size(dark.astype(np.uint8), height=record.height, width=record.width) != 0

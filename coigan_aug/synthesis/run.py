@@ -20,9 +20,11 @@ from coigan_aug.config import settings_to_dict
 from coigan_aug.errors import Stopped, UsageError
 from coigan_aug.files import atomic_write, folder_lock, read_json, read_lines, write_json
 from coigan_aug.formats.detect import IMAGE_FOLDERS
+from coigan_aug.prepare.places import measure_places
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.progress import Report, silent
 from coigan_aug.settings import Settings
+from coigan_aug.shapes.draw import shape_source
 from coigan_aug.signals import stop_request
 from coigan_aug.store.dataset import Dataset, class_to
 from coigan_aug.synthesis.bases import about_bases, erased_margin
@@ -265,10 +267,19 @@ def _drawn_by(maker: Maker) -> dict[str, Any]:
 
 def synthesize_counts(
     prepared: Prepared, engine: Engine, screen: Screen, settings: Settings, counts: Sequence[int], request: Request, *,
-    windows: bool, out: Path, records: Path, report: Report = silent,
+    windows: bool, out: Path, records: Path, cache_root: Path, report: Report = silent,
 ) -> Made:  # fmt: skip
-    """Make so many defects of each class on defect-free training images, the whole of it in this process."""
-    planner = make_planner(prepared, settings, counts, windows=windows, bases=request.bases)
+    """Make so many defects of each class on defect-free training images, the whole of it in this process.
+
+    Args:
+        cache_root: the workspace's cache; learned shapes are kept there.
+    """
+    source = shape_source(
+        prepared, settings.data, settings.synthesize.shapes, root=cache_root, device=torch.device("cpu")
+    )
+    planner = make_planner(
+        prepared, settings, counts, source=source, places=measure_places(prepared), windows=windows, bases=request.bases
+    )
     tasks = Counted(tuple(counts), together_of(prepared, settings.synthesize), settings.synthesize.seed)
     made = synthesize(planner, engine, screen, tasks, request, out=out, records=records, report=report)
     assert made is not None  # one share alone is always the last

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from coigan_aug.annotations.records import DefectClass, ImageRecord
-from coigan_aug.files import read_json, write_json
+from coigan_aug.files import append_line, append_lines, read_json, write_json
 from coigan_aug.imaging import write_image
 from coigan_aug.report.preview import MOST_BYTES, SECTIONS, Preview, compose_preview, write_preview
 from coigan_aug.store.dataset import Dataset
@@ -280,7 +280,9 @@ def _report(workspace: Path) -> str:
 def test_the_report_shows_what_the_newest_set_rejected(made: Path) -> None:
     assert "this set was not screened" in _report(made)
     out = made.parent / "made"
-    append_rejected(out, reject_some(out))
+    with append_lines(out / REJECTED) as stream:
+        for item in reject_some(out):
+            append_line(stream, asdict(item))
     write_json(out / "card.json", read_json(out / "card.json") | {"screening": CARD["screening"]})
     page = _report(made)
     assert "was not screened" not in page

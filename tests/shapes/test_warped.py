@@ -143,23 +143,6 @@ def test_shapes_are_pure_in_the_generators_state(prepared: Prepared, source: Sha
             assert (a.kind, a.of, a.warp, a.bend, a.near) == (b.kind, b.of, b.warp, b.bend, b.near)
 
 
-def test_an_excluded_images_objects_serve_only_where_there_are_no_others(
-    prepared: Prepared, source: ShapeSource
-) -> None:
-    position = prepared.objects[prepared.by_class[0][0]].position
-    for k in range(60):
-        shape = draw_shape(
-            prepared,
-            source,
-            np.random.default_rng(k),
-            0,
-            kinds=["real", "warped"],
-            flip=True,
-            exclude_position=position,
-        )
-        assert prepared.objects[shape.of].position != position
-
-
 def test_edges_are_mirrored_with_the_shape() -> None:
     edges = Edges(left=True, bottom=True)
     assert edges.mirrored(flip_x=True, flip_y=False) == Edges(right=True, bottom=True)

@@ -3,21 +3,47 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
+import torch
+
+from coigan_aug.prepare.places import measure_places
 from coigan_aug.prepare.prepared import Prepared
+from coigan_aug.prepare.roi import Roi
 from coigan_aug.progress import Report, silent
 from coigan_aug.settings import Settings
+from coigan_aug.shapes.draw import shape_source
 from coigan_aug.synthesis.counting import together_of
 from coigan_aug.synthesis.engines import Engine
 from coigan_aug.synthesis.finishing import Made
 from coigan_aug.synthesis.job import Job
 from coigan_aug.synthesis.margin import margin_of
 from coigan_aug.synthesis.parts import ALONE, Shard
-from coigan_aug.synthesis.plan import make_planner, plan_all
+from coigan_aug.synthesis.plan import Planner, make_planner, plan_all
 from coigan_aug.synthesis.run import Request, synthesize
 from coigan_aug.synthesis.screen import Screen
 from coigan_aug.synthesis.tasks import Counted
+
+
+def planner_of(
+    prepared: Prepared, settings: Settings, counts: Sequence[int], *, windows: bool = False, bases: str = "clean",
+    roi: Roi | None = None,
+) -> Planner:  # fmt: skip
+    """Return a planner of shapes that need no training."""
+    source = shape_source(
+        prepared, settings.data, settings.synthesize.shapes, root=Path("nowhere"), device=torch.device("cpu")
+    )
+    return make_planner(
+        prepared,
+        settings,
+        counts,
+        source=source,
+        places=measure_places(prepared),
+        windows=windows,
+        bases=bases,
+        roi=roi,
+    )
 
 
 def planned(
@@ -25,7 +51,7 @@ def planned(
 ) -> list[Job]:
     """Return the first tries at so many defects of each class."""
     counts = [per_class] * prepared.classes
-    planner = make_planner(prepared, settings, counts, windows=windows, bases=bases)
+    planner = planner_of(prepared, settings, counts, windows=windows, bases=bases)
     return list(plan_all(planner, counts, together_of(prepared, settings.synthesize)))
 
 
@@ -36,7 +62,7 @@ def made_set(
 ) -> Made | None:  # fmt: skip
     """Make so many defects of each class; unless asked, whatever comes is kept."""
     counts = (per_class,) * prepared.classes
-    planner = make_planner(prepared, settings, counts, windows=windows, bases=bases)
+    planner = planner_of(prepared, settings, counts, windows=windows, bases=bases)
     request = Request(
         format=form, command="coigan-aug synthesize", bases=bases, overwrite=overwrite, append=append, shard=shard,
         suffix=suffix,
