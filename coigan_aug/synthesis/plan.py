@@ -13,7 +13,7 @@ from coigan_aug import rng as streams
 from coigan_aug.annotations.rle import Mask
 from coigan_aug.annotations.rle import place as place_mask
 from coigan_aug.compose.augment import tight
-from coigan_aug.compose.placement import fit
+from coigan_aug.compose.placement import find_place, fit
 from coigan_aug.errors import DataError
 from coigan_aug.prepare.contrast import contrast_of
 from coigan_aug.prepare.parts import full_size
@@ -114,8 +114,10 @@ class Planner:
             mask = shape.mask[rows, columns]
             inner = tight(mask)
             mask = mask[inner]
-            near = self._near(shape)
-            at = self.places.find(rng, label, mask, allowed, part, near=near, beside=shape.of)
+            at = self.places.find(rng, label, mask, allowed, part, near=self._near(shape), beside=shape.of)
+            if at is None and self.windows:  # it may lie where the class does not: the window is all there is
+                at = find_place(rng, mask, ~allowed[top : top + height, left : left + width])
+                at = None if at is None else (at[0] + left, at[1] + top)
             if at is None:
                 return None
             x, y = at
