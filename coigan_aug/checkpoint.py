@@ -78,15 +78,25 @@ def save_generator(
     path: Path, generator: Inpainter, *, settings: Settings, classes: Sequence[DefectClass], images: int
 ) -> None:
     """Write the weights as safetensors with settings, classes and training length beside them."""
-    about = {
+    about = about_generator(settings, classes, images)
+    write_bytes(path, generator_bytes(generator, json.dumps(about)))
+
+
+def about_generator(settings: Settings, classes: Sequence[DefectClass], images: int) -> State:
+    """Return what a generator file says of itself, for JSON."""
+    return {
         "program": f"coigan-aug {__version__}",
         "settings": settings_to_dict(settings),
         "classes": [class_to(item) for item in classes],
         "images": images,
     }
-    metadata = {METADATA: json.dumps(about)}  # one key: the library writes several in random order
+
+
+def generator_bytes(generator: Inpainter, about: str) -> bytes:
+    """Return a generator file: the weights, and what it says of itself as JSON."""
+    metadata = {METADATA: about}  # one key: the library writes several in random order
     tensors = {name: value.detach().cpu().contiguous() for name, value in generator.state_dict().items()}
-    write_bytes(path, save(tensors, metadata=metadata))
+    return save(tensors, metadata=metadata)
 
 
 def load_generator(path: Path) -> GeneratorFile:

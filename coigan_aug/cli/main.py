@@ -15,6 +15,7 @@ from coigan_aug import __version__
 from coigan_aug.cli.demo_command import demo_command
 from coigan_aug.cli.evaluate_benefit_command import evaluate_benefit_command
 from coigan_aug.cli.evaluate_quality_command import evaluate_quality_command
+from coigan_aug.cli.export_model_command import export_model_command
 from coigan_aug.cli.import_command import import_dataset_command
 from coigan_aug.cli.inspect_command import inspect_command
 from coigan_aug.cli.merge_command import merge_command
@@ -43,6 +44,7 @@ app.command("train")(train_command)
 app.command("synthesize")(synthesize_command)
 app.command("merge")(merge_command)
 app.add_typer(evaluate, name="evaluate")
+app.command("export-model")(export_model_command)
 app.command("report")(report_command)
 app.command("demo")(demo_command)
 

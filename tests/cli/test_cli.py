@@ -18,7 +18,9 @@ from coigan_aug.errors import UsageError
 from coigan_aug.imaging import write_image
 from tests.cli.calling import call
 
-COMMANDS = ("import", "inspect", "train", "synthesize", "evaluate quality", "evaluate benefit", "report", "demo")
+COMMANDS = (
+    "import", "inspect", "train", "synthesize", "evaluate quality", "evaluate benefit", "export-model", "report", "demo",
+)  # fmt: skip
 
 
 def coigan(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -72,6 +74,7 @@ FLAGS = {
     "workspace",
     "evaluate benefit": "arm config device engines groups-per-class help jobs json minutes protocol quiet run seeds set "
     "workspace",
+    "export-model": "help json out overwrite quiet run size to workspace",
     "report": "help json out quiet workspace",
     "demo": "help images-seen out per-class quiet train",
 }
