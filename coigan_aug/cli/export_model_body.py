@@ -33,6 +33,7 @@ def export_model_here(
     path = out or run.folder / "export" / f"generator{ENDINGS.get(form, '')}"
     if path.resolve() in (run.generator.resolve(), run.last.resolve()):
         raise UsageError(f"{path} is the trained generator itself.", remedy="Name another file with --out.")
+    say(f"{run.name}: writing, reading back and comparing (minutes for large images and networks)", quiet=quiet)
     made = export_model(load_generator(run.generator), path, form=form, size=size, overwrite=overwrite)
     _show(made, run, form, quiet=quiet)
     if as_json:

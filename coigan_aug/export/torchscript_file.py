@@ -1,4 +1,4 @@
-"""TorchScript: a recorded graph that libtorch runs from C++ and torch from Python; torch calls it outdated since 2.10.
+"""TorchScript: a recorded graph that libtorch runs from C++ and torch from Python; torch calls it outdated.
 
 Loading such a file and drawing with it runs the recorded graph in torch's interpreter; no Python in it is executed.
 """

@@ -19,9 +19,9 @@ from coigan_aug.export.torchscript_file import read_torchscript, to_torchscript
 from coigan_aug.files import atomic_write
 
 ENDINGS = {"onnx": ".onnx", "torchscript": ".pt", "safetensors": ".safetensors"}
-TOLERANCE = 3e-4  # of 0..1: less than a tenth of a step of an 8-bit image; float32 sums in another order make 1e-6
+TOLERANCE = 1e-3  # of 0..1: a quarter of a step of an 8-bit image; trained generators measured 1e-7 to 6e-6
 SIDES = (16, 4096)
-_COUNTS = (1, 2, 3)  # images in the inputs that are compared
+_COUNTS = (1, 3)  # images in the inputs that are compared; the recording is made with two
 
 
 @dataclass(frozen=True)
