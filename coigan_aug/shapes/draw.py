@@ -66,7 +66,8 @@ def draw_shape(
 ) -> Shape:  # fmt: skip
     """Draw a shape of a class (by position), of each of the `kinds` as often as of any other.
 
-    The same (prepared, source, state of `rng`) gives the same shape.
+    The same (prepared, source, state of `rng`) gives the same shape. Where a new one can't be made (a class of few objects,
+    no two that fit together), a warped one is returned, and says so by its kind.
 
     Args:
         flip: shapes may be mirrored.

@@ -30,19 +30,19 @@ class ShapeGeneratorSettings:
 
     seed: int = 7
     """of the first weights and of the examples"""
-    width: int = 16
+    width: int = 12
     """channels of the first stage"""
-    latent: int = 16
+    latent: int = 8
     """numbers in the latent"""
     batch: int = 16
     """examples in a step"""
     steps: int = 2_500
     """length of the training"""
-    examples: int = 2_000
+    examples: int = 1_500
     """maps that are made of the training objects, mirrored, turned and bent"""
     learning_rate: float = 2e-3
     """AdamW's step at the beginning"""
-    divergence: float = 1e-3
+    divergence: float = 3e-3
     """weight of the latents' divergence from the normal distribution"""
     flip: bool = True
     """objects are mirrored"""
@@ -64,7 +64,7 @@ def fit_shape_generator(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(streams.torch_seed(settings.seed, "shape generator weights"))
         network = build(settings, classes=prepared.classes)
-    network.to(device).train()
+    network.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     optimizer = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=1e-2)
     for step in range(settings.steps):
         for group in optimizer.param_groups:

@@ -18,6 +18,7 @@ from coigan_aug.shapes.warped import Mirrors, draw_change, mirrored, mirrored_ma
 
 TRIES = 8
 FEWEST = 3  # objects of a class that there must be
+CALM = 0.8  # share of the normal distribution's spread that latents have: what is rare in training is drawn badly
 SPREAD = 0.1  # standard deviation of the logarithm of a side's length, about that of a training object
 
 Rng = np.random.Generator
@@ -60,6 +61,6 @@ def _known(prepared: Prepared, rng: Rng, chosen: int, edges: Edges, mask: np.nda
 @torch.no_grad()
 def draw_map(network: ShapeGenerator, rng: Rng, known: Known) -> Map:
     """Draw a map [side, side] from a latent of the normal distribution."""
-    latent = torch.from_numpy(rng.normal(size=(1, network.latent)).astype(np.float32))
+    latent = torch.from_numpy(rng.normal(0, CALM, (1, network.latent)).astype(np.float32))
     features = torch.from_numpy(known.features())[None]
     return np.asarray(network.decode(latent, torch.tensor([known.label]), features)[0, 0].numpy(), np.float32)
