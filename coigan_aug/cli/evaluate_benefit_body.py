@@ -36,7 +36,7 @@ from coigan_aug.synthesis.engines import ENGINES, Engine, copying_engine, gan_en
 from coigan_aug.synthesis.finishing import CARD
 from coigan_aug.synthesis.margin import margin_of
 from coigan_aug.synthesis.run import Request, synthesize_counts
-from coigan_aug.synthesis.screen import make_screen
+from coigan_aug.synthesis.screen import Screen, make_screen
 from coigan_aug.training.device import choose_device
 from coigan_aug.training.run import Run, find_run
 
@@ -54,6 +54,7 @@ class _Asked:
     engines: tuple[str, ...]
     given: Mapping[str, Path]
     protocol: str
+    screen: bool
     device: torch.device
     command: str
     quiet: bool
@@ -61,7 +62,7 @@ class _Asked:
 
 def benefit_here(
     workspace: Workspace, *, engines: Sequence[str], arms: Sequence[str], run_name: str | None, minutes: float | None,
-    jobs: int, groups_per_class: int | None, protocol: str, flags: Mapping[str, Any], device_name: str | None,
+    jobs: int, groups_per_class: int | None, protocol: str, screen: bool, flags: Mapping[str, Any], device_name: str | None,
     overrides: Sequence[str], config: Path | None, as_json: bool, quiet: bool, command: str,
 ) -> None:  # fmt: skip
     """Measure the benefit in a workspace, as the options of `coigan-aug evaluate benefit` say."""
@@ -75,7 +76,7 @@ def benefit_here(
     settings = dataclasses.replace(generator.settings, synthesize=made.synthesize, evaluate=made.evaluate)
     asked = _Asked(
         workspace=workspace, settings=follow(protocol, settings), run=run, generator=generator,
-        engines=_known(engines), given=_given(arms), protocol=protocol,
+        engines=_known(engines), given=_given(arms), protocol=protocol, screen=screen,
         device=choose_device(device_name, gpus=None), command=command, quiet=quiet,
     )  # fmt: skip
     if asked.device.type == "cpu":
@@ -157,6 +158,7 @@ def _start(asked: _Asked, dataset: Dataset, minutes: float | None) -> dict[str, 
         "engines": list(asked.engines),
         "minutes": minutes,
         "protocol": asked.protocol,
+        "screen": asked.screen,
     }
 
 
@@ -206,16 +208,23 @@ def _synthesized(asked: _Asked, prepared: Prepared, engine: str, folder: Path) -
         tiles = PROTOCOLS[asked.protocol].tiles
         each = -(-SYNTHETIC_TILES // prepared.classes) if tiles else asked.settings.evaluate.per_class
         request = Request(format="coco", command=asked.command)
-        screen = make_screen(
-            prepared, asked.settings, margin=margin_of(asked.settings), cache_root=asked.workspace.cache,
-            device=asked.device, quiet=asked.quiet, copies=engine == "gan",
-        )  # fmt: skip
+        screen = _screen(asked, prepared, engine)
         with progress(f"synthesize ({engine})", quiet=asked.quiet) as report:
             synthesize_counts(
                 prepared, _engine(asked, prepared, engine), screen, asked.settings, [each] * prepared.classes, request,
                 windows=tiles, out=out, records=records, cache_root=asked.workspace.cache, report=report,
             )  # fmt: skip
     return Dataset(records)
+
+
+def _screen(asked: _Asked, prepared: Prepared, engine: str) -> Screen:
+    margin = margin_of(asked.settings)
+    if not asked.screen:
+        return Screen(asked.settings, margin, on=False)
+    return make_screen(
+        prepared, asked.settings, margin=margin, cache_root=asked.workspace.cache, device=asked.device, quiet=asked.quiet,
+        copies=engine == "gan",
+    )  # fmt: skip
 
 
 def _engine(asked: _Asked, prepared: Prepared, name: str) -> Engine:

@@ -33,6 +33,9 @@ def evaluate_benefit_command(
         "default",
         help="default, or coigan: the thesis' successor's (binary masks, FCN-ResNet50, 100 epochs, 5,000 tiles).",
     ),
+    screen: bool = typer.Option(
+        True, "--screen/--no-screen", help="Judge what the engines draw as synthesize does. Default: yes."
+    ),
     device: Optional[str] = typer.Option(None, help="cpu, cuda or cuda:N. Default: the GPU where there is one."),
     overrides: list[str] = SETTINGS,
     config: Optional[Path] = CONFIG,
@@ -59,6 +62,7 @@ def evaluate_benefit_command(
         jobs=jobs,
         groups_per_class=groups_per_class,
         protocol=protocol,
+        screen=screen,
         flags={name: value for name, value in flags.items() if value is not None},
         device_name=device,
         overrides=overrides,

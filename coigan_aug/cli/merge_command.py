@@ -31,4 +31,4 @@ def merge_command(
 
     here = Workspace(workspace)
     made = merge(folders, out, records=here.synthetic / out.resolve().name, dataset=Dataset(here.dataset))
-    show_made(made, out, shard=ALONE, as_json=as_json, quiet=quiet)
+    show_made(made, out, here, shard=ALONE, as_json=as_json, quiet=quiet)

@@ -28,6 +28,7 @@ from coigan_aug.prepare.places import measure_places
 from coigan_aug.prepare.prepared import Prepared, prepare
 from coigan_aug.prepare.roi import open_roi
 from coigan_aug.progress import progress, say
+from coigan_aug.report.preview import write_preview
 from coigan_aug.settings import Settings
 from coigan_aug.shapes.draw import shape_source
 from coigan_aug.store.dataset import Dataset
@@ -39,6 +40,7 @@ from coigan_aug.synthesis.finishing import CARD, Made
 from coigan_aug.synthesis.margin import margin_of
 from coigan_aug.synthesis.parts import Shard, before_log, parse_shard
 from coigan_aug.synthesis.plan import Planner, make_planner
+from coigan_aug.synthesis.rejected import read_rejected
 from coigan_aug.synthesis.rows import PLAN, line_of, reader_of, row_of
 from coigan_aug.synthesis.run import Request, check_free, synthesize
 from coigan_aug.synthesis.screen import Screen, make_screen
@@ -80,6 +82,7 @@ def synthesize_here(
     overrides: Sequence[str], config: Path | None, as_json: bool, quiet: bool, command: str,
 ) -> None:  # fmt: skip
     """Synthesize from a workspace, as the options of `coigan-aug synthesize` say: alone, or as one of several processes."""
+    _check(wanted)
     shard, device = _share(wanted, device_name)
     dataset = Dataset(workspace.dataset)
     request = _request(wanted, dataset, shard, command)
@@ -113,7 +116,7 @@ def synthesize_here(
             planner, engine, screen, tasks, request, out=wanted.out, records=workspace.synthetic / wanted.out.resolve().name,
             erasing=erasing, report=report,
         )  # fmt: skip
-    show_made(result, wanted.out, shard=shard, as_json=as_json, quiet=quiet)
+    show_made(result, wanted.out, workspace, shard=shard, as_json=as_json, quiet=quiet)
 
 
 def _share(wanted: Wanted, device_name: str | None) -> tuple[Shard, torch.device]:
@@ -133,9 +136,19 @@ def _share(wanted: Wanted, device_name: str | None) -> tuple[Shard, torch.device
 
 
 def _request(wanted: Wanted, dataset: Dataset, shard: Shard, command: str) -> Request:
-    """Check what can be checked before any work."""
+    """Say how it is written, having seen that there is room for it."""
     form = dataset.manifest["provenance"]["format"] if wanted.format == "source" else wanted.format
-    writer(form)
+    check_free(wanted.out, overwrite=wanted.overwrite, append=wanted.append)
+    return Request(
+        format=form, command=command, bases=wanted.bases, overwrite=wanted.overwrite, append=wanted.append, shard=shard,
+        suffix=SUFFIXES[wanted.image_format], with_real=wanted.with_real,
+    )  # fmt: skip
+
+
+def _check(wanted: Wanted) -> None:
+    """Refuse options that are none or that exclude each other, before any work."""
+    if wanted.format != "source":
+        writer(wanted.format)
     if wanted.engine not in (*ENGINES, "auto"):
         raise UsageError(f"There is no engine {wanted.engine!r}.", remedy=f"Engines: auto, {', '.join(ENGINES)}.")
     if wanted.image_format not in SUFFIXES:
@@ -147,11 +160,6 @@ def _request(wanted: Wanted, dataset: Dataset, shard: Shard, command: str) -> Re
             "What is to be made?" if not any(ways) else "--per-class, --balance and --plan exclude each other.",
             remedy="Give one of  --per-class 500 ,  --per-class crack=800,fray=200 ,  --balance  or  --plan FILE .",
         )
-    check_free(wanted.out, overwrite=wanted.overwrite, append=wanted.append)
-    return Request(
-        format=form, command=command, bases=wanted.bases, overwrite=wanted.overwrite, append=wanted.append, shard=shard,
-        suffix=SUFFIXES[wanted.image_format], with_real=wanted.with_real,
-    )  # fmt: skip
 
 
 def _tasks(wanted: Wanted, prepared: Prepared, settings: Settings, *, quiet: bool) -> Tasks:
@@ -302,13 +310,22 @@ def _on_erased(erased: int, images: int) -> str:
     )
 
 
-def show_made(made: Made | None, out: Path, *, shard: Shard, as_json: bool, quiet: bool) -> None:
-    """Say what was made, or that other shares are still missing."""
+def show_made(made: Made | None, out: Path, workspace: Workspace, *, shard: Shard, as_json: bool, quiet: bool) -> None:
+    """Write the preview page and say what was made, or that other shares are still missing."""
     if made is None:
         say(f"Share {shard.index} of {shard.count} is made; the last of the others finishes {out}.", quiet=quiet)
         if as_json:
             print(json.dumps({"shard": [shard.index, shard.count], "complete": False}))
         return
+    card, records = read_json(out / CARD), Dataset(workspace.synthetic / out.resolve().name)
+    page = write_preview(
+        out,
+        real=Dataset(workspace.dataset),
+        synthetic=records,
+        card=card,
+        rejected=read_rejected(out),
+        command=card["command"],
+    )
     counts = ", ".join(f"{count:,} {name}" for name, count in made.defects.items())
     say(f"{made.images:,} images: {counts}", quiet=quiet)
     if made.rejected:
@@ -323,14 +340,14 @@ def show_made(made: Made | None, out: Path, *, shard: Shard, as_json: bool, quie
     if made.erased:
         say(_on_erased(made.erased, made.images), quiet=quiet)
     if made.real:
-        share = read_json(out / CARD)["real"]["synthetic_share"]
+        share = card["real"]["synthetic_share"]
         say(f"{made.real:,} real images beside; {share:.0%} of the images with defects are synthetic", quiet=quiet)
-    for name, found in read_json(out / CARD)["screening"]["effective"].items():
+    for name, found in card["screening"]["effective"].items():
         say(f"{name}: what really changed overlaps the mask by {found['median']:.2f} (median IoU)", quiet=quiet)
-    say(f"{made.annotations}  {made.preview}  {out}/card.json", quiet=quiet)
+    say(f"{made.annotations}  {page}  {out}/card.json", quiet=quiet)
     say("Next: coigan-aug evaluate benefit", quiet=quiet)
     if as_json:
-        files = {"annotations": str(made.annotations), "preview": str(made.preview)}
+        files = {"annotations": str(made.annotations), "preview": str(made.preview), "page": str(page)}
         about = {"rejected": dict(made.rejected), "missing": dict(made.missing), "real": made.real}
         numbers = {"images": made.images, "defects": dict(made.defects), "on_erased": made.erased}
         print(json.dumps(numbers | about | files))

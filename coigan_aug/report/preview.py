@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +125,6 @@ def _values(found: Preview) -> dict[str, Any]:
         "small": SMALL,
         "words_of": words_of,
         "state_of": state_of,
-        "made": datetime.now(),
     }
 
 

@@ -19,7 +19,8 @@ from coigan_aug.imaging import write_image
 from tests.cli.calling import call
 
 COMMANDS = (
-    "import", "inspect", "train", "synthesize", "evaluate quality", "evaluate benefit", "export-model", "report", "demo",
+    "import", "inspect", "train", "synthesize", "merge", "evaluate quality", "evaluate benefit", "export-model", "report",
+    "demo",
 )  # fmt: skip
 
 
@@ -68,11 +69,13 @@ FLAGS = {
     "train": "config device dry-run gpus help images-seen init-from minutes perceptual-weights quiet recipe "
     "resume seed set workspace",
     "synthesize": "append balance bases class config contrast defects-per-image device dry-run engine format gpus help image "
-    "image-format json mask no-screen out overwrite per-class plan quiet run screen seed set shard windows with-real workspace",
+    "image-format json mask out overwrite per-class plan quiet roi run screen seed set shapes shard windows with-real "
+    "workspace",
+    "merge": "help json out quiet workspace",
     "inspect": "help json quiet strict workspace",
     "evaluate quality": "config device features help images inception-weights json protocol quiet segmenter set synthetic "
     "workspace",
-    "evaluate benefit": "arm config device engines groups-per-class help jobs json minutes protocol quiet run seeds set "
+    "evaluate benefit": "arm config device engines groups-per-class help jobs json minutes protocol quiet run screen seeds set "
     "workspace",
     "export-model": "help json out overwrite quiet run size to workspace",
     "report": "help json out quiet workspace",
@@ -185,19 +188,31 @@ def test_the_three_commands_in_a_row(
     assert (workspace / "coigan/runs/001-tiny/run.json").exists()
     code, _, err = call(capsys, monkeypatch, "synthesize", "--per-class", "3", "--out", "new", "--dry-run")
     assert code == 0, err
-    assert "3 defects of each class" in err
-    assert not (workspace / "new").exists()
-    code, out, err = call(capsys, monkeypatch, "synthesize", "--per-class", "3", "--out", "new", "--json")
+    assert "plan    3 images: 3 square" in err
+    assert len((workspace / "new/plan.jsonl").read_text().splitlines()) == 3
+    code, out, err = call(
+        capsys, monkeypatch, "synthesize", "--per-class", "3", "--out", "new", "--no-screen", "--json"
+    )
     assert code == 0, err
     assert json.loads(out)["defects"] == {"square": 3}
-    for name in ("annotations.json", "preview.png", "card.json"):
+    for name in ("annotations.json", "preview.png", "preview.html", "plan.jsonl", "card.json"):
         assert (workspace / "new" / name).exists()
     code, _, err = call(capsys, monkeypatch, "synthesize", "--per-class", "3", "--out", "new")
     assert code == 2
     assert "new already holds" in err
     assert "--overwrite" in err
     code, _, err = call(
-        capsys, monkeypatch, "synthesize", "--per-class", "2", "--out", "back", "--format", "source", "--quiet"
+        capsys,
+        monkeypatch,
+        "synthesize",
+        "--per-class",
+        "2",
+        "--out",
+        "back",
+        "--format",
+        "source",
+        "--quiet",
+        "--no-screen",
     )
     assert (code, err) == (0, "")
     code, _, err = call(capsys, monkeypatch, "train", "--resume", "--images-seen", "10")

@@ -17,7 +17,7 @@ from tests.conftest import SMALL
 
 LITTLE = (
     "evaluate.segmenter=unet", "evaluate.steps=2", "evaluate.per_class=3", "evaluate.width=8", "evaluate.depth=2",
-    "evaluate.batch=4",
+    "evaluate.batch=4", "synthesize.least_shown=0", "synthesize.most_seam=1000",
 )  # fmt: skip
 
 
@@ -99,7 +99,9 @@ def test_a_budget_of_minutes_is_shared_by_all_trainings(
 def test_a_set_of_ones_own_is_an_arm(
     workspace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    code, _, err = call(capsys, monkeypatch, "synthesize", "--engine", "paste", "--per-class", "2", "--out", "mine")
+    code, _, err = call(
+        capsys, monkeypatch, "synthesize", "--engine", "paste", "--per-class", "2", "--out", "mine", "--no-screen"
+    )
     assert code == 0, err
     code, out, err = call(
         capsys, monkeypatch, *little("--engines", "gan", "--arm", "mine=coigan/synthetic/mine", "--json")

@@ -42,7 +42,7 @@ def test_import_train_synthesize_on_real_photographs(tmp_path: Path) -> None:
     assert report["random_leakage"] > 0.9
     assert {item["name"] for item in report["classes"]} == {"blowhole", "break", "crack", "fray", "uneven"}
     _coigan("train", "--recipe", "tiny", "--images-seen", "24", "--set", "train.threads=1", cwd=tmp_path)
-    _coigan("synthesize", "--per-class", "2", "--out", "coco", cwd=tmp_path)
+    _coigan("synthesize", "--per-class", "2", "--out", "coco", "--no-screen", cwd=tmp_path)
     coco, made = COCO(str(tmp_path / "coco" / "annotations.json")), Dataset(tmp_path / "coigan" / "synthetic" / "coco")
     card = json.loads((tmp_path / "coco" / "card.json").read_text())
     assert card["defects"] == dict.fromkeys(("blowhole", "break", "crack", "fray", "uneven"), 2)
@@ -72,7 +72,19 @@ def test_inspect_tells_a_leaked_split_of_real_photographs(tmp_path: Path) -> Non
 @pytest.mark.parametrize("engine", ["paste", "poisson"])
 def test_copies_of_real_defects_need_no_training(tmp_path: Path, engine: str) -> None:
     _coigan("import", str(DATA), "--quiet", cwd=tmp_path)
-    _coigan("synthesize", "--engine", engine, "--per-class", "2", "--windows", "--out", "coco", cwd=tmp_path)
+    _coigan(
+        "synthesize",
+        "--engine",
+        engine,
+        "--per-class",
+        "2",
+        "--windows",
+        "--out",
+        "coco",
+        "--set",
+        "evaluate.steps=20",
+        cwd=tmp_path,
+    )
     card = json.loads((tmp_path / "coco" / "card.json").read_text())
     assert card["engine"] == engine
     assert card["generator"] == {}
