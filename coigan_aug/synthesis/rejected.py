@@ -10,7 +10,7 @@ from coigan_aug.files import read_lines
 
 REJECTED = "rejected.jsonl"
 THUMBNAILS = "rejected"
-REASONS = ("invisible", "seam", "mask", "copy")
+REASONS = ("invisible", "mask", "copy", "seam")
 
 
 @dataclass(frozen=True, slots=True)

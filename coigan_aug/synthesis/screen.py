@@ -19,14 +19,6 @@ from coigan_aug.synthesis.change import Change, measure_change
 from coigan_aug.synthesis.job import Job
 from coigan_aug.synthesis.resemblance import Known, known_objects
 
-REASONS = ("invisible", "seam", "mask", "copy")
-MEANING = {
-    "invisible": "the picture hardly changed under the mask",
-    "seam": "an edge shows round the defect",
-    "mask": "a segmenter that knows real images does not see the defect, or sees one beside the mask",
-    "copy": "nearer to a training object than those are to each other",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Finding:

@@ -147,7 +147,7 @@ def test_thumbnails_that_are_gone_or_outside_leave_a_sentence(made: Path) -> Non
 
 
 def test_a_reason_of_a_later_version_and_a_class_that_is_gone_are_counted_too(made: Path) -> None:
-    found = _compose(made, {}, (Rejected(0, 0, "too new", "gone", 1.0, 2.0),)).rejected
+    found = _compose(made, {}, (Rejected(1, 0, 0, "too new", "gone", 1.0, 2.0),)).rejected
     assert found is not None
     assert found.reasons == (("too new", ""),)
     assert [(row.name, row.total) for row in found.rows] == [("spot", 0), ("line", 0), ("gone", 1)]
@@ -213,8 +213,7 @@ def test_images_that_were_moved_leave_a_sentence_and_the_rest(made: Path) -> Non
 
 def test_the_same_set_gives_the_same_page(made: Path) -> None:
     items = reject_some(made.parent / "made")
-    first, second = (re.sub(r'<p class="quiet">\d\d .*?</p>', "", _page(made, CARD, items)) for _ in range(2))
-    assert first == second
+    assert _page(made, CARD, items) == _page(made, CARD, items)
 
 
 def test_it_refers_to_nothing_outside_runs_nothing_and_can_be_read_aloud(made: Path) -> None:
@@ -240,7 +239,7 @@ def test_names_that_are_markup_appear_as_text(tmp_path: Path, toy: Dataset) -> N
     dataset = copy_with_classes(toy, workspace / "dataset", classes, command=EVIL)
     write_synthetic(workspace, dataset)
     card = {"engine": EVIL, "promise": EVIL, "command": EVIL, "screening": {"effective": {EVIL: 0.1}, EVIL: EVIL}}
-    page = _page(workspace, card, (Rejected(0, 0, EVIL, EVIL, 1.0, 0.0),))
+    page = _page(workspace, card, (Rejected(1, 0, 0, EVIL, EVIL, 1.0, 0.0),))
     assert EVIL not in page
     assert "&lt;img src=x onerror=alert(1)&gt;" in page
     assert not [item for _, item in Outline(page).elements if any(name.startswith("on") for name in item)]
