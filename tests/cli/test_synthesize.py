@@ -270,3 +270,18 @@ def test_a_set_is_added_to_from_the_command_line(workspace: Path, capsys: Captur
     assert json.loads(out)["images"] > first
     pictures = [sha256(path) for path in (workspace / "o/images").iterdir()]
     assert len(set(pictures)) == len(pictures), "none is made twice"
+
+
+def test_processes_started_together_share_the_work(workspace: Path, capsys: Capture, monkeypatch: Patch) -> None:
+    """As torchrun starts them, here one after the other: the last one finishes the set."""
+    ask = ["synthesize", "--per-class", "3", "--no-screen", "--device", "cpu"]
+    code, _, err = call(capsys, monkeypatch, *ask, "--out", "alone")
+    assert code == 0, err
+    for rank in (1, 0):
+        for name, value in {"RANK": rank, "WORLD_SIZE": 2, "LOCAL_RANK": rank, "MASTER_PORT": 29500}.items():
+            monkeypatch.setenv(name, str(value))
+        monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+        code, _, err = call(capsys, monkeypatch, *ask, "--out", "together")
+        assert code == 0, err
+        assert (workspace / "together/card.json").exists() == (rank == 0)
+    assert _files(workspace / "together") == _files(workspace / "alone")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from pycocotools.coco import COCO
 
 from coigan_aug.annotations import rle
 from coigan_aug.checkpoint import GeneratorFile
-from coigan_aug.errors import DataError, UsageError
+from coigan_aug.errors import DataError, ResourceError, UsageError
 from coigan_aug.files import read_json, read_lines
 from coigan_aug.imaging import jpeg_quality, read_image, write_image
 from coigan_aug.prepare.prepared import Prepared
@@ -400,3 +402,24 @@ def test_where_nothing_passes_it_is_said_and_nothing_looks_finished(
     assert "--no-screen" in str(caught.value)
     assert not (tmp_path / "out/card.json").exists()
     shutil.rmtree(tmp_path / "out")
+
+
+def test_a_full_disk_is_said_and_the_same_command_continues(
+    prepared: Prepared, small: Settings, engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _drawn(prepared, engine, small, tmp_path / "whole")
+    real, calls = os.fsync, [0]
+
+    def full(number: int) -> None:
+        calls[0] += 1
+        if calls[0] > 5:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(number)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("coigan_aug.files.os.fsync", full)
+        with pytest.raises(ResourceError, match="No space left to write"):
+            _drawn(prepared, engine, small, tmp_path / "out")
+    assert not (tmp_path / "out/card.json").exists()
+    _drawn(prepared, engine, small, tmp_path / "out")
+    assert _hashes(tmp_path / "out") == _hashes(tmp_path / "whole")
