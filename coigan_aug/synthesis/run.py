@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import shutil
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -119,20 +120,26 @@ def synthesize(
         _begin(maker, tasks, request)
     with open_log(out, request.shard) as log, stop_request() as stop:
         total = sum(request.shard.has(task.number) for task in tasks)
-        rejected = 0
+        rejected = Counter[str]()
         report(len(log.done), total)
         wanted = (task for task in tasks if request.shard.has(task.number) and task.number not in log.done)
         made = planner.settings.synthesize
         for row_chunk in _rows(make_all(maker, wanted, batch=made.batch, workers=made.workers)):
             for row in row_chunk:
                 log.add(row)
-                rejected += len(row["rejected"])
-            report(len(log.done), total, f"{rejected:,} rejected" if rejected else "")
+                rejected.update(item["reason"] for item in row["rejected"])
+            report(len(log.done), total, _reasons(rejected))
             if stop.signal_number:
                 message = f"Stopped; {len(log.done):,} of {total:,} images are in {out}."
                 raise Stopped(message, signal_number=stop.signal_number, remedy="Continue with the same command.")
         log.end()
     return complete(out, records=records, dataset=planner.prepared.dataset)
+
+
+def _reasons(rejected: Counter[str]) -> str:
+    """Say how many tries were rejected, and why."""
+    reasons = ", ".join(f"{count:,} {reason}" for reason, count in sorted(rejected.items()))
+    return f"{rejected.total():,} rejected: {reasons}" if reasons else ""
 
 
 def complete(out: Path, *, records: Path, dataset: Dataset) -> Made | None:
