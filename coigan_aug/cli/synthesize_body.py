@@ -343,7 +343,8 @@ def show_made(made: Made | None, out: Path, workspace: Workspace, *, shard: Shar
         share = card["real"]["synthetic_share"]
         say(f"{made.real:,} real images beside; {share:.0%} of the images with defects are synthetic", quiet=quiet)
     for name, found in card["screening"]["effective"].items():
-        say(f"{name}: what really changed overlaps the mask by {found['median']:.2f} (median IoU)", quiet=quiet)
+        overlap = f"{found['median']:.2f} (median IoU); {found['shown']:.0%} of the mask changed"
+        say(f"{name}: what really changed overlaps the mask by {overlap}", quiet=quiet)
     say(f"{made.annotations}  {page}  {out}/card.json", quiet=quiet)
     say("Next: coigan-aug evaluate benefit", quiet=quiet)
     if as_json:

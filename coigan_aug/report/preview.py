@@ -51,11 +51,15 @@ class MadeRow:
 
 @dataclass(frozen=True, kw_only=True)
 class MaskRow:
-    """A class: the median IoU, 0..1, of what really changed with the mask that was asked for, and of how many defects."""
+    """A class: how what really changed overlaps the mask that was asked for, and of how many defects.
+
+    `median` is the median IoU of the two, `shown` the median share of the mask that changed, 0..1; None where not known.
+    """
 
     name: str
     colour: str
     median: float
+    shown: float | None
     n: int | None
 
     @property
@@ -63,6 +67,8 @@ class MaskRow:
         """What that means for the masks."""
         if self.median >= SOUND:
             return "the mask is what changed"
+        if self.shown is not None and self.shown >= SOUND:
+            return "all of the mask changed, and some of the margin round it"
         return "roughly what changed" if self.median >= POOR else "much of the mask looks as before"
 
 
@@ -207,7 +213,8 @@ def _masks(card: Mapping[str, Any], colours: Mapping[str, str]) -> Iterator[Mask
         median, n = number(found.get("median") if found else value), number(found.get("n"))
         if median is not None:
             shade = colours.get(str(name), "#808080")
-            yield MaskRow(name=str(name), colour=shade, median=median, n=None if n is None else round(n))
+            shown = number(found.get("shown"))
+            yield MaskRow(name=str(name), colour=shade, median=median, shown=shown, n=None if n is None else round(n))
 
 
 def _commands(real: Dataset, card: Mapping[str, Any], command: str) -> Iterator[tuple[str, str]]:

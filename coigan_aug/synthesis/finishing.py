@@ -62,6 +62,7 @@ class _Tally:
     rejected: dict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(int)))
     missing: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     effective: dict[str, array[float]] = field(default_factory=lambda: defaultdict(lambda: array("f")))
+    shown: dict[str, array[float]] = field(default_factory=lambda: defaultdict(lambda: array("f")))
 
     def add(self, row: Row) -> None:
         for made in row["made"]:
@@ -71,6 +72,7 @@ class _Tally:
                 self.defects[defect["class"]] += 1
                 self.engines[defect["class"]][defect["engine"]] += 1
                 self.effective[defect["class"]].append(defect["effective_iou"])
+                self.shown[defect["class"]].append(defect["shown"])
         for item in row["rejected"]:
             self.rejected[item["reason"]][item["label"]] += 1
         for label in row["missing"]:
@@ -185,6 +187,7 @@ def _screening(tally: _Tally) -> dict[str, Any]:
             "n": len(values),
             "median": round(float(np.median(values)), 4),
             "p05": round(float(np.quantile(values, 0.05)), 4),
+            "shown": round(float(np.median(tally.shown[name])), 4),
         }
         for name, values in sorted(tally.effective.items())
     }

@@ -188,6 +188,8 @@ def test_what_stands_out_is_said_first(made: Path) -> None:
     rejected = tuple(Rejected(k + 1, 0, 0, "copy", "spot", 1.0, 0.5) for k in range(20))
     found = _compose(made, CARD, rejected)
     assert "line: much of the mask looks as before (median IoU 0.42)." in found.stands_out
+    spread = {"screening": {"effective": {"line": {"median": 0.42, "shown": 0.95, "n": 9}}}}
+    assert "all of the mask changed, and some of the margin round it" in _page(made, CARD | spread)
     assert "spot: 77% of what was drawn was rejected." in found.stands_out
     assert "Look at this first" in _page(made, CARD, rejected)
     assert "Nothing stands out" in _page(made, {"screening": {}})
