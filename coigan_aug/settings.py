@@ -293,7 +293,7 @@ class SynthesizeSettings:
     """probability of 0, 1, 2, ... defects on one image, all classes together; []: as in the training images"""
     workers: int = 2
     """threads that read, plan and write beside the network; 0: everything in one"""
-    shapes: tuple[str, ...] = ("warped",)
+    shapes: tuple[str, ...] = ("real",)
     """kinds of shapes, each as often: real, warped (within what the class shows), recombined, learned"""
     attempts: int = 6
     """tries at an image before it is given up, where the screen rejects it"""

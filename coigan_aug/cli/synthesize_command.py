@@ -57,7 +57,7 @@ def synthesize_command(
     ),
     shapes: Optional[str] = typer.Option(
         None,
-        help="Kinds of shapes, each as often: real, warped, recombined, learned; several by commas. Default: warped.",
+        help="Kinds of shapes, each as often: real, warped, recombined, learned; several by commas. Default: real.",
     ),
     roi: Optional[Path] = typer.Option(
         None,
