@@ -81,8 +81,7 @@ def test_copies_of_real_defects_need_no_training(tmp_path: Path, engine: str) ->
         "--windows",
         "--out",
         "coco",
-        "--set",
-        "evaluate.steps=20",
+        "--no-screen",
         cwd=tmp_path,
     )
     card = json.loads((tmp_path / "coco" / "card.json").read_text())
