@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -85,6 +87,7 @@ def _meet(place: Place, device: torch.device) -> list[tuple[str, int]]:
 
 def _explain_loss(peers: Sequence[tuple[str, int]], place: Place, error: _LostError) -> None:
     """Say which process has died, in the first that lives on each machine; the others end without a word."""
+    atexit.register(_leave)
     dead, host = _dead(peers), peers[place.rank][0]
     living = [number for number, (where, _) in enumerate(peers) if where == host and number not in dead]
     if living[0] != place.rank:
@@ -96,6 +99,13 @@ def _explain_loss(peers: Sequence[tuple[str, int]], place: Place, error: _LostEr
         f"{lost}; process {place.rank} can't go on alone.",
         remedy="Its own message is above, if it had one. Continue from the last checkpoint: coigan-aug train --resume",
     ) from error
+
+
+def _leave() -> None:
+    """End without the clean-up of torch's process group: where its peers are gone it now and then aborts the process."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(EnvironmentProblem.exit_code)
 
 
 def _dead(peers: Sequence[tuple[str, int]]) -> list[int]:

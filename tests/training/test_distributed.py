@@ -251,7 +251,7 @@ def test_a_killed_process_ends_the_other_with_a_message_that_names_it(standing: 
     _wait(lambda: _lines(standing), children)
     children[1].kill()
     (code, said), _ = _end(children, within=30)
-    assert code == 4
+    assert code == 4, said
     assert f"Training process 1 (process id {children[1].pid} on" in said
     assert "coigan-aug train --resume" in said
     assert "Traceback" not in said
@@ -263,7 +263,7 @@ def test_a_killed_first_process_is_named_by_the_next(standing: Path) -> None:
     _wait(lambda: _lines(standing), children)
     children[0].kill()
     _, (code, said) = _end(children, within=30)
-    assert code == 4
+    assert code == 4, said
     assert f"Training process 0 (process id {children[0].pid} on" in said
 
 
