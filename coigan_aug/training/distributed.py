@@ -59,6 +59,7 @@ def joined(place: Place | None, device: torch.device) -> Iterator[None]:
     except CoiganError as error:
         if place.rank > 0:
             error.message = f"Training process {place.rank} of {place.world}: {error.message}"
+        atexit.register(_leave, exit_code_of(error))
         raise
     except _LostError as error:
         _explain_loss(peers, place, error)
@@ -87,7 +88,7 @@ def _meet(place: Place, device: torch.device) -> list[tuple[str, int]]:
 
 def _explain_loss(peers: Sequence[tuple[str, int]], place: Place, error: _LostError) -> None:
     """Say which process has died, in the first that lives on each machine; the others end without a word."""
-    atexit.register(_leave)
+    atexit.register(_leave, EnvironmentProblem.exit_code)
     dead, host = _dead(peers), peers[place.rank][0]
     living = [number for number, (where, _) in enumerate(peers) if where == host and number not in dead]
     if living[0] != place.rank:
@@ -101,11 +102,11 @@ def _explain_loss(peers: Sequence[tuple[str, int]], place: Place, error: _LostEr
     ) from error
 
 
-def _leave() -> None:
-    """End without the clean-up of torch's process group: where its peers are gone it now and then aborts the process."""
+def _leave(code: int) -> None:
+    """End, all having been said, without torch's clean-up of the process group: where its peers are gone it may abort."""
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(EnvironmentProblem.exit_code)
+    os._exit(code)
 
 
 def _dead(peers: Sequence[tuple[str, int]]) -> list[int]:
