@@ -80,9 +80,14 @@ def read_json(path: Path) -> Any:
         raise DataError(f"{path}:{error.lineno} is not valid JSON: {error.msg} (column {error.colno}).") from error
 
 
+def json_line(value: Any) -> bytes:
+    """Return a value as one line of JSON; NaN is refused."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+
+
 def append_line(stream: IO[bytes], value: Any) -> None:
     """Append one JSON line to a binary stream and hand it to the operating system."""
-    stream.write(json.dumps(value, ensure_ascii=False, allow_nan=False).encode() + b"\n")
+    stream.write(json_line(value))
     stream.flush()
 
 

@@ -237,16 +237,6 @@ def jpeg_coding(path: Path) -> JpegCoding | None:
         return coding_of(start) or coding_of(start + stream.read()) if start[:2] == b"\xff\xd8" else None
 
 
-def jpeg_quality(path: Path) -> int | None:
-    """Estimate the quality, 1-100, that a JPEG file was written with; None for a file that is no JPEG.
-
-    Raises:
-        DataError: the file is missing or can't be read.
-    """
-    coding = jpeg_coding(path)
-    return coding.quality if coding else None
-
-
 def encode_image(image: Pixels, *, suffix: str, quality: int = 95, sampling: str = "") -> bytes:
     """Encode uint8 [H, W] grey or [H, W, 3] RGB pixels as the format of `suffix`.
 

@@ -14,7 +14,6 @@ SEGMENTERS = ("lite0_unet", "unet", "lraspp", "deeplabv3", "fcn_resnet50")
 SHAPES = ("real", "warped", "recombined", "learned")
 FEATURE_SPACES = ("efficientnet_lite0", "inception")
 
-
 OrAuto = Annotated[int, "auto"]  # a whole number, or the word auto, which is 0 in memory
 
 
@@ -29,8 +28,10 @@ def _check(owner: Any, *names: str, low: float | None = None, high: float | None
 
 def _choice(owner: Any, name: str, choices: Collection[str]) -> None:
     value = getattr(owner, name)
-    if value not in choices:
-        raise ConfigError(f"{_section(owner)}.{name} is {value!r}; choose one of: {', '.join(choices)}.")
+    several = isinstance(value, tuple)
+    if not value or any(one not in choices for one in (value if several else (value,))):
+        said = f"{list(value)}; choose among" if several else f"{value!r}; choose one of"
+        raise ConfigError(f"{_section(owner)}.{name} is {said}: {', '.join(choices)}.")
 
 
 def _section(owner: Any) -> str:
@@ -305,18 +306,16 @@ class SynthesizeSettings:
     """the largest share of synthetic images, among those with defects, in a set made with --with-real"""
 
     def __post_init__(self) -> None:
-        _check(self, "batch", low=1, high=1024)
+        for name, high in (("batch", 1024), ("attempts", 100)):
+            _check(self, name, low=1, high=high)
         _check(self, "workers", low=0, high=64)
-        _check(self, "attempts", low=1, high=100)
         _check(self, "least_shown", low=0.0, high=1.0)
-        _check(self, "most_seam", low=1.0)
         _check(self, "synthetic_share", low=0.01, high=0.99)
+        _check(self, "most_seam", low=1.0)
         shares = self.defects
         if shares and (min(shares) < 0 or not 0.99 < sum(shares) < 1.01 or sum(shares[1:]) <= 0):
             raise ConfigError(f"synthesize.defects is {list(shares)}; probabilities that add up to 1, or [].")
-        unknown = [kind for kind in self.shapes if kind not in SHAPES]
-        if unknown or not self.shapes:
-            raise ConfigError(f"synthesize.shapes is {list(self.shapes)}; choose among: {', '.join(SHAPES)}.")
+        _choice(self, "shapes", SHAPES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -360,14 +359,10 @@ class EvaluateSettings:
         _check(self, "photometric", low=0.0, high=0.9)
         _check(self, "crop", low=1.0, high=10.0)
         if self.segmenter not in SEGMENTERS and not self.segmenter.startswith("smp:"):
-            known = ", ".join(SEGMENTERS)
-            raise ConfigError(f"evaluate.segmenter is {self.segmenter!r}; choose one of: {known}, smp:NAME.")
+            _choice(self, "segmenter", (*SEGMENTERS, "smp:NAME"))
         if not self.shares or not all(0 < share < 1 for share in self.shares):
             raise ConfigError(f"evaluate.shares is {list(self.shares)}; shares between 0 and 1, one at least.")
-        unknown = [name for name in self.features if name not in FEATURE_SPACES]
-        if unknown or not self.features:
-            known = ", ".join(FEATURE_SPACES)
-            raise ConfigError(f"evaluate.features is {list(self.features)}; choose among: {known}.")
+        _choice(self, "features", FEATURE_SPACES)
 
 
 @dataclass(frozen=True, kw_only=True)

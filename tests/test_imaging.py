@@ -13,7 +13,6 @@ from coigan_aug.errors import DataError
 from coigan_aug.imaging import (
     encode_image,
     jpeg_coding,
-    jpeg_quality,
     read_header,
     read_image,
     read_rgb,
@@ -121,7 +120,7 @@ def test_the_quality_of_a_jpeg_of_libjpeg_is_read_back_exactly(tmp_path: Path, q
     Image.fromarray(TEXTURE).save(tmp_path / "p.jpg", quality=quality)
     Image.fromarray(TEXTURE).convert("L").save(tmp_path / "g.jpeg", quality=quality, progressive=True, optimize=True)
     write_image(tmp_path / "c.JPG", TEXTURE, quality=quality)
-    assert [jpeg_quality(tmp_path / name) for name in ("p.jpg", "g.jpeg", "c.JPG")] == [quality] * 3
+    assert [jpeg_coding(tmp_path / name).quality for name in ("p.jpg", "g.jpeg", "c.JPG")] == [quality] * 3
 
 
 def test_tables_of_another_program_give_the_nearest_quality(tmp_path: Path) -> None:
@@ -134,7 +133,7 @@ def test_tables_of_another_program_give_the_nearest_quality(tmp_path: Path) -> N
         Image.fromarray(TEXTURE).save(path, qtables=tables)
         with Image.open(path) as image:
             assert list(image.quantization[0]) == tables[0]
-        assert jpeg_quality(path) == quality
+        assert jpeg_coding(path).quality == quality
 
 
 @pytest.mark.parametrize(("subsampling", "sampling"), [(0, "4:4:4"), (1, "4:2:2"), (2, "4:2:0")])
@@ -170,14 +169,14 @@ def test_what_is_no_jpeg_has_no_quality(tmp_path: Path) -> None:
     write_image(tmp_path / "a.png", TEXTURE)
     (tmp_path / "text.jpg").write_bytes(b"hello")
     (tmp_path / "empty.jpg").write_bytes(b"")
-    assert [jpeg_quality(tmp_path / name) for name in ("a.png", "text.jpg", "empty.jpg")] == [None] * 3
+    assert [jpeg_coding(tmp_path / name) for name in ("a.png", "text.jpg", "empty.jpg")] == [None] * 3
     with pytest.raises(DataError, match="not there"):
-        jpeg_quality(tmp_path / "none.jpg")
+        jpeg_coding(tmp_path / "none.jpg")
 
 
 def test_tables_behind_a_long_profile_are_found(tmp_path: Path) -> None:
     Image.fromarray(TEXTURE).save(tmp_path / "i.jpg", quality=77, icc_profile=bytes(200_000))
-    assert jpeg_quality(tmp_path / "i.jpg") == 77
+    assert jpeg_coding(tmp_path / "i.jpg").quality == 77
 
 
 def test_a_jpeg_that_is_cut_anywhere_in_its_head_never_crashes() -> None:

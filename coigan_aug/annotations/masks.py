@@ -9,6 +9,11 @@ from numpy.typing import NDArray
 from coigan_aug.annotations.rle import Mask
 
 
+def marked(pixels: NDArray[np.uint8], *, level: int = 0) -> NDArray[np.bool_]:
+    """Return where the pixels of a mask image [H, W(, 3)] are above a level in any channel: bool [H, W]."""
+    return np.asarray((pixels if pixels.ndim == 2 else pixels.max(axis=2)) > level)
+
+
 def grow(mask: NDArray[np.generic], pixels: int) -> Mask:
     """Grow a mask [H, W] by `pixels` in all eight directions (a square of side 2 * pixels + 1)."""
     solid = (mask != 0).astype(np.uint8)

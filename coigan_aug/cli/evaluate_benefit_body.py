@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from coigan_aug.checkpoint import GeneratorFile, load_generator
+from coigan_aug.cli.screening import screen_of
 from coigan_aug.cli.workspace import Workspace
 from coigan_aug.config import load_settings, settings_to_dict
 from coigan_aug.errors import DataError, UsageError
@@ -34,9 +35,7 @@ from coigan_aug.signals import stop_request
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.synthesis.engines import ENGINES, Engine, copying_engine, gan_engine
 from coigan_aug.synthesis.finishing import CARD
-from coigan_aug.synthesis.margin import margin_of
 from coigan_aug.synthesis.run import Request, synthesize_counts
-from coigan_aug.synthesis.screen import Screen, make_screen
 from coigan_aug.training.device import choose_device
 from coigan_aug.training.run import Run, find_run
 
@@ -208,23 +207,16 @@ def _synthesized(asked: _Asked, prepared: Prepared, engine: str, folder: Path) -
         tiles = PROTOCOLS[asked.protocol].tiles
         each = -(-SYNTHETIC_TILES // prepared.classes) if tiles else asked.settings.evaluate.per_class
         request = Request(format="coco", command=asked.command)
-        screen = _screen(asked, prepared, engine)
+        screen = screen_of(
+            prepared, asked.settings, on=asked.screen, copies=engine == "gan", cache_root=asked.workspace.cache,
+            device=asked.device, quiet=asked.quiet,
+        )  # fmt: skip
         with progress(f"synthesize ({engine})", quiet=asked.quiet) as report:
             synthesize_counts(
                 prepared, _engine(asked, prepared, engine), screen, asked.settings, [each] * prepared.classes, request,
                 windows=tiles, out=out, records=records, cache_root=asked.workspace.cache, report=report,
             )  # fmt: skip
     return Dataset(records)
-
-
-def _screen(asked: _Asked, prepared: Prepared, engine: str) -> Screen:
-    margin = margin_of(asked.settings)
-    if not asked.screen:
-        return Screen(asked.settings, margin, on=False)
-    return make_screen(
-        prepared, asked.settings, margin=margin, cache_root=asked.workspace.cache, device=asked.device, quiet=asked.quiet,
-        copies=engine == "gan",
-    )  # fmt: skip
 
 
 def _engine(asked: _Asked, prepared: Prepared, name: str) -> Engine:

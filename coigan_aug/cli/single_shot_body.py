@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from coigan_aug.annotations import rle
+from coigan_aug.annotations.masks import marked
 from coigan_aug.annotations.rle import Rle
 from coigan_aug.checkpoint import GeneratorFile, load_generator
 from coigan_aug.cli.workspace import Workspace
@@ -79,15 +80,14 @@ def _check(
 
 
 def _mask(path: Path, base: Pixels, image: Path) -> Rle:
-    pixels = read_mask(path)
-    solid = (pixels if pixels.ndim == 2 else pixels.max(axis=2)) != 0
+    solid = marked(read_mask(path))
     if solid.shape != base.shape[:2]:
         raise DataError(
             f"{path} is {solid.shape[0]} x {solid.shape[1]} pixels (height x width), {image} {base.shape[0]} x {base.shape[1]}."
         )
     if not solid.any():
         raise DataError(f"{path} is empty: no pixel of it is other than 0.")
-    return rle.encode(solid.astype(np.uint8))
+    return rle.encode(solid)
 
 
 def _usual_contrasts(workspace: Workspace, generator: GeneratorFile, labels: Sequence[int]) -> list[float]:

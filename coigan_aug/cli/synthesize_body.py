@@ -16,13 +16,14 @@ import torch
 
 from coigan_aug.checkpoint import GeneratorFile, load_generator
 from coigan_aug.cli.erasing import erasing_of
+from coigan_aug.cli.screening import screen_of
 from coigan_aug.cli.workspace import AGAIN, Workspace
 from coigan_aug.compose.erase import TELEA, Erasing
 from coigan_aug.config import load_settings
 from coigan_aug.errors import UsageError
 from coigan_aug.evaluation.choosing import choose_engines
 from coigan_aug.evaluation.result import list_results
-from coigan_aug.files import atomic_write, read_json, read_lines
+from coigan_aug.files import atomic_write, json_line, read_json, read_lines
 from coigan_aug.formats.detect import writer
 from coigan_aug.prepare.places import measure_places
 from coigan_aug.prepare.prepared import Prepared, prepare
@@ -37,13 +38,11 @@ from coigan_aug.synthesis.beside import most_synthetic
 from coigan_aug.synthesis.counting import balancing, parse_counts, parse_together, together_of
 from coigan_aug.synthesis.engines import ENGINES, Engine, copying_engine, gan_engine, mixed_engine
 from coigan_aug.synthesis.finishing import CARD, Made
-from coigan_aug.synthesis.margin import margin_of
 from coigan_aug.synthesis.parts import Shard, before_log, parse_shard
 from coigan_aug.synthesis.plan import Planner, make_planner
 from coigan_aug.synthesis.rejected import read_rejected
-from coigan_aug.synthesis.rows import PLAN, line_of, reader_of, row_of
+from coigan_aug.synthesis.rows import PLAN, reader_of, row_of
 from coigan_aug.synthesis.run import Request, check_free, synthesize
-from coigan_aug.synthesis.screen import Screen, make_screen
 from coigan_aug.synthesis.tasks import Counted, Given, Tasks, capped, check_given, counted_labels
 from coigan_aug.training.device import choose_device
 from coigan_aug.training.place import find_place
@@ -108,7 +107,15 @@ def synthesize_here(
         return
     engine = _engine(workspace, prepared, settings, run, generator, device, wanted.engine, quiet=quiet)
     drawn = {engine.of(label) for label, count in enumerate(counts) if count}
-    screen = _screen(wanted, prepared, settings, workspace, device, copies="gan" in drawn, quiet=quiet)
+    screen = screen_of(
+        prepared,
+        settings,
+        on=wanted.screen,
+        copies="gan" in drawn,
+        cache_root=workspace.cache,
+        device=device,
+        quiet=quiet,
+    )
     erasing = _erasing(wanted, prepared, settings, workspace, device, quiet=quiet)
 
     with progress("synthesize", quiet=quiet) as report:
@@ -160,6 +167,8 @@ def _check(wanted: Wanted) -> None:
             "What is to be made?" if not any(ways) else "--per-class, --balance and --plan exclude each other.",
             remedy="Give one of  --per-class 500 ,  --per-class crack=800,fray=200 ,  --balance  or  --plan FILE .",
         )
+    if wanted.plan is not None and wanted.append:
+        raise UsageError("--plan numbers its images itself; it can't be added to a set.", remedy="Give a new --out.")
 
 
 def _tasks(wanted: Wanted, prepared: Prepared, settings: Settings, *, quiet: bool) -> Tasks:
@@ -167,10 +176,6 @@ def _tasks(wanted: Wanted, prepared: Prepared, settings: Settings, *, quiet: boo
     if wanted.plan is not None:
         given = Given(wanted.plan, reader_of(prepared))
         check_given(given)
-        if wanted.append:
-            raise UsageError(
-                "--plan numbers its images itself; it can't be added to a set.", remedy="Give a new --out."
-            )
         return given
     names, seed = prepared.dataset.names, settings.synthesize.seed
     counts = balancing(prepared) if wanted.balance else parse_counts(wanted.per_class or "", names)
@@ -262,18 +267,6 @@ def _engine(
     return mixed_engine({names.index(label): engine for label, engine in choice.engines.items()}, engines)
 
 
-def _screen(
-    wanted: Wanted, prepared: Prepared, settings: Settings, workspace: Workspace, device: torch.device, *, copies: bool,
-    quiet: bool,
-) -> Screen:  # fmt: skip
-    margin = margin_of(settings)
-    if not wanted.screen:
-        return Screen(settings, margin, on=False)
-    return make_screen(
-        prepared, settings, margin=margin, cache_root=workspace.cache, device=device, quiet=quiet, copies=copies
-    )
-
-
 def _erasing(
     wanted: Wanted, prepared: Prepared, settings: Settings, workspace: Workspace, device: torch.device, *, quiet: bool
 ) -> Erasing:
@@ -290,7 +283,7 @@ def _show_plan(planner: Planner, tasks: Tasks, out: Path, *, bases: str, as_json
     with atomic_write(out / PLAN) as stream:
         for task in tasks:
             for job in task.first(planner):
-                stream.write(line_of(row_of(planner.prepared, job)))
+                stream.write(json_line(row_of(planner.prepared, job)))
                 several[len(job.defects)] += 1
                 counts.update(names[defect.label] for defect in job.defects)
                 images, erased = images + 1, erased + job.erased

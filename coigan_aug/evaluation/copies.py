@@ -13,11 +13,10 @@ from coigan_aug.annotations.records import DefectClass
 from coigan_aug.evaluation.crops import Crop, Instance, cut_crop
 from coigan_aug.imaging import Pixels
 from coigan_aug.metrics.features import Rows
-from coigan_aug.metrics.neighbours import mean_distance, nearest, nearest_of_other_groups
+from coigan_aug.metrics.neighbours import QUANTILE, copy_limit, mean_distance, nearest
 from coigan_aug.pictures import contact_sheet, mark
 from coigan_aug.store.dataset import Dataset
 
-QUANTILE = 0.01
 SHOWN = 4
 
 
@@ -91,7 +90,7 @@ def measure_copies(
         The figures, and the nearest pairs, nearest first.
     """
     distances, which = nearest(rows[0], rows[1])
-    threshold = _threshold(rows[1], train)
+    threshold = copy_limit(rows[1], [item.group for item in train])
     own = Counter(files)
     named = [k for k, item in enumerate(synthetic) if item.shape_of and train]
     found = Copies(
@@ -109,14 +108,6 @@ def measure_copies(
     )
     order = np.argsort(distances, kind="stable") if train else np.zeros(0, np.int64)
     return found, [Neighbour(int(k), int(which[k]), float(distances[k])) for k in order]
-
-
-def _threshold(rows: Rows, instances: Sequence[Instance]) -> float | None:
-    groups = {name: number for number, name in enumerate(dict.fromkeys(item.group for item in instances))}
-    if len(groups) < 2:
-        return None
-    distances, _ = nearest_of_other_groups(rows, np.array([groups[item.group] for item in instances], np.int64))
-    return float(np.quantile(distances, QUANTILE))
 
 
 def _below(distances: NDArray[np.float64], threshold: float | None) -> float | None:

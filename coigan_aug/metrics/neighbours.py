@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 Distances = NDArray[np.float64]
 Indices = NDArray[np.int64]
+QUANTILE = 0.01
 _BLOCK = 1024
 
 
@@ -27,6 +28,18 @@ def nearest_of_other_groups(rows: NDArray[Any], groups: NDArray[np.int64]) -> tu
     Distances are infinite, and numbers -1, where all rows are of one group.
     """
     return _nearest(rows, rows, barred=groups)
+
+
+def copy_limit(rows: NDArray[Any], groups: Sequence[str]) -> float | None:
+    """Return how near to one of the rows another thing must come to count as its copy.
+
+    The 1 % point of the distances from a row to the nearest one of another group; None with fewer than two groups.
+    """
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(groups))}
+    if len(numbers) < 2:
+        return None
+    distances, _ = nearest_of_other_groups(rows, np.array([numbers[name] for name in groups], np.int64))
+    return float(np.quantile(distances, QUANTILE))
 
 
 def _nearest(

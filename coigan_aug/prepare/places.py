@@ -41,7 +41,7 @@ class Places:
         label: int,
         mask: Mask,
         allowed: NDArray[np.bool_],
-        part: Mask,
+        room: Room,
         *,
         near: tuple[float, float] | None = None,
         beside: int | None = None,
@@ -56,13 +56,12 @@ class Places:
         Args:
             mask: the defect, tight, full-size px, uint8 [h, w].
             allowed: where it may lie, bool [H, W]. Where that is a window of an image, the arrays are still the image's.
-            part: the part in the image, uint8 [H, W].
+            room: that on the part in the image, as `room` measures it.
             near: the place to propose instead of that object's: shares of the free room (x, y), exactly 0 or 1 at an edge.
             beside: the object whose place is proposed, by its position in `examples.objects`; drawn from the class by
                 default, with `near` the nearest one.
         """
         wanted = self._wanted(rng, label, near, beside)
-        room = room_of(part, scale=self.scale)
         exact, other = put(rng, mask, allowed, room, wanted=wanted, blur=self.bandwidths[label])
         return exact if exact or not 0 < self.touching[label] < 1 else other
 
@@ -90,14 +89,17 @@ class Places:
             moved.append(flip and one_sided)
         return flips[0], flips[1], place.mirrored(x=moved[0], y=moved[1])
 
-    def spans(self, beside: int, mask: Mask, part: Mask) -> bool:
+    def room(self, part: Mask) -> Room:
+        """Measure the room on a part, uint8 [H, W]: once for all that is put on it."""
+        return room_of(part, scale=self.scale)
+
+    def spans(self, beside: int, mask: Mask, room: Room) -> bool:
         """Tell whether a mask shaped after an object goes from edge to edge of a part as the object does of its own.
 
         True for an object that does not go from edge to edge; a mask larger than the part counts, since it will be cut.
         Where it is False, the defect would end where none of its kind ends: take another base.
         """
         left, top, right, bottom = self.of[beside].edges
-        room = room_of(part, scale=self.scale)
         across, down = room.free((mask.shape[0], mask.shape[1]))
         return not (left and right and across >= room.slack) and not (top and bottom and down >= room.slack)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from coigan_aug.annotations.masks import marked
 from coigan_aug.errors import DataError
 from coigan_aug.formats.image_folder import ImageFolder
 from coigan_aug.formats.source import Problems
@@ -57,13 +58,13 @@ class Roi:
                 else "Draw it on the image itself, at the same size.",
             )
         level = 127 if file.suffix.lower() in _LOSSY else 0
-        allowed = (pixels if pixels.ndim == 2 else pixels.max(axis=2)) > level
+        allowed = marked(pixels, level=level)
         if not allowed.any():
             raise DataError(
                 f"The region of interest {file} is empty: no pixel of it is set.",
                 remedy="Paint white where defects may go, or remove the file to leave its image out.",
             )
-        return np.asarray(allowed)
+        return allowed
 
 
 def open_roi(path: Path, dataset: Dataset) -> Roi:

@@ -22,7 +22,7 @@ class Shape:
     `kind` is how it was made; it is "warped" where another kind was asked for and could not be made. `of` is the training
     object it was made from or took its size from, `others` further ones (all: positions in `Prepared.objects`).
     `warp` is the 2 x 3 matrix, row by row, that takes (x, y, 1) in the image of `of` to the mask's pixels, after `bend`
-    (see `warp.apply_warp`; its box is that of `of`); () where no map exists. `near` says where it lies: shares of the
+    (see `warp.source_places`; its box is that of `of`); () where no map exists. `near` says where it lies: shares of the
     free room, x and y; 0 and 1 are the edges of the image.
     """
 

@@ -19,21 +19,8 @@ SOFT = 0.7  # px: what the steps of a mask's rim are smoothed by before they are
 Floats = NDArray[np.float64]
 
 
-def apply_warp(
-    pixels: NDArray[np.uint8], matrix: Floats, bend: Bend, size: tuple[int, int], *, box: Box
-) -> NDArray[np.uint8]:
-    """Warp a whole image [H, W(, 3)] to `size` (width, height): uint8 [height, width(, 3)], reflected beyond its edges.
-
-    The pixel at p of the result shows the image at q + d(q), where q = A⁻¹(p - t) with matrix = [A | t], 2 x 3, px, and
-    d is the displacement of the `bend` in `box` (left, top, width, height), that of the object in the image
-    (`bend.displacement`). With bend () this is cv2.warpAffine by the matrix.
-    """
-    x, y = source_places(matrix, bend, size, box=box)
-    return np.asarray(cv2.remap(pixels, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101), np.uint8)
-
-
 def warp_mask(mask: Mask, matrix: Floats, bend: Bend, size: tuple[int, int], *, box: Box) -> Mask:
-    """Warp an object's mask [h, w], cut to its `box`, as `apply_warp` does its image: uint8 of 0 and 1, in one piece.
+    """Warp an object's mask [h, w], cut to its `box`, as `source_places` leads: uint8 of 0 and 1, in one piece.
 
     Never empty, unless the matrix takes all of the mask out of `size`.
     """
@@ -50,7 +37,11 @@ def warp_mask(mask: Mask, matrix: Floats, bend: Bend, size: tuple[int, int], *, 
 def source_places(
     matrix: Floats, bend: Bend, size: tuple[int, int], *, box: Box
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return where in the object's image each pixel of the result lies: x and y, float32 [height, width]."""
+    """Return where in the object's image each pixel of a result of `size` (width, height) lies: x and y, float32 [h, w].
+
+    The pixel at p shows the image at q + d(q), where q = A⁻¹(p - t) with matrix = [A | t], 2 x 3, px, and d is the
+    displacement of the `bend` in `box` (left, top, width, height), that of the object in the image (`bend.displacement`).
+    """
     linear, shift = matrix[:, :2], matrix[:, 2]
     inverse = np.linalg.inv(linear)
     x, y = np.meshgrid(np.arange(size[0]) - shift[0], np.arange(size[1]) - shift[1])

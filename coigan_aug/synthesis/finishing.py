@@ -16,7 +16,7 @@ import numpy as np
 from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.annotations.rle import Rle, box
 from coigan_aug.errors import DataError
-from coigan_aug.files import atomic_write, read_json, sha256, write_json
+from coigan_aug.files import atomic_write, json_line, read_json, sha256, write_json
 from coigan_aug.formats.detect import IMAGE_FOLDERS, writer
 from coigan_aug.imaging import Pixels, read_image, to_rgb, write_image
 from coigan_aug.pictures import contact_sheet, mark, surroundings
@@ -24,12 +24,12 @@ from coigan_aug.store.dataset import Dataset, class_from, class_masks
 from coigan_aug.store.writer import write_dataset
 from coigan_aug.synthesis.beside import real_records
 from coigan_aug.synthesis.parts import PARTS, rows_in_order
-from coigan_aug.synthesis.rows import PLAN, Row, line_of, read_rows
+from coigan_aug.synthesis.rejected import REJECTED, THUMBNAILS
+from coigan_aug.synthesis.rows import PLAN, Row, read_rows
 
 CARD = "card.json"
 START = "synthesis.json"
 PREVIEW = "preview.png"
-REJECTED = "rejected.jsonl"
 PREVIEW_CELLS = 24
 
 
@@ -129,8 +129,8 @@ def finish(out: Path, *, records: Path, dataset: Dataset) -> Made:
     tally = _write_rows(out, count)
     if tally.images == 0:
         raise DataError(
-            f"No image passed the screen; {sum(map(sum, (own.values() for own in tally.rejected.values())))} tries"
-            f" were rejected: {', '.join(sorted(tally.rejected))}. Pictures of them are in {out}/rejected/.",
+            f"No image passed the screen; {sum(sum(own.values()) for own in tally.rejected.values())} tries"
+            f" were rejected: {', '.join(sorted(tally.rejected))}. Pictures of them are in {out / THUMBNAILS}/.",
             remedy="Train longer, or look at what would have been made: --no-screen --overwrite",
         )
 
@@ -176,8 +176,8 @@ def _write_rows(out: Path, count: int) -> _Tally:
     with atomic_write(out / PLAN) as plan, atomic_write(out / REJECTED) as rejected:
         for row in rows_in_order(out, count):
             tally.add(row)
-            plan.writelines(line_of(made) for made in row["made"])
-            rejected.writelines(line_of(item) for item in row["rejected"])
+            plan.writelines(json_line(made) for made in row["made"])
+            rejected.writelines(json_line(item) for item in row["rejected"])
     return tally
 
 

@@ -23,6 +23,7 @@ from coigan_aug.synthesis.engines import Engine
 from coigan_aug.synthesis.gan import Patch
 from coigan_aug.synthesis.job import Job, base_of
 from coigan_aug.synthesis.plan import Planner
+from coigan_aug.synthesis.rejected import THUMBNAILS
 from coigan_aug.synthesis.rows import Row, row_of
 from coigan_aug.synthesis.screen import Finding, Screen
 from coigan_aug.synthesis.tasks import Task
@@ -39,7 +40,7 @@ class Maker:
     """Everything that an image is made with.
 
     Args:
-        out: images go to `folder` below it, thumbnails of what is rejected to `rejected`.
+        out: images go to `folder` below it, thumbnails of what is rejected beside it.
         suffix: ".png", or ".jpg" at the quality of each base image.
     """
 
@@ -206,7 +207,7 @@ def _rejected(job: Job, finding: Finding, names: Sequence[str]) -> Row:
 
 def thumbnail_of(job: Job) -> str:
     """Return where the picture of a rejected try goes, relative to the output."""
-    return f"rejected/{job.name.removeprefix('synthetic_')}-{job.attempt}.png"
+    return f"{THUMBNAILS}/{job.name.removeprefix('synthetic_')}-{job.attempt}.png"
 
 
 def _write_thumbnail(maker: Maker, job: Job, finding: Finding, image: Pixels) -> None:

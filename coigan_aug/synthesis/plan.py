@@ -104,17 +104,17 @@ class Planner:
         ):
             return None
         part = self.places.parts.full(self.prepared, base.position)
-        allowed = self._allowed(base, part)
+        allowed, room = self._allowed(base, part), self.places.room(part)
         left, top, width, height = base.region
         placed = []
         for label, shape in zip(labels, shapes, strict=True):
-            if spanning and not self.windows and not self.places.spans(shape.of, shape.mask, part):
+            if spanning and not self.windows and not self.places.spans(shape.of, shape.mask, room):
                 return None
             rows, columns = fit(rng, shape.mask, height=height, width=width)
             mask = shape.mask[rows, columns]
             inner = tight(mask)
             mask = mask[inner]
-            at = self.places.find(rng, label, mask, allowed, part, near=self._near(shape), beside=shape.of)
+            at = self.places.find(rng, label, mask, allowed, room, near=self._near(shape), beside=shape.of)
             if at is None and self.windows:  # it may lie where the class does not: the window is all there is
                 at = find_place(rng, mask, ~allowed[top : top + height, left : left + width])
                 at = None if at is None else (at[0] + left, at[1] + top)

@@ -17,12 +17,11 @@ from coigan_aug.annotations.rle import Rle, decode_box
 from coigan_aug.files import folder_lock, write_bytes
 from coigan_aug.imaging import Pixels, cut_mirrored, to_rgb
 from coigan_aug.metrics.features import Lite0, Rows
-from coigan_aug.metrics.neighbours import nearest, nearest_of_other_groups
+from coigan_aug.metrics.neighbours import copy_limit, nearest
 from coigan_aug.prepare.crops import crop_region
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.progress import Report, silent
 
-QUANTILE = 0.01
 FACTOR = 1.5
 MOST = 1_000  # training objects of a class that are compared with
 _TOGETHER = 8
@@ -90,10 +89,6 @@ def _embed(prepared: Prepared, chosen: list[list[int]], lite0: Lite0, report: Re
     return out
 
 
-def _limit(prepared: Prepared, own: list[int], rows: Rows) -> float | None:
-    files = [prepared.dataset[prepared.objects[k].position] for k in own]
-    names = {name: number for number, name in enumerate(dict.fromkeys(record.group or record.file for record in files))}
-    if len(names) < 2:
-        return None
-    groups = np.array([names[record.group or record.file] for record in files], np.int64)
-    return float(np.quantile(nearest_of_other_groups(rows, groups)[0], QUANTILE))
+def _limit(prepared: Prepared, own: Sequence[int], rows: Rows) -> float | None:
+    records = (prepared.dataset[prepared.objects[k].position] for k in own)
+    return copy_limit(rows, [record.group or record.file for record in records])

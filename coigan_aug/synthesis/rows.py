@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from coigan_aug.annotations import rle
+from coigan_aug.annotations.masks import marked
 from coigan_aug.annotations.rle import Rle
 from coigan_aug.errors import DataError
 from coigan_aug.files import inside
@@ -130,8 +131,7 @@ def reader_of(prepared: Prepared) -> Reader:
 def _mask_of(row: Row, folder: Path) -> Rle:
     """Return a row's mask: its run lengths, or the non-zero pixels of the image file that `mask` names."""
     if "mask" in row:
-        pixels = read_mask(inside(folder, str(row["mask"])))
-        return rle.encode(((pixels if pixels.ndim == 2 else pixels.max(axis=2)) != 0).astype("uint8"))
+        return rle.encode(marked(read_mask(inside(folder, str(row["mask"])))))
     height, width = (int(value) for value in row["size"])
     return rle.canonical(Rle(height, width, str(row["counts"])))
 
@@ -155,8 +155,3 @@ def read_rows(path: Path) -> Iterator[tuple[str, Row]]:
             if not isinstance(row, dict):
                 raise DataError(f"{path}:{number} is not a JSON object.")
             yield f"{path}:{number}", row
-
-
-def line_of(row: Row) -> bytes:
-    """Return a row as a line of a plan file."""
-    return json.dumps(row, ensure_ascii=False, allow_nan=False).encode() + b"\n"

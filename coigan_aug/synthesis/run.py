@@ -19,7 +19,7 @@ from coigan_aug import __version__
 from coigan_aug.compose.erase import TELEA, Erasing
 from coigan_aug.config import settings_to_dict
 from coigan_aug.errors import Stopped, UsageError
-from coigan_aug.files import atomic_write, folder_lock, read_json, read_lines, write_json
+from coigan_aug.files import atomic_write, folder_lock, json_line, read_json, read_lines, write_json
 from coigan_aug.formats.detect import IMAGE_FOLDERS
 from coigan_aug.prepare.places import measure_places
 from coigan_aug.prepare.prepared import Prepared
@@ -31,12 +31,13 @@ from coigan_aug.store.dataset import Dataset, class_to
 from coigan_aug.synthesis.bases import about_bases, erased_margin
 from coigan_aug.synthesis.counting import together_of
 from coigan_aug.synthesis.engines import Engine
-from coigan_aug.synthesis.finishing import CARD, REJECTED, START, Made, finish
+from coigan_aug.synthesis.finishing import CARD, START, Made, finish
 from coigan_aug.synthesis.making import Done, Maker, make_all
 from coigan_aug.synthesis.margin import margin_of
 from coigan_aug.synthesis.parts import ALONE, PARTS, Shard, before_log, open_log, unfinished
 from coigan_aug.synthesis.plan import Planner, make_planner
-from coigan_aug.synthesis.rows import PLAN, line_of
+from coigan_aug.synthesis.rejected import REJECTED, THUMBNAILS
+from coigan_aug.synthesis.rows import PLAN
 from coigan_aug.synthesis.screen import Screen
 from coigan_aug.synthesis.tasks import Counted, Tasks
 
@@ -179,7 +180,7 @@ def _begin(maker: Maker, tasks: Tasks, request: Request) -> None:
     if request.append and (out / CARD).exists():
         _keep_before(out, start, request)
     else:
-        for folder in {"images", *IMAGE_FOLDERS.values(), "rejected", PARTS}:
+        for folder in {"images", *IMAGE_FOLDERS.values(), THUMBNAILS, PARTS}:
             shutil.rmtree(out / folder, ignore_errors=True)
         (out / CARD).unlink(missing_ok=True)
     write_json(out / START, start)
@@ -201,10 +202,10 @@ def _keep_before(out: Path, start: dict[str, Any], request: Request) -> None:
     rejected = {number: list(own) for number, own in groupby(read_lines(out / REJECTED), key=lambda row: row["number"])}
     missing = [name for name, count in card["screening"].get("missing", {}).items() for _ in range(count)]
     with atomic_write(before_log(out)) as stream:
-        stream.write(line_of({"number": 0, "made": [], "rejected": [], "missing": missing}))
+        stream.write(json_line({"number": 0, "made": [], "rejected": [], "missing": missing}))
         for number, own in groupby(read_lines(out / PLAN), key=lambda row: row["number"]):
             gone = rejected.pop(number, [])
-            stream.write(line_of({"number": number, "made": list(own), "rejected": gone, "missing": []}))
+            stream.write(json_line({"number": number, "made": list(own), "rejected": gone, "missing": []}))
     earlier = [
         *card.get("earlier", []),
         {"command": card["command"], "images": card["images"], "engine": card["engine"]},

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import torch
-
 from coigan_aug.imaging import Pixels
-from coigan_aug.prepare.prepared import Prepared
-from coigan_aug.progress import progress
-from coigan_aug.segmenter.real_only import real_only_segmenter, segmenter_key
 from coigan_aug.settings import Settings
-from coigan_aug.synthesis.agreeing import Bounds, Sight, kept_bounds
+from coigan_aug.synthesis.agreeing import Bounds, Sight
 from coigan_aug.synthesis.change import Change, measure_change
 from coigan_aug.synthesis.job import Job
-from coigan_aug.synthesis.resemblance import Known, known_objects
+from coigan_aug.synthesis.resemblance import Known
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,30 +99,3 @@ class Screen:
         if self.known is not None:
             limits["least_distance"] = dict(zip(names, self.known.limits, strict=True))
         return {"on": True, "attempts": asked.attempts, "limits": limits}
-
-
-def make_screen(
-    prepared: Prepared,
-    settings: Settings,
-    *,
-    margin: int,
-    cache_root: Path,
-    device: torch.device,
-    quiet: bool,
-    copies: bool,
-) -> Screen:
-    """Make ready what pictures are judged by: a segmenter of the training images (trained once), and their objects.
-
-    Args:
-        copies: look for copies of training objects too.
-    """
-    with progress("train the screening segmenter", quiet=quiet) as report:
-        network = real_only_segmenter(prepared.dataset, settings, cache_root=cache_root, device=device, report=report)
-    sight = Sight(network, prepared.scale, prepared.window, device)
-    name = segmenter_key(prepared.dataset, settings, device)
-    bounds = kept_bounds(sight, prepared, cache_root / f"segmenter-{name}.json")
-    known = None
-    if copies:
-        with progress("look at the training objects", quiet=quiet) as report:
-            known = known_objects(prepared, cache_root=cache_root, device=device, report=report)
-    return Screen(settings, margin, sight, bounds, known)

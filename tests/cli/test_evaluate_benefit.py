@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
-import sys
 from pathlib import Path
 
 import pytest
 
-from coigan_aug.cli.main import app, run
 from coigan_aug.files import read_json, write_json
 from coigan_aug.store.dataset import Dataset
 from tests.cli.calling import call
-from tests.conftest import SMALL
 
 LITTLE = (
     "evaluate.segmenter=unet", "evaluate.steps=2", "evaluate.per_class=3", "evaluate.width=8", "evaluate.depth=2",
@@ -25,36 +21,13 @@ def little(*more: str) -> list[str]:
     return ["evaluate", "benefit", "--seeds", "1", *(f"--set={item}" for item in LITTLE), *more]
 
 
-@pytest.fixture(scope="module")
-def trained(toy: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace with the small data set and a run of two steps."""
-    folder = tmp_path_factory.mktemp("trained")
-    shutil.copytree(toy.image_root, folder / "images")
-    shutil.copytree(toy.folder, folder / "coigan" / "dataset")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        settings = [f"--set={item}" for item in (*SMALL, "train.images=8")]
-        patch.setattr(sys, "argv", ["coigan-aug", "train", "--recipe", "tiny", "--quiet", *settings])
-        assert run(app) == 0
-    return folder
-
-
-@pytest.fixture
-def workspace(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Stand beside a copy of it."""
-    monkeypatch.delenv("COIGAN_WORKSPACE", raising=False)
-    shutil.copytree(trained, tmp_path / "work")
-    monkeypatch.chdir(tmp_path / "work")
-    return tmp_path / "work"
-
-
 def test_all_arms_are_trained_scored_shown_and_kept(
-    workspace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    drawable: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code, out, err = call(capsys, monkeypatch, *little("--json"))
     assert code == 0, err
     value = json.loads(out)
-    folder = workspace / "coigan/results/001-benefit"
+    folder = drawable / "coigan/results/001-benefit"
     assert value == read_json(folder / "result.json")
     numbers = value["numbers"]
     assert [arm["name"] for arm in numbers["arms"]] == [
@@ -74,10 +47,10 @@ def test_all_arms_are_trained_scored_shown_and_kept(
 
 
 def test_the_same_command_goes_on_with_what_is_finished(
-    workspace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    drawable: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = json.loads(call(capsys, monkeypatch, *little("--json", "--quiet"))[1])
-    folder = workspace / "coigan/results/001-benefit"
+    folder = drawable / "coigan/results/001-benefit"
     (folder / "result.json").unlink()
     kept = folder / "arms" / "real-0.npz"
     (folder / "arms" / "real+gan-0.npz").unlink()
@@ -88,7 +61,7 @@ def test_the_same_command_goes_on_with_what_is_finished(
 
 
 def test_a_budget_of_minutes_is_shared_by_all_trainings(
-    workspace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    drawable: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code, out, err = call(capsys, monkeypatch, *little("--minutes", "0.01", "--engines", "paste", "--json"))
     assert code == 0, err
@@ -97,7 +70,7 @@ def test_a_budget_of_minutes_is_shared_by_all_trainings(
 
 
 def test_a_set_of_ones_own_is_an_arm(
-    workspace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    drawable: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code, _, err = call(
         capsys, monkeypatch, "synthesize", "--engine", "paste", "--per-class", "2", "--out", "mine", "--no-screen"
@@ -112,7 +85,7 @@ def test_a_set_of_ones_own_is_an_arm(
 
 @pytest.mark.slow
 def test_the_successors_protocol_runs(
-    workspace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    drawable: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("coigan_aug.evaluation.protocol.EPOCHS", 1)
     monkeypatch.setattr("coigan_aug.cli.evaluate_benefit_body.SYNTHETIC_TILES", 6)
@@ -126,9 +99,9 @@ def test_the_successors_protocol_runs(
 
 
 def test_a_run_of_another_split_is_refused(
-    workspace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    drawable: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    manifest = workspace / "coigan/dataset/dataset.json"
+    manifest = drawable / "coigan/dataset/dataset.json"
     write_json(manifest, read_json(manifest) | {"sha256": "0" * 64})
     code, _, err = call(capsys, monkeypatch, *little())
     assert code == 3
@@ -137,7 +110,7 @@ def test_a_run_of_another_split_is_refused(
 
 
 def test_few_groups_need_a_run_that_was_trained_on_as_few(
-    workspace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    drawable: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code, _, err = call(capsys, monkeypatch, *little("--groups-per-class", "2"))
     assert code == 3
@@ -159,7 +132,7 @@ def test_few_groups_need_a_run_that_was_trained_on_as_few(
     ],
 )
 def test_what_can_not_be_measured_is_answered_with_what_to_type(
-    workspace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, arguments: list[str], code: int,
+    drawable: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, arguments: list[str], code: int,
     says: list[str],
 ) -> None:  # fmt: skip
     found, _, err = call(capsys, monkeypatch, *little(*arguments))

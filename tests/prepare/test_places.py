@@ -92,7 +92,7 @@ def _draw(
 ) -> list[Place]:
     own = np.ones(shape, np.uint8) if part is None else part
     room = room_of(own, scale=1.0)
-    at = [places.find(np.random.default_rng(k), label, mask, own > 0, own) for k in range(count)]
+    at = [places.find(np.random.default_rng(k), label, mask, own > 0, places.room(own)) for k in range(count)]
     return [room.place(mask, left=found[0], top=found[1]) for found in at if found]
 
 
@@ -149,7 +149,12 @@ def test_a_place_is_wholly_inside_what_is_allowed_and_drawn_alike_again(
     part = ellipse(allowed.shape, centre=(42, 25), axes=(40, 24)).astype(np.uint8)
     found = [
         places.find(
-            np.random.default_rng(seed), label, mask, allowed & (part > 0), part, near=(0.3, 1.0) if near else None
+            np.random.default_rng(seed),
+            label,
+            mask,
+            allowed & (part > 0),
+            places.room(part),
+            near=(0.3, 1.0) if near else None,
         )
         for _ in range(2)
     ]
@@ -194,11 +199,11 @@ def test_near_an_edge_is_at_it_and_elsewhere_away_from_it(measured: tuple[Exampl
     at_top = next(k for k in places.by_class[1] if places.of[k].touches)
     for seed in range(30):
         draw = np.random.default_rng(seed)
-        bottom = places.find(draw, 1, mask, own > 0, own, near=(0.3, 1.0), beside=at_top)
+        bottom = places.find(draw, 1, mask, own > 0, places.room(own), near=(0.3, 1.0), beside=at_top)
         assert bottom is not None
         assert bottom[1] == SHAPE[0] - 30
         assert 1 < bottom[0] < 120
-        inner = places.find(draw, 0, mask, own > 0, own, near=(0.03, 0.5))
+        inner = places.find(draw, 0, mask, own > 0, places.room(own), near=(0.03, 0.5))
         assert inner is not None
         assert min(inner[0], inner[1], SHAPE[1] - 3 - inner[0], SHAPE[0] - 30 - inner[1]) >= 2
 
@@ -208,9 +213,9 @@ def test_a_class_that_never_touches_the_border_finds_no_place_where_it_would_hav
 ) -> None:
     _, places = measured
     own, tall = np.ones((40, 60), np.uint8), np.ones((40, 3), np.uint8)
-    assert places.find(np.random.default_rng(0), 0, tall, own > 0, own) is None
-    assert places.find(np.random.default_rng(0), 1, tall, own > 0, own) is not None
-    assert places.find(np.random.default_rng(0), 1, np.ones((41, 3), np.uint8), own > 0, own) is None
+    assert places.find(np.random.default_rng(0), 0, tall, own > 0, places.room(own)) is None
+    assert places.find(np.random.default_rng(0), 1, tall, own > 0, places.room(own)) is not None
+    assert places.find(np.random.default_rng(0), 1, np.ones((41, 3), np.uint8), own > 0, places.room(own)) is None
 
 
 def test_in_a_small_allowed_region_a_place_is_found_wherever_it_lies(measured: tuple[Examples, Places]) -> None:
@@ -218,7 +223,7 @@ def test_in_a_small_allowed_region_a_place_is_found_wherever_it_lies(measured: t
     part, allowed = np.ones((256, 1600), np.uint8), np.zeros((256, 1600), bool)
     allowed[200:240, 1400:1450] = True
     for seed in range(20):
-        found = places.find(np.random.default_rng(seed), 0, np.ones((7, 9), np.uint8), allowed, part)
+        found = places.find(np.random.default_rng(seed), 0, np.ones((7, 9), np.uint8), allowed, places.room(part))
         assert found is not None
         assert 1400 <= found[0] <= 1441
         assert 200 <= found[1] <= 233
@@ -256,10 +261,10 @@ def test_a_shape_that_went_from_edge_to_edge_asks_for_a_part_where_it_does(tmp_p
     places = measure_places(examples_of(tmp_path, [_rough(0)], [across]))
     (spot,), (line,) = places.by_class
     mask = np.ones((4, SHAPE[1]), np.uint8)
-    assert places.spans(line, mask, np.ones((90, SHAPE[1]), np.uint8))
-    assert places.spans(line, mask, np.ones((90, 150), np.uint8))
-    assert not places.spans(line, mask, np.ones((90, 250), np.uint8))
-    assert places.spans(spot, np.ones((9, 9), np.uint8), np.ones((90, 250), np.uint8))
+    assert places.spans(line, mask, places.room(np.ones((90, SHAPE[1]), np.uint8)))
+    assert places.spans(line, mask, places.room(np.ones((90, 150), np.uint8)))
+    assert not places.spans(line, mask, places.room(np.ones((90, 250), np.uint8)))
+    assert places.spans(spot, np.ones((9, 9), np.uint8), places.room(np.ones((90, 250), np.uint8)))
 
 
 def test_places_at_the_working_scale_are_those_at_full_size(tmp_path: Path) -> None:

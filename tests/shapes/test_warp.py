@@ -14,8 +14,9 @@ from coigan_aug import rng as streams
 from coigan_aug.shapes.bend import POINTS, STEEPEST, displacement, draw_bend
 from coigan_aug.shapes.cover import pieces, solid
 from coigan_aug.shapes.forms import Edges
-from coigan_aug.shapes.warp import apply_warp, warp_mask, warp_tight
+from coigan_aug.shapes.warp import warp_mask, warp_tight
 from coigan_aug.shapes.warped import rotation
+from tests.shapes.showing import shown
 
 SEEDS = st.integers(0, 2**32 - 1)
 SIDES = st.integers(1, 120)
@@ -67,7 +68,7 @@ def test_without_a_bend_a_warp_is_opencvs_own() -> None:
     draw = streams.generator(1, "picture")
     image = cv2.GaussianBlur(draw.integers(0, 256, (60, 80, 3)).astype(np.uint8), (0, 0), 2)
     matrix = np.column_stack([1.1 * rotation(0.6), [5.0, -7.0]])
-    own = apply_warp(image, matrix, (), (70, 50), box=(0, 0, 1, 1))
+    own = shown(image, matrix, (), (70, 50), box=(0, 0, 1, 1))
     theirs = cv2.warpAffine(image, matrix, (70, 50), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
     assert np.abs(own.astype(int) - theirs).max() <= 2  # both round places to 1/32 px, not always alike
 
@@ -83,7 +84,7 @@ def test_mask_and_pixels_go_through_the_same_map(seed: int) -> None:
     made = warp_tight(
         image[top : top + height, left : left + width] // 255, rotation(draw.uniform(0, 6)), bend, box=box
     )
-    pixels = apply_warp(image, made.matrix, bend, made.mask.shape[::-1], box=box)
+    pixels = shown(image, made.matrix, bend, made.mask.shape[::-1], box=box)
     wrong = (pixels >= 128) != (made.mask != 0)
     assert wrong.mean() < 0.02
     assert not cv2.erode(wrong.astype(np.uint8), np.ones((3, 3), np.uint8)).any(), "steps of the rim, nothing thicker"

@@ -18,8 +18,8 @@ from coigan_aug.settings import Settings
 from coigan_aug.shapes.draw import ShapeSource, draw_shape, shape_source
 from coigan_aug.shapes.forms import ClassForms, Edges, Form, class_forms, mask_of, measure
 from coigan_aug.shapes.shape import Shape
-from coigan_aug.shapes.warp import apply_warp
 from coigan_aug.shapes.warped import MOST, draw_scale, draw_turn
+from tests.shapes.showing import shown
 
 
 @given(st.integers(1, 40), st.integers(1, 40))
@@ -117,8 +117,8 @@ def test_the_warp_that_is_told_brings_the_objects_image_onto_the_mask(
     for shape in _drawn(prepared, source, kind, flip=True):
         item = prepared.objects[shape.of]
         whole, matrix = 255 * decode(item.full), np.array(shape.warp).reshape(2, 3)
-        shown = apply_warp(whole, matrix, shape.bend, shape.mask.shape[::-1], box=box(item.full))
-        assert ((shown >= 128) == (shape.mask != 0)).mean() > (0.9 if kind == "warped" else 0.999)
+        pixels = shown(whole, matrix, shape.bend, shape.mask.shape[::-1], box=box(item.full))
+        assert ((pixels >= 128) == (shape.mask != 0)).mean() > (0.9 if kind == "warped" else 0.999)
 
 
 def test_warped_shapes_keep_to_the_sizes_and_directions_of_their_class(prepared: Prepared, source: ShapeSource) -> None:

@@ -17,7 +17,7 @@ from coigan_aug.annotations import rle
 from coigan_aug.checkpoint import GeneratorFile
 from coigan_aug.errors import DataError, ResourceError, UsageError
 from coigan_aug.files import read_json, read_lines
-from coigan_aug.imaging import jpeg_quality, read_image, write_image
+from coigan_aug.imaging import jpeg_coding, read_image, write_image
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.settings import Settings
 from coigan_aug.store.dataset import Dataset
@@ -365,7 +365,9 @@ def test_jpegs_have_the_quality_of_their_base(
     _drawn(prepared, engine, small, tmp_path / "out", suffix=".jpg", per_class=2)
     for record in Dataset(tmp_path / "out-records"):
         assert record.file.endswith(".jpg")
-        assert jpeg_quality(tmp_path / "out" / record.file) == 95  # the toy's images are PNG
+        coding = jpeg_coding(tmp_path / "out" / record.file)
+        assert coding is not None
+        assert coding.quality == 95  # the toy's images are PNG
     assert "before the images are encoded" in read_json(tmp_path / "out/card.json")["promise"]
 
 
