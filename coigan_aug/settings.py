@@ -147,17 +147,12 @@ class ModelSettings:
         _choice(self, "colour", ("auto", "grey", "rgb"))
         _choice(self, "discriminator", ("patch", "wavelet"))
         _choice(self, "reference_discriminator", ("same", "patch", "wavelet", "projected"))
-        for name, low, high in (
-            ("width", 4, 512),
-            ("depth", 1, 6),
-            ("blocks", 1, 32),
-            ("latent", 2, 1024),
-            ("grow", 0, 64),
-            ("soften", 0, 64),
-        ):
-            _check(self, name, low=low, high=high)
-        for name, low, high in (("discriminator_width", 4, 512), ("discriminator_layers", 1, 6), ("multiplier", 1, 4)):
-            _check(self, name, low=low, high=high)
+        _check(self, "width", "discriminator_width", low=4, high=512)
+        _check(self, "depth", "discriminator_layers", low=1, high=6)
+        _check(self, "grow", "soften", low=0, high=64)
+        _check(self, "blocks", low=1, high=32)
+        _check(self, "latent", low=2, high=1024)
+        _check(self, "multiplier", low=1, high=4)
         _check(self, "noise_std", low=0.0, high=2.0)
         _check(self, "noise_blur", low=0, high=101)
         if self.noise_blur and self.noise_blur % 2 == 0:
@@ -344,6 +339,8 @@ class EvaluateSettings:
     """brightness, contrast and gamma vary by up to this share"""
     shares: tuple[float, ...] = (0.35,)
     """shares of synthetic (or duplicated) windows in a step; each is an arm of its own"""
+    fade: bool = False
+    """the shares fall from twice as much to nothing over a training, so that real windows come last"""
     per_class: int = 200
     """synthetic defects of each class that an arm draws from"""
     features: tuple[str, ...] = ("efficientnet_lite0",)
@@ -360,8 +357,9 @@ class EvaluateSettings:
         _check(self, "crop", low=1.0, high=10.0)
         if self.segmenter not in SEGMENTERS and not self.segmenter.startswith("smp:"):
             _choice(self, "segmenter", (*SEGMENTERS, "smp:NAME"))
-        if not self.shares or not all(0 < share < 1 for share in self.shares):
-            raise ConfigError(f"evaluate.shares is {list(self.shares)}; shares between 0 and 1, one at least.")
+        most = 0.5 if self.fade else 1  # twice as many at first
+        if not self.shares or not all(0 < share < most for share in self.shares):
+            raise ConfigError(f"evaluate.shares is {list(self.shares)}; shares between 0 and {most}, one at least.")
         _choice(self, "features", FEATURE_SPACES)
 
 

@@ -74,6 +74,7 @@ class Bench:
             photometric=evaluate.photometric,
             binary=evaluate.binary,
             tiles=self.tiles,
+            fade=evaluate.steps if evaluate.fade else 0,
         )
 
 

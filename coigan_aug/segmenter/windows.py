@@ -24,7 +24,8 @@ class Mixture:
 
     `share` of the windows of a step are cut round the objects of `extra`; of the others half are cut round real
     objects, each class as often as any other, half lie anywhere on the real images. With `tiles` nothing is balanced:
-    a window is any window of `real` or `extra`.
+    a window is any window of `real` or `extra`. With `fade`, the number of steps of the whole training, the share falls
+    evenly from twice `share` to nothing: the same number of windows, but what is learnt last is learnt from real ones.
     """
 
     real: Examples
@@ -34,16 +35,21 @@ class Mixture:
     photometric: float = 0.2
     binary: bool = False
     tiles: bool = False
+    fade: int = 0
 
     def batch(self, seed: int, step: int, *, size: int) -> tuple[Tensor, Tensor]:
         """Draw the windows of a step: images float32 [B, 3, H, W] in 0..1 and masks float32 [B, K, H, W] of 0 and 1.
 
         Window k of a step that is real is the same in every arm of the seed.
         """
-        added = int(np.floor(self.share * size * (step + 1))) - int(np.floor(self.share * size * step))
+        added = int(np.floor(size * self._until(step + 1))) - int(np.floor(size * self._until(step)))
         windows = [self._window(seed, step * size + k, added=k < added) for k in range(size)]
         images, masks = (np.stack(values) for values in zip(*windows, strict=True))
         return torch.from_numpy(images), torch.from_numpy(masks)
+
+    def _until(self, step: int) -> float:
+        """Return how many of `extra`'s windows the steps before this one hold, in windows a place of the batch."""
+        return self.share * step * (2 - step / self.fade if self.fade else 1)
 
     def _window(self, seed: int, index: int, *, added: bool) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         rng = streams.generator(seed, "segment-added" if added else "segment", index)

@@ -34,44 +34,51 @@ def _coigan(*arguments: str, cwd: Path) -> str:
     return done.stdout
 
 
-def test_import_train_synthesize_on_real_photographs(tmp_path: Path) -> None:
-    report = json.loads(_coigan("import", str(DATA), "--json", cwd=tmp_path))
+@pytest.fixture(scope="module")
+def imported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder whose `coigan` holds the photographs imported, and in `report.json` what import said."""
+    folder = tmp_path_factory.mktemp("tiles")
+    (folder / "report.json").write_text(_coigan("import", str(DATA), "--json", cwd=folder))
+    return folder
+
+
+def test_import_train_synthesize_on_real_photographs(imported: Path) -> None:
+    report = json.loads((imported / "report.json").read_text())
     assert report["images"] == 1344
     assert report["defect_free"] == 952 + 4
     assert report["leakage"] == 0
     assert report["random_leakage"] > 0.9
     assert {item["name"] for item in report["classes"]} == {"blowhole", "break", "crack", "fray", "uneven"}
-    _coigan("train", "--recipe", "tiny", "--images-seen", "24", "--set", "train.threads=1", cwd=tmp_path)
-    _coigan("synthesize", "--per-class", "2", "--out", "coco", "--no-screen", cwd=tmp_path)
-    coco, made = COCO(str(tmp_path / "coco" / "annotations.json")), Dataset(tmp_path / "coigan" / "synthetic" / "coco")
-    card = json.loads((tmp_path / "coco" / "card.json").read_text())
+    _coigan("train", "--recipe", "tiny", "--images-seen", "24", "--set", "train.threads=1", cwd=imported)
+    _coigan("synthesize", "--per-class", "2", "--out", "coco", "--no-screen", cwd=imported)
+    coco, made = COCO(str(imported / "coco" / "annotations.json")), Dataset(imported / "coigan" / "synthetic" / "coco")
+    card = json.loads((imported / "coco" / "card.json").read_text())
     assert card["defects"] == dict.fromkeys(("blowhole", "break", "crack", "fray", "uneven"), 2)
     assert len(coco.anns) == 10
-    source = Dataset(tmp_path / "coigan" / "dataset")
+    source = Dataset(imported / "coigan" / "dataset")
     position = {record.file: k for k, record in enumerate(source)}
     for record in made:
         base = source[position[record.source["base"]]]
         assert base.split == "train"
-        pixels, before = read_image(tmp_path / "coco" / record.file), read_image(DATA / base.file)
+        pixels, before = read_image(imported / "coco" / record.file), read_image(DATA / base.file)
         assert pixels.shape == before.shape
         union = np.max([rle.decode(annotation.rle) for annotation in record.annotations], axis=0)
         outside = grow(union, card["margin_px"]) == 0
         assert (pixels[outside] == before[outside]).all()
 
 
-def test_inspect_tells_a_leaked_split_of_real_photographs(tmp_path: Path) -> None:
+def test_inspect_tells_a_leaked_split_of_real_photographs(imported: Path, tmp_path: Path) -> None:
     """Nearly every piece was photographed six times: torn apart, all test images have siblings in train."""
-    for group_by, low, high in (((), 0, 0), (("--group-by", "none"), 0.9, 1)):
-        _coigan("import", str(DATA), "--overwrite", "--quiet", *group_by, cwd=tmp_path)
-        found = json.loads(_coigan("inspect", "--json", cwd=tmp_path))
+    _coigan("import", str(DATA), "--quiet", "--group-by", "none", cwd=tmp_path)
+    for folder, low, high in ((imported, 0, 0), (tmp_path, 0.9, 1)):
+        found = json.loads(_coigan("inspect", "--json", cwd=folder))
         assert low <= found["leakage"] <= high
         assert low <= found["defective_leakage"] <= high
         assert bool(found["pairs"]) == (low > 0)
 
 
 @pytest.mark.parametrize("engine", ["poisson"])  # paste differs by what tests/synthesis/test_paste.py covers
-def test_copies_of_real_defects_need_no_training(tmp_path: Path, engine: str) -> None:
-    _coigan("import", str(DATA), "--quiet", cwd=tmp_path)
+def test_copies_of_real_defects_need_no_training(imported: Path, engine: str) -> None:
     _coigan(
         "synthesize",
         "--engine",
@@ -80,19 +87,19 @@ def test_copies_of_real_defects_need_no_training(tmp_path: Path, engine: str) ->
         "2",
         "--windows",
         "--out",
-        "coco",
+        "copies",
         "--no-screen",
-        cwd=tmp_path,
+        cwd=imported,
     )
-    card = json.loads((tmp_path / "coco" / "card.json").read_text())
+    card = json.loads((imported / "copies" / "card.json").read_text())
     assert card["engine"] == engine
     assert card["generator"] == {}
-    source = Dataset(tmp_path / "coigan" / "dataset")
+    source = Dataset(imported / "coigan" / "dataset")
     position = {record.file: k for k, record in enumerate(source)}
-    for record in Dataset(tmp_path / "coigan" / "synthetic" / "coco"):
+    for record in Dataset(imported / "coigan" / "synthetic" / "copies"):
         left, top, width, height = record.source["region"]
         base = read_image(DATA / source[position[record.source["base"]]].file)[top : top + height, left : left + width]
-        made = read_image(tmp_path / "coco" / record.file)
+        made = read_image(imported / "copies" / record.file)
         union = np.max([rle.decode(annotation.rle) for annotation in record.annotations], axis=0)
         outside = grow(union, card["margin_px"]) == 0
         assert (made[outside] == base[outside]).all()

@@ -166,7 +166,10 @@ def test_real_windows_are_the_same_in_every_arm_of_a_seed(prepared: Prepared) ->
     assert not torch.equal(alone[:2], mixed[:2])
 
 
-def test_the_share_of_added_windows_is_kept_over_the_steps(prepared: Prepared, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("fade", [0, 20])
+def test_the_share_of_added_windows_is_kept_over_the_steps(
+    prepared: Prepared, monkeypatch: pytest.MonkeyPatch, fade: int
+) -> None:
     seen = []
     window = Mixture._window
 
@@ -176,8 +179,11 @@ def test_the_share_of_added_windows_is_kept_over_the_steps(prepared: Prepared, m
 
     monkeypatch.setattr(Mixture, "_window", note)
     for step in range(20):
-        _mixture(prepared, extra=prepared, share=0.35).batch(0, step, size=8)
+        _mixture(prepared, extra=prepared, share=0.35, fade=fade).batch(0, step, size=8)
     assert sum(seen) == 56  # 0.35 of 160
+    quarters = np.reshape(seen, (4, 40)).sum(axis=1)
+    # A line from 0.7 to 0 has 0.6125, 0.4375, 0.2625 and 0.0875 for the means of its quarters.
+    np.testing.assert_allclose(quarters, [24.5, 17.5, 10.5, 3.5] if fade else [14] * 4, atol=1)
 
 
 def test_flips_move_image_and_mask_alike_and_photometry_leaves_the_mask() -> None:
