@@ -14,6 +14,7 @@ from coigan_aug.errors import DataError
 from coigan_aug.files import atomic_write
 from coigan_aug.formats.coco_masks import Place, mask_of
 from coigan_aug.formats.image_folder import ImageFolder, measure, open_images, resolve
+from coigan_aug.formats.losses import Losses, add_class_ids
 from coigan_aug.formats.source import Problems, ReadOptions, Source, make_classes, output_ids
 
 LOSES = ""
@@ -65,13 +66,16 @@ def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
     )
 
 
-def write(out: Path, records: Iterable[ImageRecord], *, classes: Sequence[DefectClass]) -> Path:
+def write(
+    out: Path, records: Iterable[ImageRecord], *, classes: Sequence[DefectClass], losses: Losses | None = None
+) -> Path:
     """Write `out/annotations.json`: compressed run lengths with iscrowd 0, area and box of the mask, ids from 1.
 
     What else is known of an annotation (its attributes) is written beside, under its own name, as `read` found it.
     Category ids are those of the source where all are whole numbers, else 1, 2, ... Masks without pixels are left out.
     """
-    ids = output_ids(classes)
+    losses, ids = losses or Losses(), output_ids(classes)
+    add_class_ids(losses, classes, list(ids.values()))
     path = out / "annotations.json"
     images: list[bytes] = []
     number = 0
@@ -83,6 +87,7 @@ def write(out: Path, records: Iterable[ImageRecord], *, classes: Sequence[Defect
             images.append(_json({"id": len(images) + 1, "file_name": record.file} | size))
             for annotation in record.annotations:
                 area = rle.area(annotation.rle)
+                losses.add("masks without pixels, which are left out", first=record.file, count=not area)
                 if area:
                     number += 1
                     line = _json(_written(annotation, area, number, len(images), ids))

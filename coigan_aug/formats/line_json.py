@@ -20,6 +20,7 @@ from coigan_aug.errors import DataError
 from coigan_aug.files import read_json, write_json
 from coigan_aug.formats.image_folder import ImageFolder, measure, resolve
 from coigan_aug.formats.line_json_files import RECORDS, Values, is_binary, read_values, write_values
+from coigan_aug.formats.losses import Losses, add_class_ids
 from coigan_aug.formats.source import Problems, ReadOptions, Source, make_classes, place, whole_number
 
 LOSES = "the classes' ids (labels are positions from 0); masks with holes stay exact, cut into several polygons"
@@ -100,19 +101,29 @@ def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
     )
 
 
-def write(out: Path, records: Iterable[ImageRecord], *, classes: Sequence[DefectClass], binary: bool = False) -> Path:
+def write(
+    out: Path,
+    records: Iterable[ImageRecord],
+    *,
+    classes: Sequence[DefectClass],
+    losses: Losses | None = None,
+    binary: bool = False,
+) -> Path:
     """Write image records, the index and `params.json` (which names the labels) to a folder; return the records' file.
 
     Labels are the classes' positions from 0, as the thesis' program expects them. Images are named relative to
     data/, where it looks for them.
     """
     labels = {defect_class.name: str(k) for k, defect_class in enumerate(classes)}
-    path = write_values(out, (_written(record, labels) for record in records), binary=binary)
+    losses = losses or Losses()
+    add_class_ids(losses, classes, [int(label) for label in labels.values()])
+    path = write_values(out, (_written(record, labels, losses) for record in records), binary=binary)
     write_json(out / PARAMETERS, {"classes": {label: name for name, label in labels.items()}, "binary": binary})
     return path
 
 
-def _written(record: ImageRecord, labels: Mapping[str, str]) -> Values:
+def _written(record: ImageRecord, labels: Mapping[str, str], losses: Losses) -> Values:
+    losses.add_attributes(record)
     polygons = [
         {"label": labels[annotation.label], "points": [points.tolist() for points in trace_centres(annotation.rle)]}
         for annotation in record.annotations

@@ -13,6 +13,7 @@ from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.files import write_bytes
 from coigan_aug.formats.image_folder import ImageFolder, measure
+from coigan_aug.formats.losses import Losses, add_class_ids, class_masks
 from coigan_aug.formats.mask_values import GreyEdges, class_values, read_masks
 from coigan_aug.formats.source import Problems, ReadOptions, Source, make_classes
 from coigan_aug.imaging import encode_image
@@ -70,17 +71,21 @@ def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
     )
 
 
-def write(out: Path, records: Iterable[ImageRecord], *, classes: Sequence[DefectClass]) -> Path:
+def write(
+    out: Path, records: Iterable[ImageRecord], *, classes: Sequence[DefectClass], losses: Losses | None = None
+) -> Path:
     """Write `out/masks/<class>/<image's path>.png`, 0 and 255, a file for each class in an image; return `out/masks`.
 
     Of the image's path a first folder named images/ is left off.
     """
+    losses = losses or Losses()
+    add_class_ids(losses, classes, [None] * len(classes))
     for defect_class in classes:
         (out / "masks" / _folder_name(defect_class.name)).mkdir(parents=True, exist_ok=True)
     for record in records:
         stem = record.file.rpartition(".")[0].removeprefix("images/")
-        for label in dict.fromkeys(annotation.label for annotation in record.annotations):
-            mask = rle.union([a.rle for a in record.annotations if a.label == label])
+        losses.add_attributes(record)
+        for label, mask in class_masks(record, losses):
             pixels = encode_image(rle.decode(mask) * 255, suffix=".png")
             write_bytes(out / "masks" / _folder_name(label) / f"{stem}.png", pixels)
     return out / "masks"

@@ -18,6 +18,7 @@ from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.files import atomic_write
 from coigan_aug.formats.image_folder import ImageFolder, NamedImages, measure, open_images
+from coigan_aug.formats.losses import Losses, add_class_ids, class_masks
 from coigan_aug.formats.rle_cells import Target, read_cell, write_cell
 from coigan_aug.formats.source import Problems, ReadOptions, Source, make_classes, output_ids, place, whole_number
 
@@ -88,19 +89,24 @@ def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
     )
 
 
-def write(out: Path, records: Iterable[ImageRecord], *, classes: Sequence[DefectClass]) -> Path:
+def write(
+    out: Path, records: Iterable[ImageRecord], *, classes: Sequence[DefectClass], losses: Losses | None = None
+) -> Path:
     """Write `out/annotations.csv` in the layout ImageId, ClassId, EncodedPixels; the union mask of each class is a row.
 
     Names are those below `images/`, where the images are looked for first; as in the competition they carry no folder.
     Class ids are those of the source where all are whole numbers, else 1, 2, ...
     """
-    ids = output_ids(classes)
+    losses, ids = losses or Losses(), output_ids(classes)
+    add_class_ids(losses, classes, list(ids.values()))
+    named = [name for name, own in ids.items() if name != str(own)]
+    losses.add("class names, which are not written", first="".join(named[:1]), count=len(named))
     path = out / "annotations.csv"
     with atomic_write(path) as stream:
         stream.write(b"ImageId,ClassId,EncodedPixels\n")
         for record in records:
-            for label in dict.fromkeys(annotation.label for annotation in record.annotations):
-                mask = rle.union([a.rle for a in record.annotations if a.label == label])
+            losses.add_attributes(record)
+            for label, mask in class_masks(record, losses):
                 cell = write_cell(mask)
                 if cell:
                     stream.write(f"{_quoted(record.file.removeprefix('images/'))},{ids[label]},{cell}\n".encode())
