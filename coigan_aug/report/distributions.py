@@ -20,7 +20,7 @@ BINS = 20
 SPLITS = 50
 FEWEST = 4  # images to halve: with less, chance is all there is
 SMALL, LARGE = 0.2, 0.5  # of the real ones' standard deviation: what nobody sees, what everybody sees
-_LEAST = {"x": 0.05, "y": 0.05, "area": 0.1}  # the spread that counts at least: of the image, of ln(area)
+_LEAST = {"x": 0.05, "y": 0.05, "edge": 0.02, "area": 0.1}  # the spread that counts at least: of the image, of ln(area)
 MAP_WIDTH = 48
 
 
@@ -28,8 +28,9 @@ MAP_WIDTH = 48
 class Comparison:
     """How the synthetic objects of a class lie beside the real ones in one quantity.
 
-    `name` is "x" or "y", the middle of an object's box as a share of the image's width or height, or "area", in px.
-    `edges` bound the bins of the counts, even for "x" and "y", in even ratios for "area". `distance` is Wasserstein-1
+    `name` is "x" or "y", the middle of an object's box as a share of the image's width or height, "edge", how far its
+    box is from the nearest edge of the image as a share of the image's shorter side, or "area", in px. `edges` bound the
+    bins of the counts, in even ratios for "area", else even. `distance` is Wasserstein-1
     (of ln(area)) over the standard deviation of the real ones; `floor` is what nine of ten random halves of the real
     ones, torn between images alone, keep among themselves: shapes and places are drawn from these very objects, so
     near-duplicates count each. Both are None where there are too few.
@@ -46,20 +47,22 @@ class Comparison:
 
 @dataclass(frozen=True, kw_only=True)
 class Spread:
-    """The objects of a class: float [n] middles as shares of the whole image, areas in px; int [n] which image.
+    """The objects of a class: float [n] middles as shares of the whole image, distances from its nearest edge as shares of
+    its shorter side, areas in px; int [n] which image.
 
     `heat` float [h, w] says how often a place of an image is covered, 1 at the most frequent one; 0 without objects.
     """
 
     x: NDArray[np.float64]
     y: NDArray[np.float64]
+    edge: NDArray[np.float64]
     area: NDArray[np.float64]
     image: NDArray[np.int64]
     heat: NDArray[np.float64]
 
     def of(self, name: str) -> NDArray[np.float64]:
         """Return the values of one quantity of a Comparison."""
-        return {"x": self.x, "y": self.y, "area": self.area}[name]
+        return {"x": self.x, "y": self.y, "edge": self.edge, "area": self.area}[name]
 
 
 Frame = tuple[int, int, int, int]
@@ -81,15 +84,18 @@ def spread_of(
     """
     frames = {position: _frame(dataset[position], sizes) for position in dict.fromkeys(o.position for o in objects)}
     heat = np.zeros(shape)
-    middles = np.zeros((len(objects), 2))
+    middles, distances = np.zeros((len(objects), 2)), np.zeros(len(objects))
     for k, found in enumerate(objects):
         left, top, width, height = frames[found.position]
         x, y, across, down = rle.box(found.full)
-        middles[k] = (left + x + across / 2) / width, (top + y + down / 2) / height
+        left, top = left + x, top + y
+        middles[k] = (left + across / 2) / width, (top + down / 2) / height
+        distances[k] = min(left, top, width - left - across, height - top - down) / min(width, height)
         heat += _covered(found.full, frames[found.position], shape)
     return Spread(
         x=middles[:, 0],
         y=middles[:, 1],
+        edge=distances,
         area=np.array([rle.area(found.full) for found in objects], np.float64),
         image=np.array([found.position for found in objects], np.int64),
         heat=_smooth(heat),
@@ -128,8 +134,8 @@ def map_shape(dataset: Dataset) -> tuple[int, int]:
 
 
 def compare(label: str, real: Spread, synthetic: Spread) -> Iterator[Comparison]:
-    """Compare the objects of a class: across, down, and in size."""
-    for name in ("x", "y", "area"):
+    """Compare the objects of a class: across, down, from the image's edge, and in size."""
+    for name in ("x", "y", "edge", "area"):
         own, made = real.of(name), synthetic.of(name)
         scaled, drawn = (np.log(own), np.log(made)) if name == "area" else (own, made)
         edges = _edges(np.concatenate([own, made]), name)
@@ -147,7 +153,7 @@ def compare(label: str, real: Spread, synthetic: Spread) -> Iterator[Comparison]
 
 def _edges(values: NDArray[np.float64], name: str) -> NDArray[np.float64]:
     if name != "area":
-        return np.linspace(0, 1, BINS + 1)
+        return np.linspace(0, 0.5 if name == "edge" else 1, BINS + 1)
     low, high = (float(values.min()), float(values.max())) if len(values) else (1.0, 1.0)
     return np.geomspace(low / 1.1, high * 1.1, BINS + 1)
 
@@ -214,10 +220,16 @@ def _different(found: Comparison) -> str:
     return f"{word} by {by}"
 
 
-_SHIFT = {"x": ("further left", "further right"), "y": ("higher up", "further down"), "area": ("smaller", "larger")}
+_SHIFT = {
+    "x": ("further left", "further right"),
+    "y": ("higher up", "further down"),
+    "edge": ("nearer to the edge", "further from the edge"),
+    "area": ("smaller", "larger"),
+}
 _SPREAD = {
     "x": ("less spread out", "more spread out"),
     "y": ("less spread out", "more spread out"),
+    "edge": ("less spread out", "more spread out"),
     "area": ("sizes less varied", "sizes more varied"),
 }
 

@@ -20,9 +20,10 @@ from coigan_aug.store.dataset import Dataset
 _UNDER = {
     "x": "from the left edge to the right one",
     "y": "from the upper edge to the lower one",
+    "edge": "from the image's nearest edge, share of its shorter side",
     "area": "area of an object, px",
 }
-TITLES = {"x": "Across", "y": "Down", "area": "Size"}
+TITLES = {"x": "Across", "y": "Down", "edge": "From the edge", "area": "Size"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +96,7 @@ def histogram(found: Comparison, shade: str, key: str) -> Markup:
         axes.set_xscale("log")
         ticks(axes, plots.log_ticks(found.edges[0], found.edges[-1]), lambda value: f"{value:,.10g}")
     else:
-        ticks(axes, [0, 0.25, 0.5, 0.75, 1], _percent)
+        ticks(axes, np.linspace(0, found.edges[-1], 6 if found.name == "edge" else 5).tolist(), _percent)
     under(axes, _UNDER[found.name])
     return inline(axes, key, f"{TITLES[found.name]}: {found.label}, synthetic beside real")
 

@@ -35,6 +35,7 @@ def _spread(count: int, *, seed: int = 0, each: int = 1) -> Spread:
     return Spread(
         x=draw.uniform(0.3, 0.6, count),
         y=draw.uniform(0.3, 0.6, count),
+        edge=draw.uniform(0.05, 0.4, count),
         area=np.exp(draw.normal(6, 0.7, count)),
         image=np.arange(count) // each,
         heat=np.zeros((4, 4)),
@@ -42,7 +43,7 @@ def _spread(count: int, *, seed: int = 0, each: int = 1) -> Spread:
 
 
 def _changed(own: Spread, name: str, change: float, stretch: float) -> Spread:
-    values = {key: own.of(key) for key in ("x", "y", "area")}
+    values = {key: own.of(key) for key in ("x", "y", "edge", "area")}
     old = np.log(values[name]) if name == "area" else values[name]
     new = old.mean() + stretch * (old - old.mean()) + change
     values[name] = np.exp(new) if name == "area" else new
@@ -56,6 +57,8 @@ def _changed(own: Spread, name: str, change: float, stretch: float) -> Spread:
         ("x", -0.25, 1, "further left by 25%"),
         ("y", 0.2, 1, "further down by 20%"),
         ("y", -0.2, 1, "higher up by 20%"),
+        ("edge", 0.1, 1, "further from the edge by 10%"),
+        ("edge", -0.05, 0.4, "nearer to the edge by 5%"),
         ("area", np.log(2.5), 1, "larger by a factor of 2.5"),
         ("area", -np.log(3), 1, "smaller by a factor of 3.0"),
         ("x", 0, 0.1, "less spread out"),
@@ -109,7 +112,7 @@ def test_what_lies_in_one_image_counts_together() -> None:
     """Ten objects to an image, all at its own place: the floor is that of the images, not of the objects."""
     alone, together = _spread(40), _spread(400, each=10)
     places = np.repeat(alone.x, 10)
-    moved = Spread(x=places, y=places, area=together.area, image=together.image, heat=together.heat)
+    moved = Spread(x=places, y=places, edge=places, area=together.area, image=together.image, heat=together.heat)
     own, other = (next(compare("a", item, item)).floor for item in (alone, moved))
     assert own is not None
     assert other == pytest.approx(own, rel=0.3)
@@ -123,7 +126,12 @@ def test_too_few_objects_are_said_to_be_too_few(real: int, made: int) -> None:
 
 def test_objects_all_alike_are_no_division_by_nothing() -> None:
     found = Spread(
-        x=np.full(9, 0.5), y=np.full(9, 0.5), area=np.full(9, 7.0), image=np.arange(9), heat=np.zeros((4, 4))
+        x=np.full(9, 0.5),
+        y=np.full(9, 0.5),
+        edge=np.full(9, 0.2),
+        area=np.full(9, 7.0),
+        image=np.arange(9),
+        heat=np.zeros((4, 4)),
     )
     for item in compare("a", found, found):
         assert (item.distance, words_of(item)) == (0, "fits")
@@ -157,7 +165,8 @@ def test_a_window_is_put_back_where_it_was_cut_from(tmp_path: Path) -> None:
     )
     assert real.x[0] == pytest.approx(80.5 / 128)
     assert real.y[0] == pytest.approx(40.5 / 64)
-    for name in ("x", "y", "area"):
+    assert real.edge[0] == pytest.approx((64 - 50) / 64)  # the disc's last row is 49
+    for name in ("x", "y", "edge", "area"):
         assert real.of(name) == pytest.approx(made.of(name))
     np.testing.assert_allclose(real.heat, made.heat)
 

@@ -90,7 +90,7 @@ def test_everything_that_is_known_is_shown(made: Path) -> None:
         COMMAND,
     ):
         assert text in page
-    assert page.count("<svg") == 2 * (2 + 3)
+    assert page.count("<svg") == 2 * (2 + 4)
 
 
 def test_what_an_older_set_does_not_say_is_left_out(made: Path) -> None:
@@ -262,7 +262,7 @@ def test_many_classes_on_noise_keep_the_bound(tmp_path: Path) -> None:
         items.append(Rejected(k + 1, 0, 0, REASONS[k % 4], "class 1", 0.1, 0.2, name))
     page = _page(workspace, {}, tuple(items))
     assert len(page.encode()) <= MOST_BYTES
-    assert page.count("<svg") == 20 * 5
+    assert page.count("<svg") == 20 * 6
     assert np.isclose(page.count("<img"), 20 * 2 * 2 * 8 + 32)
 
 
