@@ -7,13 +7,14 @@ from pathlib import Path
 from types import ModuleType
 
 from coigan_aug.errors import DataError, UsageError
-from coigan_aug.formats import coco, line_json, mask_folder, rle_csv
+from coigan_aug.formats import coco, cvat, line_json, mask_folder, rle_csv
 from coigan_aug.formats.source import Problems, ReadOptions, Source
 
 FORMATS: dict[str, ModuleType] = {
     "coco": coco,
     "severstal": rle_csv,
     "line-json": line_json,
+    "cvat": cvat,
     "mask-folder": mask_folder,
 }
 
@@ -73,7 +74,7 @@ def writer(name: str) -> Callable[..., Path]:
 
 
 def _annotation_files(folder: Path) -> list[Path]:
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in (".csv", ".json", ".jsonl"))
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in (".csv", ".json", ".jsonl", ".xml"))
     return [path for path in files if any(module.sniff(path) for module in FORMATS.values())]
 
 
