@@ -64,7 +64,7 @@ class ImageFolder:
         """Return the path of a named image relative to the folder, or None where there is none.
 
         A relative path decides between images of one name; one that starts above or below the folder is
-        understood by its common end.
+        understood by its (longest) common end.
 
         Raises:
             DataError: the name is absolute, climbs out, is behind a link that leads out, or fits several images.
@@ -74,7 +74,10 @@ class ImageFolder:
             return plain
         inside(self.root, name)
         candidates = self._named.get(plain.rpartition("/")[2], [])
-        fitting = [path for path in candidates if f"/{path}".endswith(f"/{plain}") or f"/{plain}".endswith(f"/{path}")]
+        fitting = [path for path in candidates if f"/{path}".endswith(f"/{plain}")]
+        if not fitting:
+            fitting = [path for path in candidates if f"/{plain}".endswith(f"/{path}")]
+            fitting = sorted(fitting, key=len)[-1:]
         if len(fitting) > 1:
             what = f"the image name {name} fits {fitting[0]} and {fitting[1]} in {self.root}."
             raise DataError(what, remedy="Name the folder too, or --images DIR")
