@@ -19,7 +19,7 @@ from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.files import atomic_write
-from coigan_aug.formats.cvat_shapes import AREAS, Shape, attributes_of, mask_of, row_runs
+from coigan_aug.formats.cvat_shapes import AREAS, Shape, attributes_of, mask_of
 from coigan_aug.formats.drawn import Place
 from coigan_aug.formats.image_folder import ImageFolder, check_size, measure, open_images, resolve
 from coigan_aug.formats.losses import Losses, add_class_ids
@@ -35,12 +35,11 @@ from coigan_aug.formats.source import (
     make_classes,
     place,
 )  # fmt: skip
-from coigan_aug.formats.xml_elements import Element, read_elements
+from coigan_aug.formats.xml_elements import NOT_XML, Element, read_elements
 
 LOSES = "the classes' ids, and attributes that are lists or objects (CVAT's are text)"
 _NO_AREA = frozenset({"polyline", "points", "cuboid", "skeleton", "tag"})
 _FLAGS = ("occluded", "z_order", "group_id")
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _VIDEO = "Export the task as 'CVAT for images 1.1'."
 
 
@@ -234,6 +233,8 @@ def write(
     """
     losses = losses or Losses()
     add_class_ids(losses, classes, [None] * len(classes))
+    odd = [found.name for found in classes if NOT_XML.search(found.name)]
+    losses.add("class names with signs that XML can't hold, which become ?", first="".join(odd[:1]), count=len(odd))
     path = out / "annotations.xml"
     out.mkdir(parents=True, exist_ok=True)
     said: dict[str, dict[str, None]] = {defect_class.name: {} for defect_class in classes}
@@ -278,9 +279,11 @@ def _image_lines(record: ImageRecord, number: int, said: Mapping[str, dict[str, 
 
 def _mask_line(annotation: Annotation, said: dict[str, None], record: ImageRecord, losses: Losses) -> str:
     left, top, width, height = rle.box(annotation.rle)
-    counts = ", ".join(map(str, row_runs(rle.decode_box(annotation.rle, (left, top, width, height))).tolist()))
+    counts = ", ".join(map(str, rle.row_runs(rle.decode_box(annotation.rle, (left, top, width, height))).tolist()))
     box = f'rle="{counts}" left="{left}" top="{top}" width="{width}" height="{height}"'
     texts = {key: _value(value) for key, value in annotation.attributes.items()}
+    odd = sum(NOT_XML.search(f"{key}{text}") is not None for key, text in texts.items())
+    losses.add("attributes with signs that XML can't hold, which become ?", first=record.file, count=odd)
     lost = sum(text is None for text in texts.values())
     losses.add("attributes that are lists or objects, which are not written", first=record.file, count=lost)
     held = {key: text for key, text in texts.items() if text is not None}
@@ -300,8 +303,8 @@ def _value(value: Any) -> str | None:
 
 
 def _text(text: str) -> str:
-    return escape(_NOT_XML.sub("?", text), {"\r": "&#13;"})
+    return escape(NOT_XML.sub("?", text), {"\r": "&#13;"})
 
 
 def _quoted(text: str) -> str:
-    return quoteattr(_NOT_XML.sub("?", text))
+    return quoteattr(NOT_XML.sub("?", text))

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from coigan_aug.annotations import rle
 from coigan_aug.annotations.polygons import Points, fill_coco
@@ -121,15 +120,3 @@ def _from_runs(shape: Shape, at: Place, *, options: ReadOptions, problems: Probl
         raise DataError(f"{what} ({height} x {width}).")
     values = (np.arange(len(counts)) % 2).astype(np.uint8)
     return put(np.repeat(values, counts).reshape(height, width), (left, top), at)
-
-
-def row_runs(mask: NDArray[np.generic]) -> rle.Runs:
-    """Return the alternating run lengths of a mask [h, w] over its rows, beginning with zeros.
-
-    >>> row_runs(np.array([[0, 1], [1, 1]])).tolist()
-    [1, 3]
-    """
-    flat = (mask != 0).ravel()
-    edges = np.concatenate([[0], np.flatnonzero(flat[1:] != flat[:-1]) + 1, [flat.size]])
-    counts = np.diff(edges)
-    return np.concatenate([[0], counts]) if flat[0] else counts

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType
 
 from coigan_aug.errors import DataError, UsageError
-from coigan_aug.formats import coco, cvat, labelme, line_json, mask_folder, rle_csv
+from coigan_aug.formats import coco, cvat, label_studio, labelme, line_json, mask_folder, rle_csv
 from coigan_aug.formats.source import Problems, ReadOptions, Source
 
 FORMATS: dict[str, ModuleType] = {
@@ -16,6 +16,7 @@ FORMATS: dict[str, ModuleType] = {
     "line-json": line_json,
     "labelme": labelme,
     "cvat": cvat,
+    "label-studio": label_studio,
     "mask-folder": mask_folder,
 }
 
