@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from coigan_aug.formats.losses import Losses, add_class_ids
 from coigan_aug.formats.source import Problems, ReadOptions, Source, make_classes, output_ids
 
 LOSES = ""
+_KEYS = re.compile(rb'"(annotations|images|categories)"\s*:')
 _OWN = frozenset({"segmentation", "image_id", "category_id", "bbox", "area"})
 _Item = dict[str, Any]
 
@@ -33,7 +35,7 @@ def sniff(path: Path) -> str | None:
         stream.seek(0, 2)
         stream.seek(max(stream.tell() - (1 << 16), 0))
         end = stream.read()
-    known = any(f'"{key}"'.encode() in start + end for key in ("annotations", "images", "categories"))
+    known = _KEYS.search(start) or _KEYS.search(end)
     return "COCO JSON" if start.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"{") and known else None
 
 

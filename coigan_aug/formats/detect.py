@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType
 
 from coigan_aug.errors import DataError, UsageError
-from coigan_aug.formats import coco, cvat, label_studio, labelme, line_json, mask_folder, rle_csv
+from coigan_aug.formats import coco, cvat, label_studio, labelme, line_json, mask_folder, rle_csv, supervisely
 from coigan_aug.formats.source import Problems, ReadOptions, Source
 
 FORMATS: dict[str, ModuleType] = {
@@ -17,11 +17,12 @@ FORMATS: dict[str, ModuleType] = {
     "labelme": labelme,
     "cvat": cvat,
     "label-studio": label_studio,
+    "supervisely": supervisely,
     "mask-folder": mask_folder,
 }
 
 
-IMAGE_FOLDERS = {"line-json": "data"}
+IMAGE_FOLDERS = {"line-json": "data", "supervisely": "ds0/img"}
 """Where a format's readers expect the images, below the annotation file; "images" where nothing is said."""
 
 

@@ -139,6 +139,20 @@ def check_size(size: tuple[int, int], said: tuple[object, object], *, image: str
     raise DataError(what + turned, remedy="Use the images that were annotated.")
 
 
+def first_there(folder: ImageFolder, names: Sequence[str]) -> str:
+    """Return the first of an image's possible names that is in the folder, else the first of all.
+
+    One that is refused is returned too: it will be refused again where the place is known.
+    """
+    for name in names:
+        try:
+            if folder.find(name) is not None:
+                return name
+        except DataError:
+            return name
+    return names[0]
+
+
 class NamedImages:
     """The images that a source names, found one by one.
 

@@ -32,7 +32,7 @@ from coigan_aug.formats.drawn import (
     turned,
     with_pixels,
 )  # fmt: skip
-from coigan_aug.formats.image_folder import ImageFolder, NamedImages, check_size, measure, open_images
+from coigan_aug.formats.image_folder import ImageFolder, NamedImages, check_size, first_there, measure, open_images
 from coigan_aug.formats.label_studio_brush import decode_brush, encode_brush
 from coigan_aug.formats.label_studio_tasks import Region, Task, read_tasks
 from coigan_aug.formats.losses import Losses, add_class_ids
@@ -137,7 +137,7 @@ def _paths(
 ) -> dict[str, str]:
     """Return task -> path of its image in the folder, for the images that are there."""
     named = NamedImages(folder, file)
-    chosen = {text: _there(names, folder) for text, names in images.items()}
+    chosen = {text: first_there(folder, names) for text, names in images.items()}
     first: dict[str, str] = {}
     for text, name in chosen.items():
         if name in first:
@@ -146,17 +146,6 @@ def _paths(
         named.path(name, None, file=text)
     found = named.finish(options=options, problems=problems)
     return {text: found[name] for text, name in chosen.items() if name in found}
-
-
-def _there(names: Sequence[str], folder: ImageFolder) -> str:
-    """Return the first name that is in the folder, else the first; one that is refused will be refused again."""
-    for name in names:
-        try:
-            if folder.find(name) is not None:
-                return name
-        except DataError:
-            return name
-    return names[0]
 
 
 # Records

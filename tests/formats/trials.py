@@ -122,7 +122,7 @@ def block(k: int) -> np.ndarray:
     return mask
 
 
-def peak_of(records: Iterable[ImageRecord]) -> int:
+def peak_of(records: Iterable[object]) -> int:
     """Return the most memory, in bytes, that Python's objects took while the records were gone through."""
     tracemalloc.start()
     for _ in records:
