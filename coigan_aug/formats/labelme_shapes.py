@@ -79,15 +79,18 @@ def mask_of(shape: _Item, at: Place, *, options: ReadOptions, problems: Problems
 
 
 def _draw(kind: str, pixels: NDArray[np.int64], at: Place) -> rle.Rle:
-    """Draw a shape as labelme does: by Pillow, through the pixels [n, 2] that its points lie in."""
+    """Draw a shape as labelme does: by Pillow, through the pixels [n, 2] that its points lie in.
+
+    The canvas begins where the image does, since Pillow's rounding depends on it.
+    """
     left, top = (int(v) for v in np.maximum(pixels.min(axis=0), 0))
     right, bottom = (int(v) for v in np.minimum(pixels.max(axis=0) + 1, [at.width, at.height]))
-    image = Image.new("L", (max(right - left, 0), max(bottom - top, 0)))
+    image = Image.new("L", (max(right, 0), max(bottom, 0)))
     pen = ImageDraw.Draw(image)
-    corners = [(x, y) for x, y in (pixels - [left, top]).tolist()]
+    corners = [(x, y) for x, y in pixels.tolist()]
     draw = {"circle": pen.ellipse, "rectangle": pen.rectangle}.get(kind, pen.polygon)
     draw(corners, outline=1, fill=1)
-    return put(np.asarray(image), (left, top), at)
+    return put(np.asarray(image)[top:, left:], (left, top), at)
 
 
 def _from_picture(shape: _Item, points: Points, at: Place, *, options: ReadOptions, problems: Problems) -> rle.Rle:
