@@ -92,14 +92,16 @@ def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
     descriptions and group_ids are kept in the attributes; `labels.txt`, if there is one, gives the order of the classes.
 
     Raises:
-        DataError: a file is damaged, a shape does not fit its image, an image is named twice, missing, broken or of
-            another size, or lies outside the folder of the images.
+        DataError: there is no such file, one is damaged, a shape does not fit its image, an image is named twice,
+            missing, broken or of another size, or lies outside the folder of the images.
     """
     files = _files(path)
     root = path if path.is_dir() else path.parent
     overview = _overview(root, files, problems, single=not path.is_dir())
+    if not overview.images:
+        raise DataError(f"{path} holds no JSON file of labelme.")
     names = chosen_labels([*_listed(root / LABELS), *overview.labels], options.classes)
-    folder, where = _open(root / (files or [""])[0], overview, options=options, problems=problems)
+    folder, where = _open(root, overview, options=options, problems=problems)
     paths = _paths(overview, NamedImages(folder, path.name), options, problems)
     others = _without_file(folder, paths, problems, path.name) if path.is_dir() else []
     count = f"{len(overview.images):,} files, {overview.shapes:,} shapes with an area"
@@ -113,9 +115,10 @@ def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
     )
 
 
-def _open(file: Path, overview: _Overview, *, options: ReadOptions, problems: Problems) -> tuple[ImageFolder, str]:
+def _open(root: Path, overview: _Overview, *, options: ReadOptions, problems: Problems) -> tuple[ImageFolder, str]:
+    first = posixpath.basename(next(iter(overview.images)))
     try:
-        return open_images(file, list(overview.images.values()), options=options, problems=problems)
+        return open_images(root / first, list(overview.images.values()), options=options, problems=problems)
     except DataError as error:
         if not overview.embedded:
             raise

@@ -69,6 +69,8 @@ def read_elements(path: Path) -> Iterator[Element]:
     except expat.ExpatError as error:
         what = expat.errors.messages.get(error.code, "damaged")
         raise DataError(f"{path.name}:{error.lineno}  is not valid XML: {what} (column {error.offset + 1}).") from error
+    except OSError as error:
+        raise DataError(f"{path} can't be read: {error.strerror}.") from error
     except (ValueError, LookupError) as error:
         raise DataError(f"{path.name} is in an encoding that can't be read.", remedy="Save it as UTF-8.") from error
     yield from state.seen

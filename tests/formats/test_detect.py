@@ -84,6 +84,16 @@ def test_an_unknown_format_lists_those_known(tmp_path: Path) -> None:
     assert all(name in caught.value.remedy for name in FORMATS)
 
 
+@pytest.mark.parametrize("name", ["labelme", "cvat", "label-studio", "supervisely", "coco"])
+def test_a_named_format_refuses_what_is_another(tmp_path: Path, name: str) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_bytes(b"\x89PNG\xff")
+    (tmp_path / "text.json").write_text("{}")
+    for path in ("folder", "file", "text.json"):
+        with pytest.raises(DataError):
+            open_source(tmp_path / path, options=ReadOptions(), problems=Problems(), name=name)
+
+
 @pytest.mark.parametrize("name", list(FORMATS))
 def test_every_format_says_what_it_loses(name: str) -> None:
     assert isinstance(FORMATS[name].LOSES, str)

@@ -322,6 +322,7 @@ def test_written_masks_are_read_again_bit_for_bit(
     assert sum(loss.count for loss in losses.found()) == sum(2 for _, mask in own if not mask.any())
 
 
+@settings(max_examples=60)
 @given(masks())
 def test_written_bitmaps_are_what_the_sdk_reads(mask: np.ndarray) -> None:
     """The SDK unpacks, decodes with OpenCV, and takes the alpha channel of four."""
@@ -384,13 +385,15 @@ def test_annotations_are_written_into_datasets(tmp_path: Path, file: str, place:
 
 def test_every_wrong_value_is_refused_or_read(tmp_path: Path) -> None:
     tags = [{"name": "x", "value": 3}]
-    whole = document(bitmap(tags=tags), polygon(interior=[SQUARE]), polygon([[1, 1], [3, 3]], geometryType="rectangle"))
+    whole = document(
+        bitmap(tags=tags), polygon(SQUARE[:3], [SQUARE[:3]]), polygon([[1, 1], [3, 3]], geometryType="rectangle")
+    )
     refused = 0
     for what, value in broken(whole):
         refused += bool(read_or_refuse(lambda value=value: list(opened(tmp_path, value)[0].records), what))
     for what, meta in broken(META):
         read_or_refuse(lambda meta=meta: list(opened(tmp_path, document(bitmap()), meta)[0].records), what)
-    assert refused > 300
+    assert refused > 150
 
 
 def test_memory_does_not_grow_with_the_images(tmp_path: Path) -> None:

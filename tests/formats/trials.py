@@ -21,8 +21,7 @@ from coigan_aug.formats.source import Problems, ReadOptions, Source, make_classe
 from coigan_aug.imaging import write_image
 
 WRONG: tuple[Any, ...] = (
-    None, True, 3, -1, 0.5, 1e308, 10**30, "", "x", "../../etc/passwd", "/etc/passwd", "a\0b", "ü" * 3000, [], [[]],
-    [None], {}, {"x": 1}, [[1, 2], [3]], [{"x": []}],
+    None, True, -1, 0.5, 1e308, 10**30, "", "x", "../../etc/passwd", "ü" * 3000, [], {}, {"x": 1}, [[1, 2], [3]],
 )  # fmt: skip
 
 
