@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import struct
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TypeVar
@@ -253,6 +255,49 @@ def encode_image(image: Pixels, *, suffix: str, quality: int = 95, sampling: str
     if not done:
         raise DataError(f"an image of shape {image.shape} can't be written as {suffix}")
     return bytes(data)
+
+
+def decode_bitmap(data: bytes, *, limit: int) -> NDArray[np.bool_]:
+    """Decode a mask that a tool keeps as PNG bytes: bool [h, w].
+
+    A pixel belongs to it where the picture is not transparent or, in a picture without transparency, where a value
+    (of a palette the colour's number) is not 0.
+
+    Args:
+        limit: the most pixels to decode; a picture that says it has more is refused before it is decoded.
+
+    Raises:
+        ValueError: it is no whole PNG, or larger than the limit; the message says which.
+    """
+    header = _png_header(data)
+    if header is None:
+        raise ValueError("is not a PNG picture")
+    if header.height * header.width > limit:
+        raise ValueError(f"says it is {header.height} x {header.width} pixels, larger than its image")
+    try:
+        with warnings.catch_warnings(), Image.open(io.BytesIO(data), formats=("PNG",)) as image:
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            clear = image.mode in ("LA", "RGBA") or "transparency" in image.info
+            pixels = np.asarray(image.convert("RGBA").getchannel("A") if clear else image)
+    except Exception as error:  # Pillow's decoder lets through whatever its parts raise
+        raise ValueError("is a damaged PNG picture") from error
+    return np.asarray(pixels != 0 if pixels.ndim == 2 else (pixels != 0).any(axis=2))
+
+
+def encode_bitmap(mask: NDArray[np.generic], *, clear: bool = False) -> bytes:
+    """Encode a mask [h, w] as the PNG bytes that `decode_bitmap` reads: grey 0 and 1, or a palette of two colours.
+
+    Args:
+        clear: write the palette, whose first colour is transparent.
+    """
+    image = Image.fromarray((mask != 0).astype(np.uint8))
+    data = io.BytesIO()
+    if clear:
+        image.putpalette([0, 0, 0, 255, 255, 255])
+        image.save(data, format="PNG", transparency=0)
+    else:
+        image.save(data, format="PNG")
+    return data.getvalue()
 
 
 def write_image(path: Path, image: Pixels, *, quality: int = 95, sampling: str = "") -> None:

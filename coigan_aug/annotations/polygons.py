@@ -17,6 +17,7 @@ from coigan_aug.annotations.rle import Rle, Runs
 
 Points = NDArray[np.float64]
 _FINE = 5  # COCO draws outlines on a grid of this many steps a pixel
+_STEPS = 2_000_000  # of that grid, walked at once
 
 
 def fill_coco(polygons: Sequence[Points], *, height: int, width: int) -> Rle:
@@ -35,14 +36,24 @@ def fill_coco(polygons: Sequence[Points], *, height: int, width: int) -> Rle:
 def _fill_one(points: Points, height: int, width: int) -> Rle:
     """Walk the outline on the fine grid; where it crosses a column's centre line the mask begins or ends."""
     fine = np.trunc(_FINE * points + 0.5).astype(np.int64)
-    u, v = _outline(fine, np.roll(fine, -1, axis=0))
+    segments = np.stack([fine, np.roll(fine, -1, axis=0)])
+    walked = np.cumsum(np.abs(segments[1] - segments[0]).max(axis=1))
+    cuts = np.searchsorted(walked, np.arange(_STEPS, int(walked[-1]), _STEPS))
+    parts = (part for part in np.split(segments, cuts, axis=1) if part.size)
+    crossings = np.concatenate([_crossings(part[0], part[1], height, width) for part in parts])
+    edges = np.append(np.sort(crossings), height * width)
+    return rle.from_runs(height, width, np.diff(edges, prepend=0))
+
+
+def _crossings(start: Runs, end: Runs, height: int, width: int) -> Runs:
+    """Return the pixel numbers at which the segments start[k] -> end[k] cross the columns' centre lines."""
+    u, v = _outline(start, end)
     moves = np.flatnonzero(u[1:] != u[:-1]) + 1
     column = (np.minimum(u[moves], u[moves - 1]) + 0.5) / _FINE - 0.5
     inside = (np.floor(column) == column) & (column >= 0) & (column <= width - 1)
     row = (np.minimum(v[moves], v[moves - 1]) + 0.5) / _FINE - 0.5
-    crossings = column[inside].astype(np.int64) * height + np.ceil(np.clip(row[inside], 0, height)).astype(np.int64)
-    edges = np.append(np.sort(crossings), height * width)
-    return rle.from_runs(height, width, np.diff(edges, prepend=0))
+    at = column[inside].astype(np.int64) * height
+    return np.asarray(at + np.ceil(np.clip(row[inside], 0, height)).astype(np.int64), dtype=np.int64)
 
 
 def _outline(start: Runs, end: Runs) -> tuple[Runs, Runs]:

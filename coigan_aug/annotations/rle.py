@@ -150,6 +150,18 @@ def encode(mask: NDArray[np.generic]) -> Rle:
     return Rle(height, width, _compress(counts.astype(np.int64)))
 
 
+def row_runs(mask: NDArray[np.generic]) -> Runs:
+    """Return the alternating run lengths of a mask [H, W], not empty, over its rows, beginning with zeros.
+
+    >>> row_runs(np.array([[0, 1], [1, 1]])).tolist()
+    [1, 3]
+    """
+    flat = (mask != 0).ravel()
+    edges = np.concatenate([[0], np.flatnonzero(flat[1:] != flat[:-1]) + 1, [flat.size]])
+    counts = np.diff(edges)
+    return np.concatenate([[0], counts]) if flat[0] else counts
+
+
 def decode(rle: Rle) -> Mask:
     """Decode to a mask, uint8 [H, W] of 0 and 1 (column-major in memory)."""
     counts = runs(rle)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,12 +13,15 @@ from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.files import atomic_write
-from coigan_aug.formats.coco_masks import Place, mask_of
-from coigan_aug.formats.image_folder import ImageFolder, measure, open_images, resolve
+from coigan_aug.formats.coco_masks import mask_of
+from coigan_aug.formats.drawn import Place
+from coigan_aug.formats.image_folder import ImageFolder, check_size, measure, open_images, resolve
+from coigan_aug.formats.json_files import load_object
 from coigan_aug.formats.losses import Losses, add_class_ids
 from coigan_aug.formats.source import Problems, ReadOptions, Source, make_classes, output_ids
 
 LOSES = ""
+_KEYS = re.compile(rb'"(annotations|images|categories)"\s*:')
 _OWN = frozenset({"segmentation", "image_id", "category_id", "bbox", "area"})
 _Item = dict[str, Any]
 
@@ -31,7 +35,7 @@ def sniff(path: Path) -> str | None:
         stream.seek(0, 2)
         stream.seek(max(stream.tell() - (1 << 16), 0))
         end = stream.read()
-    known = any(f'"{key}"'.encode() in start + end for key in ("annotations", "images", "categories"))
+    known = _KEYS.search(start) or _KEYS.search(end)
     return "COCO JSON" if start.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"{") and known else None
 
 
@@ -45,7 +49,7 @@ def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
         DataError: it is not such a file, an id is unknown or used twice, a mask does not fit its image,
             an image is missing, broken or of another size; the message names the entry.
     """
-    top = _load(path)
+    top = load_object(path, kind="a COCO file")
     images = _images(top, path.name)
     labels, classes = _categories(top, path.name, options)
     own = _by_image(_list(top, "annotations", path.name), images, labels, path.name)
@@ -115,26 +119,6 @@ def _json(value: Any) -> bytes:
 
 
 # Reading the file
-
-
-def _load(path: Path) -> _Item:
-    def refuse(constant: str) -> Any:
-        raise DataError(f"{path.name} holds {constant}, which is not valid JSON.")
-
-    try:
-        top = json.loads(path.read_bytes().decode("utf-8-sig"), parse_constant=refuse)
-    except FileNotFoundError as error:
-        raise DataError(f"{path} does not exist.") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path.name} is not UTF-8 text (byte {error.start}).") from error
-    except json.JSONDecodeError as error:
-        where = f"{path.name}:{error.lineno}"
-        raise DataError(f"{where}  is not valid JSON: {error.msg} (column {error.colno}).") from error
-    except RecursionError as error:
-        raise DataError(f"{path.name} is nested too deeply for a COCO file.") from error
-    if not isinstance(top, dict):
-        raise DataError(f"{path.name} is not a COCO file: its outermost value is not an object.")
-    return top
 
 
 def _list(top: _Item, key: str, file: str) -> list[_Item]:
@@ -261,21 +245,13 @@ def _records(
         size = measure(folder, path, options=options, problems=problems, said=file) if path else None
         if path is None or size is None:
             continue
-        _check_size(item, size, file)
+        said_size = (item.get("height", size[0]), item.get("width", size[1]))
+        check_size(size, said_size, image=item["file_name"], file=file)
         at = Place(file, f"{file}: annotation", item["file_name"], *size)
         found = [_annotation(value, labels, at, options=options, problems=problems) for value in own.pop(number, [])]
         annotations = tuple(annotation for annotation in found if annotation is not None)
         source = {"id": number} | ({"name": item["file_name"]} if item["file_name"] != path else {})
         yield ImageRecord(file=path, height=size[0], width=size[1], annotations=annotations, source=source)
-
-
-def _check_size(item: _Item, size: tuple[int, int], file: str) -> None:
-    said = (item.get("height", size[0]), item.get("width", size[1]))
-    if said == size:
-        return
-    turned = " Was it turned (EXIF) or annotated in another orientation?" if said == size[::-1] else ""
-    what = f"{item['file_name']} is {size[0]} x {size[1]} pixels (height x width), {file} says {said[0]} x {said[1]}."
-    raise DataError(what + turned, remedy="Use the images that were annotated.")
 
 
 def _annotation(

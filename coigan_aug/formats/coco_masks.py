@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,22 +9,10 @@ import numpy as np
 from coigan_aug.annotations import rle
 from coigan_aug.annotations.polygons import Points, fill_coco
 from coigan_aug.errors import DataError
+from coigan_aug.formats.drawn import LARGEST, Place, check_outlines
 from coigan_aug.formats.source import Problems, ReadOptions
 
-_MARGIN = 1.0
-_HUGE = 1e9
 _Item = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where an annotation stands, in words, and the image that it is of, with its size in pixels."""
-
-    file: str
-    text: str
-    image: str
-    height: int
-    width: int
 
 
 def mask_of(value: Any, at: Place, *, options: ReadOptions, problems: Problems) -> rle.Rle | None:
@@ -82,17 +69,12 @@ def _from_polygons(value: list[Any], at: Place, problems: Problems) -> rle.Rle |
     if not usable:
         return None
     points = [_points(part, at) for part in usable]
-    far = max(float(max(-p.min(), (p - [at.width, at.height]).max())) for p in points)
-    if far > max(at.width, at.height):
-        raise DataError(f"{at.text}: a polygon reaches {far:.0f} px out of {at.image} ({at.height} x {at.width}).")
-    if far > _MARGIN:
-        what = f"{at.text} of {at.image}: a polygon reaches {far:.0f} px out of the image"
-        problems.add(what, file=at.file, done="cut")
+    check_outlines(points, at, problems=problems)
     return fill_coco(points, height=at.height, width=at.width)
 
 
 def _points(part: list[Any], at: Place) -> Points:
-    numbers = all(isinstance(v, (int, float)) and not isinstance(v, bool) and -_HUGE < v < _HUGE for v in part)
+    numbers = all(isinstance(v, (int, float)) and not isinstance(v, bool) and -LARGEST < v < LARGEST for v in part)
     if not numbers or len(part) % 2:
         raise DataError(f"{at.text} of {at.image}: a polygon is not a list of x, y pairs ({len(part)} values).")
     return np.array(part, dtype=np.float64).reshape(-1, 2)

@@ -7,18 +7,22 @@ from pathlib import Path
 from types import ModuleType
 
 from coigan_aug.errors import DataError, UsageError
-from coigan_aug.formats import coco, line_json, mask_folder, rle_csv
+from coigan_aug.formats import coco, cvat, label_studio, labelme, line_json, mask_folder, rle_csv, supervisely
 from coigan_aug.formats.source import Problems, ReadOptions, Source
 
 FORMATS: dict[str, ModuleType] = {
     "coco": coco,
     "severstal": rle_csv,
     "line-json": line_json,
+    "labelme": labelme,
+    "cvat": cvat,
+    "label-studio": label_studio,
+    "supervisely": supervisely,
     "mask-folder": mask_folder,
 }
 
 
-IMAGE_FOLDERS = {"line-json": "data"}
+IMAGE_FOLDERS = {"line-json": "data", "supervisely": "ds0/img"}
 """Where a format's readers expect the images, below the annotation file; "images" where nothing is said."""
 
 
@@ -73,7 +77,7 @@ def writer(name: str) -> Callable[..., Path]:
 
 
 def _annotation_files(folder: Path) -> list[Path]:
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in (".csv", ".json", ".jsonl"))
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in (".csv", ".json", ".jsonl", ".xml"))
     return [path for path in files if any(module.sniff(path) for module in FORMATS.values())]
 
 

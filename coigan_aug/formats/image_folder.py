@@ -64,7 +64,7 @@ class ImageFolder:
         """Return the path of a named image relative to the folder, or None where there is none.
 
         A relative path decides between images of one name; one that starts above or below the folder is
-        understood by its common end.
+        understood by its (longest) common end.
 
         Raises:
             DataError: the name is absolute, climbs out, is behind a link that leads out, or fits several images.
@@ -74,7 +74,10 @@ class ImageFolder:
             return plain
         inside(self.root, name)
         candidates = self._named.get(plain.rpartition("/")[2], [])
-        fitting = [path for path in candidates if f"/{path}".endswith(f"/{plain}") or f"/{plain}".endswith(f"/{path}")]
+        fitting = [path for path in candidates if f"/{path}".endswith(f"/{plain}")]
+        if not fitting:
+            fitting = [path for path in candidates if f"/{plain}".endswith(f"/{path}")]
+            fitting = sorted(fitting, key=len)[-1:]
         if len(fitting) > 1:
             what = f"the image name {name} fits {fitting[0]} and {fitting[1]} in {self.root}."
             raise DataError(what, remedy="Name the folder too, or --images DIR")
@@ -123,6 +126,33 @@ def measure(
         return None
 
 
+def check_size(size: tuple[int, int], said: tuple[object, object], *, image: str, file: str) -> None:
+    """Refuse an image whose size (height, width) is not what the annotations say.
+
+    Raises:
+        DataError: it is another; the message asks whether the image was turned, where the two are swapped.
+    """
+    if said == size:
+        return
+    turned = " Was it turned (EXIF) or annotated in another orientation?" if said == size[::-1] else ""
+    what = f"{image} is {size[0]} x {size[1]} pixels (height x width), {file} says {said[0]} x {said[1]}."
+    raise DataError(what + turned, remedy="Use the images that were annotated.")
+
+
+def first_there(folder: ImageFolder, names: Sequence[str]) -> str:
+    """Return the first of an image's possible names that is in the folder, else the first of all.
+
+    One that is refused is returned too: it will be refused again where the place is known.
+    """
+    for name in names:
+        try:
+            if folder.find(name) is not None:
+                return name
+        except DataError:
+            return name
+    return names[0]
+
+
 class NamedImages:
     """The images that a source names, found one by one.
 
@@ -135,20 +165,23 @@ class NamedImages:
         self.folder = folder
         self.file = file
         self._found: dict[str, str | None] = {}
-        self._rows: dict[str, int | None] = {}
+        self._rows: dict[str, tuple[str, int | None]] = {}
 
-    def path(self, name: str, row: int | None) -> str | None:
+    def path(self, name: str, row: int | None, *, file: str = "") -> str | None:
         """Return the path of a named image in the folder; None where it is missing.
+
+        Args:
+            file: the file that names it, where a source has several.
 
         Raises:
             DataError: the name is refused (see `ImageFolder.find`).
         """
         if name not in self._found:
-            self._rows[name] = row
+            self._rows[name] = (file or self.file, row)
             try:
                 self._found[name] = self.folder.find(name)
             except DataError as error:
-                raise DataError(f"{place(self.file, row)}  {error.message}", remedy=error.remedy) from error
+                raise DataError(f"{place(file or self.file, row)}  {error.message}", remedy=error.remedy) from error
         return self._found[name]
 
     def finish(self, *, options: ReadOptions, problems: Problems) -> dict[str, str]:
@@ -160,11 +193,12 @@ class NamedImages:
         missing = [name for name, path in self._found.items() if path is None]
         if missing and not options.skip_missing:
             others = len(self._found) - len(missing)
-            what = f"{missing[0]} ({place(self.file, self._rows[missing[0]])}) not found in {self.folder.root.name}/"
+            what = f"{missing[0]} ({place(*self._rows[missing[0]])}) not found in {self.folder.root.name}/"
             raise DataError(f"{what}; {others:,} others were.", remedy="--images DIR, or --skip-missing")
         for name in missing:
             what = f"{name} not found in {self.folder.root.name}/"
-            problems.add(what, file=self.file, row=self._rows[name], done="image left out")
+            file, row = self._rows[name]
+            problems.add(what, file=file, row=row, done="image left out")
         paths = {name: path for name, path in self._found.items() if path is not None}
         self._refuse_twins(paths)
         return paths
@@ -173,7 +207,7 @@ class NamedImages:
         first: dict[str, str] = {}
         for name, path in paths.items():
             if path in first:
-                at = place(self.file, self._rows[name])
+                at = place(*self._rows[name])
                 raise DataError(f"{at}  {name} and {first[path]} are the same image, {path}.")
             first[path] = name
 
@@ -207,7 +241,7 @@ def open_images(
         return ImageFolder(options.images, problems=problems), f"{options.images}/"
     sample = _sample(list(names))
     home = annotations.resolve().parent
-    counts = {folder: sum((folder / name).is_file() for name in sample) for folder in _candidates(home)}
+    counts = {folder: sum(_lies_in(folder, name) for name in sample) for folder in _candidates(home)}
     best = max(counts, key=lambda folder: counts[folder])
     if counts[best] == len(sample):
         return ImageFolder(best, problems=problems), _words(best, home)
@@ -224,6 +258,13 @@ def _sample(names: list[str], *, most: int = 60) -> list[str]:
     plain = [name.replace("\\", "/") for name in dict.fromkeys(names)]
     usable = [name for name in plain if not name.startswith("/") and ".." not in PurePosixPath(name).parts]
     return usable[:: max(len(usable) // most, 1)]
+
+
+def _lies_in(folder: Path, name: str) -> bool:
+    try:
+        return (folder / name).is_file()
+    except OSError:  # a name longer than any file's
+        return False
 
 
 def _candidates(home: Path) -> list[Path]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,6 +47,43 @@ class Problems:
         if self.strict:
             raise DataError(f"{place(file, row)}  {what}.", remedy=f"Without --strict: {done}.")
         self.found.append(Problem(file, row, what, done))
+
+
+class Tally:
+    """Counts oddities of a kind that a source may have by the thousand; `note` then tells each kind once.
+
+    What is counted is a plural that reads on from a number ("boxes without a mask"). Where problems are errors the
+    first one is.
+
+    Args:
+        file: the annotation file's name.
+    """
+
+    def __init__(self, problems: Problems, *, file: str) -> None:
+        self._problems = problems
+        self._file = file
+        self._found: dict[tuple[str, str], tuple[int, str]] = {}
+
+    def add(self, what: str, *, first: str, done: str) -> None:
+        """Count one more; `first` says where it is.
+
+        Raises:
+            DataError: problems are errors.
+        """
+        count, place_of_first = self._found.get((what, done), (0, first))
+        self._found[what, done] = (count + 1, place_of_first)
+        if self._problems.strict:
+            self.note()
+
+    def note(self) -> None:
+        """Tell what was counted.
+
+        Raises:
+            DataError: problems are errors, and there was one.
+        """
+        for (what, done), (count, first) in self._found.items():
+            self._problems.add(f"{count:,} {what} (first: {first})", file=self._file, done=done)
+        self._found.clear()
 
 
 def place(file: str, row: int | None) -> str:
@@ -126,6 +163,56 @@ def make_classes(names: Sequence[str], *, source_ids: Sequence[int | str | None]
     """Give the classes of a source their colours, by position."""
     pairs = zip(names, source_ids, strict=True)
     return tuple(DefectClass(name=name, colour=colour_of(k), source_id=found) for k, (name, found) in enumerate(pairs))
+
+
+def chosen_labels(labels: Iterable[str], choices: Sequence[ClassChoice]) -> dict[str, str]:
+    """Return label -> class name, for the labels that --classes chooses (all under their own names where there is none).
+
+    The labels are `name=label`, or the names themselves; one name alone names the only label.
+
+    >>> chosen_labels(["Pit", "Line"], parse_classes("scratch=line"))
+    {'Line': 'scratch'}
+    """
+    own = list(dict.fromkeys(labels))
+    if not choices:
+        return {label: label for label in own}
+    if len(own) == len(choices) == 1 and not choices[0].value:
+        return {own[0]: choices[0].name}
+    found: dict[str, str] = {}
+    for choice in choices:
+        fitting = [label for label in own if (label.lower() == choice.value if choice.value else label == choice.name)]
+        found |= dict.fromkeys(fitting or [choice.value or choice.name], choice.name)
+    return found
+
+
+def class_of(label: str, names: Mapping[str, str], at: str) -> str:
+    """Return the class of a label.
+
+    Raises:
+        DataError: --classes does not choose it.
+    """
+    if label in names:
+        return names[label]
+    given = ",".join(dict.fromkeys(names.values()))
+    what = f"{at}  the label {label} is not among the classes {given} given with --classes."
+    raise DataError(
+        what, remedy=f"Say which label each stands for, such as --classes {given.partition(',')[0]}={label}"
+    )
+
+
+def colour_from(text: object) -> tuple[int, int, int] | None:
+    """Read a colour as tools write it, #rrggbb; None for anything else."""
+    match = re.fullmatch(r"#([0-9a-fA-F]{2})([0-9a-fA-F]{2})([0-9a-fA-F]{2})", text) if isinstance(text, str) else None
+    return (int(match[1], 16), int(match[2], 16), int(match[3], 16)) if match else None
+
+
+def colour_text(colour: tuple[int, int, int]) -> str:
+    """Write a colour as tools do.
+
+    >>> colour_text((255, 128, 0))
+    '#ff8000'
+    """
+    return "#{:02x}{:02x}{:02x}".format(*colour)
 
 
 def whole_number(text: str) -> int | None:

@@ -181,7 +181,7 @@ def _begin(maker: Maker, tasks: Tasks, request: Request) -> None:
         _keep_before(out, start, request)
     else:
         for folder in {"images", *IMAGE_FOLDERS.values(), THUMBNAILS, PARTS}:
-            shutil.rmtree(out / folder, ignore_errors=True)
+            shutil.rmtree(out / folder.partition("/")[0], ignore_errors=True)
         (out / CARD).unlink(missing_ok=True)
     write_json(out / START, start)
     (out / CARD).unlink(missing_ok=True)

@@ -32,6 +32,16 @@ def test_filling_is_that_of_pycocotools(polygons: list[list[tuple[float, float]]
     assert np.array_equal(found, of_pycocotools(points, height, width))
 
 
+@settings(max_examples=60)
+@given(POINTS, st.integers(1, 400))
+def test_an_outline_walked_in_pieces_is_the_same(points: list[tuple[float, float]], steps: int) -> None:
+    """Pieces of a few steps stand for those of millions that keep the memory bounded."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("coigan_aug.annotations.polygons._STEPS", steps)
+        found = rle.decode(fill_coco([np.array(points)], height=25, width=25))
+    assert np.array_equal(found, of_pycocotools([np.array(points)], 25, 25))
+
+
 @pytest.mark.parametrize(
     ("points", "area"),
     [

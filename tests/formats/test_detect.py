@@ -21,6 +21,14 @@ from coigan_aug.imaging import write_image
         ("a.csv", "ImageId_ClassId,EncodedPixels\n", "severstal"),
         ("a.json", json.dumps({"info": {}, "images": [], "annotations": [], "categories": []}), "coco"),
         ("dataset.jsonl", '{"img": "a.jpg", "polygons": []}\n', "line-json"),
+        ("a.json", json.dumps({"version": "5", "shapes": [{"label": "images"}], "imagePath": "a.png"}), "labelme"),
+        (
+            "a.json",
+            json.dumps([{"id": 1, "annotations": [{"result": []}], "data": {"image": "a.png"}}]),
+            "label-studio",
+        ),
+        ("a.json", json.dumps([{"id": 1, "image": "a.png", "annotation_id": 1}]), "label-studio"),
+        ("a.xml", "<?xml version='1.0'?>\n<annotations>\n<version>1.1</version></annotations>", "cvat"),
     ],
 )
 def test_files_are_told_apart(tmp_path: Path, name: str, text: str, expected: str) -> None:
@@ -32,6 +40,14 @@ def test_folders_are_told_apart(tmp_path: Path) -> None:
     (tmp_path / "lines").mkdir()
     (tmp_path / "lines" / "dataset.jsonl").write_text('{"img": "a.jpg", "polygons": []}\n')
     assert detect(tmp_path / "lines")[0] == "line-json"
+    texts = {"p/meta.json": '{"classes": []}', "p/ds0/ann/a.png.json": "{}"}
+    texts["images/labels/a.json"] = '{"shapes": [], "imagePath": "../images/a.png"}'
+    for name, text in texts.items():
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text(text)
+    assert detect(tmp_path / "p")[0] == "supervisely"
+    write_image(tmp_path / "images" / "images" / "a.png", np.zeros((4, 4), np.uint8))
+    assert detect(tmp_path / "images")[0] == "labelme"
     for name in ("images/a.png", "masks/a.png"):
         write_image(tmp_path / "both" / name, np.zeros((4, 4), np.uint8))
     assert detect(tmp_path / "both")[0] == "mask-folder"
@@ -66,6 +82,16 @@ def test_an_unknown_format_lists_those_known(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         open_source(tmp_path, options=ReadOptions(), problems=Problems(), name="yolo")
     assert all(name in caught.value.remedy for name in FORMATS)
+
+
+@pytest.mark.parametrize("name", ["labelme", "cvat", "label-studio", "supervisely", "coco"])
+def test_a_named_format_refuses_what_is_another(tmp_path: Path, name: str) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_bytes(b"\x89PNG\xff")
+    (tmp_path / "text.json").write_text("{}")
+    for path in ("folder", "file", "text.json"):
+        with pytest.raises(DataError):
+            open_source(tmp_path / path, options=ReadOptions(), problems=Problems(), name=name)
 
 
 @pytest.mark.parametrize("name", list(FORMATS))

@@ -60,6 +60,10 @@ def test_losses_are_counted_by_kind_with_the_first_place() -> None:
             "line-json",
             {"class ids, which the format does not keep": 2, "masks with attributes, which are not written": 1},
         ),
+        ("labelme", {"class ids, which the format does not keep": 2}),
+        ("cvat", {"class ids, which the format does not keep": 2}),
+        ("label-studio", {"class ids, which the format does not keep": 2}),
+        ("supervisely", {"class ids, which the format does not keep": 1}),
     ],
 )
 def test_a_writer_tells_what_its_format_could_not_hold(tmp_path: Path, name: str, lost: dict[str, int]) -> None:
@@ -73,6 +77,9 @@ def test_a_writer_tells_what_its_format_could_not_hold(tmp_path: Path, name: str
 
 def test_nothing_is_lost_where_everything_fits(tmp_path: Path) -> None:
     classes, losses = make_classes(["1", "2"], source_ids=[1, 2]), Losses(strict=True)
-    for name in ("coco", "severstal"):
+    for name in ("coco", "severstal", "supervisely"):
         writer(name)(tmp_path / name, [_record("a.png", "1", "2")], classes=classes, losses=losses)
+    for name in ("labelme", "cvat", "label-studio"):
+        plain = make_classes(["1", "2"], source_ids=[None, None])
+        writer(name)(tmp_path / name, [_record("a.png", "1", "2")], classes=plain, losses=losses)
     assert losses.found() == ()

@@ -316,7 +316,10 @@ def test_a_recipe_for_one_scale_and_the_thesis_noise_draw_too(toy: Dataset, tmp_
     assert to_rgb(read_image(tmp_path / "out" / "images" / "synthetic_000001.png")).shape == (72, 96, 3)
 
 
-@pytest.mark.parametrize("form", ["coco", "severstal", "line-json", "mask-folder"])
+@pytest.mark.parametrize(
+    "form",
+    ["coco", "severstal", "line-json", "mask-folder", "labelme", "cvat", "label-studio", "supervisely"],
+)
 def test_every_format_is_read_back_with_the_planned_masks(
     prepared: Prepared, generator: GeneratorFile, tmp_path: Path, form: str
 ) -> None:

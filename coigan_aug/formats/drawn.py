@@ -1,0 +1,207 @@
+"""What annotation tools draw: outlines, boxes, ellipses and small masks, checked against their image."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coigan_aug.annotations import rle
+from coigan_aug.annotations.polygons import Points
+from coigan_aug.errors import DataError
+from coigan_aug.formats.source import Problems, ReadOptions
+
+LARGEST = 1e9
+"""Coordinates beyond it are no pixels."""
+
+_MARGIN = 1.0
+_LONGEST_OUTLINE = 20_000_000
+_DEEPEST = 20
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an annotation stands, in words, and the image that it is of, with its size in pixels."""
+
+    file: str
+    text: str
+    image: str
+    height: int
+    width: int
+
+    @property
+    def size(self) -> str:
+        return f"{self.height} x {self.width}"
+
+
+def number_from(value: Any, at: Place, name: str) -> float:
+    """Return a number of an annotation (a JSON number, or text that is one) as a float.
+
+    Raises:
+        DataError: it is none, or no coordinate.
+    """
+    try:
+        number = float(value) if isinstance(value, (int, float, str)) and not isinstance(value, bool) else LARGEST
+    except (ValueError, OverflowError):
+        number = LARGEST
+    if not -LARGEST < number < LARGEST:
+        raise DataError(f"{at.text} of {at.image}: {name} is {_short(value)}, a number is expected.")
+    return number
+
+
+def whole_from(value: Any, at: Place, name: str) -> int:
+    """Return a whole number of an annotation.
+
+    Raises:
+        DataError: it is none.
+    """
+    number = number_from(value, at, name)
+    if number != int(number):
+        raise DataError(f"{at.text} of {at.image}: {name} is {_short(value)}, a whole number is expected.")
+    return int(number)
+
+
+def points_from(value: Any, at: Place) -> Points:
+    """Return a list of [x, y] as an array [n, 2].
+
+    Raises:
+        DataError: it is something else.
+    """
+    pairs = isinstance(value, list) and all(isinstance(point, list) and len(point) == 2 for point in value)
+    if not pairs or any(type(v) not in (int, float) or not -LARGEST < v < LARGEST for point in value for v in point):
+        raise DataError(f"{at.text} of {at.image}: the points are not a list of [x, y] in pixels.")
+    return np.array(value, dtype=np.float64).reshape(-1, 2)
+
+
+def check_outlines(polygons: Sequence[Points], at: Place, *, problems: Problems) -> None:
+    """Check closed outlines against their image; one that reaches out of it is noted (the filling cuts it).
+
+    Raises:
+        DataError: a polygon lies far outside, or its outline is longer than any drawn one.
+    """
+    far = max(float(max(-points.min(), (points - [at.width, at.height]).max())) for points in polygons)
+    if far > max(at.width, at.height):
+        raise DataError(f"{at.text}: a polygon reaches {far:.0f} px out of {at.image} ({at.size}).")
+    length = max(float(np.abs(points - np.roll(points, 1, axis=0)).max(axis=1).sum()) for points in polygons)
+    if length > _LONGEST_OUTLINE:
+        raise DataError(f"{at.text} of {at.image}: an outline is {length:,.0f} px long.")
+    if far > _MARGIN:
+        what = f"{at.text} of {at.image}: a polygon reaches {far:.0f} px out of the image"
+        problems.add(what, file=at.file, done="cut")
+
+
+def rectangle(left: float, top: float, right: float, bottom: float) -> Points:
+    """Return the corners [4, 2] of a rectangle."""
+    return np.array([[left, top], [right, top], [right, bottom], [left, bottom]], dtype=np.float64)
+
+
+def turned(points: Points, degrees: float, about: tuple[float, float]) -> Points:
+    """Turn points [n, 2] clockwise (as seen, y pointing down) about a point.
+
+    >>> turned(np.array([[2.0, 1.0]]), 90, (1, 1)).round(6).tolist()
+    [[1.0, 2.0]]
+    """
+    if degrees % 360 == 0:
+        return points
+    angle = np.deg2rad(degrees)
+    matrix = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    return np.asarray((points - about) @ matrix + about, dtype=np.float64)
+
+
+def fill_ellipse(centre: tuple[float, float], radii: tuple[float, float], degrees: float, *, at: Place) -> rle.Rle:
+    """Fill an ellipse in continuous coordinates: a pixel is in when its centre is.
+
+    Args:
+        centre: x and y.
+        radii: along x and y before turning, 0 or more.
+        degrees: how far it is turned, clockwise as seen.
+    """
+    reach = max(radii)
+    left, top = (max(int(np.floor(middle - reach)), 0) for middle in centre)
+    right = min(int(np.ceil(centre[0] + reach)), at.width)
+    bottom = min(int(np.ceil(centre[1] + reach)), at.height)
+    if left >= right or top >= bottom or min(radii) <= 0:
+        return rle.from_runs(at.height, at.width, [at.height * at.width])
+    x = np.arange(left, right)[None, :] + 0.5 - centre[0]
+    y = np.arange(top, bottom)[:, None] + 0.5 - centre[1]
+    angle = np.deg2rad(degrees)
+    along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
+    inside = (along / radii[0]) ** 2 + (across / radii[1]) ** 2 <= 1
+    return rle.place(inside, left=left, top=top, height=at.height, width=at.width)
+
+
+def check_box(box: rle.Box, at: Place, *, options: ReadOptions, problems: Problems) -> None:
+    """Check that the box (left, top, width, height) of a mask lies in its image, before the mask is decoded.
+
+    Raises:
+        DataError: it is empty, or leaves the image and `options.clip_rle` is off, or is far larger than the image.
+    """
+    left, top, width, height = box
+    if width < 1 or height < 1:
+        raise DataError(f"{at.text} of {at.image}: its box has no pixels ({height} x {width}).")
+    if left >= 0 and top >= 0 and left + width <= at.width and top + height <= at.height:
+        return
+    where = f"{height} x {width} at row {top}, column {left}"
+    if not options.clip_rle or height > 2 * at.height or width > 2 * at.width:
+        what = f"{at.text}: its box ({where}) leaves {at.image} ({at.size})."
+        raise DataError(what, remedy="" if options.clip_rle else "--clip-rle cuts it")
+    problems.add(f"{at.text} of {at.image}: its box ({where}) leaves the image", file=at.file, done="cut")
+
+
+def put(mask: NDArray[np.generic], corner: tuple[int, int], at: Place) -> rle.Rle:
+    """Put a small mask [h, w] at its corner (left, top) of the image; what leaves the image is cut."""
+    left, top = corner
+    outside = left >= at.width or top >= at.height or left + mask.shape[1] <= 0 or top + mask.shape[0] <= 0
+    if outside:
+        return rle.from_runs(at.height, at.width, [at.height * at.width])
+    return rle.place(mask, left=left, top=top, height=at.height, width=at.width)
+
+
+def bytes_from(text: Any, at: Place) -> bytes:
+    """Decode base64; white space in it is passed over.
+
+    Raises:
+        DataError: it is no such text.
+    """
+    try:
+        return base64.b64decode("".join(text.split()), validate=True)
+    except (AttributeError, binascii.Error, ValueError) as error:
+        raise DataError(f"{at.text} of {at.image}: its mask is not base64 text ({_short(text)}).") from error
+
+
+def with_pixels(mask: rle.Rle, at: Place, *, problems: Problems) -> rle.Rle | None:
+    """Return the mask; None for one without pixels, which is noted."""
+    if rle.area(mask):
+        return mask
+    problems.add(f"{at.text} of {at.image} has no pixels", file=at.file, done="dropped")
+    return None
+
+
+def attributes_from(item: Mapping[str, Any], at: Place, *, but: Collection[str]) -> dict[str, Any]:
+    """Return what an annotation says beside its mask: all its values but those named and those that say nothing.
+
+    Raises:
+        DataError: one is nested deeper than anything a person said.
+    """
+    found = {key: value for key, value in item.items() if key not in but and value not in (None, "", [], {})}
+    deep = next((key for key, value in found.items() if not _shallow(value, _DEEPEST)), None)
+    if deep is not None:
+        raise DataError(f"{at.text} of {at.image}: {deep} is nested more than {_DEEPEST} levels deep.")
+    return found
+
+
+def _shallow(value: Any, levels: int) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels > 0 and all(_shallow(part, levels - 1) for part in inner)
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, (list, dict)):
+        return "a list" if isinstance(value, list) else "an object"
+    text = repr(value)
+    return text if len(text) < 40 else f"{text[:36]} ..."

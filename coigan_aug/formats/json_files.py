@@ -1,0 +1,112 @@
+"""Annotation files in JSON, read strictly: what Python's parser lets through and no other program would is refused."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from coigan_aug.errors import DataError
+
+_RISKY = re.compile(r"\\u[dD][89a-fA-F]|[0-9]{300}|[eE]\+?0*[1-9][0-9]{2}")
+_SPACE = " \t\r\n"
+
+
+def load_json(path: Path) -> Any:
+    """Read a JSON file; a byte order mark is passed over.
+
+    Raises:
+        DataError: it is missing, not UTF-8, not JSON, nested too deeply, or holds NaN, a number too large for any
+            program, or text that is no Unicode; the message names the file and, where there is one, the line.
+    """
+    text = _text(path)
+    return _checked(text, 0, path, whole=True)[0]
+
+
+def load_object(path: Path, *, kind: str) -> dict[str, Any]:
+    """Read a JSON file whose outermost value is an object.
+
+    Args:
+        kind: what the file should be, for the message: "a COCO file".
+
+    Raises:
+        DataError: as `load_json`, or it is something else.
+    """
+    value = load_json(path)
+    if not isinstance(value, dict):
+        raise DataError(f"{path.name} is not {kind}: its outermost value is not an object.")
+    return value
+
+
+def read_items(path: Path, *, kind: str) -> Iterator[tuple[int, Any]]:
+    """Yield the values of a JSON file whose outermost value is a list, with their positions from 0.
+
+    Only the text and one value are in memory.
+
+    Raises:
+        DataError: as `load_json`, or the outermost value is no list.
+    """
+    text = _text(path)
+    at = _skip(text, 0)
+    if text[at : at + 1] != "[":
+        _checked(text, at, path, whole=True)
+        raise DataError(f"{path.name} is not {kind}: its outermost value is not a list.")
+    at, number = _skip(text, at + 1), 0
+    while text[at : at + 1] != "]" or number:
+        value, at = _checked(text, at, path)
+        yield number, value
+        at, number = _skip(text, at), number + 1
+        if text[at : at + 1] == "]":
+            break
+        if text[at : at + 1] != ",":
+            raise _wrong(json.JSONDecodeError("Expecting ',' delimiter", text, at), path)
+        at = _skip(text, at + 1)
+    if _skip(text, at + 1) != len(text):
+        raise _wrong(json.JSONDecodeError("Extra data", text, _skip(text, at + 1)), path)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError as error:
+        raise DataError(f"{path} does not exist.") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path.name} is not UTF-8 text (byte {error.start}).") from error
+    except OSError as error:
+        raise DataError(f"{path} can't be read: {error.strerror}.") from error
+
+
+def _skip(text: str, at: int) -> int:
+    while at < len(text) and text[at] in _SPACE:
+        at += 1
+    return at
+
+
+def _checked(text: str, at: int, path: Path, *, whole: bool = False) -> tuple[Any, int]:
+    """Parse the value that begins at a position, and return it and where it ends."""
+
+    def refuse(constant: str) -> Any:
+        raise DataError(f"{path.name} holds {constant}, which is not valid JSON.")
+
+    try:
+        start = _skip(text, at)
+        value, end = json.JSONDecoder(parse_constant=refuse).raw_decode(text, start)
+        if whole and _skip(text, end) != len(text):
+            raise json.JSONDecodeError("Extra data", text, _skip(text, end))
+        if _RISKY.search(text, start, end):
+            json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except json.JSONDecodeError as error:
+        raise _wrong(error, path) from error
+    except RecursionError as error:
+        raise DataError(f"{path.name} is nested too deeply for an annotation file.") from error
+    except UnicodeEncodeError as error:
+        raise DataError(f"{path.name} holds half a character (a lone surrogate), which is no Unicode text.") from error
+    except ValueError as error:
+        raise DataError(f"{path.name} holds a number that is too large for an annotation file.") from error
+    return value, end
+
+
+def _wrong(error: json.JSONDecodeError, path: Path) -> DataError:
+    return DataError(f"{path.name}:{error.lineno}  is not valid JSON: {error.msg} (column {error.colno}).")
