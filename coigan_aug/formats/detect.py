@@ -7,13 +7,14 @@ from pathlib import Path
 from types import ModuleType
 
 from coigan_aug.errors import DataError, UsageError
-from coigan_aug.formats import coco, line_json, mask_folder, rle_csv
+from coigan_aug.formats import coco, line_json, mask_folder, rle_csv, yolo
 from coigan_aug.formats.source import Problems, ReadOptions, Source
 
 FORMATS: dict[str, ModuleType] = {
     "coco": coco,
     "severstal": rle_csv,
     "line-json": line_json,
+    "yolo": yolo,
     "mask-folder": mask_folder,
 }
 

@@ -139,3 +139,14 @@ def output_ids(classes: Sequence[DefectClass]) -> dict[str, int]:
     own = [found.source_id for found in classes if isinstance(found.source_id, int) and found.source_id > 0]
     usable = len(set(own)) == len(classes)
     return {found.name: own[k] if usable else k + 1 for k, found in enumerate(classes)}
+
+
+def claim(name: str, file: str, taken: dict[str, str]) -> None:
+    """Note that the annotations of an image are written to a file of this name, which must be no other image's.
+
+    Raises:
+        DataError: it is: the images differ in what the format leaves off, such as their suffix.
+    """
+    if name in taken:
+        raise DataError(f"the annotations of {taken[name]} and {file} would both be written as {name}.")
+    taken[name] = file
