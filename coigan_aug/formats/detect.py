@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType
 
 from coigan_aug.errors import DataError, UsageError
-from coigan_aug.formats import coco, line_json, mask_folder, rle_csv, yolo
+from coigan_aug.formats import coco, line_json, mask_folder, rle_csv, voc, yolo
 from coigan_aug.formats.source import Problems, ReadOptions, Source
 
 FORMATS: dict[str, ModuleType] = {
@@ -15,11 +15,12 @@ FORMATS: dict[str, ModuleType] = {
     "severstal": rle_csv,
     "line-json": line_json,
     "yolo": yolo,
+    "voc": voc,
     "mask-folder": mask_folder,
 }
 
 
-IMAGE_FOLDERS = {"line-json": "data"}
+IMAGE_FOLDERS = {"line-json": "data", "voc": "JPEGImages"}
 """Where a format's readers expect the images, below the annotation file; "images" where nothing is said."""
 
 

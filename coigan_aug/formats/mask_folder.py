@@ -12,7 +12,7 @@ from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.files import write_bytes
-from coigan_aug.formats.image_folder import ImageFolder, measure
+from coigan_aug.formats.image_folder import ImageFolder, measure, same_size
 from coigan_aug.formats.losses import Losses, add_class_ids, class_masks
 from coigan_aug.formats.mask_values import GreyEdges, class_values, read_masks
 from coigan_aug.formats.source import Problems, ReadOptions, Source, make_classes
@@ -216,7 +216,7 @@ def _records(
         sizes = [measure(folder, file, options=options, problems=problems, said=image) for file in files]
         if any(size is None for size in sizes):
             continue
-        height, width = _common_size(files, [size for size in sizes if size is not None])
+        height, width = same_size(files, [size for size in sizes if size is not None])
         found: dict[str, list[rle.Rle]] = {}
         for label, mask in pairs:
             own = read_masks(layout.root / mask, values=values, edges=edges)
@@ -227,12 +227,3 @@ def _records(
         annotations = tuple(Annotation(label=c.name, rle=rle.union(found[c.name])) for c in classes if c.name in found)
         yield ImageRecord(file=image, height=height, width=width, annotations=annotations)
     edges.note(problems)
-
-
-def _common_size(files: Sequence[str], sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
-    """Return the size of an image (the first file) and its masks, which must be the same."""
-    for mask, size in zip(files[1:], sizes[1:], strict=True):
-        if size != sizes[0]:
-            found, wanted = (f"{height} x {width}" for height, width in (size, sizes[0]))
-            raise DataError(f"the mask {mask} is {found} pixels, its image {files[0]} is {wanted} (height x width).")
-    return sizes[0]
