@@ -7,16 +7,18 @@ from pathlib import Path
 from types import ModuleType
 
 from coigan_aug.errors import DataError, UsageError
-from coigan_aug.formats import coco, line_json, mask_folder, rle_csv, voc, yolo
+from coigan_aug.formats import coco, line_json, mask_folder, mask_index, mask_instances, rle_csv, voc, yolo
 from coigan_aug.formats.source import Problems, ReadOptions, Source
 
-FORMATS: dict[str, ModuleType] = {
+FORMATS: dict[str, ModuleType] = {  # in the order in which they are tried
     "coco": coco,
     "severstal": rle_csv,
     "line-json": line_json,
     "yolo": yolo,
     "voc": voc,
+    "mask-index": mask_index,
     "mask-folder": mask_folder,
+    "mask-instances": mask_instances,
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,6 +47,27 @@ class Problems:
         if self.strict:
             raise DataError(f"{place(file, row)}  {what}.", remedy=f"Without --strict: {done}.")
         self.found.append(Problem(file, row, what, done))
+
+
+class Counted:
+    """Counts what is met again and again while a source is read, to be noted once, with the place where it was first."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+        self._first: dict[str, tuple[str, int | None]] = {}
+
+    def add(self, what: str, *, file: str, row: int | None = None, count: int = 1) -> None:
+        """Count a plural that reads on from a number, such as "lines have a box and no mask"."""
+        if count > 0:
+            self._counts[what] = self._counts.get(what, 0) + count
+            self._first.setdefault(what, (file, row))
+
+    def note(self, problems: Problems, done: Mapping[str, str]) -> None:
+        """Note what was counted; `done` says of each kind what became of it."""
+        for what, fate in done.items():
+            if what in self._counts:
+                file, row = self._first[what]
+                problems.add(f"{self._counts[what]:,} {what}", file=file, row=row, done=fate)
 
 
 def place(file: str, row: int | None) -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +17,9 @@ from coigan_aug.errors import DataError
 from coigan_aug.files import write_bytes
 from coigan_aug.formats.image_folder import measure, same_size
 from coigan_aug.formats.losses import Losses, add_class_ids
-from coigan_aug.formats.mask_values import class_values
+from coigan_aug.formats.mask_values import IGNORED, class_values
 from coigan_aug.formats.painting import masks_of, paint_objects
-from coigan_aug.formats.source import Problems, ReadOptions, Source, claim, make_classes
+from coigan_aug.formats.source import Counted, Problems, ReadOptions, Source, claim, make_classes
 from coigan_aug.formats.voc_classes import (
     BACKGROUND,
     CLASS_NAMES,
@@ -57,24 +56,6 @@ from coigan_aug.imaging import encode_indexed, read_whole_header
 LOSES = "pixels that several masks share (the later one has them), objects after an image's 254th, the classes' ids"
 _MOST = VOID_VALUE - 1
 _RANGE = 1 << 16
-
-
-@dataclass
-class _Seen:
-    """What is counted while records are read: how many, and the image (or mask) that was the first."""
-
-    counts: Counter[str] = field(default_factory=Counter)
-    first: dict[str, str] = field(default_factory=dict)
-
-    def add(self, what: str, *, file: str, count: int = 1) -> None:
-        if count:
-            self.counts[what] += count
-            self.first.setdefault(what, file)
-
-    def note(self, problems: Problems) -> None:
-        for what, done in _DONE.items():
-            if self.counts[what]:
-                problems.add(f"{self.counts[what]:,} {what}", file=self.first[what], done=done)
 
 
 _DONE = {
@@ -185,9 +166,11 @@ def _classes(layout: Layout, options: ReadOptions) -> tuple[dict[str, int], Mean
 
 def _told(options: ReadOptions) -> tuple[dict[str, int], Meaning]:
     """Return class name -> number, and what stands for the classes, where --classes gives values or colours."""
-    values = class_values(options.classes)
-    numbers = {value: k for k, value in enumerate(values, start=1) if isinstance(value, int)}
-    colours = {value: k for k, value in enumerate(values, start=1) if isinstance(value, tuple)}
+    values = {value: name for value, name in class_values(options.classes).items() if name != IGNORED}
+    ignored = {value: VOID for value in class_values(options.classes) if value not in values}
+    positions = {value: k for k, value in enumerate(values, start=1)} | ignored
+    numbers = {value: k for value, k in positions.items() if isinstance(value, int)}
+    colours = {value: k for value, k in positions.items() if isinstance(value, tuple)}
     ids = {name: value if isinstance(value, int) else k for k, (value, name) in enumerate(values.items(), start=1)}
     return ids, Meaning(numbers=numbers, colours=colours)
 
@@ -214,7 +197,7 @@ def _own_classes(layout: Layout, options: ReadOptions) -> tuple[dict[str, int], 
 def _records(
     layout: Layout, names: Sequence[str], meaning: Meaning, *, options: ReadOptions, problems: Problems
 ) -> Iterator[ImageRecord]:
-    seen = _Seen()
+    seen = Counted()
     for item in layout.items.values():
         size = measure(layout.folder, item.image, options=options, problems=problems)
         if size is None or not _whole_masks(item, options, problems):
@@ -223,7 +206,7 @@ def _records(
         annotations = _annotations(item, names, meaning, size=size, seen=seen)
         source = {"split": item.split} if item.split else {}
         yield ImageRecord(file=item.image, height=height, width=width, annotations=annotations, source=source)
-    seen.note(problems)
+    seen.note(problems, _DONE)
 
 
 def _whole_masks(item: Item, options: ReadOptions, problems: Problems) -> bool:
@@ -244,7 +227,7 @@ def _is_whole(mask: Path) -> bool:
 
 
 def _annotations(
-    item: Item, names: Sequence[str], meaning: Meaning, *, size: tuple[int, int], seen: _Seen
+    item: Item, names: Sequence[str], meaning: Meaning, *, size: tuple[int, int], seen: Counted
 ) -> tuple[Annotation, ...]:
     listed = read_listed(item.about, size=size) if item.about is not None else []
     if item.classes is None:
@@ -264,7 +247,7 @@ def _annotations(
     )
 
 
-def _masks(own: Numbers, objects: Numbers, item: Item, seen: _Seen) -> dict[tuple[int, int], rle.Rle]:
+def _masks(own: Numbers, objects: Numbers, item: Item, seen: Counted) -> dict[tuple[int, int], rle.Rle]:
     """Return (object's number, class) -> mask; 0 is the number of what no object has."""
     void = (own == VOID) | (objects == VOID)
     label, number = np.where(void, 0, own), np.where(void, 0, objects)

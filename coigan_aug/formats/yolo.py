@@ -18,7 +18,7 @@ from coigan_aug.errors import DataError
 from coigan_aug.files import write_bytes
 from coigan_aug.formats.image_folder import measure
 from coigan_aug.formats.losses import Losses, add_class_ids
-from coigan_aug.formats.source import Problems, ReadOptions, Source, claim, make_classes
+from coigan_aug.formats.source import Counted, Problems, ReadOptions, Source, claim, make_classes
 from coigan_aug.formats.yolo_files import (
     SETTINGS,
     Layout,
@@ -31,7 +31,7 @@ from coigan_aug.formats.yolo_files import (
     read_settings,
     settings_file,
 )
-from coigan_aug.formats.yolo_lines import BEYOND, BOXES, NOTHING, Counted, Line, fill_line, read_line, write_line
+from coigan_aug.formats.yolo_lines import BOXES, DONE, Line, fill_line, read_line, write_line
 
 LOSES = "which parts of a mask are one object (each is a line), and the classes' ids (positions from 0)"
 _WRITTEN = {"train": "train", "test": "val"}
@@ -218,7 +218,7 @@ def _records(
         for line in _read_lines(layout, labels[image]) if image in labels else ():
             _check_class(line, names)
             if line.points is None:
-                counted.add(line, what=BOXES)
+                counted.add(BOXES, file=line.file, row=line.number)
             mask = fill_line(
                 line, height=height, width=width, image=image, options=options, problems=problems, counted=counted
             )
@@ -226,8 +226,7 @@ def _records(
                 annotations.append(Annotation(label=names[line.label], rle=mask))
         source = {"split": split} if split else {}
         yield ImageRecord(file=image, height=height, width=width, annotations=tuple(annotations), source=source)
-    for what, done in ((BOXES, "dropped"), (NOTHING, "dropped"), (BEYOND, "cut")):
-        counted.note(problems, what=what, done=done)
+    counted.note(problems, DONE)
 
 
 def _read_lines(layout: Layout, path: Path) -> Iterator[Line]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,13 +11,18 @@ from numpy.typing import NDArray
 from coigan_aug.annotations.polygons import Points, fill_on_image
 from coigan_aug.annotations.rle import Rle, area
 from coigan_aug.errors import DataError
-from coigan_aug.formats.source import Problems, ReadOptions, place, whole_number
+from coigan_aug.formats.source import Counted, Problems, ReadOptions, place, whole_number
 
 _BOX = 4
 _MARGIN = 1.0  # pixels that a point may lie out of the image by rounding alone
 _DIGITS = 6
 _LARGE = 1 << 18  # pixels from which six digits no longer tell them apart
 _SIGNS = b"0123456789+-.eE"
+BOXES = "lines have a box and no mask"
+NOTHING = "polygons have no pixels in their image"
+BEYOND = "polygons reach out of their image by a pixel at most"
+DONE = {BOXES: "dropped", NOTHING: "dropped", BEYOND: "cut"}
+"""What is counted over all label files (`Counted`), and what becomes of it."""
 
 
 @dataclass(frozen=True)
@@ -33,25 +38,6 @@ class Line:
     def place(self) -> str:
         """Where the line stands, `file:row`."""
         return place(self.file, self.number)
-
-
-@dataclass
-class Counted:
-    """What is counted over all label files, to be noted once: how often, and where first."""
-
-    counts: dict[str, int] = field(default_factory=dict)
-    first: dict[str, tuple[str, int]] = field(default_factory=dict)
-
-    def add(self, line: Line, *, what: str) -> None:
-        """Count one more."""
-        self.counts[what] = self.counts.get(what, 0) + 1
-        self.first.setdefault(what, (line.file, line.number))
-
-    def note(self, problems: Problems, *, done: str, what: str) -> None:
-        """Note how many, if there were any."""
-        if what in self.counts:
-            file, row = self.first[what]
-            problems.add(f"{self.counts[what]:,} {what}", file=file, row=row, done=done)
 
 
 def read_line(text: bytes, *, file: str, number: int) -> Line | None:
@@ -105,17 +91,12 @@ def fill_line(
     if far > _MARGIN:
         problems.add(f"a polygon reaches {far:.0f} px out of {image}", file=line.file, row=line.number, done="cut")
     elif far > 0:
-        counted.add(line, what=BEYOND)
+        counted.add(BEYOND, file=line.file, row=line.number)
     mask = fill_on_image(points, height=height, width=width)
     if area(mask) == 0:
-        counted.add(line, what=NOTHING)
+        counted.add(NOTHING, file=line.file, row=line.number)
         return None
     return mask
-
-
-BEYOND = "polygons reach out of their image by a pixel at most"
-NOTHING = "polygons have no pixels in their image"
-BOXES = "lines have a box and no mask"
 
 
 def _outside(line: Line, image: str, *, clipping: bool) -> DataError:
