@@ -203,7 +203,7 @@ def read_indexed(path: Path) -> tuple[Pixels, Pixels] | None:
                 return None
             numbers = np.array(image, dtype=np.uint8)
             own = np.array(image.getpalette("RGB") or [], dtype=np.uint8).reshape(-1, 3)
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(f"{path} can't be decoded.", remedy="Copy it again, or --skip-broken.") from error
     colours = np.zeros((256, 3), np.uint8)
     colours[: len(own)] = own

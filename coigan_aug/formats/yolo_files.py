@@ -20,7 +20,7 @@ SETTINGS = "data.yaml"
 NAMES = ("classes.txt", "obj.names")
 _IMAGES, _LABELS = "images", "labels"
 _SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
-_LARGEST = 10_000_000
+_LARGEST = 1_000_000
 _LINE = re.compile(rb"\s*[0-9]+(\.0*)?(\s+[-+.0-9eE]+){4,}\s*")
 
 
@@ -91,6 +91,14 @@ def _has_names(path: Path) -> bool:
     return bool({"names", "nc"} & set(found)) and bool({"path", *_SPLITS} & set(found))
 
 
+class _PlainLoader(yaml.SafeLoader):
+    """Loads plain values; merge keys (`<<`) are refused, since a few lines of them can fill the memory."""
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        if any(key.tag == "tag:yaml.org,2002:merge" for key, _ in node.value):
+            raise yaml.constructor.ConstructorError(None, None, "merge keys (<<) are not read", node.start_mark)
+
+
 def read_settings(path: Path) -> dict[Any, Any]:
     """Read a data.yaml.
 
@@ -100,7 +108,7 @@ def read_settings(path: Path) -> dict[Any, Any]:
     try:
         if path.stat().st_size > _LARGEST:
             raise DataError(f"{path.name} has over {_LARGEST:,} bytes; it should name classes and folders.")
-        value = yaml.safe_load(path.read_bytes().decode("utf-8-sig"))
+        value = yaml.load(path.read_bytes().decode("utf-8-sig"), Loader=_PlainLoader)
     except OSError as error:
         raise DataError(f"{path} can't be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
@@ -163,7 +171,7 @@ def names_file(home: Path) -> tuple[dict[int, str], str] | None:
     if path is None:
         return None
     try:
-        lines = path.read_bytes()[:_LARGEST].decode("utf-8-sig").rstrip().splitlines()
+        lines = path.read_bytes().decode("utf-8-sig").rstrip().splitlines()
     except UnicodeDecodeError as error:
         raise DataError(f"{path.name} is not UTF-8 text (byte {error.start}).") from error
     names = {k: line.strip() for k, line in enumerate(lines) if line.strip()}

@@ -203,6 +203,9 @@ def test_clipping_cuts_polygons_that_reach_out(tmp_path: Path) -> None:
     assert str(problems.found[0]) == "labels/a.txt:1  a polygon reaches 20 px out of images/a.png; cut"
 
 
+BOMB = "l0: &l0 {a: x}\n" + "".join(f"l{k}: &l{k}\n  <<: [{', '.join([f'*l{k - 1}'] * 9)}]\n" for k in range(1, 12))
+
+
 @pytest.mark.parametrize(
     ("files", "expected"),
     [
@@ -211,6 +214,9 @@ def test_clipping_cuts_polygons_that_reach_out(tmp_path: Path) -> None:
         ({"data.yaml": b"\xff\xfe\x00"}, "is not UTF-8 text"),
         ({"data.yaml": "names: !!python/object/apply:os.system [ls]\n"}, "data.yaml:1  is not valid YAML"),
         ({"data.yaml": "a: " + "[" * 3000 + "\n"}, "is not valid YAML"),
+        ({"data.yaml": BOMB}, "merge keys (<<) are not read"),
+        ({"data.yaml": "names: [" + "x" * 1_000_001 + "]"}, "over 1,000,000 bytes"),
+        ({"data.yaml": "a: &a [x, x]\nb: &b [*a, *a]\nnames: [*b]\n"}, "class 0 has no usable name (a list)"),
         ({"data.yaml": "names: pit\n"}, "names is neither a list of class names"),
         ({"data.yaml": "names: [pit, [a]]\n"}, "class 1 has no usable name (a list)"),
         ({"data.yaml": "names: [pit, no]\n"}, "class 1 has no usable name (False)"),
@@ -290,6 +296,17 @@ def test_classes_that_the_source_does_not_have_are_refused(tmp_path: Path, class
     dataset(tmp_path, {"data.yaml": YAML, "images/a.png": None, "labels/a.txt": LINE})
     with pytest.raises(DataError, match=expected):
         opened(tmp_path, classes=parse_classes(classes))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from(["0", "1", "7", "0.5", "1.0", "-0.2", "1e9", "nan", ".", "+", "e", "x", "\n", "\r\n"])))
+def test_arbitrary_words_give_masks_or_errors_for_people(
+    tmp_path_factory: pytest.TempPathFactory, words: list[str]
+) -> None:
+    folder = tmp_path_factory.mktemp("words")
+    dataset(folder, {"data.yaml": YAML, "images/a.png": None, "labels/a.txt": " ".join(words)})
+    with contextlib.suppress(CoiganError):
+        opened(folder, clip_rle=True)
 
 
 def test_ten_megabytes_on_one_line_are_read(tmp_path: Path) -> None:
