@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TypeVar
@@ -183,13 +184,31 @@ def read_palette(path: Path) -> Pixels | None:
     Raises:
         DataError: as `read_header` and `check_whole`, or the pixels can't be decoded.
     """
+    found = read_indexed(path)
+    return None if found is None else found[0]
+
+
+def read_indexed(path: Path) -> tuple[Pixels, Pixels] | None:
+    """Read the colour numbers of a PNG with a palette, uint8 [H, W], and the palette, uint8 [256, 3] RGB; None for others.
+
+    Colours that the file does not have are black.
+
+    Raises:
+        DataError: as `read_header` and `check_whole`, or the pixels can't be decoded.
+    """
     read_header(path)
     check_whole(path)
     try:
         with Image.open(path) as image:
-            return np.array(image, dtype=np.uint8) if image.mode == "P" else None
-    except (OSError, SyntaxError, ValueError) as error:
+            if image.mode != "P":
+                return None
+            numbers = np.array(image, dtype=np.uint8)
+            own = np.array(image.getpalette("RGB") or [], dtype=np.uint8).reshape(-1, 3)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(f"{path} can't be decoded.", remedy="Copy it again, or --skip-broken.") from error
+    colours = np.zeros((256, 3), np.uint8)
+    colours[: len(own)] = own
+    return numbers, colours
 
 
 def read_thumbnail(path: Path, *, size: int) -> Pixels:
@@ -298,6 +317,15 @@ def encode_bitmap(mask: NDArray[np.generic], *, clear: bool = False) -> bytes:
     else:
         image.save(data, format="PNG")
     return data.getvalue()
+
+
+def encode_indexed(numbers: Pixels, colours: Sequence[tuple[int, int, int]]) -> bytes:
+    """Encode colour numbers, uint8 [H, W], as a PNG with a palette of at most 256 RGB colours."""
+    image = Image.fromarray(np.ascontiguousarray(numbers), mode="L")
+    image.putpalette([part for colour in colours for part in colour])
+    stream = io.BytesIO()
+    image.save(stream, format="PNG")
+    return stream.getvalue()
 
 
 def write_image(path: Path, image: Pixels, *, quality: int = 95, sampling: str = "") -> None:

@@ -250,7 +250,9 @@ def place(mask: NDArray[np.generic], *, left: int, top: int, height: int, width:
     """Encode a small mask [h, w] put at (left, top) of an image of height x width; what leaves the image is cut."""
     x0, y0 = max(-left, 0), max(-top, 0)
     x1, y1 = min(mask.shape[1], width - left), min(mask.shape[0], height - top)
-    columns = np.zeros((height, max(x1 - x0, 0)), dtype=bool)
+    if x0 >= x1 or y0 >= y1:
+        return from_runs(height, width, [height * width])
+    columns = np.zeros((height, x1 - x0), dtype=bool)
     columns[top + y0 : top + y1] = mask[y0:y1, x0:x1] != 0
     flat = columns.ravel(order="F")
     edges = np.flatnonzero(np.diff(np.concatenate([[False], flat, [False]]).astype(np.int8)))

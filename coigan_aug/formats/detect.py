@@ -7,10 +7,23 @@ from pathlib import Path
 from types import ModuleType
 
 from coigan_aug.errors import DataError, UsageError
-from coigan_aug.formats import coco, cvat, label_studio, labelme, line_json, mask_folder, rle_csv, supervisely
+from coigan_aug.formats import (
+    coco,
+    cvat,
+    label_studio,
+    labelme,
+    line_json,
+    mask_folder,
+    mask_index,
+    mask_instances,
+    rle_csv,
+    supervisely,
+    voc,
+    yolo,
+)
 from coigan_aug.formats.source import Problems, ReadOptions, Source
 
-FORMATS: dict[str, ModuleType] = {
+FORMATS: dict[str, ModuleType] = {  # in the order in which they are tried
     "coco": coco,
     "severstal": rle_csv,
     "line-json": line_json,
@@ -18,11 +31,15 @@ FORMATS: dict[str, ModuleType] = {
     "cvat": cvat,
     "label-studio": label_studio,
     "supervisely": supervisely,
+    "yolo": yolo,
+    "voc": voc,
+    "mask-index": mask_index,
     "mask-folder": mask_folder,
+    "mask-instances": mask_instances,
 }
 
 
-IMAGE_FOLDERS = {"line-json": "data", "supervisely": "ds0/img"}
+IMAGE_FOLDERS = {"line-json": "data", "supervisely": "ds0/img", "voc": "JPEGImages"}
 """Where a format's readers expect the images, below the annotation file; "images" where nothing is said."""
 
 

@@ -153,6 +153,19 @@ def first_there(folder: ImageFolder, names: Sequence[str]) -> str:
     return names[0]
 
 
+def same_size(files: Sequence[str], sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    """Return the size (height, width) of an image, the first file, and its masks, which must be the same.
+
+    Raises:
+        DataError: it is not.
+    """
+    for mask, size in zip(files[1:], sizes[1:], strict=True):
+        if size != sizes[0]:
+            found, wanted = (f"{height} x {width}" for height, width in (size, sizes[0]))
+            raise DataError(f"the mask {mask} is {found} pixels, its image {files[0]} is {wanted} (height x width).")
+    return sizes[0]
+
+
 class NamedImages:
     """The images that a source names, found one by one.
 

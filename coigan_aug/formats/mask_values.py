@@ -4,38 +4,31 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from coigan_aug.annotations import rle
 from coigan_aug.errors import DataError, UsageError
-from coigan_aug.formats.source import ClassChoice, Problems
+from coigan_aug.formats.source import ClassChoice, Counted
 from coigan_aug.imaging import Pixels, read_mask, read_palette
 
 Value = int | tuple[int, int, int]
 _THRESHOLD = 127
 _BINARY_MAXIMUM = 255
+IGNORED = "ignore"
+"""The name in --classes for a value or colour that is part of no mask, such as `ignore=255`."""
 
 
-@dataclass
-class GreyEdges:
-    """Counts the masks that have grey levels between 0 and 255, to be noted once."""
-
-    count: int = 0
-    first: str = ""
-
-    def add(self, file: str) -> None:
-        """Count one more."""
-        self.first = self.first or file
-        self.count += 1
-
-    def note(self, problems: Problems) -> None:
-        """Note them, if there were any."""
-        if self.count:
-            what = f"{self.count:,} masks have grey pixels between 0 and 255"
-            problems.add(what, file=self.first, done=f"pixels above {_THRESHOLD} taken")
+_GREY = "masks have grey pixels between 0 and 255"
+_LOSSY = "masks are JPEG files, which do not keep pixels as they were"
+_IGNORED = "masks have pixels to be ignored"
+DONE = {
+    _GREY: f"pixels above {_THRESHOLD} taken",
+    _LOSSY: f"pixels above {_THRESHOLD} taken",
+    _IGNORED: "they are part of no mask",
+}
+"""What is counted over the masks of a source (`Counted`), and what becomes of it."""
 
 
 def class_values(choices: Sequence[ClassChoice]) -> dict[Value, str]:
@@ -57,19 +50,25 @@ def _value(choice: ClassChoice) -> Value:
     raise UsageError(what, remedy="Write  --classes scratch=#ff0000,pit=#00ff00  or  --classes scratch=1,pit=2")
 
 
-def read_masks(path: Path, *, values: Mapping[Value, str], edges: GreyEdges) -> dict[str, rle.Rle]:
+def read_masks(path: Path, *, values: Mapping[Value, str], counted: Counted) -> dict[str, rle.Rle]:
     """Read the masks of a file that have pixels: class name -> mask; the name is "" where the file has only one class.
 
     Raises:
         DataError: it has values or colours that no class stands for, or can't be read.
     """
+    lossy = path.suffix.lower() in (".jpg", ".jpeg")
+    if lossy and values:
+        what = f"{path.name} is a JPEG, which does not keep values and colours as they were."
+        raise DataError(what, remedy="Save the masks as PNG.")
     palette = read_palette(path) if any(isinstance(value, int) for value in values) else None
     pixels = palette if palette is not None else _grey_if_grey(read_mask(path))
     if values:
-        return _by_value(pixels, values, path)
-    if pixels.ndim == 3:
+        found = _by_value(pixels, values, path)
+        counted.add(_IGNORED, file=path.name, count=found.pop(IGNORED, None) is not None)
+        return found
+    if pixels.ndim == 3 and not lossy:
         raise _unknown(path, "colours", [_spelled(colour) for colour in _colours(pixels)])
-    return _above_threshold(pixels, path, edges)
+    return _above_threshold(pixels if pixels.ndim == 2 else pixels.max(axis=2), path, counted, lossy=lossy)
 
 
 def _grey_if_grey(pixels: Pixels) -> Pixels:
@@ -78,14 +77,15 @@ def _grey_if_grey(pixels: Pixels) -> Pixels:
     return pixels
 
 
-def _above_threshold(pixels: Pixels, path: Path, edges: GreyEdges) -> dict[str, rle.Rle]:
+def _above_threshold(pixels: Pixels, path: Path, counted: Counted, *, lossy: bool) -> dict[str, rle.Rle]:
     counts = np.bincount(pixels.ravel(), minlength=256)
-    used = np.flatnonzero(counts[1:]) + 1
-    if len(used) and used[-1] <= _THRESHOLD:
+    used = (np.flatnonzero(counts[1:]) + 1).tolist()
+    if used in ([1], [_BINARY_MAXIMUM]) and not lossy:
+        return {"": rle.encode(pixels)}
+    if used and used[-1] <= _THRESHOLD and not lossy:
         raise _unknown(path, "values", [str(value) for value in used])
-    if len(used) and (len(used) > 1 or used[0] != _BINARY_MAXIMUM):
-        edges.add(path.name)
-    return {"": rle.encode(pixels > _THRESHOLD)} if len(used) else {}
+    counted.add(_LOSSY if lossy else _GREY, file=path.name, count=bool(used))
+    return {"": rle.encode(pixels > _THRESHOLD)} if used and used[-1] > _THRESHOLD else {}
 
 
 def _by_value(pixels: Pixels, values: Mapping[Value, str], path: Path) -> dict[str, rle.Rle]:

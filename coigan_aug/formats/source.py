@@ -86,6 +86,27 @@ class Tally:
         self._found.clear()
 
 
+class Counted:
+    """Counts what is met again and again while a source is read, to be noted once, with the place where it was first."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+        self._first: dict[str, tuple[str, int | None]] = {}
+
+    def add(self, what: str, *, file: str, row: int | None = None, count: int = 1) -> None:
+        """Count a plural that reads on from a number, such as "lines have a box and no mask"."""
+        if count > 0:
+            self._counts[what] = self._counts.get(what, 0) + count
+            self._first.setdefault(what, (file, row))
+
+    def note(self, problems: Problems, done: Mapping[str, str]) -> None:
+        """Note what was counted; `done` says of each kind what became of it."""
+        for what, fate in done.items():
+            if what in self._counts:
+                file, row = self._first[what]
+                problems.add(f"{self._counts[what]:,} {what}", file=file, row=row, done=fate)
+
+
 def place(file: str, row: int | None) -> str:
     """Write a place as people and editors do.
 
@@ -226,3 +247,14 @@ def output_ids(classes: Sequence[DefectClass]) -> dict[str, int]:
     own = [found.source_id for found in classes if isinstance(found.source_id, int) and found.source_id > 0]
     usable = len(set(own)) == len(classes)
     return {found.name: own[k] if usable else k + 1 for k, found in enumerate(classes)}
+
+
+def claim(name: str, file: str, taken: dict[str, str]) -> None:
+    """Note that the annotations of an image are written to a file of this name, which must be no other image's.
+
+    Raises:
+        DataError: it is: the images differ in what the format leaves off, such as their suffix.
+    """
+    if name in taken:
+        raise DataError(f"the annotations of {taken[name]} and {file} would both be written as {name}.")
+    taken[name] = file

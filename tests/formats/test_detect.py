@@ -80,7 +80,7 @@ def test_a_folder_with_an_annotation_file_names_it(tmp_path: Path) -> None:
 
 def test_an_unknown_format_lists_those_known(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
-        open_source(tmp_path, options=ReadOptions(), problems=Problems(), name="yolo")
+        open_source(tmp_path, options=ReadOptions(), problems=Problems(), name="tfrecord")
     assert all(name in caught.value.remedy for name in FORMATS)
 
 

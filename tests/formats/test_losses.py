@@ -27,6 +27,15 @@ def _record(name: str, *labels: str, **attributes: object) -> ImageRecord:
     return ImageRecord(file=name, height=6, width=8, annotations=tuple(annotations))
 
 
+def _overlapping(name: str) -> ImageRecord:
+    """Return a record of two classes that share a pixel, one in two parts."""
+    masks = np.zeros((2, 6, 8), np.uint8)
+    masks[0, 0, 0:3] = masks[0, 4, 4] = masks[1, 0, 2:5] = 1
+    pairs = zip(("pit", "scratch"), masks, strict=True)
+    annotations = tuple(Annotation(label=label, rle=rle.encode(mask)) for label, mask in pairs)
+    return ImageRecord(file=name, height=6, width=8, annotations=annotations)
+
+
 def test_losses_are_counted_by_kind_with_the_first_place() -> None:
     losses = Losses()
     losses.add("holes, which are filled", first="a.png")
@@ -64,10 +73,45 @@ def test_losses_are_counted_by_kind_with_the_first_place() -> None:
         ("cvat", {"class ids, which the format does not keep": 2}),
         ("label-studio", {"class ids, which the format does not keep": 2}),
         ("supervisely", {"class ids, which the format does not keep": 1}),
+        (
+            "yolo",
+            {
+                "class ids, which the format does not keep": 2,
+                "masks with attributes, which are not written": 1,
+                "masks of several parts, each of which is an object of its own": 1,
+            },
+        ),
+        (
+            "voc",
+            {
+                "class ids, which the format does not keep": 2,
+                "masks with attributes, which are not written": 1,
+                "masks that later ones cover in part, which lose those pixels": 1,
+            },
+        ),
+        (
+            "mask-index",
+            {
+                "class ids, which the format does not keep": 2,
+                "masks with attributes, which are not written": 1,
+                "masks joined with another of their class in the image": 2,
+                "classes that others cover in an image, which lose those pixels": 1,
+            },
+        ),
+        (
+            "mask-instances",
+            {
+                "class ids, which the format does not keep": 2,
+                "masks with attributes, which are not written": 1,
+                "masks are named as another image, which a reader gives them to": 1,
+            },
+        ),
     ],
 )
 def test_a_writer_tells_what_its_format_could_not_hold(tmp_path: Path, name: str, lost: dict[str, int]) -> None:
     records = [_record("images/a.png", "pit", "pit", "pit", "scratch"), _record("images/b.png", "pit", area_mm=3)]
+    if name in ("yolo", "voc", "mask-index", "mask-instances"):
+        records.append(_overlapping("images/a_1.png"))
     losses = Losses()
     writer(name)(tmp_path / "out", records, classes=CLASSES, losses=losses)
     assert {loss.what: loss.count for loss in losses.found()} == lost

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -83,6 +84,20 @@ def same(found: dict[str, dict[str, np.ndarray]], expected: dict[str, dict[str, 
             ["defect"],
             {"images/1.png": {"defect": B}},
         ),
+        ({"images/1.png": A, "masks/1.png": B // 255}, ["defect"], {"images/1.png": {"defect": B}}),
+        (
+            {"images/x_1.png": A, "images/x.png": A, "masks/x_1_pit.png": A, "masks/x_pit.png": B, "masks/x_dent.png": A},
+            ["dent", "pit"],
+            {"images/x.png": {"dent": A, "pit": B}, "images/x_1.png": {"pit": A}},
+        ),
+        (
+            {"images/train/1.png": A, "images/val/1.png": A, "masks/train/1.png": A, "masks/val/1_rolled_in.png": B},
+            ["defect", "rolled_in"],
+            {"images/train/1.png": {"defect": A}, "images/val/1.png": {"rolled_in": B}},
+        ),
+        ({"1.jpg": A, "1_pit.png": A, "1_dent.png": B}, ["dent", "pit"], {"1.jpg": {"dent": B, "pit": A}}),
+        ({"1.png": A, "1_mask.png": B, "2.png": A}, ["defect"], {"1.png": {"defect": B}, "2.png": {}}),
+        ({"1.bmp": A, "1.png": A, "1_dent.png": B}, ["defect", "dent"], {"1.bmp": {"defect": A, "dent": B}}),
     ],
 )  # fmt: skip
 def test_layouts(tmp_path: Path, files: dict[str, np.ndarray], classes: list[str], expected: dict) -> None:
@@ -101,6 +116,54 @@ def test_grey_edges_are_cut_at_half_and_noted_once(tmp_path: Path) -> None:
     assert [str(problem) for problem in problems.found] == [
         "0.png  3 masks have grey pixels between 0 and 255; pixels above 127 taken"
     ]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("images/x.jpg", "masks/x_pit_1.png", "masks/x_pit_2.png", "masks/x_pit_10.png"),
+        ("images/s/x.jpg", "masks/pit/s/x_1.png", "masks/pit/s/x_2.png", "masks/pit/s/x_10.png"),
+        ("images/x.jpg", "masks/pit/x_mask_1.png", "masks/pit/x_pit_2.png", "masks/pit/x_Pit-0010.png"),
+        ("x.jpg", "x_pit_1.png", "x_pit_2.png", "x_pit_10.png"),
+        ("pit/x.jpg", "pit/x_1.png", "pit/x_2.png", "pit/x_10.png"),
+    ],
+)
+def test_masks_with_numbers_are_objects_of_their_own(tmp_path: Path, names: tuple[str, ...]) -> None:
+    both = painted((0, 0, 2, 2), (6, 4, 8, 6))
+    source, (record,), problems = read(write(tmp_path, dict(zip(names, (A, A, B, both), strict=True))))
+    assert [found.name for found in source.classes] == ["pit"]
+    assert [np.array_equal(rle.decode(a.rle) * 255, m) for a, m in zip(record.annotations, (A, B, both), strict=True)]
+    assert not problems.found
+
+
+def test_a_word_that_contradicts_its_folder_makes_no_mask(tmp_path: Path) -> None:
+    _, (record,), problems = read(write(tmp_path, {"images/x.png": A, "masks/pit/x.png": A, "masks/pit/x_dent.png": B}))
+    assert [a.label for a in record.annotations] == ["pit"]
+    assert problems.found[0].what == "the mask masks/pit/x_dent.png has no image"
+
+
+def test_masks_saved_as_jpeg_are_cut_at_half_and_noted(tmp_path: Path) -> None:
+    large = np.zeros((48, 64), np.uint8)
+    large[8:40, 8:56] = 255
+    files = {"images/1.png": large, "masks/1.jpg": large, "images/2.png": large, "masks/2.jpg": np.zeros_like(large)}
+    files |= {"images/3.png": large, "masks/3.jpeg": np.repeat(large[:, :, None], 3, axis=2)}
+    _, records, problems = read(write(tmp_path, files))
+    assert [np.array_equal(rle.decode(a.rle) * 255, large) for r in records for a in r.annotations] == [True, True]
+    assert [str(problem) for problem in problems.found] == [
+        "masks/2.jpg  the mask is empty; image kept, without this defect",
+        "1.jpg  2 masks are JPEG files, which do not keep pixels as they were; pixels above 127 taken",
+    ]
+    with pytest.raises(DataError, match=r"1\.jpg is a JPEG, which does not keep values"):
+        read(tmp_path, "pit=255")
+
+
+@pytest.mark.parametrize("classes", ["pit=1,ignore=255", "pit=#010101,ignore=#ffffff"])
+def test_values_to_be_ignored_are_part_of_no_mask(tmp_path: Path, classes: str) -> None:
+    mask = np.where(B > 0, B, A // 255).astype(np.uint8)
+    source, (record,), problems = read(write(tmp_path, {"images/1.png": A, "masks/1.png": mask}), classes)
+    assert [found.name for found in source.classes] == ["pit"]
+    assert same(masks([record]), {"images/1.png": {"pit": A}})
+    assert str(problems.found[0]) == "1.png  1 masks have pixels to be ignored; they are part of no mask"
 
 
 def test_an_empty_mask_in_a_class_folder_is_noted(tmp_path: Path) -> None:
@@ -204,4 +267,8 @@ def test_written_masks_are_read_again(tmp_path: Path) -> None:
         own = {label: [a.rle for a in before.annotations if a.label == label] for label in ("big/dent", "pit")}
         expected = [(label.replace("/", "_"), rle.union(parts)) for label, parts in own.items() if parts]
         assert [(a.label, a.rle) for a in after.annotations] == expected
+    with pytest.raises(DataError, match=r"a\.png and images/a\.jpg would both be written as a\.png"):
+        mask_folder.write(
+            tmp_path / "twins", [replace(records[0], file=f"images/a.{e}") for e in ("png", "jpg")], classes=()
+        )
     assert set(np.unique(cv2.imread(str(tmp_path / "masks/pit/s/3.png"), cv2.IMREAD_UNCHANGED))) == {0, 255}

@@ -316,17 +316,20 @@ def test_a_recipe_for_one_scale_and_the_thesis_noise_draw_too(toy: Dataset, tmp_
     assert to_rgb(read_image(tmp_path / "out" / "images" / "synthetic_000001.png")).shape == (72, 96, 3)
 
 
-@pytest.mark.parametrize(
-    "form",
-    ["coco", "severstal", "line-json", "mask-folder", "labelme", "cvat", "label-studio", "supervisely"],
-)
+FORMS = (
+    "coco", "severstal", "line-json", "mask-folder", "labelme", "cvat", "label-studio", "supervisely", "yolo", "voc",
+    "mask-index",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("form", FORMS)
 def test_every_format_is_read_back_with_the_planned_masks(
     prepared: Prepared, generator: GeneratorFile, tmp_path: Path, form: str
 ) -> None:
     """Per image and class, whatever the format calls the class; instances and ids are COCO's alone to keep."""
     out = tmp_path / "out"
     made = _make(prepared, generator, out, form=form)
-    source = out if form == "mask-folder" else made.annotations
+    source = out if form.startswith("mask-") else made.annotations
     names = parse_classes("spot=1,line=2") if form == "severstal" else ()
     report = import_dataset(source, tmp_path / "again", group_by="none", options=ReadOptions(classes=names))
     assert report.format == form

@@ -1,0 +1,65 @@
+"""Masks painted into one picture of numbers, for formats in which a pixel is of one object or class."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coigan_aug.annotations import rle
+from coigan_aug.annotations.records import ImageRecord
+from coigan_aug.formats.losses import Losses, class_masks
+
+Numbers = NDArray[np.int32]
+
+
+def paint_objects(record: ImageRecord, losses: Losses) -> Numbers:
+    """Paint the masks of an image as 1, 2, ... in their order, int32 [H, W]; a later one covers an earlier one."""
+    numbers = _paint(record, range(1, len(record.annotations) + 1))
+    seen = np.bincount(numbers.ravel(), minlength=len(record.annotations) + 1)[1:].tolist()
+    areas = [rle.area(annotation.rle) for annotation in record.annotations]
+    whole = sum(own == 0 < area for own, area in zip(seen, areas, strict=True))
+    part = sum(0 < own < area for own, area in zip(seen, areas, strict=True))
+    losses.add("masks without pixels, which are left out", first=record.file, count=areas.count(0))
+    losses.add("masks that later ones cover in part, which lose those pixels", first=record.file, count=part)
+    losses.add("masks that later ones cover wholly, which are lost", first=record.file, count=whole)
+    return numbers
+
+
+def paint_classes(record: ImageRecord, values: Mapping[str, int], losses: Losses) -> Numbers:
+    """Paint the masks of an image with their class' value, int32 [H, W]; a later one covers an earlier one."""
+    numbers = _paint(record, [values[annotation.label] for annotation in record.annotations])
+    for label, mask in class_masks(record, losses):
+        area, own = rle.area(mask), int((numbers == values[label]).sum())
+        losses.add("masks without pixels, which are left out", first=record.file, count=not area)
+        what = "classes that others cover in an image, which lose those pixels"
+        losses.add(what, first=record.file, count=own < area)
+    return numbers
+
+
+def masks_of(numbers: NDArray[np.integer[Any]]) -> dict[int, rle.Rle]:
+    """Return the mask of each number but 0 in a picture of numbers [H, W], in their order.
+
+    >>> {number: rle.area(mask) for number, mask in masks_of(np.array([[7, 0], [7, 2]])).items()}
+    {2: 1, 7: 2}
+    """
+    flat = numbers.ravel(order="F")
+    edges = np.concatenate([[0], np.flatnonzero(flat[1:] != flat[:-1]) + 1, [flat.size]])
+    order = np.argsort(flat[edges[:-1]], kind="stable")
+    starts, ends = edges[:-1][order], edges[1:][order]
+    values = flat[starts]
+    first = np.flatnonzero(np.concatenate([[True], values[1:] != values[:-1]])).tolist()
+    pairs = zip(first, [*first[1:], len(values)], strict=True)
+    height, width = numbers.shape
+    return {int(values[i]): rle.from_intervals(height, width, starts[i:j], ends[i:j]) for i, j in pairs if values[i]}
+
+
+def _paint(record: ImageRecord, numbers: Iterable[int]) -> Numbers:
+    painted = np.zeros((record.height, record.width), np.int32)
+    for annotation, number in zip(record.annotations, numbers, strict=True):
+        left, top, width, height = region = rle.box(annotation.rle)
+        mask = rle.decode_box(annotation.rle, region)
+        painted[top : top + height, left : left + width][mask > 0] = number
+    return painted

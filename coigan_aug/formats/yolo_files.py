@@ -1,0 +1,302 @@
+"""The files of a YOLO data set: data.yaml, and which label file belongs to which image."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import yaml
+
+from coigan_aug.errors import DataError
+from coigan_aug.files import inside
+from coigan_aug.formats.image_folder import ImageFolder, NamedImages
+from coigan_aug.formats.source import Problems, ReadOptions, place, whole_number
+from coigan_aug.imaging import SUFFIXES
+
+SETTINGS = "data.yaml"
+NAMES = ("classes.txt", "obj.names")
+_IMAGES, _LABELS = "images", "labels"
+_SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+_LARGEST = 1_000_000
+_LINE = re.compile(rb"\s*[0-9]+(\.0*)?(\s+[-+.0-9eE]+){4,}\s*")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where things are: the images, each with the word for its split, and the folders to look for labels in."""
+
+    folder: ImageFolder
+    home: Path
+    images: dict[str, str]
+
+    def label(self, image: str) -> Path | None:
+        """Return the label file of an image, None where there is none.
+
+        Raises:
+            DataError: it leads out of the data set through a link.
+        """
+        for base, name in _label_names(self, image):
+            if (base / name).is_file():
+                return inside(base, name)
+        return None
+
+    def name(self, label: Path) -> str:
+        """Return how a label file is called in messages: below the data set's folder where it lies there."""
+        root = self.folder.root
+        return label.relative_to(root).as_posix() if label.is_relative_to(root) else label.name
+
+
+def label_of(image: str) -> str:
+    """Return the name of an image's label file: the last folder `images` becomes `labels`.
+
+    >>> label_of("train/images/a.png")
+    'train/labels/a.txt'
+    """
+    parts = image.rpartition(".")[0].split("/")
+    at = next((k for k in range(len(parts) - 2, -1, -1) if parts[k].lower() == _IMAGES), None)
+    if at is not None:
+        parts[at] = _LABELS
+    return "/".join(parts) + ".txt"
+
+
+def _label_names(layout: Layout, image: str) -> Iterator[tuple[Path, str]]:
+    root, beside = layout.folder.root, image.rpartition(".")[0] + ".txt"
+    yield root, label_of(image)
+    yield root, beside
+    if root.name.lower() == _IMAGES:
+        yield root.parent, f"{_LABELS}/{beside}"
+    yield layout.home / _LABELS, beside
+
+
+# data.yaml
+
+
+def settings_file(path: Path) -> Path | None:
+    """Return the data.yaml of a folder, or the file itself; None where there is none."""
+    if path.is_file():
+        return path if path.suffix.lower() in (".yaml", ".yml") else None
+    files = sorted(found for found in path.iterdir() if found.suffix.lower() in (".yaml", ".yml") and found.is_file())
+    own = [found for found in files if found.stem == "data"] or [found for found in files if _has_names(found)]
+    return own[0] if own else None
+
+
+def _has_names(path: Path) -> bool:
+    try:
+        found = read_settings(path)
+    except DataError:
+        return False
+    return bool({"names", "nc"} & set(found)) and bool({"path", *_SPLITS} & set(found))
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """Loads plain values; merge keys (`<<`) are refused, since a few lines of them can fill the memory."""
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        if any(key.tag == "tag:yaml.org,2002:merge" for key, _ in node.value):
+            raise yaml.constructor.ConstructorError(None, None, "merge keys (<<) are not read", node.start_mark)
+
+
+def read_settings(path: Path) -> dict[Any, Any]:
+    """Read a data.yaml.
+
+    Raises:
+        DataError: it is missing, too large, not YAML (nothing but plain values), or not `key: value` lines.
+    """
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise DataError(f"{path.name} has over {_LARGEST:,} bytes; it should name classes and folders.")
+        value = yaml.load(path.read_bytes().decode("utf-8-sig"), Loader=_PlainLoader)
+    except OSError as error:
+        raise DataError(f"{path} can't be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path.name} is not UTF-8 text (byte {error.start}).") from error
+    except yaml.MarkedYAMLError as error:
+        row = error.problem_mark.line + 1 if error.problem_mark else None
+        raise DataError(f"{place(path.name, row)}  is not valid YAML: {error.problem}.") from error
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise DataError(f"{path.name} is not valid YAML.") from error
+    if not isinstance(value, dict):
+        raise DataError(f"{path.name} must hold  key: value  lines (names, train, val).")
+    return value
+
+
+def class_names(settings: Mapping[Any, Any], file: str) -> dict[int, str] | None:
+    """Return class number -> name, as `names` says it, a list or numbers with names; from `nc` alone: 0, 1, ...
+
+    Raises:
+        DataError: a number or a name is unusable or there twice.
+    """
+    names, count = settings.get("names"), settings.get("nc")
+    if names is None:
+        return {k: str(k) for k in range(count)} if isinstance(count, int) and 0 < count < 100_000 else None
+    pairs = (
+        list(enumerate(names)) if isinstance(names, list) else list(names.items()) if isinstance(names, dict) else []
+    )
+    if not pairs:
+        raise DataError(f"{file}: names is neither a list of class names nor  number: name  lines.")
+    found: dict[int, str] = {}
+    for key, name in pairs:
+        number = whole_number(str(key)) if isinstance(key, (int, str)) and not isinstance(key, bool) else None
+        if number is None or number < 0 or number in found:
+            raise DataError(f"{file}: names holds {_shown(key)}, which is not a class number of its own.")
+        if isinstance(name, bool) or not isinstance(name, (str, int, float)) or not str(name).strip():
+            raise DataError(f"{file}: class {number} has no usable name ({_shown(name)}).")
+        found[number] = str(name).strip()
+    return _once(found, file)
+
+
+def _shown(value: Any) -> str:
+    return repr(value)[:40] if isinstance(value, (str, int, float)) or value is None else f"a {type(value).__name__}"
+
+
+def _once(names: dict[int, str], file: str) -> dict[int, str]:
+    own = list(names.values())
+    twice = next((name for k, name in enumerate(own) if name in own[:k]), None)
+    if twice is not None:
+        raise DataError(f"{file}: several classes are named {twice}.", remedy="Name them: --classes NAME=ID,NAME=ID")
+    return names
+
+
+def names_file(home: Path) -> tuple[dict[int, str], str] | None:
+    """Read the class names of a classes.txt (a name a line) in a folder or its labels/; None where there is none.
+
+    Raises:
+        DataError: it is not UTF-8 text, or a name is there twice.
+    """
+    files = (home / below / name for below in ("", _LABELS) for name in NAMES)
+    path = next((found for found in files if found.is_file()), None)
+    if path is None:
+        return None
+    try:
+        lines = path.read_bytes().decode("utf-8-sig").rstrip().splitlines()
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path.name} is not UTF-8 text (byte {error.start}).") from error
+    names = {k: line.strip() for k, line in enumerate(lines) if line.strip()}
+    return _once(names, path.name), path.name
+
+
+# Images
+
+
+def open_layout(path: Path, *, options: ReadOptions, problems: Problems) -> tuple[Layout, dict[Any, Any]]:
+    """Find the images of a data set: those that data.yaml names by folder or list, else those below images/, else all.
+
+    Raises:
+        DataError: no folder, or one outside of the data set's; a list names an image that is missing.
+    """
+    file = settings_file(path)
+    settings = read_settings(file) if file is not None else {}
+    home = path if path.is_dir() else path.parent
+    folder = ImageFolder(_root(home, settings, options), problems=problems)
+    found: dict[str, str] = {}
+    for split, entry in _entries(settings, SETTINGS if file is None else file.name):
+        for image in _split_images(folder, home, entry, options=options, problems=problems):
+            found.setdefault(image, split)
+    return Layout(folder, home, found or dict.fromkeys(_below_images(folder), "")), settings
+
+
+def _root(home: Path, settings: Mapping[Any, Any], options: ReadOptions) -> Path:
+    """Return the folder of the data set: `path` of data.yaml where it lies below that, else data.yaml's own."""
+    if options.images is not None:
+        return options.images
+    said = settings.get("path")
+    if not isinstance(said, str) or "\0" in said:
+        return home
+    below = home / said
+    return below if below.is_dir() and below.resolve().is_relative_to(home.resolve()) else home
+
+
+def _entries(settings: Mapping[Any, Any], file: str) -> Iterator[tuple[str, str]]:
+    for key, split in _SPLITS.items():
+        value = settings.get(key)
+        for entry in value if isinstance(value, list) else [value]:
+            if entry is None or entry == "":
+                continue
+            if not isinstance(entry, str) or "\0" in entry:
+                raise DataError(
+                    f"{file}: {key} is neither a folder, a list of them, nor a .txt file ({_shown(entry)})."
+                )
+            yield split, entry
+
+
+def _split_images(
+    folder: ImageFolder, home: Path, entry: str, *, options: ReadOptions, problems: Problems
+) -> Sequence[str]:
+    """Return the images of an entry of data.yaml: a folder, or a .txt list of images."""
+    for base in dict.fromkeys((folder.root, home)):
+        for name in (entry, entry.replace("\\", "/").removeprefix("../")):
+            at = base / name
+            if not at.exists() or not at.resolve().is_relative_to(base.resolve()):
+                continue
+            if at.is_file():
+                return _listed(folder, at, options=options, problems=problems)
+            if at.resolve().is_relative_to(folder.root.resolve()):
+                below = at.resolve().relative_to(folder.root.resolve()).as_posix()
+                return [image for image in folder.images() if below == "." or image.startswith(f"{below}/")]
+    if options.images is None:
+        problems.add(f"{entry} is not in {home.name}/", file=SETTINGS, done="left out")
+    return []
+
+
+def _listed(folder: ImageFolder, file: Path, *, options: ReadOptions, problems: Problems) -> Sequence[str]:
+    named = NamedImages(folder, file.name)
+    try:
+        lines = file.read_bytes().decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise DataError(f"{file.name} is not UTF-8 text (byte {error.start}).") from error
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            named.path(_relative(line.strip(), folder.root), number)
+    return list(named.finish(options=options, problems=problems).values())
+
+
+def _relative(name: str, root: Path) -> str:
+    """Return an absolute name below the root relative to it; others as they are."""
+    plain = PurePosixPath(name)
+    return plain.relative_to(root.resolve()).as_posix() if plain.is_relative_to(root.resolve()) else name
+
+
+def _below_images(folder: ImageFolder) -> list[str]:
+    images = folder.images()
+    own = [image for image in images if _IMAGES in image.lower().split("/")[:-1]]
+    return own or images
+
+
+# Looking
+
+
+def looks_like_labels(folder: Path) -> bool:
+    """Tell whether a folder holds label files: in labels/, train/labels/, labels/train/, or beside its images."""
+    places = [folder / _LABELS, *(folder / name / _LABELS for name in _SPLITS), *_subfolders(folder / _LABELS)]
+    files = [file for below in places if below.is_dir() for file in sorted(below.glob("*.txt"))[:20]]
+    beside = (file for file in sorted(folder.glob("*.txt"))[:20])
+    files += [file for file in beside if any(file.with_suffix(suffix).is_file() for suffix in SUFFIXES)]
+    return any(_LINE.fullmatch(_first_line(file)) for file in files if file.name not in NAMES and file.is_file())
+
+
+def labels_without_image(layout: Layout) -> list[str]:
+    """List the files in labels/ folders that belong to no image of the folder."""
+    root = layout.folder.root
+    known = {label_of(image) for image in layout.folder.images()}
+    files = (file.relative_to(root).as_posix() for file in root.rglob("*.txt"))
+    return sorted(
+        file for file in files if _LABELS in file.lower().split("/")[:-1] and file not in known and not _is_names(file)
+    )
+
+
+def _is_names(file: str) -> bool:
+    return file.rpartition("/")[2] in NAMES
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    return sorted(found for found in folder.iterdir() if found.is_dir())[:20] if folder.is_dir() else []
+
+
+def _first_line(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        start = stream.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()
+    line, _, _ = start.partition(b"\n")
+    return line.rpartition(b" ")[0] if len(start) == 4096 and b"\n" not in start else line

@@ -1,0 +1,124 @@
+"""The lines of a YOLO label file: `class x1 y1 x2 y2 ...`, shares of the image's width and height."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coigan_aug.annotations.polygons import Points, fill_on_image
+from coigan_aug.annotations.rle import Rle, area
+from coigan_aug.errors import DataError
+from coigan_aug.formats.source import Counted, Problems, ReadOptions, place, whole_number
+
+_BOX = 4
+_MARGIN = 1.0  # pixels that a point may lie out of the image by rounding alone
+_DIGITS = 6
+_LARGE = 1 << 18  # pixels from which six digits no longer tell them apart
+_SIGNS = b"0123456789+-.eE"
+BOXES = "lines have a box and no mask"
+NOTHING = "polygons have no pixels in their image"
+BEYOND = "polygons reach out of their image by a pixel at most"
+DONE = {BOXES: "dropped", NOTHING: "dropped", BEYOND: "cut"}
+"""What is counted over all label files (`Counted`), and what becomes of it."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a label file: its place, the class, and the shares [n, 2] of (x, y); None where it is a box."""
+
+    file: str
+    number: int
+    label: int
+    points: Points | None
+
+    @property
+    def place(self) -> str:
+        """Where the line stands, `file:row`."""
+        return place(self.file, self.number)
+
+
+def read_line(text: bytes, *, file: str, number: int) -> Line | None:
+    """Read a line; None where it is blank.
+
+    Raises:
+        DataError: it is not a class and pairs of numbers, of which there are at least 3 (2 are a box).
+    """
+    words = text.split()
+    if not words:
+        return None
+    at = place(file, number)
+    wrong = next((word for word in words if word.translate(None, _SIGNS)), None)
+    label = whole_number(words[0].decode("latin-1"))
+    if wrong is not None or label is None:
+        shown = (wrong or words[0])[:40].decode("utf-8", errors="replace")
+        raise DataError(f"{at}  holds {shown!r}, which is not a {'number' if wrong else 'class number'}.")
+    values = _numbers(words[1:], at)
+    if len(values) % 2:
+        raise DataError(f"{at}  has {len(values)} numbers behind the class; they must be pairs of x and y.")
+    if len(values) < _BOX:
+        raise DataError(f"{at}  has {len(values) // 2} points; a polygon needs 3.")
+    return Line(file, number, label, None if len(values) == _BOX else values.reshape(-1, 2))
+
+
+def _numbers(words: Sequence[bytes], at: str) -> NDArray[np.float64]:
+    try:
+        values = np.array(words).astype(np.float64) if words else np.zeros(0)
+    except ValueError as error:
+        raise DataError(f"{at}  holds something that is not a number.") from error
+    if not np.isfinite(values).all():
+        raise DataError(f"{at}  holds a number that is too large.")
+    return values
+
+
+def fill_line(
+    line: Line, *, height: int, width: int, image: str, options: ReadOptions, problems: Problems, counted: Counted
+) -> Rle | None:
+    """Draw a line's polygon as its readers do (cv2.fillPoly on the image, corners rounded); None where nothing is left.
+
+    Raises:
+        DataError: it leaves the image by more than a pixel and `options.clip_rle` is off, or by the image's size.
+    """
+    if line.points is None:
+        return None
+    size = np.array([width, height])
+    points = line.points * size
+    far = float(max(-points.min(), (points - size).max()))
+    if far > (max(size) if options.clip_rle else _MARGIN):
+        raise _outside(line, image, clipping=options.clip_rle)
+    if far > _MARGIN:
+        problems.add(f"a polygon reaches {far:.0f} px out of {image}", file=line.file, row=line.number, done="cut")
+    elif far > 0:
+        counted.add(BEYOND, file=line.file, row=line.number)
+    mask = fill_on_image(points, height=height, width=width)
+    if area(mask) == 0:
+        counted.add(NOTHING, file=line.file, row=line.number)
+        return None
+    return mask
+
+
+def _outside(line: Line, image: str, *, clipping: bool) -> DataError:
+    values = np.empty(0) if line.points is None else line.points.ravel()
+    wrong = float(values[(values < 0) | (values > 1)][0])
+    what = f"{line.place}  the value {wrong:g} is not between 0 and 1, as shares of {image} are."
+    pixels = bool((values >= 0).all() and np.median(values) > 1)
+    remedy = "" if clipping else "--clip-rle cuts polygons that reach out of their image."
+    return DataError(
+        what, remedy="These look like pixels: divide x by the width, y by the height." if pixels else remedy
+    )
+
+
+def write_line(label: int, points: NDArray[np.int32], *, height: int, width: int) -> str:
+    """Write a polygon [n, 2] of pixel centres (x, y) as a line, so that readers that round and those that cut agree.
+
+    Each value lies a quarter of a pixel behind the pixel's number: rounded or cut off, the number comes back, whereas
+    6 digits of the number itself may lie below it.
+
+    >>> write_line(0, np.array([[0, 0], [1, 2], [3, 0]]), height=4, width=4)
+    '0 0.062500 0.062500 0.312500 0.562500 0.812500 0.062500'
+    """
+    digits = _DIGITS if max(height, width) <= _LARGE else 2 * _DIGITS
+    values = ((points + 0.25) / [width, height]).ravel().tolist()
+    return f"{label} " + " ".join([f"%.{digits}f"] * len(values)) % tuple(values)
