@@ -216,14 +216,19 @@ def _records(
         sizes = [measure(folder, file, options=options, problems=problems, said=image) for file in files]
         if any(size is None for size in sizes):
             continue
-        height, width = _common_size(files, [size for size in sizes if size is not None])
+        whole = False
         found: dict[str, list[rle.Rle]] = {}
-        for label, mask in pairs:
-            own = read_masks(layout.root / mask, values=values, edges=edges)
-            if not own and names.get(label):
-                problems.add("the mask is empty", file=mask, done="image kept, without this defect")
-            for name, part in own.items():
-                found.setdefault(name or names[label], []).append(part)
+        with problems.attempt(file=image, done="image left out"):
+            height, width = _common_size(files, [size for size in sizes if size is not None])
+            for label, mask in pairs:
+                own = read_masks(layout.root / mask, values=values, edges=edges)
+                if not own and names.get(label):
+                    problems.add("the mask is empty", file=mask, done="image kept, without this defect")
+                for name, part in own.items():
+                    found.setdefault(name or names[label], []).append(part)
+            whole = True
+        if not whole:
+            continue
         annotations = tuple(Annotation(label=c.name, rle=rle.union(found[c.name])) for c in classes if c.name in found)
         yield ImageRecord(file=image, height=height, width=width, annotations=annotations)
     edges.note(problems)

@@ -73,6 +73,18 @@ def reached_shares(counts: Counts, split: Sequence[str]) -> Shares:
     return np.divide(train, total, out=np.full(len(total), np.nan), where=total > 0)
 
 
+def largest_deviation(counts: Counts, split: Sequence[str], *, share: float) -> float:
+    """Return how far a class' share of objects in train is from the wanted one at most, 0..1; 0 without objects."""
+    reached = reached_shares(counts, split)
+    return float(np.abs(reached[~np.isnan(reached)] - share).max(initial=0))
+
+
+def share_of_clean(counts: Counts, split: Sequence[str]) -> float | None:
+    """Return the share of the defect-free images that is in train, 0..1; None where there are none."""
+    clean = [side for side, own in zip(split, counts, strict=True) if not own.any()]
+    return clean.count("train") / len(clean) if clean else None
+
+
 def siblings_across(groups: Sequence[str], split: Sequence[str]) -> float:
     """Return the share of test images that have an image of their group in train (0..1; 0 without test images)."""
     train = {group for group, side in zip(groups, split, strict=True) if side == "train"}
