@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from rich.console import Console
 
 from coigan_aug.cli.class_table import class_table
+from coigan_aug.cli.steps import steps
 from coigan_aug.cli.workspace import Workspace
 from coigan_aug.formats.source import ReadOptions, parse_classes
 from coigan_aug.prepare.folds import FOLDS
 from coigan_aug.prepare.grouping import NEAR_DUPLICATES
 from coigan_aug.prepare.importing import REPORT, ImportReport, import_dataset
-from coigan_aug.progress import Report, progress, say
+from coigan_aug.progress import say
 
 _SHOWN = 3
 
@@ -33,34 +33,16 @@ def import_here(
         skip_missing=skip_missing,
         skip_broken=skip_broken,
     )
-    with _steps(quiet) as steps:
+    with steps(quiet=quiet) as begin:
         report = import_dataset(
             source, workspace.dataset, options=options, format=format, group_by=group_by, split=split, folds=folds,
-            fold=fold, seed=seed, strict=strict, overwrite=overwrite, binary=binary, command=command, progress=steps,
+            fold=fold, seed=seed, strict=strict, overwrite=overwrite, binary=binary, command=command, progress=begin,
             say=lambda text: say(f"Format: {text}", quiet=quiet),
         )  # fmt: skip
     if not quiet:
         show(report)
     if as_json:
         print(json.dumps(report.to_dict(), ensure_ascii=False))
-
-
-class _Steps:
-    """One progress bar after the other."""
-
-    def __init__(self, stack: ExitStack, quiet: bool) -> None:
-        self.stack = stack
-        self.quiet = quiet
-
-    def __call__(self, title: str) -> Report:
-        self.stack.close()
-        return self.stack.enter_context(progress(title, quiet=self.quiet))
-
-
-@contextmanager
-def _steps(quiet: bool) -> Iterator[_Steps]:
-    with ExitStack() as stack:
-        yield _Steps(stack, quiet)
 
 
 def show(report: ImportReport) -> None:

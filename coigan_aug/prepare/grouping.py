@@ -52,7 +52,9 @@ def _by_column(records: Sequence[ImageRecord], column: str, problems: Problems) 
     without = [record.file for record, label in zip(records, labels, strict=True) if not label]
     if without:
         done = "each is a group of its own"
-        problems.add(f"{len(without):,} images have no {column} (first: {without[0]})", file=f"--group-by {column}", done=done)
+        problems.add(
+            f"{len(without):,} images have no {column} (first: {without[0]})", file=f"--group-by {column}", done=done
+        )
     return [label or record.file for record, label in zip(records, labels, strict=True)]
 
 
