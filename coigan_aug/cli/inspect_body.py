@@ -40,13 +40,13 @@ def inspect_here(
         subject_path, options=options, format=format, progress=begin("reading")
     ) as subject:  # fmt: skip
         found = inspect_subject(subject, least_area=min_area, progress=begin)
-        written = write_inspection(page, found, subject.dataset) if page else None
-    if not quiet:
-        show(found)
-    if written:
-        say(f"page -> {written}   (one file, opens in any browser)", quiet=quiet)
-    if as_json:
-        print(json.dumps(found.to_dict(), ensure_ascii=False))
+        if not quiet:
+            show(found)
+        if as_json:
+            print(json.dumps(found.to_dict(), ensure_ascii=False))
+        if page is not None:
+            write_inspection(page, found, subject.dataset)
+            say(f"page -> {page}   (one file, opens in any browser)", quiet=quiet)
     if strict and (found.errors or found.leakage > 0):
         what = f"{found.errors:,} {'thing is' if found.errors == 1 else 'things are'} wrong"
         leak = f"; {found.leakage:.1%} of the test images have a sibling in train" if found.leakage else ""

@@ -19,7 +19,7 @@ from coigan_aug.errors import DataError
 from coigan_aug.files import atomic_write
 from coigan_aug.formats.image_folder import ImageFolder, NamedImages, measure, open_images
 from coigan_aug.formats.losses import Losses, add_class_ids, class_masks
-from coigan_aug.formats.rle_cells import Target, read_cell, write_cell
+from coigan_aug.formats.rle_cells import CELLS, Target, read_cell, write_cell
 from coigan_aug.formats.source import Problems, ReadOptions, Source, make_classes, output_ids, place, whole_number
 
 LOSES = "class names (their ids stay), and which masks of one class in an image are objects of their own"
@@ -240,7 +240,9 @@ def _add_row(table: _Table, image: str, row: _Row, target: Target, *, options: R
         return
     label = _label(row.label, target.place, options)
     table.labels[label] = None
-    runs = None if empty else read_cell(row.cell, target, options=options, problems=problems)
+    runs = None
+    with problems.attempt(file=target.file, row=target.number, done="row left out", column=CELLS):
+        runs = None if empty else read_cell(row.cell, target, options=options, problems=problems)
     if runs is not None:
         table.waiting.append((image, label, target, runs))
     if len(table.waiting) >= _BATCH:

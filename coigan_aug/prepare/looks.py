@@ -50,7 +50,7 @@ def _look(path: Path) -> Look | DataError:
         header = read_whole_header(path)
         pixels = read_thumbnail(path, size=SIDE, colour=True).astype(np.float32)
     except DataError as error:
-        return error
+        return DataError(error.message.replace(str(path), "the image"), remedy=error.remedy)
     grey = pixels.mean(axis=2)
     return Look(
         height=header.height,

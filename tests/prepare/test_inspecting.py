@@ -182,6 +182,7 @@ def test_every_wrong_row_is_named_and_the_others_are_read(tmp_path: Path) -> Non
     wrong = {item.row: item for item in found.findings if item.error}
     assert sorted(wrong) == [3, 5, 6, 8, 10]
     assert {item.file for item in wrong.values()} == {"train.csv"}
+    assert [wrong[row].column for row in (3, 5, 8)] == ["EncodedPixels", "EncodedPixels", ""]
     assert "EncodedPixels holds 'x'" in wrong[3].what
     assert "RLE run 1999+9 ends outside" in wrong[5].what
     assert "nowhere.png not found in images/; image left out" in wrong[6].what
