@@ -19,6 +19,7 @@ SHAKES times; with more groups, each one weighs so little that once is enough.""
 SWAPPED = 300
 TRIED = 12
 STEPS = 400
+MISSING = 10.0
 _LEAST = 1e-12
 
 
@@ -42,9 +43,9 @@ class _Deal:
         return out
 
     def cost(self, places: Places) -> float:
-        """Return the squared deviations from what is wanted; a part without a quantity that others have costs 1 more."""
+        """Return the squared deviations from what is wanted; a part without a quantity that others have costs 10 more."""
         off = self.reached(places) - self.wanted
-        return float((off[:, self.groups.any(axis=0)] ** 2).sum() + (self.holders(places) == 0).sum())
+        return float((off[:, self.groups.any(axis=0)] ** 2).sum() + MISSING * (self.holders(places) == 0).sum())
 
 
 def deal(groups: Shares, wanted: Shares, *, weights: Shares, rng: np.random.Generator) -> Places:
@@ -126,7 +127,8 @@ def _best_move(task: _Deal, places: Places, off: Shares, order: Places) -> tuple
     holds, holders = task.groups > 0, task.holders(places)
     rows = np.arange(len(places))
     change = 2 * (off - off[places, rows]).T + 2 * (task.groups**2).sum(axis=1)[:, None]
-    change += ((holders[places] == 1) & holds).sum(axis=1)[:, None] - holds.astype(np.int64) @ (holders == 0).T
+    lost, won = ((holders[places] == 1) & holds).sum(axis=1)[:, None], holds.astype(np.int64) @ (holders == 0).T
+    change += MISSING * (lost - won)
     change[rows, places] = np.inf
     group, part = np.unravel_index(int(np.argmin(change[order])), change.shape)
     return int(order[group]), int(part)

@@ -6,10 +6,11 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from coigan_aug.errors import UsageError
+from coigan_aug.prepare.assigning import MISSING
 from coigan_aug.prepare.split import IMAGES, fold_groups, reached_shares, siblings_across, split_groups
 
 
@@ -23,6 +24,7 @@ def images(draw: st.DrawFn) -> tuple[list[str], np.ndarray]:
 
 @settings(max_examples=30, deadline=None)
 @given(images(), st.floats(0.1, 0.9), st.integers(0, 5))
+@example((["a", "b"], np.array([[0], [1]])), 0.25, 0)
 def test_groups_stay_whole_and_every_class_with_two_groups_is_on_both_sides(
     data: tuple[list[str], np.ndarray], share: float, seed: int
 ) -> None:
@@ -74,7 +76,7 @@ def cost(places: tuple[int, ...], counts: np.ndarray, wanted: list[float]) -> fl
             own = np.array(places) == part
             if column.sum():
                 total += weight * (column[own].sum() / column.sum() - share) ** 2
-            total += not column[own].any()
+            total += MISSING * (not column[own].any())
     return total
 
 

@@ -70,7 +70,7 @@ def test_every_oddity_is_shown_with_its_picture_and_nothing_foreign_is_in_it(toy
         "class",
     ):
         assert KINDS[kind][1:] in page, kind
-    assert "07.png is not there" in page
+    assert "07.png  the image is not there" in page
     assert "Something is wrong" in page
     assert not ADDRESS.search(page)
     assert all((item["src"] or "").startswith("data:image/webp;base64,") for item in outline.all("img"))
