@@ -29,6 +29,13 @@ _QUALITY = {
     ".jpeg": cv2.IMWRITE_JPEG_QUALITY,
     ".webp": cv2.IMWRITE_WEBP_QUALITY,
 }
+_REDUCED = {
+    1: (cv2.IMREAD_GRAYSCALE, cv2.IMREAD_COLOR),
+    2: (cv2.IMREAD_REDUCED_GRAYSCALE_2, cv2.IMREAD_REDUCED_COLOR_2),
+    4: (cv2.IMREAD_REDUCED_GRAYSCALE_4, cv2.IMREAD_REDUCED_COLOR_4),
+    8: (cv2.IMREAD_REDUCED_GRAYSCALE_8, cv2.IMREAD_REDUCED_COLOR_8),
+}
+"""How OpenCV decodes an image to its size over 1, 2, 4 or 8, in grey and in colour."""
 _SAMPLINGS = {
     "4:1:1": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_411,
     "4:2:0": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,
@@ -211,21 +218,23 @@ def read_indexed(path: Path) -> tuple[Pixels, Pixels] | None:
     return numbers, colours
 
 
-def read_thumbnail(path: Path, *, size: int) -> Pixels:
+def read_thumbnail(path: Path, *, size: int, colour: bool = False) -> Pixels:
     """Read an image as a grey uint8 [size, size] picture, averaging over areas; large JPEGs are decoded reduced.
+
+    With `colour` it is RGB, [size, size, 3].
 
     Raises:
         DataError: the file can't be decoded.
     """
     header = read_header(path)
     shrink = min(header.height, header.width) // (2 * size)
-    flags = {0: cv2.IMREAD_GRAYSCALE, 1: cv2.IMREAD_GRAYSCALE}.get(shrink, cv2.IMREAD_REDUCED_GRAYSCALE_2)
-    if shrink >= 4:
-        flags = cv2.IMREAD_REDUCED_GRAYSCALE_8 if shrink >= 8 else cv2.IMREAD_REDUCED_GRAYSCALE_4
+    level = 8 if shrink >= 8 else 4 if shrink >= 4 else 2 if shrink >= 2 else 1
+    flags = _REDUCED[level][colour]
     pixels = cv2.imdecode(np.fromfile(path, np.uint8), flags | cv2.IMREAD_IGNORE_ORIENTATION)
     if pixels is None:
         raise DataError(f"{path} can't be decoded.", remedy="Copy it again, or --skip-broken.")
-    return np.asarray(cv2.resize(pixels, (size, size), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    small = np.asarray(cv2.resize(pixels, (size, size), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    return np.ascontiguousarray(small[:, :, ::-1]) if colour else small
 
 
 def cut_mirrored(image: NDArray[Kind], region: tuple[int, int, int, int]) -> NDArray[Kind]:

@@ -1,4 +1,4 @@
-"""The table of what there is of each class, as import and inspect show it."""
+"""The tables of what there is of each class, as import and inspect show them; they fit 80 columns."""
 
 from __future__ import annotations
 
@@ -6,19 +6,43 @@ from rich.table import Table
 
 from coigan_aug.prepare.importing import ImportReport
 from coigan_aug.prepare.inspecting import Inspection
+from coigan_aug.prepare.statistics import QUANTILES, ClassStatistics
+
+_LOW, _MIDDLE, _HIGH = (QUANTILES.index(share) for share in (0.05, 0.5, 0.95))
 
 
 def class_table(report: ImportReport | Inspection) -> Table:
-    """Lay out images and objects of each class, and on which side of the split they are."""
-    table = Table("class")
-    for title in ("images", "objects", "median px", "train", "test", "train %"):
-        table.add_column(title, justify="right")
+    """Lay out images and objects of each class, and on which side of the split they are, where there is one."""
+    split = bool(report.train or report.test)
+    table = _table("images", "objects", "median px", *(("train", "test", "train %") if split else ()))
     for row in report.classes:
         numbers = (row.images, row.objects, round(row.median_pixels), row.train, row.test)
         share = "" if row.train_share is None else f"{row.train_share:.1%}"
-        table.add_row(row.name, *(f"{number:,}" for number in numbers), share)
+        cells = [f"{number:,}" for number in numbers]
+        table.add_row(row.name, *([*cells, share] if split else cells[:3]))
     table.add_section()
-    table.add_row(
-        "all images", f"{report.images:,}", f"{report.objects:,}", "", f"{report.train:,}", f"{report.test:,}"
-    )
+    sides = (f"{report.train:,}", f"{report.test:,}") if split else ()
+    table.add_row("all images", f"{report.images:,}", f"{report.objects:,}", "", *sides)
+    return table
+
+
+def shape_table(report: Inspection) -> Table:
+    """Lay out how large and how long the objects of each class are, how many an image has, and their share of pixels."""
+    table = _table("area px, 5 to 95 %", "width / height", "an image", "most", "of all px")
+    for own in report.statistics:
+        table.add_row(own.name, *(_shapes(own) if own.areas else [""] * 5))
+    return table
+
+
+def _shapes(own: ClassStatistics) -> tuple[str, ...]:
+    areas = f"{own.areas[_LOW]:,.0f} to {own.areas[_HIGH]:,.0f}"
+    aspects = f"{own.aspects[_LOW]:.2f} to {own.aspects[_HIGH]:.1f}"
+    return areas, aspects, f"{own.mean_per_image:.1f}", f"{own.per_image[-1]:,.0f}", f"{own.pixel_share:.2%}"
+
+
+def _table(*titles: str) -> Table:
+    table = Table()
+    table.add_column("class", overflow="fold", max_width=20)
+    for title in titles:
+        table.add_column(title, justify="right", overflow="fold")
     return table

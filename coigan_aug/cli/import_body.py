@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from rich.console import Console
 
 from coigan_aug.cli.class_table import class_table
+from coigan_aug.cli.steps import steps
 from coigan_aug.cli.workspace import Workspace
 from coigan_aug.formats.source import ReadOptions, parse_classes
+from coigan_aug.prepare.folds import FOLDS
+from coigan_aug.prepare.grouping import NEAR_DUPLICATES
 from coigan_aug.prepare.importing import REPORT, ImportReport, import_dataset
-from coigan_aug.progress import Report, progress, say
+from coigan_aug.progress import say
 
 _SHOWN = 3
 
 
 def import_here(
     source: Path, workspace: Workspace, *, images: Path | None, format: str | None, classes: str | None,
-    group_by: str | None, split: float, seed: int, clip_rle: bool, skip_missing: bool, skip_broken: bool, strict: bool,
-    overwrite: bool, binary: bool, as_json: bool, quiet: bool, command: str,
+    group_by: str | None, split: float, folds: int, fold: int, seed: int, clip_rle: bool, skip_missing: bool,
+    skip_broken: bool, strict: bool, overwrite: bool, binary: bool, as_json: bool, quiet: bool, command: str,
 ) -> None:  # fmt: skip
     """Import into a workspace, as the options of `coigan-aug import` say."""
     options = ReadOptions(
@@ -31,34 +33,16 @@ def import_here(
         skip_missing=skip_missing,
         skip_broken=skip_broken,
     )
-    with _steps(quiet) as steps:
+    with steps(quiet=quiet) as begin:
         report = import_dataset(
-            source, workspace.dataset, options=options, format=format, group_by=group_by, split=split, seed=seed,
-            strict=strict, overwrite=overwrite, binary=binary, command=command, progress=steps,
+            source, workspace.dataset, options=options, format=format, group_by=group_by, split=split, folds=folds,
+            fold=fold, seed=seed, strict=strict, overwrite=overwrite, binary=binary, command=command, progress=begin,
             say=lambda text: say(f"Format: {text}", quiet=quiet),
         )  # fmt: skip
     if not quiet:
         show(report)
     if as_json:
         print(json.dumps(report.to_dict(), ensure_ascii=False))
-
-
-class _Steps:
-    """One progress bar after the other."""
-
-    def __init__(self, stack: ExitStack, quiet: bool) -> None:
-        self.stack = stack
-        self.quiet = quiet
-
-    def __call__(self, title: str) -> Report:
-        self.stack.close()
-        return self.stack.enter_context(progress(title, quiet=self.quiet))
-
-
-@contextmanager
-def _steps(quiet: bool) -> Iterator[_Steps]:
-    with ExitStack() as stack:
-        yield _Steps(stack, quiet)
 
 
 def show(report: ImportReport) -> None:
@@ -77,9 +61,24 @@ def _lines(report: ImportReport) -> Iterator[str]:
             yield f"  ... and {len(report.problems) - _SHOWN:,} more"
     if report.groups:
         shares = f"{report.leakage:.0%}; a random split: {report.random_leakage:.0%}"
-        kind = " of near-duplicate images" if report.grouping == "near-duplicates" else ""
+        kind = " of near-duplicate images" if report.grouping == NEAR_DUPLICATES else ""
         yield f"{report.groups:,} groups{kind} ({report.grouped:,} images) kept together in the split"
         yield f"  (share of test images with a sibling in train: {shares})"
+    elif report.grouping not in (NEAR_DUPLICATES, "none"):
+        yield f"No two images share a group by --group-by {report.grouping}: each is split alone."
+    yield from _split_lines(report)
     if not report.defect_free:
         yield "No image is free of defects: training needs clean surface to draw on. Add such images if you have some."
-    yield "Next: coigan-aug train"
+    yield "Next: coigan-aug inspect    then    coigan-aug train"
+
+
+def _split_lines(report: ImportReport) -> Iterator[str]:
+    if not report.test:
+        return
+    clean = "" if report.clean_share is None else f", of the images without defects {report.clean_share:.1%}"
+    yield (
+        f"In train: of each class {report.wanted:.1%} of the objects, give or take {100 * report.deviation:.1f} points{clean}"
+    )
+    if report.folds:
+        off = f"each class within {100 * report.fold_deviation:.1f} points of an even share"
+        yield f"{len(report.folds)} folds, in {report.folder / FOLDS}, {off}; fold {report.fold} is the test set"

@@ -15,10 +15,14 @@ def import_dataset_command(
     format: str | None = typer.Option(None, help="coco, severstal, line-json, mask-folder. Default: looked up."),
     classes: str | None = typer.Option(None, help="Class names: a,b,c or a=1,b=2 or a=#ff0000. Default: SOURCE's."),
     group_by: str | None = typer.Option(
-        None, help="Regex over file names (group 1 names the group), or none. Default: near-duplicates are found."
+        None,
+        help="Column of SOURCE, regex over file names (group 1 names the group), or none. "
+        "Default: near-duplicates are found.",
     ),
-    split: float = typer.Option(0.8, help="Share of the training images, 0-1."),
-    seed: int = typer.Option(0, help="Seed of the split."),
+    split: float = typer.Option(0.8, help="Share of the training images, 0-1; --folds needs none."),
+    folds: int = typer.Option(0, help="Folds of a cross validation, listed in folds.json. Default: none."),
+    fold: int = typer.Option(1, help="The fold that is the test set, from 1."),
+    seed: int = typer.Option(0, help="Seed of the split and of the folds."),
     clip_rle: bool = typer.Option(False, "--clip-rle", help="Cut runs that leave the image. Default: an error."),
     skip_missing: bool = typer.Option(False, "--skip-missing", help="Leave out missing images. Default: an error."),
     skip_broken: bool = typer.Option(False, "--skip-broken", help="Leave out broken images. Default: an error."),
@@ -47,6 +51,8 @@ def import_dataset_command(
         classes=classes,
         group_by=group_by,
         split=split,
+        folds=folds,
+        fold=fold,
         seed=seed,
         clip_rle=clip_rle,
         skip_missing=skip_missing,

@@ -23,6 +23,7 @@ from coigan_aug.formats.source import Problems, ReadOptions, Source, make_classe
 LOSES = ""
 _KEYS = re.compile(rb'"(annotations|images|categories)"\s*:')
 _OWN = frozenset({"segmentation", "image_id", "category_id", "bbox", "area"})
+_OF_IMAGE = frozenset({"id", "file_name", "height", "width"})
 _Item = dict[str, Any]
 
 
@@ -42,8 +43,9 @@ def sniff(path: Path) -> str | None:
 def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
     """Open a COCO file and its images. Areas and boxes in it are not trusted; annotations without a mask are dropped.
 
-    The file is checked here; masks are turned into run lengths as the records are read. Image ids are kept in
-    `record.source["id"]`, annotation ids and whatever else an annotation said in its attributes.
+    The file is checked here; masks are turned into run lengths as the records are read. Image ids and whatever plain
+    value an image has beside are kept in `record.source`, annotation ids and whatever else an annotation said in its
+    attributes.
 
     Raises:
         DataError: it is not such a file, an id is unknown or used twice, a mask does not fit its image,
@@ -52,7 +54,7 @@ def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
     top = load_object(path, kind="a COCO file")
     images = _images(top, path.name)
     labels, classes = _categories(top, path.name, options)
-    own = _by_image(_list(top, "annotations", path.name), images, labels, path.name)
+    own = _by_image(_list(top, "annotations", path.name), images, labels, path.name, problems)
     _note_boxes(own, path.name, problems)
     rows: dict[str, int | None] = {item["file_name"]: None for item in images.values()}
     folder, where = open_images(path, rows, options=options, problems=problems)
@@ -188,28 +190,37 @@ def _chosen(names: Mapping[int | str, str], options: ReadOptions, file: str) -> 
 
 
 def _by_image(
-    items: list[_Item], images: Mapping[int | str, _Item], labels: Mapping[int | str, str], file: str
+    items: list[_Item],
+    images: Mapping[int | str, _Item],
+    labels: Mapping[int | str, str],
+    file: str,
+    problems: Problems,
 ) -> dict[int | str, list[_Item]]:
     """Sort the annotations by image, having checked their ids; `items` is emptied on the way."""
     own: dict[int | str, list[_Item]] = {}
     seen: dict[int | str, int] = {}
     for k, item in enumerate(items):
-        at = f"{file}: annotations[{k}]"
-        if item.get("id") is not None:
-            number = _identity(item["id"], at, "id")
-            if number in seen:
+        with problems.attempt(file=file, done="annotation left out"):
+            _check_ids(item, f"{file}: annotations[{k}]", images, labels)
+            number = item.get("id")
+            if number is not None and seen.setdefault(number, k) != k:
+                at = f"{file}: annotations[{k}]"
                 raise DataError(f"{at} has the id {number!r}, which annotations[{seen[number]}] has too.")
-            seen[number] = k
-        image = _identity(item.get("image_id"), at, "image_id")
-        if image not in images:
-            raise DataError(f"{at} is of image {image!r}, which is not among the images.")
-        category = _identity(item.get("category_id"), at, "category_id")
-        if category not in labels:
-            known = ", ".join(str(label) for label in labels)
-            raise DataError(f"{at} has class {category!r}, which is not among the classes {known or '(none)'}.")
-        own.setdefault(image, []).append(item)
+            own.setdefault(item["image_id"], []).append(item)
     items.clear()
     return own
+
+
+def _check_ids(item: _Item, at: str, images: Mapping[int | str, _Item], labels: Mapping[int | str, str]) -> None:
+    if item.get("id") is not None:
+        _identity(item["id"], at, "id")
+    image = _identity(item.get("image_id"), at, "image_id")
+    if image not in images:
+        raise DataError(f"{at} is of image {image!r}, which is not among the images.")
+    category = _identity(item.get("category_id"), at, "category_id")
+    if category not in labels:
+        known = ", ".join(str(label) for label in labels)
+        raise DataError(f"{at} has class {category!r}, which is not among the classes {known or '(none)'}.")
 
 
 def _note_boxes(own: dict[int | str, list[_Item]], file: str, problems: Problems) -> None:
@@ -245,20 +256,32 @@ def _records(
         size = measure(folder, path, options=options, problems=problems, said=file) if path else None
         if path is None or size is None:
             continue
+        fits = False
         said_size = (item.get("height", size[0]), item.get("width", size[1]))
-        check_size(size, said_size, image=item["file_name"], file=file)
+        with problems.attempt(file=file, done="image left out"):
+            check_size(size, said_size, image=item["file_name"], file=file)
+            fits = True
+        if not fits:
+            continue
         at = Place(file, f"{file}: annotation", item["file_name"], *size)
         found = [_annotation(value, labels, at, options=options, problems=problems) for value in own.pop(number, [])]
         annotations = tuple(annotation for annotation in found if annotation is not None)
-        source = {"id": number} | ({"name": item["file_name"]} if item["file_name"] != path else {})
+        others = {key: value for key, value in item.items() if key not in _OF_IMAGE and _is_plain(value)}
+        source = others | {"id": number} | ({"name": item["file_name"]} if item["file_name"] != path else {})
         yield ImageRecord(file=path, height=size[0], width=size[1], annotations=annotations, source=source)
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, (str, int, float))
 
 
 def _annotation(
     item: _Item, labels: Mapping[int | str, str], at: Place, *, options: ReadOptions, problems: Problems
 ) -> Annotation | None:
     here = replace(at, text=f"{at.text} {item.get('id', '(no id)')!r}")
-    mask = mask_of(item["segmentation"], here, options=options, problems=problems)
+    mask = None
+    with problems.attempt(file=at.file, done="annotation left out"):
+        mask = mask_of(item["segmentation"], here, options=options, problems=problems)
     if mask is None:
         return None
     attributes = {key: found for key, found in item.items() if key not in _OWN and (key != "iscrowd" or found)}

@@ -122,7 +122,7 @@ def measure(
     except DataError as error:
         if not options.skip_broken:
             raise
-        problems.add(error.message.rstrip("."), file=said or path, done="image left out")
+        problems.add(error.message.rstrip("."), file=said or path, done="image left out", error=True)
         return None
 
 
@@ -211,18 +211,18 @@ class NamedImages:
         for name in missing:
             what = f"{name} not found in {self.folder.root.name}/"
             file, row = self._rows[name]
-            problems.add(what, file=file, row=row, done="image left out")
-        paths = {name: path for name, path in self._found.items() if path is not None}
-        self._refuse_twins(paths)
-        return paths
-
-    def _refuse_twins(self, paths: Mapping[str, str]) -> None:
+            problems.add(what, file=file, row=row, done="image left out", error=True)
         first: dict[str, str] = {}
-        for name, path in paths.items():
-            if path in first:
-                at = place(*self._rows[name])
-                raise DataError(f"{at}  {name} and {first[path]} are the same image, {path}.")
-            first[path] = name
+        for name, path in self._found.items():
+            if path is not None:
+                file, row = self._rows[name]
+                with problems.attempt(file=file, row=row, done="one image"):
+                    self._refuse_twin(first.setdefault(path, name), name, path)
+        return {name: path for path, name in first.items()}
+
+    def _refuse_twin(self, first: str, name: str, path: str) -> None:
+        if name != first:
+            raise DataError(f"{place(*self._rows[name])}  {name} and {first} are the same image, {path}.")
 
 
 def resolve(

@@ -45,11 +45,15 @@ class _Place:
 
 @dataclass
 class _Overview:
-    """What a first pass over the records found: names and their lines, labels, and whether they are object records."""
+    """What a first pass over the records found: names and their lines, labels, and whether they are object records.
+
+    `wrong` holds the numbers of records that are passed over.
+    """
 
     rows: dict[str, int | None] = field(default_factory=dict)
     labels: dict[str, None] = field(default_factory=dict)
     objects: bool = False
+    wrong: set[int] = field(default_factory=set)
 
 
 @dataclass
@@ -97,7 +101,7 @@ def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
         classes=make_classes(list(names.values()), source_ids=[_source_id(label) for label in names]),
         image_root=images.root,
         count=len(paths),
-        records=_records(file, names, images, paths=paths, options=options, problems=problems),
+        records=_records(file, names, images, paths=paths, wrong=overview.wrong, options=options, problems=problems),
     )
 
 
@@ -145,19 +149,25 @@ def _folder_label(folder: Path) -> str:
 def _overview(file: Path, problems: Problems, folder_label: str) -> _Overview:
     found = _Overview()
     for number, value in read_values(file, problems=problems):
-        at = place(file.name, number)
-        name = value.get("img")
-        if not isinstance(name, str) or not name:
-            raise DataError(f"{at}  names no image (img).")
-        if name in found.rows:
-            raise DataError(f"{at}  the image {name} was in record {found.rows[name]} already.")
-        found.rows[name] = number
-        if "points" in value and "polygons" not in value:
-            found.objects = True
-            found.labels[folder_label] = None
-        else:
-            found.labels.update((_label(polygon, at), None) for polygon in _polygons(value, at))
+        found.wrong.add(number)
+        with problems.attempt(file=file.name, row=number, done="record left out"):
+            _look_over(found, value, number, place(file.name, number), folder_label)
+            found.wrong.discard(number)
     return found
+
+
+def _look_over(found: _Overview, value: Values, number: int, at: str, folder_label: str) -> None:
+    name = value.get("img")
+    if not isinstance(name, str) or not name:
+        raise DataError(f"{at}  names no image (img).")
+    if name in found.rows:
+        raise DataError(f"{at}  the image {name} was in record {found.rows[name]} already.")
+    if "points" in value and "polygons" not in value:
+        found.objects = True
+        found.labels[folder_label] = None
+    else:
+        found.labels.update([(_label(polygon, at), None) for polygon in _polygons(value, at)])
+    found.rows[name] = number
 
 
 def _polygons(value: Values, at: str) -> list[Values]:
@@ -223,29 +233,46 @@ def _records(
     folder: ImageFolder,
     *,
     paths: Mapping[str, str],
+    wrong: set[int],
     options: ReadOptions,
     problems: Problems,
 ) -> Iterator[ImageRecord]:
     border = _Border()
     only = _folder_label(file.resolve().parent)
     for number, value in read_values(file, problems=Problems()):
-        path = paths.get(value["img"])
+        path = None if number in wrong else paths.get(value["img"])
         said = place(file.name, number)
         size = measure(folder, path, options=options, problems=problems, said=said) if path is not None else None
         if path is None or size is None:
             continue
         at = _Place(file.name, number, value["img"], *size)
-        objects = "polygons" not in value
-        if objects:
-            _check_shape(value, at)
-        polygons = [{"label": only, "points": value["points"]}] if objects else value["polygons"]
-        found = ((names[_label(p, at.text)], _mask(p, at, options, problems=problems, border=border)) for p in polygons)
-        annotations = tuple(Annotation(label=label, rle=mask) for label, mask in found if mask is not None)
-        source = {"name": value["img"]} if value["img"] != path else {}
-        yield ImageRecord(file=path, height=size[0], width=size[1], annotations=annotations, source=source)
+        annotations = None
+        with problems.attempt(file=file.name, row=number, done="record left out"):
+            annotations = _annotations(value, at, names, only, options=options, problems=problems, border=border)
+        if annotations is not None:
+            source = {"name": value["img"]} if value["img"] != path else {}
+            yield ImageRecord(file=path, height=size[0], width=size[1], annotations=annotations, source=source)
     if border.count:
         what = f"{border.count:,} polygons have points on the line behind the last pixel (first: {border.first})"
         problems.add(what, file=file.name, done="moved onto the last pixel")
+
+
+def _annotations(
+    value: Values,
+    at: _Place,
+    names: Mapping[str, str],
+    only: str,
+    *,
+    options: ReadOptions,
+    problems: Problems,
+    border: _Border,
+) -> tuple[Annotation, ...]:
+    objects = "polygons" not in value
+    if objects:
+        _check_shape(value, at)
+    polygons = [{"label": only, "points": value["points"]}] if objects else value["polygons"]
+    found = ((names[_label(p, at.text)], _mask(p, at, options, problems=problems, border=border)) for p in polygons)
+    return tuple(Annotation(label=label, rle=mask) for label, mask in found if mask is not None)
 
 
 def _check_shape(value: Values, at: _Place) -> None:

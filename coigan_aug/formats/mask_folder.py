@@ -155,15 +155,19 @@ def _records(
         sizes = [measure(folder, file, options=options, problems=problems, said=image) for file in files]
         if any(size is None for size in sizes):
             continue
-        height, width = same_size(files, [size for size in sizes if size is not None])
-        found: dict[tuple[str, int], list[rle.Rle]] = {}
-        for mask in masks:
-            own = read_masks(layout.root / mask.path, values=values, counted=counted)
-            if not own and names.get(mask.label):
-                problems.add("the mask is empty", file=mask.path, done="image kept, without this defect")
-            for name, part in own.items():
-                found.setdefault((name or names[mask.label], int(mask.instance or 0)), []).append(part)
-        yield ImageRecord(file=image, height=height, width=width, annotations=_annotations(found, classes))
+        record: ImageRecord | None = None
+        with problems.attempt(file=image, done="image left out"):
+            height, width = same_size(files, [size for size in sizes if size is not None])
+            found: dict[tuple[str, int], list[rle.Rle]] = {}
+            for mask in masks:
+                own = read_masks(layout.root / mask.path, values=values, counted=counted)
+                if not own and names.get(mask.label):
+                    problems.add("the mask is empty", file=mask.path, done="image kept, without this defect")
+                for name, part in own.items():
+                    found.setdefault((name or names[mask.label], int(mask.instance or 0)), []).append(part)
+            record = ImageRecord(file=image, height=height, width=width, annotations=_annotations(found, classes))
+        if record is not None:
+            yield record
     counted.note(problems, DONE)
 
 

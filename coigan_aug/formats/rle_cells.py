@@ -10,6 +10,7 @@ from coigan_aug.annotations import rle
 from coigan_aug.errors import DataError
 from coigan_aug.formats.source import Problems, ReadOptions, place
 
+CELLS = "EncodedPixels"
 _LARGEST = 1 << 61
 
 
@@ -71,7 +72,7 @@ def _odd_mask(
         what = _outside(int(starts[k]), int(lengths[k]), target)
         if not options.clip_rle:
             raise DataError(f"{target.place}  {what}", remedy="--clip-rle cuts it")
-        problems.add(what.rstrip("."), file=target.file, row=target.number, done="cut")
+        problems.add(what.rstrip("."), file=target.file, row=target.number, column=CELLS, done="cut")
         starts, ends = np.clip(starts, 0, pixels), np.clip(ends, 0, pixels)
     _note_order(starts, ends, target, problems)
     kept = ends > starts
@@ -89,12 +90,18 @@ def _note_order(starts: rle.Runs, ends: rle.Runs, target: Target, problems: Prob
     empty = int((ends <= starts).sum())
     if empty:
         what = f"{empty} runs of {target.name} have no pixels"
-        problems.add(what, file=target.file, row=target.number, done="dropped")
+        problems.add(what, file=target.file, row=target.number, column=CELLS, done="dropped")
     if (starts[1:] < starts[:-1]).any():
-        problems.add(f"the runs of {target.name} are out of order", file=target.file, row=target.number, done="sorted")
+        problems.add(
+            f"the runs of {target.name} are out of order",
+            file=target.file,
+            row=target.number,
+            column=CELLS,
+            done="sorted",
+        )
     order = np.argsort(starts, kind="stable")
     if (starts[order][1:] < np.maximum.accumulate(ends[order])[:-1]).any():
-        problems.add(f"runs of {target.name} overlap", file=target.file, row=target.number, done="joined")
+        problems.add(f"runs of {target.name} overlap", file=target.file, row=target.number, column=CELLS, done="joined")
 
 
 def write_cell(mask: rle.Rle) -> str:

@@ -7,7 +7,7 @@ for each image and class, the cell empty where there is none). Columns are bound
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -19,13 +19,14 @@ from coigan_aug.errors import DataError
 from coigan_aug.files import atomic_write
 from coigan_aug.formats.image_folder import ImageFolder, NamedImages, measure, open_images
 from coigan_aug.formats.losses import Losses, add_class_ids, class_masks
-from coigan_aug.formats.rle_cells import Target, read_cell, write_cell
+from coigan_aug.formats.rle_cells import CELLS, Target, read_cell, write_cell
 from coigan_aug.formats.source import Problems, ReadOptions, Source, make_classes, output_ids, place, whole_number
 
 LOSES = "class names (their ids stay), and which masks of one class in an image are objects of their own"
 _EMPTY = frozenset({"", "-1", "nan", "none", "null", "1 0"})
 _NOTHING = frozenset({"", "nan", "none", "null"})
 _JOINED = "imageid_classid"
+_OWN = frozenset({_JOINED, "imageid", "classid", "encodedpixels"})
 _SAMPLED = 2000
 _BATCH = 64
 _NEEDED = "Columns needed: ImageId, ClassId, EncodedPixels, or ImageId_ClassId, EncodedPixels."
@@ -37,18 +38,22 @@ class _Row:
     name: str
     label: str
     cell: str
+    others: Mapping[str, str]
 
 
 @dataclass
 class _Table:
     """What the CSV said: sizes of the images measured so far, and for each image the masks of its classes.
 
-    `waiting` holds rows whose runs are not compressed yet: image, class, target and runs.
+    `others` is what further columns say of an image, but for those in `mixed`, which speak of single rows; `waiting`
+    holds rows whose runs are not compressed yet: image, class, target and runs.
     """
 
     sizes: dict[str, tuple[int, int] | None] = field(default_factory=dict)
     masks: dict[str, dict[str, rle.Rle]] = field(default_factory=dict)
     labels: dict[str, None] = field(default_factory=dict)
+    others: dict[str, dict[str, str]] = field(default_factory=dict)
+    mixed: set[str] = field(default_factory=set)
     waiting: list[tuple[str, str, Target, rle.Runs]] = field(default_factory=list)
 
 
@@ -65,13 +70,14 @@ def sniff(path: Path) -> str | None:
 def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
     """Open a CSV and its images; images without a row are defect-free.
 
-    Every row is checked and turned into a compressed string here; nothing else of it stays in memory.
+    Every row is checked and turned into a compressed string here; nothing else of it stays in memory. Further columns
+    are kept in `record.source`, unless the rows of an image differ in them.
 
     Raises:
         DataError: a column is missing, a row is malformed or does not fit its image, a class is unknown,
             an image is missing or broken; the last two unless an option says otherwise.
     """
-    sample = dict.fromkeys(row.name for row in islice(_rows(path), _SAMPLED))
+    sample = dict.fromkeys(row.name for row in islice(_rows(path, Problems(lenient=problems.lenient)), _SAMPLED))
     folder, where = open_images(path, sample, options=options, problems=problems)
     named = NamedImages(folder, path.name)
     table = _read_masks(path, named, options=options, problems=problems)
@@ -144,7 +150,7 @@ def _parted(text: str) -> tuple[str, str]:
     return name, label
 
 
-def _rows(path: Path) -> Iterator[_Row]:
+def _rows(path: Path, problems: Problems) -> Iterator[_Row]:
     """Yield the rows of the CSV with their line numbers; blank lines are passed over.
 
     Raises:
@@ -159,7 +165,7 @@ def _rows(path: Path) -> Iterator[_Row]:
             if bind is None:
                 raise DataError(f"{path.name} has the columns: {', '.join(columns) or 'none'}.", remedy=_NEEDED)
             reader = csv.reader(stream, delimiter=_delimiter(header))
-            yield from _bound(reader, bind, len(columns), path.name)
+            yield from _bound(reader, bind, columns, path.name, problems)
     except UnicodeDecodeError as error:
         raise DataError(f"{path.name} is not UTF-8 text (byte {error.start} of a block).") from error
     except csv.Error as error:
@@ -169,18 +175,34 @@ def _rows(path: Path) -> Iterator[_Row]:
 
 
 def _bound(
-    reader: Iterable[list[str]], bind: Callable[[list[str]], tuple[str, str, str]], width: int, file: str
+    reader: Iterable[list[str]],
+    bind: Callable[[list[str]], tuple[str, str, str]],
+    columns: Sequence[str],
+    file: str,
+    problems: Problems,
 ) -> Iterator[_Row]:
+    others = [(name.strip(), k) for k, name in enumerate(columns) if name.strip().lower() not in _OWN and name.strip()]
     for values in reader:
         number = reader.line_num + 1  # type: ignore[attr-defined]
         if not values or not any(values):
             continue
-        if len(values) != width:
-            raise DataError(f"{place(file, number)}  has {len(values)} cells; the first line has {width}.")
-        name, label, cell = bind(values)
-        if not name:
-            raise DataError(f"{place(file, number)}  names no image.")
-        yield _Row(number, name, label, cell)
+        row = None
+        with problems.attempt(file=file, row=number, done="row left out"):
+            row = _row(values, number, len(columns), bind, file)
+        if row is not None:
+            said = {name: values[k].strip() for name, k in others if values[k].strip()}
+            yield _Row(number, *row, said)
+
+
+def _row(
+    values: list[str], number: int, width: int, bind: Callable[[list[str]], tuple[str, str, str]], file: str
+) -> tuple[str, str, str]:
+    if len(values) != width:
+        raise DataError(f"{place(file, number)}  has {len(values)} cells; the first line has {width}.")
+    name, label, cell = bind(values)
+    if not name:
+        raise DataError(f"{place(file, number)}  names no image.")
+    return name, label, cell
 
 
 # Masks
@@ -188,20 +210,28 @@ def _bound(
 
 def _read_masks(path: Path, named: NamedImages, *, options: ReadOptions, problems: Problems) -> _Table:
     table = _Table()
-    for row in _rows(path):
-        image = named.path(row.name, row.number)
-        if image is None:
-            continue
-        if image not in table.sizes:
-            said = place(path.name, row.number)
-            table.sizes[image] = measure(named.folder, image, options=options, problems=problems, said=said)
-        size = table.sizes[image]
-        if size is not None:
-            _add_row(
-                table, image, row, Target(path.name, row.number, row.name, *size), options=options, problems=problems
-            )
+    for row in _rows(path, problems):
+        with problems.attempt(file=path.name, row=row.number, done="row left out"):
+            _read_row(table, row, path.name, named, options=options, problems=problems)
     _compress(table, problems)
     return table
+
+
+def _read_row(
+    table: _Table, row: _Row, file: str, named: NamedImages, *, options: ReadOptions, problems: Problems
+) -> None:
+    image = named.path(row.name, row.number)
+    if image is None:
+        return
+    if image not in table.sizes:
+        said = place(file, row.number)
+        table.sizes[image] = measure(named.folder, image, options=options, problems=problems, said=said)
+    size = table.sizes[image]
+    if size is not None:
+        if row.others:
+            known = table.others.setdefault(image, {})
+            table.mixed.update(name for name, value in row.others.items() if known.setdefault(name, value) != value)
+        _add_row(table, image, row, Target(file, row.number, row.name, *size), options=options, problems=problems)
 
 
 def _add_row(table: _Table, image: str, row: _Row, target: Target, *, options: ReadOptions, problems: Problems) -> None:
@@ -210,7 +240,9 @@ def _add_row(table: _Table, image: str, row: _Row, target: Target, *, options: R
         return
     label = _label(row.label, target.place, options)
     table.labels[label] = None
-    runs = None if empty else read_cell(row.cell, target, options=options, problems=problems)
+    runs = None
+    with problems.attempt(file=target.file, row=target.number, done="row left out", column=CELLS):
+        runs = None if empty else read_cell(row.cell, target, options=options, problems=problems)
     if runs is not None:
         table.waiting.append((image, label, target, runs))
     if len(table.waiting) >= _BATCH:
@@ -297,5 +329,6 @@ def _records(
         masks = table.masks.pop(image, {})
         annotations = tuple(Annotation(label=c.name, rle=masks[c.name]) for c in classes if c.name in masks)
         name = names.get(image, image)
-        source = {"name": name} if name != image else {}
+        others = {key: said for key, said in table.others.pop(image, {}).items() if key not in table.mixed}
+        source = others | ({"name": name} if name != image else {})
         yield ImageRecord(file=image, height=size[0], width=size[1], annotations=annotations, source=source)

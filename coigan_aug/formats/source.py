@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,13 +16,16 @@ from coigan_aug.errors import DataError, UsageError
 class Problem:
     """Something odd in the source, and what was done about it ("cut", "dropped", "joined", "kept", ...).
 
-    `file` is the file's name as a person knows it; `row` is its line, counted from 1, where it has lines.
+    `file` is the file's name as a person knows it; `row` is its line, counted from 1, where it has lines; `column` names
+    the column, where it has columns and one is to blame. An `error` ends an import unless an option allows it.
     """
 
     file: str
     row: int | None
     what: str
     done: str
+    column: str = ""
+    error: bool = False
 
     def __str__(self) -> str:
         return f"{place(self.file, self.row)}  {self.what}; {self.done}"
@@ -32,21 +36,40 @@ class Problems:
 
     Args:
         strict: raise a DataError instead of collecting.
+        lenient: collect errors too, so that what is wrong in one entry doesn't end the reading of the others.
     """
 
-    def __init__(self, *, strict: bool = False) -> None:
+    def __init__(self, *, strict: bool = False, lenient: bool = False) -> None:
         self.strict = strict
+        self.lenient = lenient
         self.found: list[Problem] = []
 
-    def add(self, what: str, *, file: str, row: int | None = None, done: str) -> None:
-        """Note a problem.
+    def add(
+        self, what: str, *, file: str, row: int | None = None, done: str, column: str = "", error: bool = False
+    ) -> None:
+        """Note a problem; `error` says that an option alone allowed it.
 
         Raises:
             DataError: problems are errors here (`strict`).
         """
         if self.strict:
             raise DataError(f"{place(file, row)}  {what}.", remedy=f"Without --strict: {done}.")
-        self.found.append(Problem(file, row, what, done))
+        self.found.append(Problem(file, row, what, done, column, error))
+
+    @contextmanager
+    def attempt(self, *, file: str, row: int | None = None, done: str, column: str = "") -> Iterator[None]:
+        """Read one entry of a source: what is wrong with it is an error, which is noted and passed over if `lenient`.
+
+        Raises:
+            DataError: the entry is wrong, and errors are not collected.
+        """
+        try:
+            yield
+        except DataError as error:
+            if not self.lenient:
+                raise
+            what = error.message.removeprefix(f"{place(file, row)}  ").removeprefix(f"{file}: ").rstrip(".")
+            self.found.append(Problem(file, row, what, done, column, error=True))
 
 
 class Tally:

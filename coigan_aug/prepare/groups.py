@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -55,21 +56,54 @@ def find_groups(
     Raises:
         DataError: an image can't be decoded.
     """
-    if not names:
-        return []
+    return join_links(names, find_links(paths, names, progress=progress)) if names else []
+
+
+@dataclass(frozen=True)
+class Links:
+    """Pairs [P, 2] of images worth a comparison, by position in the order of the names, and how far they agree, [P].
+
+    `named` [P] says which of them are neighbours by number in the name.
+    """
+
+    pairs: Pairs
+    alike: Vectors
+    named: NDArray[np.bool_]
+
+
+def find_links(
+    paths: Sequence[Path], names: Sequence[str], *, progress: Callable[[int, int], None] | None = None
+) -> Links:
+    """Find the pairs of images that may show one piece, and compare them; at least one image.
+
+    Raises:
+        DataError: an image can't be decoded.
+    """
     order = np.argsort(np.array(names), kind="stable").tolist()
-    ordered = [names[k] for k in order]
     images, sizes = _read([paths[k] for k in order], progress)
     textures = whiten(images)
-    near = neighbours(ordered)
+    near = neighbours([names[k] for k in order])
     pairs = _unique(np.concatenate([candidates(textures), near]))
-    alike = correlation(textures, sizes, pairs)
-    count = len(ordered)
+    count = len(order)
     named = np.isin(pairs @ (count, 1), near @ (count, 1))
-    first = _join_with_care(count, pairs, np.where(named, alike + SAME - SAME_NEIGHBOURS, alike))
-    labels = [""] * count
+    return Links(pairs, correlation(textures, sizes, pairs), named)
+
+
+def join_links(
+    names: Sequence[str], links: Links, *, same: float = SAME, same_neighbours: float = SAME_NEIGHBOURS
+) -> list[str]:
+    """Return one group label for each image: linked images share one, the first of their names.
+
+    Args:
+        same: the agreement from which two images are linked.
+        same_neighbours: the same for neighbours by number in the name.
+    """
+    order = np.argsort(np.array(names), kind="stable").tolist()
+    level = np.where(links.named, same_neighbours, same)
+    first = _join_with_care(len(order), links.pairs, links.alike + SAME - level)
+    labels = [""] * len(order)
     for position, k in enumerate(order):
-        labels[k] = ordered[first[position]]
+        labels[k] = names[order[first[position]]]
     return labels
 
 

@@ -17,8 +17,9 @@ from coigan_aug.files import folder_lock, write_json
 from coigan_aug.formats.detect import open_source
 from coigan_aug.formats.source import Problem, Problems, ReadOptions, Source
 from coigan_aug.prepare.counting import ClassCount, Counts, count_classes, object_areas, object_counts
-from coigan_aug.prepare.groups import find_groups, groups_from_pattern
-from coigan_aug.prepare.split import siblings_across, split_groups
+from coigan_aug.prepare.folds import FoldCount, check_folds, count_folds, fold_deviation, gather_folds, write_folds
+from coigan_aug.prepare.grouping import NEAR_DUPLICATES, group_images
+from coigan_aug.prepare.split import fold_groups, largest_deviation, share_of_clean, siblings_across, split_groups
 from coigan_aug.progress import Report, silent
 from coigan_aug.store.dataset import MANIFEST, Dataset
 from coigan_aug.store.writer import write_dataset
@@ -31,9 +32,12 @@ class ImportReport:
     """What an import made.
 
     `groups` counts the groups of more than one image, `grouped` the images in them, `grouping` says how they were
-    found ("near-duplicates", "none", or the pattern). `leakage` is the share of test
+    found ("near-duplicates", "none", the column, or the pattern). `leakage` is the share of test
     images with an image of their group in train (0 unless the split is broken), `random_leakage` what a split by
-    single images would have had.
+    single images would have had. `wanted` is the share of everything that train was to get, `deviation` how far a
+    class' share of objects is from it at most (0..1), `clean_share` the share of the defect-free images in train (None
+    without any). `folds` are those of a cross validation, of which `fold` is the test set; `fold_deviation` as
+    `deviation`, for the folds.
     """
 
     folder: Path
@@ -50,6 +54,12 @@ class ImportReport:
     grouping: str
     leakage: float
     random_leakage: float
+    wanted: float
+    deviation: float
+    clean_share: float | None
+    folds: tuple[FoldCount, ...]
+    fold: int | None
+    fold_deviation: float
     problems: tuple[Problem, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -65,6 +75,8 @@ def import_dataset(
     format: str | None = None,
     group_by: str | None = None,
     split: float = 0.8,
+    folds: int = 0,
+    fold: int = 1,
     seed: int = 0,
     strict: bool = False,
     overwrite: bool = False,
@@ -78,9 +90,11 @@ def import_dataset(
     Args:
         source: the annotation file, or the folder.
         format: one of `formats.detect.FORMATS`; None looks.
-        group_by: "none" (each image alone), a regular expression over file names whose first group (or whole match)
-            names the group, or None: near-duplicate images are found and kept together.
-        split: share of the training images, above 0, at most 1.
+        group_by: "none" (each image alone), a column of the source, a regular expression over file names whose first
+            group (or whole match) names the group, or None: near-duplicate images are found and kept together.
+        split: share of the training images, above 0, at most 1; folds need none.
+        folds: deal the images out to so many folds for a cross validation, kept in `folds.json`; 0: none.
+        fold: which of them is the test set, from 1; the others are for training.
         strict: the first problem is an error.
         overwrite: replace the Dataset that is there.
         binary: store packed binary JSON.
@@ -93,6 +107,7 @@ def import_dataset(
         DataError: the source can't be read, holds no image, or has a problem that no option allows.
     """
     _check(out, split=split, overwrite=overwrite)
+    check_folds(folds, fold)
     report = progress or (lambda title: silent)
     problems = Problems(strict=strict)
     opened = open_source(source, options=options or ReadOptions(), problems=problems, name=format)
@@ -102,18 +117,20 @@ def import_dataset(
     if not records:
         raise DataError(f"{source} holds no images.", remedy="Say where they are: --images DIR")
     areas = object_areas(records, opened.classes)
-    groups = _groups(opened.image_root, records, group_by, report)
-    splits = split_groups(groups, object_counts(areas), share=split, seed=seed)
+    groups = group_images(opened.image_root, records, group_by=group_by, problems=problems, progress=report)
+    sides = _sides(groups, object_counts(areas), split=split, folds=folds, fold=fold, seed=seed)
     result = _report(
-        out, opened, records, areas=areas, groups=groups, splits=splits, grouping=group_by or "near-duplicates",
+        out, opened, records, areas=areas, groups=groups, sides=sides, grouping=group_by or NEAR_DUPLICATES,
         problems=problems.found, seed=seed,
     )  # fmt: skip
+    kept = gather_folds([record.file for record in records], sides.folds, test=fold, seed=seed) if folds else None
     provenance: dict[str, Any] = {"source": str(source.resolve()), "format": opened.format, "command": command}
-    provenance |= {"seed": seed, "split": split}
-    final = (replace(record, group=g, split=s) for record, g, s in zip(records, groups, splits, strict=True))
+    provenance |= {"seed": seed, "split": sides.wanted} | ({"folds": folds, "fold": fold} if folds else {})
+    final = (replace(record, group=g, split=s) for record, g, s in zip(records, groups, sides.split, strict=True))
     with folder_lock(out):
         (out / MANIFEST).unlink(missing_ok=True)
         write_json(out / REPORT, result.to_dict() | {"provenance": provenance})
+        write_folds(out, kept)
         write_dataset(
             out, final, classes=opened.classes, image_root=opened.image_root, provenance=provenance, binary=binary
         )
@@ -138,16 +155,26 @@ def _read_all(source: Source, report: Report) -> list[ImageRecord]:
     return records
 
 
-# Groups and counts
+# The split and counts
 
 
-def _groups(
-    image_root: Path, records: Sequence[ImageRecord], group_by: str | None, report: Callable[[str], Report]
-) -> list[str]:
-    names = [record.file for record in records]
-    if group_by is None:
-        return find_groups([image_root / name for name in names], names, progress=report("looking for near-duplicates"))
-    return names if group_by == "none" else groups_from_pattern(names, group_by)
+@dataclass(frozen=True, kw_only=True)
+class _Sides:
+    """The side, and where there are folds the fold from 1, of each image; the share that train was to get."""
+
+    split: list[str]
+    folds: list[int]
+    fold: int | None
+    wanted: float
+
+
+def _sides(groups: Sequence[str], counts: Counts, *, split: float, folds: int, fold: int, seed: int) -> _Sides:
+    if not folds:
+        sides = split_groups(groups, counts, share=split, seed=seed)
+        return _Sides(split=sides, folds=[], fold=None, wanted=split)
+    numbers = fold_groups(groups, counts, folds=folds, seed=seed)
+    sides = ["test" if number == fold else "train" for number in numbers]
+    return _Sides(split=sides, folds=numbers, fold=fold, wanted=1 - 1 / folds)
 
 
 def _report(
@@ -157,13 +184,14 @@ def _report(
     *,
     areas: Sequence[Sequence[Counts]],
     groups: Sequence[str],
-    splits: Sequence[str],
+    sides: _Sides,
     grouping: str,
     problems: Sequence[Problem],
     seed: int,
 ) -> ImportReport:
     counts = object_counts(areas)
-    train = np.array([part == "train" for part in splits])
+    train = np.array([part == "train" for part in sides.split])
+    folds = count_folds(counts, sides.folds)
     sizes = Counter(groups)
     several = [size for size in sizes.values() if size > 1]
     return ImportReport(
@@ -175,12 +203,18 @@ def _report(
         train=int(train.sum()),
         test=int((~train).sum()),
         objects=int(counts.sum()),
-        classes=count_classes(source.classes, areas, splits),
+        classes=count_classes(source.classes, areas, sides.split),
         groups=len(several),
         grouped=sum(several),
         grouping=grouping,
-        leakage=siblings_across(groups, splits),
-        random_leakage=siblings_across(groups, _shuffled(splits, seed)),
+        leakage=siblings_across(groups, sides.split),
+        random_leakage=siblings_across(groups, _shuffled(sides.split, seed)),
+        wanted=sides.wanted,
+        deviation=largest_deviation(counts, sides.split, share=sides.wanted),
+        clean_share=share_of_clean(counts, sides.split),
+        folds=folds,
+        fold=sides.fold,
+        fold_deviation=fold_deviation(folds),
         problems=tuple(problems),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,13 +33,13 @@ def scaled_size(height: int, width: int, scale: float) -> tuple[int, int]:
 
 def find_objects(dataset: Dataset, positions: Iterable[int], *, scale: float) -> list[DefectObject]:
     """List the objects of the records at `positions`, in their order, then by class, then by first pixel."""
-    return [found for position in positions for found in _objects_of(dataset, position, scale)]
+    return [found for k in positions for found in objects_of(dataset[k], k, names=dataset.names, scale=scale)]
 
 
-def _objects_of(dataset: Dataset, position: int, scale: float) -> list[DefectObject]:
-    record = dataset[position]
+def objects_of(record: ImageRecord, position: int, *, names: Sequence[str], scale: float) -> list[DefectObject]:
+    """List the objects of a record, by class (`names` in their order), then by first pixel."""
     found = []
-    for label, name in enumerate(dataset.names):
+    for label, name in enumerate(names):
         own = [annotation.rle for annotation in record.annotations if annotation.label == name]
         parts = rle.components(rle.union(own)) if own else []
         found += [_scaled(position, label, part, record, scale) for part in parts]

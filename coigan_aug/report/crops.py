@@ -46,12 +46,29 @@ def close_ups(dataset: Dataset, objects: Sequence[DefectObject], *, count: int) 
     return [_close_up(dataset, pool[k]) for k in (steps if len(pool) > count else range(len(pool)))]
 
 
+def whole_image(dataset: Dataset, position: int) -> CloseUp:
+    """Show all of an image.
+
+    Raises:
+        DataError: it is missing or damaged.
+    """
+    record = dataset[position]
+    return _cut(dataset, position, slice(0, record.height), slice(0, record.width))
+
+
 def _close_up(dataset: Dataset, found: DefectObject) -> CloseUp:
-    image, masks = dataset.image(found.position), dataset.masks(found.position)
-    rows, columns = surroundings(found.box, height=image.shape[0], width=image.shape[1])
+    record = dataset[found.position]
+    return _cut(dataset, found.position, *surroundings(found.box, height=record.height, width=record.width))
+
+
+def _cut(dataset: Dataset, position: int, rows: slice, columns: slice) -> CloseUp:
+    image, masks = dataset.image(position), dataset.masks(position)
+    if not dataset.names:
+        plain = fit(image[rows, columns], SIDE)
+        return CloseUp(dataset[position].file, plain, plain)
     empty = np.zeros(image.shape[:2], np.uint8)
     stacked = np.stack([masks.get(name, empty)[rows, columns] for name in dataset.names])
-    plain, file = image[rows, columns], dataset[found.position].file
+    plain, file = image[rows, columns], dataset[position].file
     if max(plain.shape) <= SIDE:
         return CloseUp(file, fit(plain, SIDE), fit(mark(plain, stacked, dataset.classes), SIDE))
     small = fit(plain, SIDE)

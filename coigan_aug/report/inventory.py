@@ -7,13 +7,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import DefectClass
 from coigan_aug.prepare.objects import DefectObject, find_objects
+from coigan_aug.prepare.statistics import place_map
 from coigan_aug.store.dataset import Dataset
 
 MAP_WIDTH = 48
@@ -89,17 +89,5 @@ def _of_class(
         test=own.count("test"),
         areas=np.array([rle.area(found.full) for found in objects], np.int64),
         aspects=boxes[:, 2] / np.maximum(boxes[:, 3], 1),
-        places=_places(objects, size),
+        places=place_map(objects, size),
     )
-
-
-def _places(objects: Sequence[DefectObject], size: tuple[int, int]) -> NDArray[np.float64]:
-    """Average the masks of the images, each shrunk to `size` (height, width)."""
-    total = np.zeros(size)
-    by_image: dict[int, list[rle.Rle]] = {}
-    for found in objects:
-        by_image.setdefault(found.position, []).append(found.full)
-    for parts in by_image.values():
-        mask = np.ascontiguousarray(rle.decode(rle.union(parts)), dtype=np.float32)
-        total += cv2.resize(mask, size[::-1], interpolation=cv2.INTER_AREA)
-    return np.asarray(total / max(len(by_image), 1))

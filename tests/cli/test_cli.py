@@ -64,15 +64,15 @@ def test_every_option_is_explained_and_every_command_ends_with_an_example(comman
 
 
 FLAGS = {
-    "import": "binary classes clip-rle format group-by help images json overwrite quiet seed skip-broken skip-missing split "
-    "strict workspace",
+    "import": "binary classes clip-rle fold folds format group-by help images json overwrite quiet seed skip-broken "
+    "skip-missing split strict workspace",
     "train": "config device dry-run gpus help images-seen init-from minutes perceptual-weights quiet recipe "
     "resume seed set workspace",
     "synthesize": "append balance bases class config contrast defects-per-image device dry-run engine format gpus help image "
     "image-format json mask out overwrite per-class plan quiet roi run screen seed set shapes shard windows with-real "
     "workspace",
     "merge": "help json out quiet workspace",
-    "inspect": "help json quiet strict workspace",
+    "inspect": "classes format help html images json min-area quiet strict workspace",
     "evaluate quality": "config device features help images inception-weights json protocol quiet segmenter set synthetic "
     "workspace",
     "evaluate benefit": "arm config device engines groups-per-class help jobs json minutes protocol quiet run screen seeds set "

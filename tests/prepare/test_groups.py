@@ -11,7 +11,18 @@ import pytest
 
 from coigan_aug.errors import DataError, UsageError
 from coigan_aug.imaging import write_image
-from coigan_aug.prepare.groups import candidates, correlation, find_groups, groups_from_pattern, neighbours, whiten
+from coigan_aug.prepare.groups import (
+    SAME,
+    Links,
+    candidates,
+    correlation,
+    find_groups,
+    find_links,
+    groups_from_pattern,
+    join_links,
+    neighbours,
+    whiten,
+)
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
@@ -134,6 +145,26 @@ def test_neighbours_are_ordered_by_the_longest_number_whatever_the_folder() -> N
     assert {tuple(pair) for pair in neighbours(in_turns).tolist()} == {
         (a, b) for a in range(9) for b in range(a + 1, min(a + 5, 9))
     }
+
+
+def test_links_are_joined_from_their_own_level_on() -> None:
+    """Four images in a row of links, by hand; the last link is one of neighbours by name."""
+    names = ["c", "a", "d", "b"]
+    links = Links(
+        np.array([[0, 1], [1, 2], [2, 3]]), np.array([0.8, 0.3, 0.5], np.float32), np.array([False, False, True])
+    )
+    assert join_links(names, links) == ["c", "a", "c", "a"]
+    assert join_links(names, links, same=0.25, same_neighbours=0.25) == ["a"] * 4
+    assert join_links(names, links, same=0.85, same_neighbours=0.85) == names
+    assert join_links(names, links, same=0.85) == ["c", "a", "c", "b"]
+
+
+def test_the_same_and_different_pieces_are_far_apart_in_agreement(tmp_path: Path) -> None:
+    paths, names = take(tmp_path, kind="grain", pieces=20, shots=3)
+    links = find_links(paths, names)
+    ordered = sorted(names)
+    same = np.array([ordered[a][:2] == ordered[b][:2] for a, b in links.pairs.tolist()])
+    assert links.alike[same].min() > SAME > links.alike[~same].max()
 
 
 @pytest.mark.parametrize(

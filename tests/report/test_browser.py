@@ -10,12 +10,16 @@ from typing import Any
 
 import pytest
 
+from coigan_aug.prepare.inspecting import inspect_subject
+from coigan_aug.prepare.opening import subject_of
 from coigan_aug.report.contents import compose
 from coigan_aug.report.gather import gather
 from coigan_aug.report.html import SECTIONS, render
+from coigan_aug.report.inspection import write_inspection
 from coigan_aug.report.preview import write_preview
 from coigan_aug.store.dataset import Dataset
 
+from .test_inspection import odd_copy
 from .test_preview import CARD, reject_some
 
 playwright = pytest.importorskip("playwright.sync_api")
@@ -109,6 +113,24 @@ def test_the_preview_of_a_set_opens_from_disk_and_fits_the_window(
     broken = "[...document.images].filter(i => !i.complete || i.naturalWidth === 0).length"
     assert visit.page.evaluate(broken) == 0
     assert visit.page.evaluate("document.querySelectorAll('svg').length") == 10
+    visit.context.close()
+
+
+@pytest.mark.parametrize(("width", "height"), [(360, 740), (1280, 900)])
+def test_the_page_of_an_inspection_opens_from_disk_and_fits_the_window(
+    browser: Any, toy: Dataset, tmp_path: Path, width: int, height: int
+) -> None:
+    dataset = odd_copy(toy, tmp_path)
+    path = write_inspection(tmp_path / "inspect.html", inspect_subject(subject_of(dataset)), dataset)
+    visit = Visit(browser, path, width=width, height=height)
+    assert [url for url in visit.asked if not url.startswith("data:")] == [visit.address]
+    assert visit.said == []
+    assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
+    broken = "[...document.images].filter(i => !i.complete || i.naturalWidth === 0).length"
+    assert visit.page.evaluate(broken) == 0
+    small = "[...document.querySelectorAll('p, td, th, li, figcaption, .name')]"
+    small += ".filter(e => e.offsetParent && parseFloat(getComputedStyle(e).fontSize) < 12).length"
+    assert visit.page.evaluate(small) == 0
     visit.context.close()
 
 

@@ -1,0 +1,95 @@
+"""Opening what is to be inspected: a Dataset, the one of a workspace, or a team's file, all as a Dataset."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from coigan_aug.annotations.records import ImageRecord
+from coigan_aug.errors import DataError
+from coigan_aug.formats.detect import open_source
+from coigan_aug.formats.source import Problem, Problems, ReadOptions, Source
+from coigan_aug.progress import Report, silent
+from coigan_aug.store.dataset import MANIFEST, Dataset
+from coigan_aug.store.writer import write_dataset
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """What is inspected: `path` as it was named, how it was read, what the reader met, and what stopped it ("" nothing).
+
+    `own` says that it is a Dataset, with a split and groups; any other source has neither.
+    """
+
+    path: Path
+    dataset: Dataset
+    description: str
+    own: bool
+    problems: tuple[Problem, ...] = ()
+    stopped: str = ""
+
+
+def dataset_folder(path: Path) -> Path | None:
+    """Return the Dataset's folder that a path means, itself or that of a workspace; None where it means none."""
+    return next((folder for folder in (path, path / "dataset") if (folder / MANIFEST).exists()), None)
+
+
+def subject_of(dataset: Dataset, *, path: Path | None = None) -> Subject:
+    """Return a Dataset as what is inspected; `path` is what a person named, by default its folder."""
+    described = f"Data set ({len(dataset):,} images, {dataset.manifest['provenance'].get('format', 'made here')})"
+    return Subject(path=path or dataset.folder, dataset=dataset, description=described, own=True)
+
+
+@contextmanager
+def opened(
+    path: Path, *, options: ReadOptions | None = None, format: str | None = None, progress: Report = silent
+) -> Iterator[Subject]:
+    """Open a Dataset, or a team's file or folder, whose records are kept in a temporary Dataset meanwhile.
+
+    A wrong entry of the file is noted and left out; where its format can't go on after it, what was read until then
+    counts.
+
+    Raises:
+        DataError: nothing of it can be read.
+    """
+    folder = None if format else dataset_folder(path)
+    if folder is not None:
+        yield subject_of(Dataset(folder), path=path)
+        return
+    problems = Problems(lenient=True)
+    lenient = replace(options or ReadOptions(), skip_missing=True, skip_broken=True)
+    source = open_source(path, options=lenient, problems=problems, name=format)
+    with tempfile.TemporaryDirectory(prefix="coigan-aug-") as temporary:
+        reading = _Reading(source, progress)
+        dataset = write_dataset(
+            Path(temporary), reading, classes=source.classes, image_root=source.image_root, provenance={}
+        )
+        if not len(dataset):
+            raise DataError(reading.stopped or f"{path} holds no images.", remedy="Say where they are: --images DIR")
+        yield Subject(
+            path=path, dataset=dataset, description=source.description, own=False, problems=tuple(problems.found),
+            stopped=reading.stopped,
+        )  # fmt: skip
+
+
+class _Reading:
+    """The records of a source up to the first that stops its reader; `stopped` says why."""
+
+    def __init__(self, source: Source, progress: Report) -> None:
+        self.source = source
+        self.progress = progress
+        self.stopped = ""
+
+    def __iter__(self) -> Iterator[ImageRecord]:
+        done = 0
+        try:
+            for done, record in enumerate(self.source.records, start=1):
+                yield record
+                if done % 64 == 0:
+                    self.progress(done, max(self.source.count, done))
+        except DataError as error:
+            self.stopped = error.message
+        self.progress(done, done)

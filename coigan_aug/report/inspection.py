@@ -1,0 +1,199 @@
+"""The page of an inspection: numbers as charts, examples of each class with their masks, and what is wrong or odd."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from coigan_aug.files import write_bytes
+from coigan_aug.prepare.findings import KINDS, Finding, by_kind
+from coigan_aug.prepare.inspecting import Inspection
+from coigan_aug.prepare.objects import DefectObject
+from coigan_aug.report import data_plots, plots
+from coigan_aug.report.crops import CloseUp, close_ups, whole_image
+from coigan_aug.report.html import fill
+from coigan_aug.report.inventory import ClassInventory, Inventory, shown_classes, take_inventory
+from coigan_aug.report.results import CLASSES
+from coigan_aug.store.dataset import Dataset
+
+MOST_BYTES = 10_000_000
+EXAMPLES = 16
+LISTED = 40
+PICTURED = 8
+GROUPS, OF_GROUP = 4, 6
+
+SECTIONS = {
+    "found": "Wrong or odd",
+    "classes": "The classes",
+    "places": "Where they lie",
+    "images": "The images",
+    "split": "The split",
+    "examples": "Examples",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Odd:
+    """Findings of one kind: a title, whether they are errors, some of them, how many more, pictures of some."""
+
+    title: str
+    error: bool
+    listed: tuple[str, ...]
+    more: int
+    pictures: tuple[CloseUp, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """All that the page shows; what is not there is empty. `rows` pairs each class' inventory with its statistics."""
+
+    title: str
+    found: Inspection
+    inventory: Inventory
+    counts: tuple[tuple[str, Markup], ...]
+    places: tuple[tuple[ClassInventory, Markup], ...]
+    images: tuple[tuple[str, Markup], ...]
+    odd: tuple[Odd, ...]
+    groups: tuple[tuple[CloseUp, ...], ...]
+    examples: tuple[tuple[ClassInventory, tuple[CloseUp, ...]], ...]
+
+
+def write_inspection(path: Path, found: Inspection, dataset: Dataset) -> Path:
+    """Write the page of an inspection, one file of at most MOST_BYTES with its pictures inside, and return its path.
+
+    Args:
+        dataset: what was inspected.
+    """
+    page = compose_inspection(found, dataset)
+    write_bytes(path, fill("inspection.html.j2", _values(page), most_bytes=MOST_BYTES).encode())
+    return path
+
+
+def _values(page: Page) -> dict[str, Any]:
+    shown = {
+        "found": True,
+        "classes": page.counts,
+        "places": page.places,
+        "images": page.images or page.groups,
+        "split": page.found.split is not None,
+        "examples": page.examples,
+    }
+    statistics = {own.name: own for own in page.found.statistics}
+    counts = {own.name: own for own in page.found.classes}
+    return {
+        "page": page,
+        "found": page.found,
+        "sections": {name: title for name, title in SECTIONS.items() if shown[name]},
+        "rows": [(own, counts[own.item.name], statistics[own.item.name]) for own in page.inventory.classes],
+    }
+
+
+def compose_inspection(found: Inspection, dataset: Dataset) -> Page:
+    """Work out what the page shows."""
+    pictures = _Pictures(found, dataset)
+    whole = take_inventory(dataset) if pictures.usable else Inventory(
+        images=found.images, defect_free=found.defect_free, train=0, test=0, classes=(), groups=()
+    )  # fmt: skip
+    drawn = shown_classes(whole, most=CLASSES)
+    title = (found.path.parent if found.path.name == "dataset" else found.path).resolve().name
+    return Page(
+        title=title,
+        found=found,
+        inventory=whole,
+        counts=tuple(_count_charts(found, drawn)) if drawn.classes else (),
+        places=tuple(_places(drawn)),
+        images=tuple(_image_charts(found, dataset, whole)),
+        odd=tuple(pictures.odd(whole)),
+        groups=tuple(pictures.groups()),
+        examples=tuple((own, pictures.examples(own)) for own in drawn.classes if own.objects),
+    )
+
+
+def _count_charts(found: Inspection, drawn: Inventory) -> Iterator[tuple[str, Markup]]:
+    if found.test:
+        yield "Objects in train and test", plots.class_balance(drawn)
+    else:
+        yield "Objects and images", data_plots.class_counts(drawn.classes, found.classes)
+    if any(own.objects for own in drawn.classes):
+        yield "Sizes", plots.object_sizes(drawn)
+        yield "Shapes", plots.aspect_ratios(drawn)
+        yield "Objects an image", data_plots.objects_an_image(drawn.classes)
+
+
+def _places(drawn: Inventory) -> Iterator[tuple[ClassInventory, Markup]]:
+    for k, own in enumerate(drawn.classes):
+        if own.objects:
+            label = f"Where in the images {own.item.name} lies"
+            yield own, plots.places(own.places, own.item, f"places{k}", label=label)
+
+
+def _image_charts(found: Inspection, dataset: Dataset, inventory: Inventory) -> Iterator[tuple[str, Markup]]:
+    if found.looks.brightness:
+        yield "Brightness", data_plots.brightness(found.looks)
+    if found.looks.distinct > 1:
+        yield "Sizes", data_plots.image_sizes([(record.height, record.width) for record in dataset])
+    if found.near_duplicates:
+        together = [len(files) for files in found.near_duplicates]
+        sizes = (*together, *[1] * (found.images - sum(together)))
+        yield "Images of one piece", plots.group_sizes(dataclasses.replace(inventory, groups=sizes))
+
+
+class _Pictures:
+    """Pictures of what was found, taken only of images that can be read; none where masks are damaged."""
+
+    def __init__(self, found: Inspection, dataset: Dataset) -> None:
+        broken = {item.file for item in found.findings if item.kind == "image missing"}
+        self.found = found
+        self.dataset = dataset
+        self.usable = all(item.kind != "mask damaged" for item in found.findings)
+        self.position = {record.file: k for k, record in enumerate(dataset) if record.file not in broken}
+
+    def examples(self, own: ClassInventory) -> tuple[CloseUp, ...]:
+        readable = set(self.position.values())
+        return tuple(close_ups(self.dataset, [o for o in own.objects if o.position in readable], count=EXAMPLES))
+
+    def odd(self, inventory: Inventory) -> Iterator[Odd]:
+        smallest = _smallest(inventory)
+        for kind, error, items in by_kind(self.found.findings):
+            seen = dict.fromkeys((item.file, item.label if kind == "object tiny" else "") for item in items)
+            shown = [key for key in seen if key[0] in self.position][:PICTURED] if self.usable else []
+            yield Odd(
+                title=KINDS[kind],
+                error=error,
+                listed=tuple(_words(item) for item in items[:LISTED]),
+                more=max(len(items) - LISTED, 0),
+                pictures=tuple(
+                    self._picture(file, smallest.get((self.position[file], label))) for file, label in shown
+                ),
+            )
+
+    def _picture(self, file: str, item: DefectObject | None) -> CloseUp:
+        return close_ups(self.dataset, [item], count=1)[0] if item else self._whole(file)
+
+    def _whole(self, file: str) -> CloseUp:
+        return whole_image(self.dataset, self.position[file])
+
+    def groups(self) -> Iterator[tuple[CloseUp, ...]]:
+        """Show leaking pairs, or else the largest groups of images of one piece."""
+        chosen: Sequence[Sequence[str]] = self.found.pairs[: 2 * GROUPS] or self.found.near_duplicates[:GROUPS]
+        for files in chosen if self.usable else ():
+            yield tuple(self._whole(file) for file in files[:OF_GROUP])
+
+
+def _smallest(inventory: Inventory) -> Mapping[tuple[int, str], DefectObject]:
+    """Return the smallest object of each class in each image."""
+    found: dict[tuple[int, str], DefectObject] = {}
+    for own in inventory.classes:
+        for item, area in sorted(zip(own.objects, own.areas.tolist(), strict=True), key=lambda pair: pair[1]):
+            if area:
+                found.setdefault((item.position, own.item.name), item)
+    return found
+
+
+def _words(item: Finding) -> str:
+    return f"{item} (column {item.column})" if item.column else str(item)
