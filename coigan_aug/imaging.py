@@ -5,25 +5,32 @@ from __future__ import annotations
 import io
 import struct
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from coigan_aug.errors import DataError
 from coigan_aug.files import write_bytes
-from coigan_aug.jpeg import JpegCoding, coding_of, frame_of
+from coigan_aug.headers import Header, header_of
+from coigan_aug.jpeg import JpegCoding, coding_of
+
+# What OpenCV says on stderr of a broken file is said here in a sentence.
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 Kind = TypeVar("Kind", bound=np.generic)
+Found = TypeVar("Found")
 Pixels = NDArray[np.uint8]
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
-_START = 65536
 MAX_PIXELS = 200_000_000
+_SKIP = "Or --skip-broken."
+_AGAIN = "Copy it again, or --skip-broken."
+_CONVERTED = ("CMYK", "Lab", "GIF")
+_LEAST_LOSS = {"JPEG": ", quality=95", "WebP": ", lossless=True"}
 _QUALITY = {
     ".jpg": cv2.IMWRITE_JPEG_QUALITY,
     ".jpeg": cv2.IMWRITE_JPEG_QUALITY,
@@ -45,111 +52,79 @@ _SAMPLINGS = {
 }
 
 
-@dataclass(frozen=True)
-class Header:
-    """What an image file says of itself: height and width in pixels, channels, bits a channel."""
+def read_header(path: Path, *, deep: bool = False) -> Header:
+    """Read an image's size without decoding it, and see that its end is there.
 
-    height: int
-    width: int
-    channels: int
-    bits: int
-
-
-def read_header(path: Path) -> Header:
-    """Read an image's size without decoding it.
+    Args:
+        deep: accept more than 8 bits a channel, floating point and signed numbers too.
 
     Raises:
-        DataError: missing, empty, not an image, over 200 million pixels, CMYK, or more than 8 bits a channel.
+        DataError: missing, empty, not an image, cut off (a decoder would fill the rest with grey and not say so), over
+            200 million pixels, of several pages or frames, not in RGB or grey, more than 8 bits a channel, or a TIFF that
+            is to be turned.
     """
-    with _opened(path) as stream:
-        return _checked_header(path, stream.read(_START))
-
-
-def read_whole_header(path: Path) -> Header:
-    """Read an image's size and see that its end is there, opening it once.
-
-    Raises:
-        DataError: as `read_header` and `check_whole`.
-    """
-    with _opened(path) as stream:
-        start = stream.read(_START)
-        end = start if len(start) < _START else _end(stream)
-    header = _checked_header(path, start)
-    _check_end(path, start, end)
-    return header
-
-
-def _checked_header(path: Path, start: bytes) -> Header:
-    if not start:
-        raise DataError(f"{path} is empty (0 bytes).", remedy="Copy it again, or --skip-broken.")
-    header = _jpeg_header(start) or _png_header(start) or _other_header(path)
-    if header.height * header.width > MAX_PIXELS:
-        raise DataError(f"{path} says it is {header.height} x {header.width} pixels, over the limit of {MAX_PIXELS:,}.")
-    if header.bits > 8:
-        raise DataError(
-            f"{path} has {header.bits} bits a channel.", remedy="Convert it to 8 bits; nothing is scaled unasked."
-        )
-    if header.channels == 4 and start[:2] == b"\xff\xd8":
-        raise DataError(f"{path} is a CMYK image.", remedy="Convert it to RGB or grey.")
-    return header
-
-
-def _opened(path: Path) -> IO[bytes]:
     try:
-        return path.open("rb")
-    except (FileNotFoundError, IsADirectoryError) as error:
-        raise DataError(f"{path} is not there.") from error
+        with path.open("rb") as stream:
+            header = header_of(stream)
+            length = stream.seek(0, 2)
     except OSError as error:
-        raise DataError(f"{path} can't be read: {error.strerror}.") from error
+        raise _unreadable(path, error) from error
+    if header is not None and header.height * header.width > MAX_PIXELS:
+        size = f"{header.height} x {header.width} pixels"
+        raise DataError(f"{path} says it is {size}, over the limit of {MAX_PIXELS:,}.", remedy=_SKIP)
+    if header is None or not header.whole:
+        raise _broken(path, header, length)
+    if header.numbers or header.bits > 8:
+        if not deep:
+            raise _too_deep(path, header)
+    elif header.colours or header.pictures > 1 or (header.kind == "TIFF" and header.orientation > 1):
+        raise _unwelcome(path, header)
+    return header
 
 
-def _jpeg_header(data: bytes) -> Header | None:
-    frame = frame_of(data)
-    return None if frame is None else Header(frame.height, frame.width, len(frame.components), frame.bits)
+def _unreadable(path: Path, error: OSError) -> DataError:
+    if isinstance(error, (FileNotFoundError, IsADirectoryError)):
+        return DataError(f"{path} is not there.")
+    return DataError(f"{path} can't be read: {error.strerror}.")
 
 
-def _png_header(data: bytes) -> Header | None:
-    """Read the IHDR chunk (PNG specification 11.2.1); None for other files."""
-    if data[:8] != b"\x89PNG\r\n\x1a\n" or len(data) < 26:
-        return None
-    width, height, bits, colour = struct.unpack(">IIBB", data[16:26])
-    return Header(height, width, {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}.get(colour, 0), max(bits, 8))
+def _broken(path: Path, header: Header | None, length: int) -> DataError:
+    if not length:
+        return DataError(f"{path} is empty (0 bytes).", remedy=_AGAIN)
+    if header is None:
+        return DataError(f"{path} is not an image that can be read.", remedy=_AGAIN)
+    missing = {"JPEG": "no end-of-image marker", "PNG": "no end chunk"}.get(header.kind, "shorter than its header says")
+    return DataError(f"{path} is cut off ({missing}).", remedy=_AGAIN)
 
 
-def _other_header(path: Path) -> Header:
+def _unwelcome(path: Path, header: Header) -> DataError:
+    """Say what can't be taken as it is, and the command that makes an image of it that can, in place."""
+    saved = f".save({path.name!r}{_LEAST_LOSS.get(header.kind, '')})"
+    code, does = f"from PIL import Image; Image.open({path.name!r}).convert('RGB'){saved}", "makes it RGB"
+    what = f"is a {header.colours} image; RGB, grey and palettes are read."
+    if header.pictures > 1:
+        what = "holds several pictures (pages or frames); one is expected."
+        code, does = f"from PIL import Image; Image.open({path.name!r}){saved}", "keeps the first"
+    elif not header.colours:
+        what = f"is a TIFF of orientation {header.orientation}, which some programs turn for viewing and others don't."
+        read = f"cv2.imdecode(np.fromfile({path.name!r}, 'u1'), -1)"
+        code, does = f"import cv2, numpy as np; cv2.imwrite({path.name!r}, {read})", "turns the pixels"
+    if header.pictures == 1 and header.colours not in ("", *_CONVERTED):
+        return DataError(f"{path} {what}", remedy=f"Convert it to RGB or grey of 8 bits. {_SKIP}")
+    return DataError(f"{path} {what}", remedy=f'In its folder  python -c "{code}"  {does}. {_SKIP}')
+
+
+def _too_deep(path: Path, header: Header) -> DataError:
+    what = f"{path} has {header.numbers or f'{header.bits} bits a channel'}"
     try:
-        with Image.open(path) as image:
-            bits = 16 if image.mode.startswith(("I", "F")) else 8
-            return Header(image.height, image.width, len(image.getbands()), bits)
-    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(
-            f"{path} is not an image that can be read.", remedy="Copy it again, or --skip-broken."
-        ) from error
-
-
-def check_whole(path: Path) -> None:
-    """Refuse a JPEG or PNG without its end marker (a decoder would fill the rest with grey and not say so).
-
-    Raises:
-        DataError: the file is cut off.
-    """
-    with _opened(path) as stream:
-        start = stream.read(8)
-        end = _end(stream)
-    _check_end(path, start, end)
-
-
-def _end(stream: IO[bytes]) -> bytes:
-    stream.seek(0, 2)
-    stream.seek(max(0, stream.tell() - 4096))
-    return stream.read()
-
-
-def _check_end(path: Path, start: bytes, end: bytes) -> None:
-    if start[:2] == b"\xff\xd8" and b"\xff\xd9" not in end:
-        raise DataError(f"{path.name} is cut off (no end-of-image marker).", remedy="Copy it again, or --skip-broken.")
-    if start[:8] == b"\x89PNG\r\n\x1a\n" and b"IEND" not in end:
-        raise DataError(f"{path.name} is cut off (no end chunk).", remedy="Copy it again, or --skip-broken.")
+        pixels = read_deep(path)
+    except DataError:
+        return DataError(f"{what}.", remedy=f"Convert it to 8 bits; nothing is scaled unasked. {_SKIP}")
+    low, high = pixels.min(), pixels.max()
+    bits = next((bits for bits in (8, 10, 12, 14, 16) if low >= 0 and 1 < high < 2**bits), None)
+    usual = f"0,{2**bits - 1}" if bits is not None else f"{low:g},{high:g}"
+    remedy = f"Import with  --value-range {usual}  to scale to 8 bits, in copies; masks must have 8 bits. {_SKIP}"
+    return DataError(f"{what} (values {low:g} to {high:g}).", remedy=remedy)
 
 
 def read_image(path: Path) -> Pixels:
@@ -158,16 +133,64 @@ def read_image(path: Path) -> Pixels:
     Transparency is dropped; a rotation noted in EXIF is not applied, since masks refer to the stored pixels.
 
     Raises:
-        DataError: as `read_header` and `check_whole`, or the pixels can't be decoded.
+        DataError: as `read_header`, or the pixels can't be decoded.
     """
     header = read_header(path)
-    check_whole(path)
     grey = header.channels in (1, 2)
-    flags = cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR
-    pixels = cv2.imdecode(np.fromfile(path, np.uint8), flags | cv2.IMREAD_IGNORE_ORIENTATION)
-    if pixels is None or pixels.shape[:2] != (header.height, header.width):
-        raise DataError(f"{path} can't be decoded.", remedy="Copy it again, or --skip-broken.")
-    return np.ascontiguousarray(pixels if grey else pixels[:, :, ::-1], dtype=np.uint8)
+    if header.kind == "TIFF" and header.channels == 4:  # OpenCV multiplies the colours by the transparency
+        return _checked(_by_pillow(path, lambda image: np.array(image.convert("RGB"))), header, path)
+    pixels = _decoded(path, cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR)
+    return _checked(pixels if grey else pixels[:, :, ::-1], header, path)
+
+
+def read_deep(path: Path) -> NDArray[np.generic]:
+    """Read an image of any depth as stored: [H, W, 3] RGB or [H, W] grey, of the file's own kind of number.
+
+    Raises:
+        DataError: as `read_header`, or the pixels can't be decoded.
+    """
+    header = read_header(path, deep=True)
+    if header.bits <= 8 and not header.numbers:
+        return read_image(path)
+    pixels = _decoded(path, cv2.IMREAD_UNCHANGED)
+    if header.channels > 3 and header.kind == "TIFF":
+        raise DataError(f"{path} has {header.channels} channels of more than 8 bits.", remedy=_SKIP)
+    if pixels.ndim == 3:
+        pixels = pixels[..., 0] if header.channels in (1, 2) else pixels[..., 2::-1]
+    return np.ascontiguousarray(pixels)
+
+
+def to_eight_bits(pixels: NDArray[np.generic], value_range: tuple[float, float]) -> Pixels:
+    """Scale pixels so that the range's ends become 0 and 255; what lies beyond is cut, what is no number becomes 0."""
+    low, high = value_range
+    scaled = (pixels.astype(np.float64) - low) * (255 / (high - low))
+    return np.rint(np.nan_to_num(scaled, nan=0.0).clip(0, 255)).astype(np.uint8)
+
+
+def _decoded(path: Path, flags: int) -> Pixels:
+    try:
+        pixels = cv2.imdecode(np.fromfile(path, np.uint8), flags | cv2.IMREAD_IGNORE_ORIENTATION)
+    except cv2.error as error:
+        raise DataError(f"{path} can't be decoded.", remedy=_AGAIN) from error
+    if pixels is None:
+        raise DataError(f"{path} can't be decoded.", remedy=_AGAIN)
+    return pixels  # type: ignore[return-value]
+
+
+def _by_pillow(path: Path, use: Callable[[Image.Image], Found]) -> Found:
+    try:
+        with warnings.catch_warnings(), Image.open(path) as image:
+            warnings.simplefilter("ignore")  # of damaged EXIF and the like, which is not used
+            image.load()
+            return use(image)
+    except (OSError, SyntaxError, ValueError, ArithmeticError, struct.error, Image.DecompressionBombError) as error:
+        raise DataError(f"{path} can't be decoded.", remedy=_AGAIN) from error
+
+
+def _checked(pixels: Pixels, header: Header, path: Path) -> Pixels:
+    if pixels.shape[:2] != (header.height, header.width):
+        raise DataError(f"{path} can't be decoded.", remedy=_AGAIN)
+    return np.ascontiguousarray(pixels, dtype=np.uint8)
 
 
 def read_rgb(path: Path) -> Pixels:
@@ -186,36 +209,36 @@ def read_mask(path: Path) -> Pixels:
 
 
 def read_palette(path: Path) -> Pixels | None:
-    """Read the colour numbers of a PNG with a palette, uint8 [H, W]; None for other files.
+    """Read the colour numbers of an image with a palette, uint8 [H, W]; None for other files.
 
     Raises:
-        DataError: as `read_header` and `check_whole`, or the pixels can't be decoded.
+        DataError: as `read_header`, or the pixels can't be decoded.
     """
     found = read_indexed(path)
     return None if found is None else found[0]
 
 
 def read_indexed(path: Path) -> tuple[Pixels, Pixels] | None:
-    """Read the colour numbers of a PNG with a palette, uint8 [H, W], and the palette, uint8 [256, 3] RGB; None for others.
+    """Read the colour numbers of an image with a palette, uint8 [H, W], and the palette, uint8 [256, 3] RGB; else None.
 
     Colours that the file does not have are black.
 
     Raises:
-        DataError: as `read_header` and `check_whole`, or the pixels can't be decoded.
+        DataError: as `read_header`, or the pixels can't be decoded.
     """
-    read_header(path)
-    check_whole(path)
-    try:
-        with Image.open(path) as image:
-            if image.mode != "P":
-                return None
-            numbers = np.array(image, dtype=np.uint8)
-            own = np.array(image.getpalette("RGB") or [], dtype=np.uint8).reshape(-1, 3)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path} can't be decoded.", remedy="Copy it again, or --skip-broken.") from error
+    header = read_header(path)
+    found = _by_pillow(path, _numbers_and_palette) if header.palette else None
+    if found is None:
+        return None
     colours = np.zeros((256, 3), np.uint8)
-    colours[: len(own)] = own
-    return numbers, colours
+    colours[: len(found[1])] = found[1]
+    return _checked(found[0], header, path), colours
+
+
+def _numbers_and_palette(image: Image.Image) -> tuple[Pixels, Pixels] | None:
+    if image.mode != "P":
+        return None
+    return np.array(image, dtype=np.uint8), np.array(image.getpalette("RGB") or [], dtype=np.uint8).reshape(-1, 3)
 
 
 def read_thumbnail(path: Path, *, size: int, colour: bool = False) -> Pixels:
@@ -229,10 +252,7 @@ def read_thumbnail(path: Path, *, size: int, colour: bool = False) -> Pixels:
     header = read_header(path)
     shrink = min(header.height, header.width) // (2 * size)
     level = 8 if shrink >= 8 else 4 if shrink >= 4 else 2 if shrink >= 2 else 1
-    flags = _REDUCED[level][colour]
-    pixels = cv2.imdecode(np.fromfile(path, np.uint8), flags | cv2.IMREAD_IGNORE_ORIENTATION)
-    if pixels is None:
-        raise DataError(f"{path} can't be decoded.", remedy="Copy it again, or --skip-broken.")
+    pixels = _decoded(path, _REDUCED[level][colour])
     small = np.asarray(cv2.resize(pixels, (size, size), interpolation=cv2.INTER_AREA), dtype=np.uint8)
     return np.ascontiguousarray(small[:, :, ::-1]) if colour else small
 
@@ -262,9 +282,12 @@ def jpeg_coding(path: Path) -> JpegCoding | None:
     Raises:
         DataError: the file is missing or can't be read.
     """
-    with _opened(path) as stream:
-        start = stream.read(_START)
-        return coding_of(start) or coding_of(start + stream.read()) if start[:2] == b"\xff\xd8" else None
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(1 << 16)
+            return coding_of(start) or coding_of(start + stream.read()) if start[:2] == b"\xff\xd8" else None
+    except OSError as error:
+        raise _unreadable(path, error) from error
 
 
 def encode_image(image: Pixels, *, suffix: str, quality: int = 95, sampling: str = "") -> bytes:
@@ -297,8 +320,8 @@ def decode_bitmap(data: bytes, *, limit: int) -> NDArray[np.bool_]:
     Raises:
         ValueError: it is no whole PNG, or larger than the limit; the message says which.
     """
-    header = _png_header(data)
-    if header is None:
+    header = header_of(io.BytesIO(data))
+    if header is None or header.kind != "PNG":
         raise ValueError("is not a PNG picture")
     if header.height * header.width > limit:
         raise ValueError(f"says it is {header.height} x {header.width} pixels, larger than its image")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 _FRAMES = frozenset({0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF})
-_TABLES, _SCAN = 0xDB, 0xDA
+_TABLES, _SCAN, _APP1 = 0xDB, 0xDA, 0xE1
+_ORIENTATION, _MOST_TAGS = 0x0112, 512
 _STEPS = 64
 
 # ITU T.81, table K.1: what libjpeg scales for the luminance, row by row.
@@ -47,14 +49,27 @@ class JpegCoding:
 
 def segments(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Yield marker and content of the segments that `data` begins with, up to the first scan (ITU T.81, annex B)."""
+    for marker, at in _markers(data):
+        if marker != _SCAN:
+            yield marker, data[at + 4 : at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")]
+
+
+def _markers(data: bytes) -> Iterator[tuple[int, int]]:
+    """Yield the markers that `data` begins with and where they are, up to and with the first scan."""
     at = 2
-    while data[:2] == b"\xff\xd8" and at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] != _SCAN:
-        length = int.from_bytes(data[at + 2 : at + 4], "big")
+    while data[:2] == b"\xff\xd8" and at + 4 <= len(data) and data[at] == 0xFF:
         if data[at + 1] == 0xFF:
             at += 1
-        else:
-            yield data[at + 1], data[at + 4 : at + 2 + length]
-            at += 2 + length
+            continue
+        yield data[at + 1], at
+        if data[at + 1] == _SCAN:
+            return
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+
+
+def scan_of(data: bytes) -> int | None:
+    """Return where the first scan begins; None where it isn't in `data`."""
+    return next((at for marker, at in _markers(data) if marker == _SCAN), None)
 
 
 def frame_of(data: bytes) -> Frame | None:
@@ -69,6 +84,24 @@ def frame_of(data: bytes) -> Frame | None:
         int.from_bytes(content[3:5], "big"),
         tuple((part[0], part[1] >> 4, part[1] & 15, part[2]) for part in parts),
     )
+
+
+def exif_of(data: bytes) -> bytes:
+    """Return the EXIF block among the segments in `data`; b"" where there is none."""
+    own = (content[6:] for marker, content in segments(data) if marker == _APP1 and content[:6] == b"Exif\0\0")
+    return next(own, b"")
+
+
+def orientation_of(exif: bytes) -> int:
+    """Return the orientation, 1-8, that an EXIF block notes (CIPA DC-008, tag 0x0112); 1 where it notes none."""
+    order: Literal["little", "big"] = "little" if exif[:2] == b"II" else "big"
+    at = int.from_bytes(exif[4:8], order)
+    for k in range(min(int.from_bytes(exif[at : at + 2], order), _MOST_TAGS)):
+        entry = exif[at + 2 + 12 * k : at + 14 + 12 * k]
+        if int.from_bytes(entry[:2], order) == _ORIENTATION:
+            value = int.from_bytes(entry[8:10], order)
+            return value if 1 <= value <= 8 else 1
+    return 1
 
 
 def coding_of(data: bytes) -> JpegCoding | None:

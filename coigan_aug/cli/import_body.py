@@ -12,6 +12,7 @@ from coigan_aug.cli.class_table import class_table
 from coigan_aug.cli.steps import steps
 from coigan_aug.cli.workspace import Workspace
 from coigan_aug.formats.source import ReadOptions, parse_classes
+from coigan_aug.prepare.eight_bits import parse_range
 from coigan_aug.prepare.folds import FOLDS
 from coigan_aug.prepare.grouping import NEAR_DUPLICATES
 from coigan_aug.prepare.importing import REPORT, ImportReport, import_dataset
@@ -23,7 +24,8 @@ _SHOWN = 3
 def import_here(
     source: Path, workspace: Workspace, *, images: Path | None, format: str | None, classes: str | None,
     group_by: str | None, split: float, folds: int, fold: int, seed: int, clip_rle: bool, skip_missing: bool,
-    skip_broken: bool, strict: bool, overwrite: bool, binary: bool, as_json: bool, quiet: bool, command: str,
+    skip_broken: bool, value_range: str | None, strict: bool, overwrite: bool, binary: bool, as_json: bool, quiet: bool,
+    command: str,
 ) -> None:  # fmt: skip
     """Import into a workspace, as the options of `coigan-aug import` say."""
     options = ReadOptions(
@@ -32,6 +34,7 @@ def import_here(
         clip_rle=clip_rle,
         skip_missing=skip_missing,
         skip_broken=skip_broken,
+        value_range=parse_range(value_range) if value_range else None,
     )
     with steps(quiet=quiet) as begin:
         report = import_dataset(

@@ -26,6 +26,11 @@ def import_dataset_command(
     clip_rle: bool = typer.Option(False, "--clip-rle", help="Cut runs that leave the image. Default: an error."),
     skip_missing: bool = typer.Option(False, "--skip-missing", help="Leave out missing images. Default: an error."),
     skip_broken: bool = typer.Option(False, "--skip-broken", help="Leave out broken images. Default: an error."),
+    value_range: str | None = typer.Option(
+        None,
+        metavar="LOW,HIGH",
+        help="Pixel values that become 0 and 255 in 8-bit copies of images with more bits. Default: an error.",
+    ),
     strict: bool = typer.Option(
         False, "--strict", help="Make the first problem an error. Default: problems are noted."
     ),
@@ -37,7 +42,7 @@ def import_dataset_command(
 ) -> None:
     """Read a team's annotations and images into the workspace, and split them into train and test.
 
-    Images stay where they are.
+    Images stay where they are (but for --value-range, which copies them into the workspace).
 
     Example: coigan-aug import severstal.csv --images train_images
     """
@@ -57,6 +62,7 @@ def import_dataset_command(
         clip_rle=clip_rle,
         skip_missing=skip_missing,
         skip_broken=skip_broken,
+        value_range=value_range,
         strict=strict,
         overwrite=overwrite,
         binary=binary,

@@ -253,7 +253,8 @@ def _records(
 ) -> Iterator[ImageRecord]:
     for number, item in images.items():
         path = paths.get(item["file_name"])
-        size = measure(folder, path, options=options, problems=problems, said=file) if path else None
+        sized = "height" in item and "width" in item
+        size = measure(folder, path, options=options, problems=problems, said=file, sized=sized) if path else None
         if path is None or size is None:
             continue
         fits = False

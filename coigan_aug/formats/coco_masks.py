@@ -10,6 +10,7 @@ from coigan_aug.annotations import rle
 from coigan_aug.annotations.polygons import Points, fill_coco
 from coigan_aug.errors import DataError
 from coigan_aug.formats.drawn import LARGEST, Place, check_outlines
+from coigan_aug.formats.image_folder import about_turning
 from coigan_aug.formats.source import Problems, ReadOptions
 
 _Item = dict[str, Any]
@@ -35,8 +36,9 @@ def mask_of(value: Any, at: Place, *, options: ReadOptions, problems: Problems) 
 
 def _from_runs(value: _Item, at: Place, options: ReadOptions, problems: Problems) -> rle.Rle:
     if value.get("size") != [at.height, at.width]:
-        size = f"{at.height} x {at.width}"
-        raise DataError(f"{at.text}: the mask's size is {value.get('size')}, {at.image} is {size} (height x width).")
+        turned, remedy = about_turning((at.height, at.width), value.get("size"), image=at.image)
+        what = f"{at.text}: the mask's size is {value.get('size')}, {at.image} is {at.size} (height x width).{turned}"
+        raise DataError(what, remedy=remedy)
     counts = value.get("counts")
     try:
         if isinstance(counts, str):

@@ -9,14 +9,18 @@ from pathlib import Path, PurePosixPath
 from coigan_aug.errors import DataError
 from coigan_aug.files import inside
 from coigan_aug.formats.source import Problems, ReadOptions, place
-from coigan_aug.imaging import SUFFIXES, read_whole_header
+from coigan_aug.headers import Header
+from coigan_aug.imaging import SUFFIXES, read_header
+
+_FIRST_THAT_SWAPS = 5
+_TURNED = "images are turned for viewing by their EXIF orientation"
 
 
 class ImageFolder:
     """An index of the image files below a folder; one walk, no file is opened.
 
-    Links that lead out of the folder are left out and noted, and so are masks: a .png beside an image of the
-    same name and another suffix.
+    Links that lead out of the folder are left out and noted, and so are names that are not UTF-8, and masks: a .png
+    beside an image of the same name and another suffix.
 
     Args:
         root: the folder.
@@ -31,6 +35,7 @@ class ImageFolder:
             raise DataError(f"the image folder {root} does not exist.", remedy="Say where it is: --images DIR")
         self.root = root
         self.outside: list[str] = []
+        self.unnamed: list[str] = []
         self.paths = sorted(path for path in self._walk("") if path.lower().endswith(SUFFIXES))
         self.masks = _masks_beside(self.paths)
         self._known = set(self.paths)
@@ -40,12 +45,17 @@ class ImageFolder:
         if self.outside:
             many = f"{len(self.outside)} links lead out of {root.name}/ (first: {self.outside[0]})"
             problems.add(many, file=f"{root.name}/", done="left out")
+        if self.unnamed:
+            many = f"{len(self.unnamed)} names of files or folders are not UTF-8 (first: {self.unnamed[0]!r})"
+            problems.add(many, file=f"{root.name}/", done="left out")
 
     def _walk(self, folder: str) -> Iterator[str]:
         with os.scandir(self.root / folder) as entries:
             for entry in sorted(entries, key=lambda found: found.name):
                 path = folder + entry.name
-                if entry.is_symlink() and not self._stays(entry):
+                if not _is_unicode(entry.name):
+                    self.unnamed.append(path)
+                elif entry.is_symlink() and not self._stays(entry):
                     self.outside.append(path)
                 elif entry.is_dir(follow_symlinks=False):
                     if not entry.name.startswith("."):
@@ -92,12 +102,32 @@ class ImageFolder:
         Raises:
             DataError: it is broken.
         """
-        header = read_whole_header(self.root / path)
+        header = self.header(path)
+        return header.height, header.width
+
+    def header(self, path: str, *, deep: bool = False) -> Header:
+        """Return what an image's header says; its end is checked too.
+
+        Args:
+            deep: accept more than 8 bits a channel.
+
+        Raises:
+            DataError: it is broken.
+        """
+        header = read_header(self.root / path, deep=deep)
         if header.height < 1 or header.width < 1:
             raise DataError(
                 f"{path} has no pixels ({header.height} x {header.width}).", remedy="--skip-broken drops it."
             )
-        return header.height, header.width
+        return header
+
+
+def _is_unicode(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:  # bytes that the system's encoding does not know
+        return False
+    return True
 
 
 def _masks_beside(paths: Sequence[str]) -> set[str]:
@@ -107,23 +137,38 @@ def _masks_beside(paths: Sequence[str]) -> set[str]:
 
 
 def measure(
-    folder: ImageFolder, path: str, *, options: ReadOptions, problems: Problems, said: str = ""
+    folder: ImageFolder,
+    path: str,
+    *,
+    options: ReadOptions,
+    problems: Problems,
+    said: str = "",
+    sized: bool = False,
+    mask: bool = False,
 ) -> tuple[int, int] | None:
     """Return an image's height and width; None for a broken one that is to be skipped, which is noted.
 
+    An image that EXIF turns for viewing is noted where its masks could be meant either way.
+
     Args:
         said: where the image was named, for the note.
+        sized: the source says the size itself, and it will be compared (`check_size`).
+        mask: it is a mask, which can't be scaled to 8 bits.
 
     Raises:
         DataError: the image is broken and `options.skip_broken` is off.
     """
     try:
-        return folder.size(path)
+        header = folder.header(path, deep=options.value_range is not None and not mask)
     except DataError as error:
         if not options.skip_broken:
             raise
         problems.add(error.message.rstrip("."), file=said or path, done="image left out", error=True)
         return None
+    swaps = header.orientation >= _FIRST_THAT_SWAPS and header.height != header.width
+    if header.orientation > 1 and not (sized and swaps):
+        problems.count(_TURNED, file=path, done="masks taken as of the stored pixels")
+    return header.height, header.width
 
 
 def check_size(size: tuple[int, int], said: tuple[object, object], *, image: str, file: str) -> None:
@@ -132,11 +177,21 @@ def check_size(size: tuple[int, int], said: tuple[object, object], *, image: str
     Raises:
         DataError: it is another; the message asks whether the image was turned, where the two are swapped.
     """
-    if said == size:
-        return
-    turned = " Was it turned (EXIF) or annotated in another orientation?" if said == size[::-1] else ""
-    what = f"{image} is {size[0]} x {size[1]} pixels (height x width), {file} says {said[0]} x {said[1]}."
-    raise DataError(what + turned, remedy="Use the images that were annotated.")
+    if said != size:
+        turned, remedy = about_turning(size, said, image=image)
+        what = f"{image} is {size[0]} x {size[1]} pixels (height x width), {file} says {said[0]} x {said[1]}."
+        raise DataError(what + turned, remedy=remedy)
+
+
+def about_turning(size: tuple[int, int], said: object, *, image: str) -> tuple[str, str]:
+    """Say what may be behind a wrong size (height, width), and what to do: where the two are swapped, turn the pixels."""
+    if not isinstance(said, (tuple, list)) or tuple(said) != size[::-1]:
+        return "", "Use the images that were annotated."
+    name = image.rpartition("/")[2]
+    turn = f"ImageOps.exif_transpose(Image.open({name!r})).save({name!r}, quality=95)"
+    command = f'python -c "from PIL import Image, ImageOps; {turn}"'
+    question = " Was it turned (EXIF) or annotated in another orientation?"
+    return question, f"Use the images that were annotated, or turn the pixels as EXIF says, in their folder:  {command}"
 
 
 def first_there(folder: ImageFolder, names: Sequence[str]) -> str:
@@ -162,7 +217,9 @@ def same_size(files: Sequence[str], sizes: Sequence[tuple[int, int]]) -> tuple[i
     for mask, size in zip(files[1:], sizes[1:], strict=True):
         if size != sizes[0]:
             found, wanted = (f"{height} x {width}" for height, width in (size, sizes[0]))
-            raise DataError(f"the mask {mask} is {found} pixels, its image {files[0]} is {wanted} (height x width).")
+            turned, remedy = about_turning(sizes[0], size, image=files[0])
+            what = f"the mask {mask} is {found} pixels, its image {files[0]} is {wanted} (height x width).{turned}"
+            raise DataError(what, remedy=remedy)
     return sizes[0]
 
 

@@ -18,7 +18,7 @@ from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.annotations.rle import Rle
 from coigan_aug.errors import DataError
 from coigan_aug.files import read_json, write_json
-from coigan_aug.formats.image_folder import ImageFolder, measure, resolve
+from coigan_aug.formats.image_folder import ImageFolder, about_turning, measure, resolve
 from coigan_aug.formats.line_json_files import RECORDS, Values, is_binary, read_values, write_values
 from coigan_aug.formats.losses import Losses, add_class_ids
 from coigan_aug.formats.source import Problems, ReadOptions, Source, make_classes, place, whole_number
@@ -242,7 +242,8 @@ def _records(
     for number, value in read_values(file, problems=Problems()):
         path = None if number in wrong else paths.get(value["img"])
         said = place(file.name, number)
-        size = measure(folder, path, options=options, problems=problems, said=said) if path is not None else None
+        sized = "shape" in value
+        size = measure(folder, path, options=options, problems=problems, said=said, sized=sized) if path else None
         if path is None or size is None:
             continue
         at = _Place(file.name, number, value["img"], *size)
@@ -278,8 +279,9 @@ def _annotations(
 def _check_shape(value: Values, at: _Place) -> None:
     shape = value.get("shape", [at.height, at.width])
     if shape != [at.height, at.width]:
-        size = f"{at.height} x {at.width}"
-        raise DataError(f"{at.text}  the shape is {shape}, {at.image} is {size} (height x width).")
+        turned, remedy = about_turning((at.height, at.width), shape, image=at.image)
+        what = f"{at.text}  the shape is {shape}, {at.image} is {at.height} x {at.width} (height x width).{turned}"
+        raise DataError(what, remedy=remedy)
 
 
 def _mask(polygon: Values, at: _Place, options: ReadOptions, *, problems: Problems, border: _Border) -> Rle | None:

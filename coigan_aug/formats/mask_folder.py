@@ -109,7 +109,7 @@ def _classes(layout: Layout, options: ReadOptions) -> tuple[dict[str, str], tupl
 def _has_defects(layout: Layout, label: str, options: ReadOptions) -> bool:
     folder = ImageFolder(layout.root, problems=Problems())
     own = (mask.path for mask in layout.masks() if mask.label == label)
-    whole = (mask for mask in own if measure(folder, mask, options=options, problems=Problems()) is not None)
+    whole = (mask for mask in own if measure(folder, mask, options=options, problems=Problems(), mask=True) is not None)
     return any(read_masks(layout.root / mask, values={}, counted=Counted()) for mask in whole)
 
 
@@ -152,7 +152,10 @@ def _records(
     counted = Counted()
     for image, masks in sorted(layout.images.items()):
         files = [image, *(mask.path for mask in masks)]
-        sizes = [measure(folder, file, options=options, problems=problems, said=image) for file in files]
+        sizes = [
+            measure(folder, file, options=options, problems=problems, said=image, sized=True, mask=file != image)
+            for file in files
+        ]
         if any(size is None for size in sizes):
             continue
         record: ImageRecord | None = None

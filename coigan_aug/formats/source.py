@@ -43,6 +43,7 @@ class Problems:
         self.strict = strict
         self.lenient = lenient
         self.found: list[Problem] = []
+        self._counted: dict[tuple[str, str], tuple[int, str, int]] = {}
 
     def add(
         self, what: str, *, file: str, row: int | None = None, done: str, column: str = "", error: bool = False
@@ -70,6 +71,22 @@ class Problems:
                 raise
             what = error.message.removeprefix(f"{place(file, row)}  ").removeprefix(f"{file}: ").rstrip(".")
             self.found.append(Problem(file, row, what, done, column, error=True))
+
+    def count(self, what: str, *, file: str, done: str) -> None:
+        """Note a problem that many images may share, as one: how many they are, and the first.
+
+        Args:
+            what: a plural that reads on from a number ("images are turned by EXIF").
+            file: the image.
+
+        Raises:
+            DataError: problems are errors here (`strict`).
+        """
+        number, first, position = self._counted.get((what, done), (0, file, len(self.found)))
+        self._counted[what, done] = (number + 1, first, position)
+        if number == 0:
+            self.add(f"1 {what}", file=first, done=done)
+        self.found[position] = Problem(first, None, f"{number + 1:,} {what}", done)
 
 
 class Tally:
@@ -179,6 +196,7 @@ class ReadOptions:
         clip_rle: cut runs that leave the image instead of refusing them.
         skip_missing: leave out images that are not there.
         skip_broken: leave out images that can't be read.
+        value_range: what becomes 0 and what 255 in images of more than 8 bits a channel; None refuses them.
     """
 
     images: Path | None = None
@@ -186,6 +204,7 @@ class ReadOptions:
     clip_rle: bool = False
     skip_missing: bool = False
     skip_broken: bool = False
+    value_range: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

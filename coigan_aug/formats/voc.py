@@ -51,7 +51,7 @@ from coigan_aug.formats.voc_files import (
 )
 from coigan_aug.formats.voc_xml import KEPT, Listed, write_objects
 from coigan_aug.formats.voc_xml import read_objects as read_listed
-from coigan_aug.imaging import encode_indexed, read_whole_header
+from coigan_aug.imaging import encode_indexed, read_header
 
 LOSES = "pixels that several masks share (the later one has them), objects after an image's 254th, the classes' ids"
 _MOST = VOID_VALUE - 1
@@ -220,7 +220,7 @@ def _whole_masks(item: Item, options: ReadOptions, problems: Problems) -> bool:
 
 def _is_whole(mask: Path) -> bool:
     try:
-        read_whole_header(mask)
+        read_header(mask)
     except DataError:
         return False
     return True

@@ -17,6 +17,7 @@ from coigan_aug.files import folder_lock, write_json
 from coigan_aug.formats.detect import open_source
 from coigan_aug.formats.source import Problem, Problems, ReadOptions, Source
 from coigan_aug.prepare.counting import ClassCount, Counts, count_classes, object_areas, object_counts
+from coigan_aug.prepare.eight_bits import write_copies
 from coigan_aug.prepare.folds import FoldCount, check_folds, count_folds, fold_deviation, gather_folds, write_folds
 from coigan_aug.prepare.grouping import NEAR_DUPLICATES, group_images
 from coigan_aug.prepare.split import fold_groups, largest_deviation, share_of_clean, siblings_across, split_groups
@@ -116,6 +117,8 @@ def import_dataset(
     records = _read_all(opened, report("reading images"))
     if not records:
         raise DataError(f"{source} holds no images.", remedy="Say where they are: --images DIR")
+    if options is not None and options.value_range is not None:
+        opened = replace(opened, image_root=_copies(records, opened.image_root, out, options.value_range, report))
     areas = object_areas(records, opened.classes)
     groups = group_images(opened.image_root, records, group_by=group_by, problems=problems, progress=report)
     sides = _sides(groups, object_counts(areas), split=split, folds=folds, fold=fold, seed=seed)
@@ -126,6 +129,8 @@ def import_dataset(
     kept = gather_folds([record.file for record in records], sides.folds, test=fold, seed=seed) if folds else None
     provenance: dict[str, Any] = {"source": str(source.resolve()), "format": opened.format, "command": command}
     provenance |= {"seed": seed, "split": sides.wanted} | ({"folds": folds, "fold": fold} if folds else {})
+    if options is not None and options.value_range is not None:
+        provenance["value_range"] = options.value_range
     final = (replace(record, group=g, split=s) for record, g, s in zip(records, groups, sides.split, strict=True))
     with folder_lock(out):
         (out / MANIFEST).unlink(missing_ok=True)
@@ -153,6 +158,18 @@ def _read_all(source: Source, report: Report) -> list[ImageRecord]:
             report(done, source.count)
     report(len(records), len(records))
     return records
+
+
+def _copies(
+    records: Sequence[ImageRecord],
+    root: Path,
+    out: Path,
+    value_range: tuple[float, float],
+    report: Callable[[str], Report],
+) -> Path:
+    with folder_lock(out):
+        (out / MANIFEST).unlink(missing_ok=True)
+        return write_copies(records, root, out, value_range=value_range, report=report("scaling images to 8 bits"))
 
 
 # The split and counts

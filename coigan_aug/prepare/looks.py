@@ -11,7 +11,7 @@ import numpy as np
 
 from coigan_aug.errors import DataError
 from coigan_aug.files import sha256
-from coigan_aug.imaging import read_thumbnail, read_whole_header
+from coigan_aug.imaging import read_header, read_thumbnail
 
 SIDE = 64
 _BATCH = 64
@@ -47,7 +47,7 @@ def read_looks(paths: Sequence[Path], *, progress: Callable[[int, int], None] | 
 
 def _look(path: Path) -> Look | DataError:
     try:
-        header = read_whole_header(path)
+        header = read_header(path)
         pixels = read_thumbnail(path, size=SIDE, colour=True).astype(np.float32)
     except DataError as error:
         return DataError(error.message.replace(str(path), "the image"), remedy=error.remedy)

@@ -238,8 +238,10 @@ def test_unicode_and_spaces_in_names(tmp_path: Path) -> None:
 
 
 def test_no_folder_with_the_images_is_an_error(tmp_path: Path) -> None:
+    alone = tmp_path / "project" / "data"  # beside it lie other tests' folders
+    alone.mkdir(parents=True)
     with pytest.raises(DataError, match=r"none of the images named in train\.csv") as caught:
-        opened(tmp_path, HEADER + "a.jpg,1,1 1\n")
+        opened(alone, HEADER + "a.jpg,1,1 1\n")
     assert "--images" in caught.value.remedy
 
 
