@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -109,6 +110,10 @@ def _read_yaml(text: str, name: str) -> Values:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
         raise ConfigError(f"{name}:{line}  not valid YAML: {error.problem}.") from error
+    except yaml.YAMLError as error:  # a sign that YAML has not, such as NUL
+        raise ConfigError(f"{name} is not valid YAML: {str(error).splitlines()[0]}.") from error
+    except RecursionError as error:
+        raise ConfigError(f"{name} is nested too deeply.") from error
     if root is None:
         return {}
     values: Values = {}
@@ -123,7 +128,16 @@ def _pairs(node: yaml.Node, name: str, what: str) -> list[tuple[str, yaml.Node, 
         return []
     if not isinstance(node, yaml.MappingNode):
         raise ConfigError(f"{name}:{node.start_mark.line + 1}  {what} must hold  key: value  lines.")
-    return [(str(key.value), value, key.start_mark.line + 1) for key, value in node.value]
+    found: dict[str, tuple[yaml.Node, int]] = {}
+    for key, value in node.value:
+        line = key.start_mark.line + 1
+        if not isinstance(key, yaml.ScalarNode):
+            raise ConfigError(f"{name}:{line}  a key in {what} is not text.")
+        if key.value in found:
+            again = f"{name}:{line}  {_shown(key.value)} is there twice; the first is in line {found[key.value][1]}."
+            raise ConfigError(again, remedy="Keep one of them.")
+        found[key.value] = value, line
+    return [(key, value, line) for key, (value, line) in found.items()]
 
 
 def _value(node: yaml.Node, name: str) -> Any:
@@ -132,6 +146,8 @@ def _value(node: yaml.Node, name: str) -> Any:
         return loader.construct_object(node, deep=True)
     except yaml.constructor.ConstructorError as error:
         raise ConfigError(f"{name}:{node.start_mark.line + 1}  {error.problem}.") from error
+    except (ValueError, RecursionError) as error:  # a day that is none, a number of thousands of digits
+        raise ConfigError(f"{name}:{node.start_mark.line + 1}  the value can't be read ({error}).") from error
 
 
 def _read_override(text: str) -> Values:
@@ -142,14 +158,15 @@ def _read_override(text: str) -> Values:
     _known(section, [f.name for f in dataclasses.fields(Settings)], f"--set {text}", "section")
     try:
         return {section: {key: (yaml.safe_load(value), f"--set {text}")}}
-    except yaml.YAMLError as error:
-        raise ConfigError(f"--set {text}: the value is not valid YAML.") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ConfigError(f"--set {_short(text)}: the value is not valid YAML.") from error
 
 
 def _known(name: str, names: Sequence[str], where: str, what: str) -> None:
     if name not in names:
         raise ConfigError(
-            f"{where}  unknown {what} {name!r}.{_meant(name, names)}", remedy=f"Known: {', '.join(names)}."
+            f"{where}  unknown {what} {_short(name)!r}.{_meant(_short(name), names)}",
+            remedy=f"Known: {', '.join(names)}.",
         )
 
 
@@ -193,27 +210,36 @@ def _convert(value: Any, kind: Any, key: str, where: str) -> Any:
             raise ConfigError(f"{error.message} Write  {key}: 16  or  {key}: auto .") from None
     if origin in (typing.Union, types.UnionType):
         return None if value is None else _convert(value, typing.get_args(kind)[0], key, where)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if kind is float and isinstance(value, str) and _is_number(value):  # YAML 1.1 reads 1e-4 as text
-        return float(value)
-    if isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
+    number = _finite(value) if kind is float else None
+    if number is not None:
+        return number
+    if kind is not float and isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
         return value
-    shown = f'"{value}"' if isinstance(value, str) else value
-    raise ConfigError(f"{where}  {key}: {shown} is not {_WORDS[kind]}.")
+    raise ConfigError(f"{where}  {key}: {_shown(value)} is not {_WORDS[kind]}.")
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, (list, tuple, dict, set)):
+        return "a list" if isinstance(value, (list, tuple)) else "a group of values"
+    return f'"{_short(value)}"' if isinstance(value, str) else _short(str(value))
+
+
+def _short(text: str, *, most: int = 60) -> str:
+    return text if len(text) <= most else f"{text[:most]} ..."
 
 
 def _convert_list(value: Any, kinds: tuple[Any, ...], key: str, where: str) -> tuple[Any, ...]:
     if not isinstance(value, (list, tuple)):
-        raise ConfigError(f"{where}  {key}: {value!r} is not a list. Write  {key}: [a, b] .")
+        raise ConfigError(f"{where}  {key}: {_shown(value)} is not a list. Write  {key}: [a, b] .")
     if kinds[-1] is not Ellipsis and len(value) != len(kinds):
         raise ConfigError(f"{where}  {key}: {len(value)} values, {len(kinds)} are expected.")
     return tuple(_convert(item, kinds[0], key, where) for item in value)
 
 
-def _is_number(text: str) -> bool:
+def _finite(value: Any) -> float | None:
+    """Return a number as float; YAML 1.1 reads 1e-4 as text. None for anything else, infinity and "not a number" too."""
     try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+        number = float(value) if isinstance(value, (int, float, str)) and not isinstance(value, bool) else math.nan
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None

@@ -5,6 +5,15 @@ from __future__ import annotations
 from typing import ClassVar
 
 
+def brief(text: str, *, most: int = 2000) -> str:
+    """Cut the middle out of a text that quotes too much of a file.
+
+    >>> brief("abcdefgh", most=4)
+    'ab ... gh'
+    """
+    return text if len(text) <= most else f"{text[: most // 2]} ... {text[-(most // 2) :]}"
+
+
 class CoiganError(Exception):
     """Something a person can put right; shown without a traceback.
 
@@ -17,8 +26,8 @@ class CoiganError(Exception):
 
     def __init__(self, message: str, *, remedy: str = "") -> None:
         super().__init__(message)
-        self.message = message
-        self.remedy = remedy
+        self.message = brief(message)
+        self.remedy = brief(remedy)
 
     def __str__(self) -> str:
         return f"{self.message}\n{self.remedy}" if self.remedy else self.message

@@ -48,7 +48,7 @@ def _remove(path: Path) -> None:
 def _disk_error(path: Path, error: OSError) -> Exception:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return ResourceError(f"No space left to write {path}.", remedy="Free some disk space and run the same command.")
-    if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR, errno.EEXIST):
+    if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG):
         return ResourceError(f"Can't write {path}: {error.strerror}.", remedy="Choose a folder that you may write to.")
     return error
 
@@ -78,6 +78,10 @@ def read_json(path: Path) -> Any:
         raise DataError(f"{path} is not UTF-8 text (byte {error.start}).") from error
     except json.JSONDecodeError as error:
         raise DataError(f"{path}:{error.lineno} is not valid JSON: {error.msg} (column {error.colno}).") from error
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, or brackets in brackets
+        raise DataError(f"{path} is not JSON that can be read ({type(error).__name__}: {error}).") from error
+    except OSError as error:
+        raise DataError(f"{path} can't be read: {error.strerror}.") from error
 
 
 def json_line(value: Any) -> bytes:
@@ -154,7 +158,7 @@ def inside(root: Path, name: str) -> Path:
     """Join a file name out of an annotation to its folder.
 
     Raises:
-        DataError: the name is absolute, climbs out with `..`, or leads out through a link.
+        DataError: the name is absolute, climbs out with `..`, leads out through a link, or is no file's name.
     """
     plain = name.replace("\\", "/")
     parts = PurePosixPath(plain)
@@ -162,6 +166,10 @@ def inside(root: Path, name: str) -> Path:
     if not plain or outside:
         raise DataError(f"the file name {name!r} leaves the image folder {root}")
     joined = root / parts
-    if not joined.resolve().is_relative_to(root.resolve()):
+    try:
+        stays = joined.resolve().is_relative_to(root.resolve())
+    except (UnicodeEncodeError, OSError, RuntimeError) as error:  # half a character; a circle of links
+        raise DataError(f"the file name {name!r} is none that a file can have") from error
+    if not stays:
         raise DataError(f"the file name {name!r} leads out of the image folder {root} through a link")
     return joined

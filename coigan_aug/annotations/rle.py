@@ -36,9 +36,9 @@ def from_runs(height: int, width: int, runs: Runs | Sequence[int]) -> Rle:
     counts = np.asarray(runs, dtype=np.int64)
     if counts.ndim != 1 or len(counts) == 0 or counts.min() < 0:
         raise ValueError("run lengths must be a list of numbers that are not negative")
-    if int(counts.sum()) != height * width:
+    if int(counts.max()) > height * width or int(counts.sum()) != height * width:
         raise ValueError(
-            f"the runs cover {int(counts.sum())} pixels, the image has {height * width} ({height} x {width})"
+            f"the runs cover {sum(counts.tolist())} pixels, the image has {height * width} ({height} x {width})"
         )
     return Rle(height, width, _compress(_canonical(counts)))
 
@@ -109,7 +109,8 @@ def runs(rle: Rle) -> Runs:
     numbers = join_groups(data, starts, ends)
     for parity in (1, 2):
         numbers[parity::2] = np.cumsum(numbers[parity::2])
-    if numbers.min() < 0 or int(numbers.sum()) != rle.height * rle.width:
+    pixels = rle.height * rle.width  # each run is compared too, since the sum of huge ones wraps round
+    if numbers.min() < 0 or int(numbers.max()) > pixels or int(numbers.sum()) != pixels:
         raise ValueError(f"the RLE's runs do not add up to {rle.height} x {rle.width} pixels")
     return numbers
 

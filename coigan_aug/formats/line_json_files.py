@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pbjson
 
 from coigan_aug.errors import DataError
 from coigan_aug.files import atomic_write, write_bytes
 from coigan_aug.formats.source import Problems, place
 from coigan_aug.store.index import scan_binary
+from coigan_aug.store.packed import DamagedPacked, pack, unpack
 
 RECORDS = "dataset.jsonl"
 INDEX = "index"
@@ -75,6 +75,8 @@ def _parsed(line: bytes, path: Path, number: int) -> Any:
         ) from error
     except RecursionError as error:
         raise DataError(f"{place(path.name, number)}  is nested too deeply.") from error
+    except ValueError as error:
+        raise DataError(f"{place(path.name, number)}  holds a number of thousands of digits.") from error
 
 
 def _packed(path: Path, problems: Problems) -> Iterator[tuple[int, Any]]:
@@ -83,8 +85,8 @@ def _packed(path: Path, problems: Problems) -> Iterator[tuple[int, Any]]:
     with path.open("rb") as stream:
         for number, end in enumerate(ends, start=1):
             try:
-                yield number, pbjson.loads(stream.read(end - start))
-            except (ValueError, OverflowError, TypeError) as error:
+                yield number, unpack(stream.read(end - start))[0]
+            except DamagedPacked as error:
                 raise DataError(f"{path.name}: record {number} is damaged ({error}).") from error
             start = end
 
@@ -113,7 +115,7 @@ def write_values(out: Path, values: Iterable[Values], *, binary: bool) -> Path:
     starts, ends, at = [], [], 0
     with atomic_write(out / RECORDS) as stream:
         for value in values:
-            data = pbjson.dumps(value) if binary else json.dumps(value, ensure_ascii=False).encode() + b"\n"
+            data = pack(value) if binary else json.dumps(value, ensure_ascii=False).encode() + b"\n"
             starts.append(at)
             at += len(data)
             ends.append(at)

@@ -18,6 +18,7 @@ from coigan_aug.formats.source import Counted, Problems, ReadOptions, Source, cl
 from coigan_aug.imaging import encode_image
 
 LOSES = "which masks of one class in an image are objects of their own, and the classes' ids"
+_NOT_IN_PATHS = '/\\:*?"<>|'
 
 
 def sniff(path: Path) -> str | None:
@@ -65,8 +66,9 @@ def write(
     """
     losses = losses or Losses()
     add_class_ids(losses, classes, [None] * len(classes))
-    for defect_class in classes:
-        (out / "masks" / folder_name(defect_class.name)).mkdir(parents=True, exist_ok=True)
+    folders = folder_names([defect_class.name for defect_class in classes])
+    for folder in folders.values():
+        (out / "masks" / folder).mkdir(parents=True, exist_ok=True)
     taken: dict[str, str] = {}
     for record in records:
         stem = mask_stem(record.file)
@@ -74,7 +76,7 @@ def write(
         losses.add_attributes(record)
         for label, mask in class_masks(record, losses):
             pixels = encode_image(rle.decode(mask) * 255, suffix=".png")
-            write_bytes(out / "masks" / folder_name(label) / f"{stem}.png", pixels)
+            write_bytes(out / "masks" / folders[label] / f"{stem}.png", pixels)
     return out / "masks"
 
 
@@ -83,10 +85,20 @@ def mask_stem(file: str) -> str:
     return file.rpartition(".")[0].removeprefix("images/")
 
 
-def folder_name(name: str) -> str:
-    """Return a class name as a folder's name: signs that a path can't hold become `_`."""
-    plain = "".join("_" if sign in '/\\:*?"<>|\0' else sign for sign in name)
-    return plain if plain.strip(". ") else f"_{plain}"
+def folder_names(names: Sequence[str]) -> dict[str, str]:
+    """Return class name -> folder, each another: signs that a path can't hold become `_`.
+
+    >>> folder_names(["a/b", "a_b", ".."])
+    {'a/b': 'a_b', 'a_b': 'a_b_', '..': '_..'}
+    """
+    found: dict[str, str] = {}
+    for name in names:
+        plain = "".join("_" if sign in _NOT_IN_PATHS or ord(sign) < 32 else sign for sign in name)
+        plain = plain if plain.strip(". ") else f"_{plain}"
+        while plain.lower() in {folder.lower() for folder in found.values()}:
+            plain += "_"
+        found[name] = plain
+    return found
 
 
 # Classes and records

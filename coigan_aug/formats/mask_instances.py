@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from coigan_aug.annotations import rle
@@ -11,7 +11,7 @@ from coigan_aug.annotations.records import DefectClass, ImageRecord
 from coigan_aug.files import write_bytes
 from coigan_aug.formats import mask_folder
 from coigan_aug.formats.losses import Losses, add_class_ids
-from coigan_aug.formats.mask_folder import folder_name, mask_stem
+from coigan_aug.formats.mask_folder import folder_names, mask_stem
 from coigan_aug.formats.source import Problems, ReadOptions, Source, claim
 from coigan_aug.imaging import encode_image
 
@@ -41,21 +41,22 @@ def write(
     """
     losses = losses or Losses()
     add_class_ids(losses, classes, [None] * len(classes))
-    for defect_class in classes:
-        (out / "masks" / folder_name(defect_class.name)).mkdir(parents=True, exist_ok=True)
+    folders = folder_names([defect_class.name for defect_class in classes])
+    for folder in folders.values():
+        (out / "masks" / folder).mkdir(parents=True, exist_ok=True)
     images: dict[str, str] = {}
     written: set[str] = set()
     for record in records:
         claim(mask_stem(record.file), record.file, images)
         losses.add_attributes(record)
-        written.update(_write_masks(out, record, losses))
+        written.update(_write_masks(out / "masks", record, folders, losses))
     confused = sorted(written.intersection(images))
     what = "masks are named as another image, which a reader gives them to"
     losses.add(what, first=images[confused[0]] if confused else "", count=len(confused))
     return out / "masks"
 
 
-def _write_masks(out: Path, record: ImageRecord, losses: Losses) -> list[str]:
+def _write_masks(out: Path, record: ImageRecord, folders: Mapping[str, str], losses: Losses) -> list[str]:
     """Write the masks of an image and return their names, without class folder and suffix."""
     numbers: Counter[str] = Counter()
     names = []
@@ -66,5 +67,5 @@ def _write_masks(out: Path, record: ImageRecord, losses: Losses) -> list[str]:
             numbers[annotation.label] += 1
             names.append(f"{mask_stem(record.file)}_{numbers[annotation.label]}")
             pixels = encode_image(rle.decode(annotation.rle) * 255, suffix=".png")
-            write_bytes(out / "masks" / folder_name(annotation.label) / f"{names[-1]}.png", pixels)
+            write_bytes(out / folders[annotation.label] / f"{names[-1]}.png", pixels)
     return names

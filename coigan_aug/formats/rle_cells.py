@@ -51,7 +51,7 @@ def read_cell(cell: str, target: Target, *, options: ReadOptions, problems: Prob
 def _numbers(cell: str, target: Target) -> rle.Runs:
     """Parse a cell into its numbers; those too large for any image become 2^61."""
     if cell.encode().translate(None, b"0123456789 \t"):
-        wrong = next(part for part in cell.split() if not (part.isascii() and part.isdigit()))
+        wrong = next((part for part in cell.split() if not (part.isascii() and part.isdigit())), cell)
         raise DataError(f"{target.place}  EncodedPixels holds {wrong[:40]!r}, which is not a whole number.")
     numbers = np.minimum(np.fromstring(cell, dtype=np.int64, sep=" "), _LARGEST)
     if len(numbers) % 2:

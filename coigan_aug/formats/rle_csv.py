@@ -63,7 +63,10 @@ def sniff(path: Path) -> str | None:
         return None
     with path.open("rb") as stream:
         first = stream.readline(4096).decode("utf-8-sig", errors="replace")
-    columns = next(csv.reader([first], delimiter=_delimiter(first)), [])
+    try:
+        columns = next(csv.reader([first], delimiter=_delimiter(first)), [])
+    except csv.Error:
+        return None
     return f"Severstal RLE CSV (columns {', '.join(name.strip() for name in columns)})" if _bind(columns) else None
 
 

@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from coigan_aug.annotations.records import DefectClass, ImageRecord, colour_of
-from coigan_aug.errors import DataError, UsageError
+from coigan_aug.errors import DataError, UsageError, brief
+
+_LONGEST_NAME = 200
+_FIRST_HALF, _LAST_HALF = "\ud800", "\udfff"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,7 @@ class Problems:
         """
         if self.strict:
             raise DataError(f"{place(file, row)}  {what}.", remedy=f"Without --strict: {done}.")
-        self.found.append(Problem(file, row, what, done, column, error))
+        self.found.append(Problem(file, row, brief(what), done, column, error))
 
     @contextmanager
     def attempt(self, *, file: str, row: int | None = None, done: str, column: str = "") -> Iterator[None]:
@@ -223,7 +226,17 @@ class Source:
 
 
 def make_classes(names: Sequence[str], *, source_ids: Sequence[int | str | None]) -> tuple[DefectClass, ...]:
-    """Give the classes of a source their colours, by position."""
+    """Give the classes of a source their colours, by position.
+
+    Raises:
+        DataError: a name is longer than 200 signs, or has half characters in it.
+    """
+    for name in names:
+        if len(name) > _LONGEST_NAME or any(_FIRST_HALF <= sign <= _LAST_HALF for sign in name):
+            what = (
+                f"a class is named {brief(ascii(name), most=60)}; names have at most {_LONGEST_NAME} signs of Unicode."
+            )
+            raise DataError(what, remedy="Name the classes: --classes NAME=ID,NAME=ID")
     pairs = zip(names, source_ids, strict=True)
     return tuple(DefectClass(name=name, colour=colour_of(k), source_id=found) for k, (name, found) in enumerate(pairs))
 

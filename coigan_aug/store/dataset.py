@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
+import operator
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import pbjson
-
 from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.files import read_json
-from coigan_aug.imaging import Pixels, read_rgb
+from coigan_aug.imaging import MAX_PIXELS, Pixels, read_rgb
 from coigan_aug.store.index import load_index
+from coigan_aug.store.packed import unpack
 
 FORMAT_VERSION = 1
 MANIFEST = "dataset.json"
@@ -34,18 +34,16 @@ class Dataset:
     """
 
     def __init__(self, folder: Path) -> None:
-        manifest = folder / MANIFEST
-        if not manifest.exists():
-            raise DataError(f"{folder} holds no data set.", remedy="Make one with: coigan-aug import YOUR.csv")
         self.folder = folder
-        self.manifest: Mapping[str, Any] = read_json(manifest)
-        if self.manifest.get("format_version") != FORMAT_VERSION:
-            found = self.manifest.get("format_version")
-            raise DataError(f"{manifest} is of format version {found}; this program reads {FORMAT_VERSION}.")
-        self.binary = bool(self.manifest["binary"])
-        self.classes = tuple(class_from(value) for value in self.manifest["classes"])
-        self.image_root = (folder / self.manifest["image_root"]).resolve()
-        self._offsets = load_index(folder / INDEX, folder / RECORDS, count=self.manifest["records"], binary=self.binary)
+        self.manifest: Mapping[str, Any] = _manifest(folder)
+        try:
+            self.binary = bool(self.manifest["binary"])
+            self.classes = tuple(class_from(value) for value in self.manifest["classes"])
+            self.image_root = (folder / self.manifest["image_root"]).resolve()
+            count = operator.index(self.manifest["records"])
+        except (KeyError, TypeError, ValueError, OSError) as error:
+            raise DataError(f"{folder / MANIFEST} is damaged ({error}).", remedy="Import the data again.") from error
+        self._offsets = load_index(folder / INDEX, folder / RECORDS, count=count, binary=self.binary)
         self._file = os.open(folder / RECORDS, os.O_RDONLY)
 
     def __del__(self) -> None:
@@ -67,8 +65,8 @@ class Dataset:
         start, end = int(self._offsets[position]), int(self._offsets[position + 1])
         data = os.pread(self._file, end - start, start)
         try:
-            return record_from(pbjson.loads(data) if self.binary else json.loads(data))
-        except (ValueError, KeyError, TypeError) as error:
+            return record_from(unpack(data)[0] if self.binary else json.loads(data))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise DataError(f"{self.folder / RECORDS}: record {position} is damaged ({error}).") from error
 
     def __iter__(self) -> Iterator[ImageRecord]:
@@ -105,6 +103,17 @@ class Dataset:
         return class_masks(self[position])
 
 
+def _manifest(folder: Path) -> Mapping[str, Any]:
+    path = folder / MANIFEST
+    if not path.exists():
+        raise DataError(f"{folder} holds no data set.", remedy="Make one with: coigan-aug import YOUR.csv")
+    manifest = read_json(path)
+    found = manifest.get("format_version") if isinstance(manifest, dict) else None
+    if found != FORMAT_VERSION:
+        raise DataError(f"{path} is of format version {found}; this program reads {FORMAT_VERSION}.")
+    return manifest
+
+
 def class_masks(record: ImageRecord) -> dict[str, rle.Mask]:
     """Return a record's union mask for each class present: name -> uint8 [H, W] of 0 and 1."""
     labels = dict.fromkeys(annotation.label for annotation in record.annotations)
@@ -123,21 +132,47 @@ def record_to(record: ImageRecord) -> dict[str, Any]:
 
 
 def record_from(value: Mapping[str, Any]) -> ImageRecord:
-    """Turn JSON values back into a record; the inverse of `record_to`."""
-    height, width = value["size"]
+    """Turn JSON values back into a record; the inverse of `record_to`.
+
+    Raises:
+        ValueError, KeyError, TypeError: they are no record, the file's name leaves the image root, or a mask's runs do not
+            add up to the image.
+    """
+    height, width = (operator.index(side) for side in value["size"])
+    if not 0 < height * width <= MAX_PIXELS:
+        raise ValueError(f"an image of {height} x {width} pixels")
     annotations = tuple(
-        Annotation(label=a["label"], rle=rle.Rle(height, width, a["counts"]), attributes=a.get("attributes", {}))
+        Annotation(label=_text(a["label"]), rle=_mask(height, width, a["counts"]), attributes=a.get("attributes", {}))
         for a in value["annotations"]
     )
     return ImageRecord(
-        file=value["file"],
+        file=_inner(value["file"]),
         height=height,
         width=width,
         annotations=annotations,
-        group=value.get("group", ""),
-        split=value.get("split", ""),
+        group=_text(value.get("group", "")),
+        split=_text(value.get("split", "")),
         source=value.get("source", {}),
     )
+
+
+def _mask(height: int, width: int, counts: str) -> rle.Rle:
+    mask = rle.Rle(height, width, _text(counts))
+    rle.runs(mask)
+    return mask
+
+
+def _inner(file: str) -> str:
+    parts = _text(file).split("/")
+    if ".." in parts or not parts[0] or "\0" in file:
+        raise ValueError(f"the file name {file!r} leaves the image folder")
+    return file
+
+
+def _text(value: str) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} instead of text")
+    return value
 
 
 def class_to(defect_class: DefectClass) -> dict[str, Any]:
@@ -146,6 +181,10 @@ def class_to(defect_class: DefectClass) -> dict[str, Any]:
 
 
 def class_from(value: Mapping[str, Any]) -> DefectClass:
-    """Turn JSON values back into a class; the inverse of `class_to`."""
-    red, green, blue = value["colour"]
-    return DefectClass(name=value["name"], colour=(red, green, blue), source_id=value["source_id"])
+    """Turn JSON values back into a class; the inverse of `class_to`.
+
+    Raises:
+        ValueError, KeyError, TypeError: they are no class.
+    """
+    red, green, blue = (operator.index(part) for part in value["colour"])
+    return DefectClass(name=_text(value["name"]), colour=(red, green, blue), source_id=value["source_id"])

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pbjson
 from numpy.typing import NDArray
 
 from coigan_aug.errors import DataError
 from coigan_aug.files import write_bytes
+from coigan_aug.store.packed import DamagedPacked, unpack
 
 Offsets = NDArray[np.int64]
 
@@ -50,24 +50,11 @@ def scan_binary(records: Path) -> Offsets:
     data = records.read_bytes()
     offsets = [0]
     while offsets[-1] < len(data):
-        length = _packed_length(data, offsets[-1])
-        if length is None:
-            break
-        offsets.append(offsets[-1] + length)
-    return np.array(offsets, np.int64)
-
-
-def _packed_length(data: bytes, start: int) -> int | None:
-    """Return the bytes of the packed value that begins at `start`; None where it is cut off. Writing it again measures it."""
-    window = 1 << 14
-    while True:
         try:
-            length = len(pbjson.dumps(pbjson.loads(data[start : start + window])))
-            return length if start + length <= len(data) else None
-        except (ValueError, IndexError, SystemError):  # pbjson raises any of them where the bytes end
-            if start + window >= len(data):
-                return None
-            window *= 8
+            offsets.append(unpack(data, offsets[-1])[1])
+        except DamagedPacked:
+            break
+    return np.array(offsets, np.int64)
 
 
 def write_index(path: Path, offsets: list[int]) -> None:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pbjson
-
 from coigan_aug.annotations.records import DefectClass, ImageRecord
-from coigan_aug.files import atomic_write, sha256, write_json
+from coigan_aug.errors import DataError
+from coigan_aug.files import atomic_write, json_line, sha256, write_json
 from coigan_aug.store.dataset import FORMAT_VERSION, INDEX, MANIFEST, RECORDS, Dataset, class_to, record_to
 from coigan_aug.store.index import write_index
+from coigan_aug.store.packed import pack
+
+_DEEPEST = 50
 
 
 def write_dataset(
@@ -40,8 +41,7 @@ def write_dataset(
     offsets, annotations = [0], 0
     with atomic_write(folder / RECORDS) as stream:
         for record in records:
-            value = record_to(record)
-            data = pbjson.dumps(value) if binary else json.dumps(value, ensure_ascii=False).encode() + b"\n"
+            data = _encoded(record, binary=binary)
             stream.write(data)
             offsets.append(offsets[-1] + len(data))
             annotations += len(record.annotations)
@@ -58,3 +58,17 @@ def write_dataset(
     }
     write_json(folder / MANIFEST, manifest)
     return Dataset(folder)
+
+
+def _encoded(record: ImageRecord, *, binary: bool) -> bytes:
+    if not all(_shallow(annotation.attributes, _DEEPEST) for annotation in record.annotations):
+        raise DataError(f"{record.file}: what is said beside a mask is nested over {_DEEPEST} levels deep.")
+    try:
+        return pack(record_to(record)) if binary else json_line(record_to(record))
+    except ValueError as error:  # a lone surrogate, a number that is not finite, a key that is too long
+        raise DataError(f"{record.file}: what is said of it can't be stored ({error}).") from error
+
+
+def _shallow(value: Any, levels: int) -> bool:
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    return levels > 0 and all(_shallow(part, levels - 1) for part in inner)

@@ -1,0 +1,192 @@
+"""Small valid sources of every format, made by the formats' own writers, and what reading a damaged one may do."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from coigan_aug.annotations import rle
+from coigan_aug.annotations.records import Annotation, ImageRecord
+from coigan_aug.errors import CoiganError
+from coigan_aug.formats import line_json
+from coigan_aug.formats.detect import FORMATS, IMAGE_FOLDERS, detect, open_source, writer
+from coigan_aug.formats.source import Problems, ReadOptions, Source, make_classes
+from coigan_aug.imaging import write_image
+from coigan_aug.store.writer import write_dataset
+
+CLASSES = make_classes(["pit", "long scratch"], source_ids=[3, 7])
+SIZES = ((20, 30), (24, 16), (12, 12))
+OPTIONS = (
+    ReadOptions(),
+    ReadOptions(clip_rle=True, skip_missing=True, skip_broken=True),
+)
+_LONGEST_MESSAGE = 6_000
+
+
+def _records(folder: str) -> list[ImageRecord]:
+    """Make records of three images: parts, a hole, a single pixel, two of one class, and none."""
+    made = []
+    for k, (height, width) in enumerate(SIZES):
+        ring, line, dot = (np.zeros((height, width), np.uint8) for _ in range(3))
+        cv2.circle(ring, (7, 7), 4, 1, 2)
+        line[2:4, 1:9] = line[9:11, 2:6] = 1
+        dot[height - 1, width - 1] = 1
+        found = [("pit", ring), ("long scratch", line), ("pit", dot)][: 3 - k - (k == 2)]
+        annotations = tuple(
+            Annotation(label=label, rle=rle.encode(mask), attributes={"id": 5}) for label, mask in found
+        )
+        file = f"{folder}/{'ab c'[k]} {k}.png"
+        made.append(ImageRecord(file=file, height=height, width=width, annotations=annotations))
+    return made
+
+
+def _write(name: str, out: Path, **options: object) -> Path:
+    records = _records(IMAGE_FOLDERS.get(name, "images"))
+    for record in records:
+        write_image(out / record.file, np.full((record.height, record.width), 90, np.uint8))
+    written = writer(name)(out, records, classes=CLASSES, **options)
+    return next(path for path in (written, out, written.parent) if _is(path, name))
+
+
+def _is(path: Path, name: str) -> bool:
+    try:
+        return detect(path)[0] == name
+    except CoiganError:
+        return False
+
+
+def _coco_polygons(out: Path) -> Path:
+    path = _write("coco", out)
+    top = json.loads(path.read_text())
+    outlines = [[[3.5, 3, 9, 3, 9.25, 8, 3, 8]], {"size": list(SIZES[0]), "counts": [25, 5, 10, 2, 558]}]
+    for item, value in zip(top["annotations"], outlines, strict=False):
+        item |= {"segmentation": value, "iscrowd": 1, "score": 0.5, "seen by": {"who": ["x"]}}
+    path.write_text(json.dumps(top))
+    return path
+
+
+def _objects(out: Path) -> Path:
+    _write("line-json", out)
+    lines = out / "object_dataset_pit"
+    lines.mkdir()
+    rows = [
+        {"img": "a 0.png", "points": [[2, 3], [8, 3], [8, 9]], "shape": [20, 30]},
+        {"img": "b 1.png", "points": [[[1, 1], [4, 1], [4, 4]]]},
+    ]
+    line_json.write_values(lines, rows, binary=False)
+    (out / "data").rename(lines / "data")
+    return lines
+
+
+def _joined(out: Path) -> Path:
+    path = _write("severstal", out)
+    rows = "a 0.png_1,1 5 41 2\na 0.png_2,\nb 1.png_2,24 1\n"
+    path.write_text("ImageId_ClassId,EncodedPixels\n" + rows)
+    return path
+
+
+SOURCES: dict[str, tuple[str, Callable[[Path], Path]]] = {
+    **{name: (name, lambda out, name=name: _write(name, out)) for name in FORMATS},  # type: ignore[misc]
+    "coco, polygons": ("coco", _coco_polygons),
+    "line-json, packed": ("line-json", lambda out: _write("line-json", out, binary=True)),
+    "line-json, objects": ("line-json", _objects),
+    "severstal, joined": ("severstal", _joined),
+}
+"""A source's name -> its format, and what writes it to a folder and returns what to open."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A written source that can be damaged and mended: its folder, what to open, and the bytes of its own files."""
+
+    format: str
+    folder: Path
+    path: Path
+    files: dict[Path, bytes]
+
+    def mend(self) -> None:
+        """Put every file back."""
+        for path, data in self.files.items():
+            if path.is_dir():
+                shutil.rmtree(path)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+
+
+def write_sample(name: str, folder: Path) -> Sample:
+    """Write a source; its own files are those that are no images, or the masks where the format keeps images."""
+    kind, make = SOURCES[name]
+    path = make(folder)
+    files = sorted(found for found in folder.rglob("*") if found.is_file())
+    own = [file for file in files if file.suffix != ".png"] or [file for file in files if "masks" in file.parts]
+    return Sample(kind, folder, path, {file: file.read_bytes() for file in own})
+
+
+Read = tuple[Source, list[ImageRecord]]
+
+
+def read(sample: Sample, options: ReadOptions) -> Read | CoiganError:
+    """Read a source wholly; what comes out are sound records, or an error for people that is no novel."""
+    problems = Problems()
+    try:
+        detect(sample.path)
+        source = open_source(sample.path, options=options, problems=problems, name=sample.format)
+        records = list(source.records)
+    except CoiganError as error:
+        assert 0 < len(str(error)) < _LONGEST_MESSAGE, str(error)[:200]
+        return error
+    names = {known.name for known in source.classes}
+    assert len(records) <= source.count
+    assert all(len(str(problem)) < _LONGEST_MESSAGE for problem in problems.found)
+    for record in records:
+        _check(record, names, source.image_root)
+    return source, records
+
+
+def _check(record: ImageRecord, names: set[str], root: Path) -> None:
+    assert (root / record.file).resolve().is_relative_to(root.resolve())
+    assert (root / record.file).is_file()
+    for annotation in record.annotations:
+        assert annotation.label in names
+        assert (annotation.rle.height, annotation.rle.width) == (record.height, record.width)
+        assert rle.canonical(annotation.rle) == annotation.rle
+
+
+def damaged_reads(sample: Sample) -> Iterator[Read | CoiganError]:
+    """Read a source with each set of options."""
+    for options in OPTIONS:
+        yield read(sample, options)
+
+
+def carry_on(found: Read, folder: Path) -> None:
+    """Store what was read, and write it in every format: it comes back equal, or ends in an error for people.
+
+    Raises:
+        AssertionError: it does not, or something was written outside of the folders given.
+    """
+    source, records = found
+    for binary in (False, True):
+        with contextlib.suppress(CoiganError):
+            dataset = write_dataset(
+                folder / "out" / "store",
+                records,
+                classes=source.classes,
+                image_root=source.image_root,
+                provenance={},
+                binary=binary,
+            )
+            assert dataset.classes == source.classes
+            if not binary:  # pbjson keeps 16 digits of a float
+                assert list(dataset) == records
+    for name in FORMATS:
+        with contextlib.suppress(CoiganError):
+            writer(name)(folder / "out" / name, records, classes=source.classes)
+    assert {path.name for path in folder.iterdir()} <= {"data", "out"}
+    shutil.rmtree(folder / "out", ignore_errors=True)
