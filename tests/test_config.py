@@ -67,6 +67,15 @@ def test_every_single_letter_typo_of_a_key_is_refused_with_a_near_suggestion(sec
                 assert "Did you mean" in str(caught.value), typo
 
 
+def test_every_single_letter_typo_of_a_section_is_refused_with_the_right_suggestion() -> None:
+    for section in SECTIONS:
+        for typo in sorted(_typos(section) - set(SECTIONS) - {""}):
+            with pytest.raises(ConfigError, match=f"unknown section '{typo}'") as caught:
+                load_settings(overrides=[f"{typo}.seed=1"])
+            if len(section) > 3:
+                assert f"Did you mean '{section}'" in caught.value.message
+
+
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_a_recipe_survives_dict_and_yaml(recipe: str, tmp_path: Path) -> None:
     settings = load_settings(recipe=recipe)

@@ -49,10 +49,7 @@ def detect(path: Path) -> tuple[str, str]:
     Raises:
         DataError: it does not exist, or is of no format known here; the message says what was seen.
     """
-    if not path.exists():
-        raise DataError(
-            f"{path} does not exist.", remedy="Name the annotation file, or the folder of images and masks."
-        )
+    _check_there(path)
     for name, module in FORMATS.items():
         description = module.sniff(path)
         if description:
@@ -73,12 +70,21 @@ def open_source(path: Path, *, options: ReadOptions, problems: Problems, name: s
     if name is not None and name not in FORMATS:
         raise UsageError(f"There is no format {name!r}.", remedy=f"--format {' | '.join(FORMATS)}")
     chosen = name or detect(path)[0]
-    if not path.exists():
-        raise DataError(
-            f"{path} does not exist.", remedy="Name the annotation file, or the folder of images and masks."
-        )
+    _check_there(path)
     source: Source = FORMATS[chosen].read(path, options=options, problems=problems)
     return source
+
+
+def _check_there(path: Path) -> None:
+    remedy = "Name the annotation file, or the folder of images and masks."
+    try:
+        there = path.exists()
+    except (OSError, ValueError) as error:  # a name that no file can have
+        raise DataError(f"{path} can't be opened ({error}).", remedy=remedy) from error
+    if not there:
+        raise DataError(f"{path} does not exist.", remedy=remedy)
+    if not path.is_file() and not path.is_dir():  # a device never ends, a pipe may never begin
+        raise DataError(f"{path} is neither a file nor a folder.", remedy=remedy)
 
 
 def writer(name: str) -> Callable[..., Path]:

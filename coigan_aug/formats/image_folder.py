@@ -64,7 +64,10 @@ class ImageFolder:
                     yield path
 
     def _stays(self, entry: os.DirEntry[str]) -> bool:
-        return Path(entry.path).resolve().is_relative_to(self.root.resolve())
+        try:
+            return Path(entry.path).resolve().is_relative_to(self.root.resolve())
+        except (OSError, RuntimeError):  # a circle of links
+            return False
 
     def images(self) -> list[str]:
         """Return all images that are not masks, relative to the folder, sorted."""

@@ -6,6 +6,7 @@ end, uint32 little-endian. Both files are named the same in both variants.
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -27,10 +28,10 @@ Values = dict[str, Any]
 
 
 def is_binary(path: Path) -> bool:
-    """Tell packed binary JSON from text by the first byte."""
+    """Tell packed binary JSON from text by the first byte; a byte order mark is text, and no packed object."""
     with path.open("rb") as stream:
-        start = stream.read(1)
-    return bool(start) and start[0] >= _PACKED_OBJECT
+        start = stream.read(3)
+    return bool(start) and start[0] >= _PACKED_OBJECT and start != codecs.BOM_UTF8
 
 
 def read_values(path: Path, *, problems: Problems) -> Iterator[tuple[int, Values]]:

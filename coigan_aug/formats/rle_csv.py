@@ -175,6 +175,8 @@ def _rows(path: Path, problems: Problems) -> Iterator[_Row]:
         raise DataError(f"{path.name} is not a table: {error}.") from error
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist.") from error
+    except OSError as error:
+        raise DataError(f"{path} can't be read: {error.strerror}.") from error
 
 
 def _bound(

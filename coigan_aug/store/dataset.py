@@ -139,7 +139,7 @@ def record_from(value: Mapping[str, Any]) -> ImageRecord:
             add up to the image.
     """
     height, width = (operator.index(side) for side in value["size"])
-    if not 0 < height * width <= MAX_PIXELS:
+    if min(height, width) < 1 or height * width > MAX_PIXELS:
         raise ValueError(f"an image of {height} x {width} pixels")
     annotations = tuple(
         Annotation(label=_text(a["label"]), rle=_mask(height, width, a["counts"]), attributes=a.get("attributes", {}))
@@ -172,6 +172,7 @@ def _inner(file: str) -> str:
 def _text(value: str) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{value!r} instead of text")
+    value.encode()  # refuses half characters
     return value
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -61,14 +62,19 @@ def write_dataset(
 
 
 def _encoded(record: ImageRecord, *, binary: bool) -> bytes:
-    if not all(_shallow(annotation.attributes, _DEEPEST) for annotation in record.annotations):
-        raise DataError(f"{record.file}: what is said beside a mask is nested over {_DEEPEST} levels deep.")
     try:
+        for annotation in record.annotations:
+            _check(annotation.attributes, _DEEPEST)
         return pack(record_to(record)) if binary else json_line(record_to(record))
-    except ValueError as error:  # a lone surrogate, a number that is not finite, a key that is too long
+    except ValueError as error:  # a lone surrogate or a key that is too long, too
         raise DataError(f"{record.file}: what is said of it can't be stored ({error}).") from error
 
 
-def _shallow(value: Any, levels: int) -> bool:
-    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
-    return levels > 0 and all(_shallow(part, levels - 1) for part in inner)
+def _check(value: Any, levels: int) -> None:
+    """Refuse values that would not be read back: deeper than anything a person said, or not finite."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("a number is not finite")
+    if levels < 1:
+        raise ValueError(f"it is nested over {_DEEPEST} levels deep")
+    for part in value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ():
+        _check(part, levels - 1)

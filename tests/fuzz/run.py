@@ -17,7 +17,7 @@ from pathlib import Path
 
 from coigan_aug.errors import CoiganError
 from tests.fuzz.mutations import KINDS, Mutation, mutate
-from tests.fuzz.sources import SOURCES, Sample, carry_on, damaged_reads, write_sample
+from tests.fuzz.sources import EVERYTHING, Sample, carry_on, damaged_reads, write_sample
 
 MEMORY = 1 << 30
 SECONDS_EACH = 20
@@ -97,7 +97,7 @@ def _too_long(number: int, frame: object) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=60, help="for each source")
-    parser.add_argument("--source", nargs="*", default=list(SOURCES), choices=list(SOURCES))
+    parser.add_argument("--source", nargs="*", default=list(EVERYTHING), choices=list(EVERYTHING))
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(
         "--keep", type=Path, default=Path("fuzz-found"), help="where inputs that were not dealt with go"

@@ -14,11 +14,14 @@ import numpy as np
 
 from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import Annotation, ImageRecord
+from coigan_aug.config import load_settings, settings_from_dict, settings_to_dict, settings_to_yaml
 from coigan_aug.errors import CoiganError
 from coigan_aug.formats import line_json
 from coigan_aug.formats.detect import FORMATS, IMAGE_FOLDERS, detect, open_source, writer
 from coigan_aug.formats.source import Problems, ReadOptions, Source, make_classes
 from coigan_aug.imaging import write_image
+from coigan_aug.settings import Settings
+from coigan_aug.store.dataset import Dataset
 from coigan_aug.store.writer import write_dataset
 
 CLASSES = make_classes(["pit", "long scratch"], source_ids=[3, 7])
@@ -42,7 +45,7 @@ def _records(folder: str) -> list[ImageRecord]:
         annotations = tuple(
             Annotation(label=label, rle=rle.encode(mask), attributes={"id": 5}) for label, mask in found
         )
-        file = f"{folder}/{'ab c'[k]} {k}.png"
+        file = f"{folder}/{'abü'[k]} {k}.png"
         made.append(ImageRecord(file=file, height=height, width=width, annotations=annotations))
     return made
 
@@ -102,6 +105,30 @@ SOURCES: dict[str, tuple[str, Callable[[Path], Path]]] = {
 """A source's name -> its format, and what writes it to a folder and returns what to open."""
 
 
+def _store(out: Path, *, binary: bool) -> Path:
+    records = _records("images")
+    for record in records:
+        write_image(out / record.file, np.full((record.height, record.width), 90, np.uint8))
+    store = out / "coigan" / "dataset"
+    write_dataset(store, records, classes=CLASSES, image_root=out, provenance={"format": "coco"}, binary=binary)
+    return store
+
+
+def _settings(out: Path) -> Path:
+    out.mkdir(parents=True)
+    (out / "coigan.yaml").write_text(settings_to_yaml(Settings()))
+    return out / "coigan.yaml"
+
+
+OWN: dict[str, Callable[[Path], Path]] = {
+    "store": lambda out: _store(out, binary=False),
+    "store, packed": lambda out: _store(out, binary=True),
+    "settings": _settings,
+}
+"""The program's own files, which a person may damage too."""
+EVERYTHING = (*SOURCES, *OWN)
+
+
 @dataclass(frozen=True)
 class Sample:
     """A written source that can be damaged and mended: its folder, what to open, and the bytes of its own files."""
@@ -122,7 +149,7 @@ class Sample:
 
 def write_sample(name: str, folder: Path) -> Sample:
     """Write a source; its own files are those that are no images, or the masks where the format keeps images."""
-    kind, make = SOURCES[name]
+    kind, make = SOURCES[name] if name in SOURCES else (name, OWN[name])
     path = make(folder)
     files = sorted(found for found in folder.rglob("*") if found.is_file())
     own = [file for file in files if file.suffix != ".png"] or [file for file in files if "masks" in file.parts]
@@ -159,10 +186,30 @@ def _check(record: ImageRecord, names: set[str], root: Path) -> None:
         assert rle.canonical(annotation.rle) == annotation.rle
 
 
-def damaged_reads(sample: Sample) -> Iterator[Read | CoiganError]:
-    """Read a source with each set of options."""
+def damaged_reads(sample: Sample) -> Iterator[object]:
+    """Read a source with each set of options, or a file of the program's own."""
+    if sample.format in OWN:
+        yield _read_own(sample)
+        return
     for options in OPTIONS:
         yield read(sample, options)
+
+
+def _read_own(sample: Sample) -> object:
+    try:
+        if sample.format == "settings":
+            settings = load_settings(file=sample.path)
+            assert settings_from_dict(settings_to_dict(settings), where="test") == settings
+            return settings
+        dataset = Dataset(sample.path)
+        for k, record in enumerate(dataset):
+            assert ".." not in record.file.split("/")
+            assert all(mask.shape == (record.height, record.width) for mask in dataset.masks(k).values())
+            dataset.image(k)
+        return list(dataset)
+    except CoiganError as error:
+        assert 0 < len(str(error)) < _LONGEST_MESSAGE, str(error)[:200]
+        return error
 
 
 def carry_on(found: Read, folder: Path) -> None:
