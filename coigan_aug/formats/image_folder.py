@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from coigan_aug.errors import DataError
@@ -137,6 +137,12 @@ def check_size(size: tuple[int, int], said: tuple[object, object], *, image: str
     turned = " Was it turned (EXIF) or annotated in another orientation?" if said == size[::-1] else ""
     what = f"{image} is {size[0]} x {size[1]} pixels (height x width), {file} says {said[0]} x {said[1]}."
     raise DataError(what + turned, remedy="Use the images that were annotated.")
+
+
+def images_beside(folder: ImageFolder, named: Collection[str]) -> list[str]:
+    """Return the images that lie in one folder with a named one and are not named themselves."""
+    places = {path.rpartition("/")[0] for path in named}
+    return [path for path in folder.images() if path not in named and path.rpartition("/")[0] in places]
 
 
 def first_there(folder: ImageFolder, names: Sequence[str]) -> str:
