@@ -16,7 +16,7 @@ from coigan_aug.files import atomic_write
 from coigan_aug.formats.coco_masks import mask_of
 from coigan_aug.formats.drawn import Place
 from coigan_aug.formats.image_folder import ImageFolder, check_size, measure, open_images, resolve
-from coigan_aug.formats.json_files import load_object
+from coigan_aug.formats.json_files import both_ends, load_object
 from coigan_aug.formats.losses import Losses, add_class_ids
 from coigan_aug.formats.source import Problems, ReadOptions, Source, make_classes, output_ids
 
@@ -31,13 +31,9 @@ def sniff(path: Path) -> str | None:
     """Describe the file if it begins like a COCO file, else return None."""
     if not path.is_file() or path.suffix.lower() != ".json":
         return None
-    with path.open("rb") as stream:
-        start = stream.read(1 << 16)
-        stream.seek(0, 2)
-        stream.seek(max(stream.tell() - (1 << 16), 0))
-        end = stream.read()
+    start, end = both_ends(path)
     known = _KEYS.search(start) or _KEYS.search(end)
-    return "COCO JSON" if start.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"{") and known else None
+    return "COCO JSON" if start.startswith(b"{") and known else None
 
 
 def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:

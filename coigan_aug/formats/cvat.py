@@ -10,7 +10,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
@@ -30,9 +30,8 @@ from coigan_aug.formats.source import (
     Tally,
     chosen_labels,
     class_of,
-    colour_from,
+    classes_of,
     colour_text,
-    make_classes,
     place,
 )  # fmt: skip
 from coigan_aug.formats.xml_elements import NOT_XML, Element, read_elements
@@ -109,17 +108,11 @@ def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
     return Source(
         format="cvat",
         description=f"CVAT for images 1.1 ({len(rows):,} images, {masks:,} shapes with an area). Images: {where}",
-        classes=_classes(names, labels),
+        classes=classes_of(names, colours=labels.colours),
         image_root=folder.root,
         count=len(rows),
         records=_records(path, names, folder, paths=paths, options=options, problems=problems),
     )
-
-
-def _classes(names: Mapping[str, str], labels: _Labels) -> tuple[DefectClass, ...]:
-    own = {name: colour_from(labels.colours.get(label)) for label, name in reversed(list(names.items()))}
-    classes = make_classes(list(dict.fromkeys(names.values())), source_ids=[None] * len(own))
-    return tuple(replace(found, colour=own[found.name] or found.colour) for found in classes)
 
 
 # Reading the file

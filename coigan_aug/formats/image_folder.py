@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from coigan_aug.errors import DataError
@@ -195,6 +195,12 @@ def about_turning(size: tuple[int, int], said: object, *, image: str) -> tuple[s
     command = f'python -c "from PIL import Image, ImageOps; {turn}"'
     question = " Was it turned (EXIF) or annotated in another orientation?"
     return question, f"Use the images that were annotated, or turn the pixels as EXIF says, in their folder:  {command}"
+
+
+def images_beside(folder: ImageFolder, named: Collection[str]) -> list[str]:
+    """Return the images that lie in one folder with a named one and are not named themselves."""
+    places = {path.rpartition("/")[0] for path in named}
+    return [path for path in folder.images() if path not in named and path.rpartition("/")[0] in places]
 
 
 def first_there(folder: ImageFolder, names: Sequence[str]) -> str:

@@ -11,7 +11,16 @@ from typing import Any
 from coigan_aug.errors import DataError
 
 _RISKY = re.compile(r"\\u[dD][89a-fA-F]|[0-9]{300}|[eE]\+?0*[1-9][0-9]{2}")
+_LOOK = 1 << 16
 _SPACE = " \t\r\n"
+
+
+def both_ends(path: Path) -> tuple[bytes, bytes]:
+    """Return the first and the last 64 KiB of a file, the first without byte order mark and white space; to look at."""
+    with path.open("rb") as stream:
+        start = stream.read(_LOOK)
+        stream.seek(max(path.stat().st_size - _LOOK, 0))
+        return start.lstrip(b"\xef\xbb\xbf \r\n\t"), stream.read()
 
 
 def load_json(path: Path) -> Any:
@@ -54,15 +63,15 @@ def read_items(path: Path, *, kind: str) -> Iterator[tuple[int, Any]]:
         _checked(text, at, path, whole=True)
         raise DataError(f"{path.name} is not {kind}: its outermost value is not a list.")
     at, number = _skip(text, at + 1), 0
-    while text[at : at + 1] != "]" or number:
+    closed = text[at : at + 1] == "]"
+    while not closed:
         value, at = _checked(text, at, path)
         yield number, value
         at, number = _skip(text, at), number + 1
-        if text[at : at + 1] == "]":
-            break
-        if text[at : at + 1] != ",":
+        closed = text[at : at + 1] == "]"
+        if not closed and text[at : at + 1] != ",":
             raise _wrong(json.JSONDecodeError("Expecting ',' delimiter", text, at), path)
-        at = _skip(text, at + 1)
+        at = at if closed else _skip(text, at + 1)
     if _skip(text, at + 1) != len(text):
         raise _wrong(json.JSONDecodeError("Extra data", text, _skip(text, at + 1)), path)
 

@@ -33,6 +33,7 @@ from coigan_aug.formats.drawn import (
     with_pixels,
 )  # fmt: skip
 from coigan_aug.formats.image_folder import ImageFolder, NamedImages, check_size, first_there, measure, open_images
+from coigan_aug.formats.json_files import both_ends
 from coigan_aug.formats.label_studio_brush import decode_brush, encode_brush
 from coigan_aug.formats.label_studio_tasks import Region, Task, read_tasks
 from coigan_aug.formats.losses import Losses, add_class_ids
@@ -43,16 +44,14 @@ from coigan_aug.formats.source import (
     Tally,
     chosen_labels,
     class_of,
-    colour_from,
+    classes_of,
     colour_text,
-    make_classes,
 )  # fmt: skip
 from coigan_aug.formats.xml_elements import NOT_XML, read_elements
 
 LOSES = "the classes' ids"
 CONFIG = "label_config.xml"
 _AREAS = frozenset({"brush", "polygon", "rectangle", "ellipse"})
-_LOOK = 1 << 16
 _LABELS = ("brushlabels", "polygonlabels", "rectanglelabels", "ellipselabels")
 
 
@@ -60,11 +59,9 @@ def sniff(path: Path) -> str | None:
     """Describe the file if it begins like a list of Label Studio's tasks, else return None."""
     if not path.is_file() or path.suffix.lower() != ".json":
         return None
-    with path.open("rb") as stream:
-        start = stream.read(_LOOK)
-        stream.seek(max(path.stat().st_size - _LOOK, 0))
-        both = start + stream.read()
-    if not start.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"["):
+    start, end = both_ends(path)
+    both = start + end
+    if not start.startswith(b"["):
         return None
     full = b'"data"' in both and any(f'"{key}"'.encode() in both for key in ("annotations", "completions"))
     short = b'"annotation_id"' in both or any(f'"{key}"'.encode() in both for key in _LABELS)
@@ -98,7 +95,7 @@ def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
     return Source(
         format="label-studio",
         description=f"{sniff(path) or 'Label Studio JSON'} ({len(images):,} tasks, {masks:,} masks). Images: {where}",
-        classes=_classes(names, listed),
+        classes=classes_of(names, colours=listed),
         image_root=folder.root,
         count=len(images),
         records=_records(
@@ -124,12 +121,6 @@ def _listed(path: Path) -> dict[str, str]:
         return {}
     labels = [element.attributes for element in read_elements(path) if element.start and element.name == "Label"]
     return {own["value"]: own.get("background", "") for own in labels if own.get("value")}
-
-
-def _classes(names: Mapping[str, str], listed: Mapping[str, str]) -> tuple[DefectClass, ...]:
-    own = {name: colour_from(listed.get(label)) for label, name in reversed(list(names.items()))}
-    classes = make_classes(list(dict.fromkeys(names.values())), source_ids=[None] * len(own))
-    return tuple(replace(found, colour=own[found.name] or found.colour) for found in classes)
 
 
 def _paths(

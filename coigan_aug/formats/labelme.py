@@ -19,17 +19,16 @@ from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.files import write_bytes, write_json
 from coigan_aug.formats.drawn import Place, attributes_from, with_pixels
-from coigan_aug.formats.image_folder import ImageFolder, NamedImages, check_size, measure, open_images
-from coigan_aug.formats.json_files import load_json
+from coigan_aug.formats.image_folder import ImageFolder, NamedImages, check_size, images_beside, measure, open_images
+from coigan_aug.formats.json_files import both_ends, load_json
 from coigan_aug.formats.labelme_shapes import AREAS, mask_of, shapes_of, written_shapes
 from coigan_aug.formats.losses import Losses, add_class_ids
-from coigan_aug.formats.source import Problems, ReadOptions, Source, Tally, chosen_labels, class_of, make_classes
+from coigan_aug.formats.source import Problems, ReadOptions, Source, Tally, chosen_labels, class_of, classes_of
 
 LOSES = "the classes' ids"
 LABELS = "labels.txt"
 _SPECIAL = frozenset({"__ignore__", "_background_"})
 _SHAPE_KEYS = frozenset({"label", "points", "shape_type", "mask"})
-_LOOK = 1 << 16
 _LOOKED_AT = 20
 _Item = dict[str, Any]
 
@@ -62,14 +61,11 @@ def sniff(path: Path) -> str | None:
 
 def _looks_so(path: Path) -> bool:
     try:
-        with path.open("rb") as stream:
-            start = stream.read(_LOOK)
-            stream.seek(max(path.stat().st_size - _LOOK, 0))
-            end = stream.read()
+        start, end = both_ends(path)
     except OSError:
         return False
     known = b'"shapes"' in start + end and any(f'"{key}"'.encode() in start + end for key in ("imagePath", "imageData"))
-    return start.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"{") and known
+    return start.startswith(b"{") and known
 
 
 def _files(path: Path) -> list[str]:
@@ -108,7 +104,7 @@ def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
     return Source(
         format="labelme",
         description=f"labelme JSON ({count}). Images: {where}",
-        classes=make_classes(list(dict.fromkeys(names.values())), source_ids=[None] * len(set(names.values()))),
+        classes=classes_of(names, colours={}),
         image_root=folder.root,
         count=len(paths) + len(others),
         records=_records(root, names, folder, paths=paths, others=others, options=options, problems=problems),
@@ -191,9 +187,7 @@ def _paths(overview: _Overview, named: NamedImages, options: ReadOptions, proble
 
 def _without_file(folder: ImageFolder, paths: Mapping[str, str], problems: Problems, file: str) -> list[str]:
     """Return the images that lie beside the named ones and have no JSON file, and note them."""
-    named = set(paths.values())
-    places = {path.rpartition("/")[0] for path in named}
-    found = [path for path in folder.images() if path not in named and path.rpartition("/")[0] in places]
+    found = images_beside(folder, set(paths.values()))
     if found:
         what = f"{len(found):,} images have no JSON file (first: {found[0]})"
         problems.add(what, file=f"{file}/", done="taken as defect-free")

@@ -261,6 +261,23 @@ def chosen_labels(labels: Iterable[str], choices: Sequence[ClassChoice]) -> dict
     return found
 
 
+def classes_of(
+    names: Mapping[str, str], *, colours: Mapping[str, object], source_ids: Mapping[str, int] | None = None
+) -> tuple[DefectClass, ...]:
+    """Give the classes of label -> class name (`chosen_labels`) what a source says of their labels.
+
+    Args:
+        colours: label -> colour, #rrggbb; where there is none, or another value, it is the palette's by position.
+        source_ids: label -> id.
+    """
+    labels = {name: label for label, name in reversed(list(names.items()))}
+    found = []
+    for k, name in enumerate(dict.fromkeys(names.values())):
+        colour = colour_from(colours.get(labels[name])) or colour_of(k)
+        found.append(DefectClass(name=name, colour=colour, source_id=(source_ids or {}).get(labels[name])))
+    return tuple(found)
+
+
 def class_of(label: str, names: Mapping[str, str], at: str) -> str:
     """Return the class of a label.
 

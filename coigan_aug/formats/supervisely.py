@@ -17,7 +17,7 @@ from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.files import write_json
 from coigan_aug.formats.drawn import Place, attributes_from, with_pixels
-from coigan_aug.formats.image_folder import ImageFolder, NamedImages, check_size, first_there, measure
+from coigan_aug.formats.image_folder import ImageFolder, NamedImages, check_size, first_there, images_beside, measure
 from coigan_aug.formats.json_files import load_object
 from coigan_aug.formats.losses import Losses, add_class_ids
 from coigan_aug.formats.source import (
@@ -27,9 +27,8 @@ from coigan_aug.formats.source import (
     Tally,
     chosen_labels,
     class_of,
-    colour_from,
+    classes_of,
     colour_text,
-    make_classes,
 )  # fmt: skip
 from coigan_aug.formats.supervisely_objects import AREAS, kind_of, mask_of, tags_of, written_object, written_tags
 
@@ -80,7 +79,7 @@ def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
     return Source(
         format="supervisely",
         description=f"Supervisely project ({len(files):,} images, {len(listed)} classes). Images: {folder.root}/",
-        classes=_classes(names, listed),
+        classes=classes_of(names, colours=_said(listed, "color", str), source_ids=_said(listed, "id", int)),
         image_root=folder.root,
         count=len(paths) + len(others),
         records=_records(root, names, folder, paths=paths, others=others, options=options, problems=problems),
@@ -110,12 +109,9 @@ def _classes_of(meta: _Item) -> dict[str, _Item]:
     return found
 
 
-def _classes(names: Mapping[str, str], listed: Mapping[str, _Item]) -> tuple[DefectClass, ...]:
-    own = {name: listed.get(label, {}) for label, name in reversed(list(names.items()))}
-    ids = {name: item["id"] if type(item.get("id")) is int else None for name, item in own.items()}
-    chosen = list(dict.fromkeys(names.values()))
-    classes = make_classes(chosen, source_ids=[ids[name] for name in chosen])
-    return tuple(replace(found, colour=colour_from(own[found.name].get("color")) or found.colour) for found in classes)
+def _said(listed: Mapping[str, _Item], key: str, kind: type) -> dict[str, Any]:
+    """Return what meta.json says of its classes under a key, where it is of a kind."""
+    return {title: item[key] for title, item in listed.items() if type(item.get(key)) is kind}
 
 
 def _files(root: Path, dataset: str) -> Iterator[tuple[str, str]]:
@@ -155,9 +151,7 @@ def _names(image: str) -> list[str]:
 
 def _without_file(folder: ImageFolder, paths: Mapping[str, str], problems: Problems) -> list[str]:
     """Return the images in the datasets' img/ without a file in ann/, and note them."""
-    named = set(paths.values())
-    places = {path.rpartition("/")[0] for path in named}
-    found = [path for path in folder.paths if path not in named and path.rpartition("/")[0] in places]
+    found = images_beside(folder, set(paths.values()))
     if found:
         what = f"{len(found):,} images have no file in ann/ (first: {found[0]})"
         problems.add(what, file=f"{folder.root.name}/", done="taken as defect-free")
