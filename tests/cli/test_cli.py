@@ -65,7 +65,7 @@ def test_every_option_is_explained_and_every_command_ends_with_an_example(comman
 
 FLAGS = {
     "import": "binary classes clip-rle fold folds format group-by help images json overwrite quiet seed skip-broken "
-    "skip-missing split strict workspace",
+    "skip-missing split strict value-range workspace",
     "train": "config device dry-run gpus help images-seen init-from minutes perceptual-weights quiet recipe "
     "resume seed set workspace",
     "synthesize": "append balance bases class config contrast defects-per-image device dry-run engine format gpus help image "
