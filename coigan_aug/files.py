@@ -40,6 +40,22 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
         raise
 
 
+@contextlib.contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turn what the system says of a full or forbidden disk into an error for people.
+
+    Args:
+        path: what is written, for the message.
+
+    Raises:
+        ResourceError: the disk is full or the folder can't be written to.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise _disk_error(path, error) from error
+
+
 def _remove(path: Path) -> None:
     with contextlib.suppress(OSError):
         path.unlink()
@@ -154,18 +170,21 @@ def folder_lock(folder: Path, *, wait: bool = False) -> Iterator[None]:
         yield
 
 
+def leads_out(name: str) -> bool:
+    """Tell whether a file name is absolute, climbs out with `..`, or is none."""
+    plain = name.replace("\\", "/")
+    return not plain or plain[0] == "/" or "\0" in name or plain[1:2] == ":" or ".." in plain.split("/")
+
+
 def inside(root: Path, name: str) -> Path:
     """Join a file name out of an annotation to its folder.
 
     Raises:
         DataError: the name is absolute, climbs out with `..`, leads out through a link, or is no file's name.
     """
-    plain = name.replace("\\", "/")
-    parts = PurePosixPath(plain)
-    outside = parts.is_absolute() or ".." in parts.parts or "\0" in name or (len(plain) > 1 and plain[1] == ":")
-    if not plain or outside:
+    if leads_out(name):
         raise DataError(f"the file name {name!r} leaves the image folder {root}")
-    joined = root / parts
+    joined = root / PurePosixPath(name.replace("\\", "/"))
     try:
         stays = joined.resolve().is_relative_to(root.resolve())
     except (UnicodeEncodeError, OSError, RuntimeError) as error:  # half a character; a circle of links

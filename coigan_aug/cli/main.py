@@ -12,6 +12,7 @@ from typing import Any
 import typer
 
 from coigan_aug import __version__
+from coigan_aug.cli.convert_command import convert_command
 from coigan_aug.cli.demo_command import demo_command
 from coigan_aug.cli.evaluate_benefit_command import evaluate_benefit_command
 from coigan_aug.cli.evaluate_quality_command import evaluate_quality_command
@@ -39,6 +40,7 @@ evaluate = typer.Typer(
 evaluate.command("quality")(evaluate_quality_command)
 evaluate.command("benefit")(evaluate_benefit_command)
 app.command("import")(import_dataset_command)
+app.command("convert")(convert_command)
 app.command("inspect")(inspect_command)
 app.command("train")(train_command)
 app.command("synthesize")(synthesize_command)

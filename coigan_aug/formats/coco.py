@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.errors import DataError
-from coigan_aug.files import atomic_write
 from coigan_aug.formats.coco_masks import mask_of
+from coigan_aug.formats.coco_writing import OWN, write
 from coigan_aug.formats.drawn import Place
 from coigan_aug.formats.image_folder import ImageFolder, check_size, measure, open_images, resolve
 from coigan_aug.formats.json_files import both_ends, load_object
-from coigan_aug.formats.losses import Losses, add_class_ids
-from coigan_aug.formats.source import Problems, ReadOptions, Source, make_classes, output_ids
+from coigan_aug.formats.source import Problems, ReadOptions, Source, make_classes
+
+__all__ = ["KEEPS", "LOSES", "POLYGON_READER", "read", "sniff", "write"]
 
 LOSES = ""
+KEEPS = frozenset({"id", "split", "notes"})
+POLYGON_READER = "pycocotools, or cv2.fillPoly: `--polygons`"
 _KEYS = re.compile(rb'"(annotations|images|categories)"\s*:')
-_OWN = frozenset({"segmentation", "image_id", "category_id", "bbox", "area"})
 _OF_IMAGE = frozenset({"id", "file_name", "height", "width"})
 _Item = dict[str, Any]
 
@@ -53,7 +53,7 @@ def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
     own = _by_image(_list(top, "annotations", path.name), images, labels, path.name, problems)
     _note_boxes(own, path.name, problems)
     rows: dict[str, int | None] = {item["file_name"]: None for item in images.values()}
-    folder, where = open_images(path, rows, options=options, problems=problems)
+    folder, where = open_images(path, rows, options=options, problems=problems, sizes=_sizes(images))
     paths = resolve(folder, rows, file=path.name, options=options, problems=problems)
     number = sum(len(items) for items in own.values())
     return Source(
@@ -66,54 +66,6 @@ def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
             path.name, images, own, labels=labels, folder=folder, paths=paths, options=options, problems=problems
         ),
     )
-
-
-def write(
-    out: Path, records: Iterable[ImageRecord], *, classes: Sequence[DefectClass], losses: Losses | None = None
-) -> Path:
-    """Write `out/annotations.json`: compressed run lengths with iscrowd 0, area and box of the mask, ids from 1.
-
-    What else is known of an annotation (its attributes) is written beside, under its own name, as `read` found it.
-    Category ids are those of the source where all are whole numbers, else 1, 2, ... Masks without pixels are left out.
-    """
-    losses, ids = losses or Losses(), output_ids(classes)
-    add_class_ids(losses, classes, list(ids.values()))
-    path = out / "annotations.json"
-    images: list[bytes] = []
-    number = 0
-    with atomic_write(path) as stream:
-        stream.write(b'{"categories": ' + _json([{"id": ids[c.name], "name": c.name} for c in classes]))
-        stream.write(b',\n"annotations": [')
-        for record in records:
-            size = {"height": record.height, "width": record.width}
-            images.append(_json({"id": len(images) + 1, "file_name": record.file} | size))
-            for annotation in record.annotations:
-                area = rle.area(annotation.rle)
-                losses.add("masks without pixels, which are left out", first=record.file, count=not area)
-                if area:
-                    number += 1
-                    line = _json(_written(annotation, area, number, len(images), ids))
-                    stream.write((b",\n" if number > 1 else b"\n") + line)
-        stream.write(b'\n],\n"images": [\n' + b",\n".join(images) + b"\n]}\n")
-    return path
-
-
-def _written(annotation: Annotation, area: int, annotation_id: int, image_id: int, ids: Mapping[str, int]) -> _Item:
-    mask = annotation.rle
-    beside = {key: value for key, value in annotation.attributes.items() if key not in _OWN | {"id", "iscrowd"}}
-    return {
-        "id": annotation_id,
-        "image_id": image_id,
-        "category_id": ids[annotation.label],
-        "segmentation": {"size": [mask.height, mask.width], "counts": mask.counts},
-        "area": area,
-        "bbox": list(rle.box(mask)),
-        "iscrowd": 0,
-    } | beside
-
-
-def _json(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False).encode()
 
 
 # Reading the file
@@ -158,6 +110,17 @@ def _images(top: _Item, file: str) -> dict[int | str, _Item]:
             raise DataError(f"{file}: images {names[name]!r} and {own!r} have the same file_name, {name}.")
         names[name] = own
     return images
+
+
+def _sizes(images: Mapping[int | str, _Item]) -> dict[str, tuple[int, int]] | None:
+    """Return the images' heights and widths by name; None where the file does not say them all."""
+    found: dict[str, tuple[int, int]] = {}
+    for item in images.values():
+        height, width = item.get("height"), item.get("width")
+        if type(height) is not int or type(width) is not int or min(height, width) < 1:
+            return None
+        found[item["file_name"]] = height, width
+    return found
 
 
 def _categories(top: _Item, file: str, options: ReadOptions) -> tuple[dict[int | str, str], tuple[DefectClass, ...]]:
@@ -281,5 +244,5 @@ def _annotation(
         mask = mask_of(item["segmentation"], here, options=options, problems=problems)
     if mask is None:
         return None
-    attributes = {key: found for key, found in item.items() if key not in _OWN and (key != "iscrowd" or found)}
+    attributes = {key: found for key, found in item.items() if key not in OWN and (key != "iscrowd" or found)}
     return Annotation(label=labels[item["category_id"]], rle=mask, attributes=attributes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -21,6 +22,7 @@ from coigan_aug.formats import (
     voc,
     yolo,
 )
+from coigan_aug.formats.names import NAMES
 from coigan_aug.formats.source import Problems, ReadOptions, Source
 
 FORMATS: dict[str, ModuleType] = {  # in the order in which they are tried
@@ -41,6 +43,14 @@ FORMATS: dict[str, ModuleType] = {  # in the order in which they are tried
 
 IMAGE_FOLDERS = {"line-json": "data", "supervisely": "ds0/img", "voc": "JPEGImages"}
 """Where a format's readers expect the images, below the annotation file; "images" where nothing is said."""
+NAMELESS = frozenset({"severstal", "mask-folder", "mask-instances"})
+"""Formats that do not name images without masks: only the image files tell of them."""
+
+
+def image_place(name: str, to: str) -> str:
+    """Return where an image belongs below the folder of a format's files; `image_place` of its module may say."""
+    own: Callable[[str], str] | None = getattr(FORMATS[to], "image_place", None)
+    return own(name) if own is not None else f"{IMAGE_FOLDERS.get(to, 'images')}/{name}"
 
 
 def detect(path: Path) -> tuple[str, str]:
@@ -56,8 +66,9 @@ def detect(path: Path) -> tuple[str, str]:
             return name, description
     inside = _annotation_files(path) if path.is_dir() else []
     if inside:
-        raise DataError(f"{path} is a folder that holds {inside[0].name}.", remedy=f"coigan-aug import {inside[0]}")
-    raise DataError(f"{path} is of no format known here: {_seen(path)}.", remedy=f"--format {' | '.join(FORMATS)}")
+        raise DataError(f"{path} is a folder that holds {inside[0].name}.", remedy=f"Name the file: {inside[0]}")
+    what = f"{path} is of no format known here: {_seen(path)}."
+    raise DataError(what, remedy=f"Formats: {', '.join(FORMATS)}.")
 
 
 def open_source(path: Path, *, options: ReadOptions, problems: Problems, name: str | None = None) -> Source:
@@ -68,7 +79,7 @@ def open_source(path: Path, *, options: ReadOptions, problems: Problems, name: s
         DataError: as `detect` and the format's `read`.
     """
     if name is not None and name not in FORMATS:
-        raise UsageError(f"There is no format {name!r}.", remedy=f"--format {' | '.join(FORMATS)}")
+        raise _no_format(name)
     chosen = name or detect(path)[0]
     _check_there(path)
     source: Source = FORMATS[chosen].read(path, options=options, problems=problems)
@@ -94,9 +105,15 @@ def writer(name: str) -> Callable[..., Path]:
         UsageError: there is no format of that name.
     """
     if name not in FORMATS:
-        raise UsageError(f"There is no format {name!r}.", remedy=f"--format {' | '.join(FORMATS)}")
+        raise _no_format(name)
     write: Callable[..., Path] = FORMATS[name].write
     return write
+
+
+def _no_format(name: str) -> UsageError:
+    near = difflib.get_close_matches(name, NAMES, n=1)
+    meant = f" Did you mean {near[0]!r}?" if near else ""
+    return UsageError(f"There is no format {name!r}.{meant}", remedy=f"Formats: {', '.join(NAMES)}.")
 
 
 def _annotation_files(folder: Path) -> list[Path]:

@@ -7,10 +7,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from coigan_aug.errors import DataError
-from coigan_aug.files import inside
+from coigan_aug.files import inside, leads_out
 from coigan_aug.formats.source import Problems, ReadOptions, place
 from coigan_aug.headers import Header
-from coigan_aug.imaging import SUFFIXES, read_header
+from coigan_aug.imaging import MAX_PIXELS, SUFFIXES, read_header
 
 _FIRST_THAT_SWAPS = 5
 _TURNED = "images are turned for viewing by their EXIF orientation"
@@ -82,7 +82,7 @@ class ImageFolder:
         Raises:
             DataError: the name is absolute, climbs out, is behind a link that leads out, or fits several images.
         """
-        plain = name.replace("\\", "/").removeprefix("./")
+        plain = _plain(name)
         if plain in self._known:
             return plain
         inside(self.root, name)
@@ -131,6 +131,54 @@ def _is_unicode(name: str) -> bool:
     except UnicodeEncodeError:  # bytes that the system's encoding does not know
         return False
     return True
+
+
+class AbsentImages(ImageFolder):
+    """Stands for the folder of images that are not at hand: every name that stays inside is an image of it.
+
+    Args:
+        root: where the folder would be.
+        sizes: height and width of images by name, as the annotation file says them.
+        usual: height and width of all others; None where nobody said.
+    """
+
+    def __init__(self, root: Path, *, sizes: Mapping[str, tuple[int, int]], usual: tuple[int, int] | None) -> None:
+        self.root = root
+        self.paths: list[str] = []
+        self.masks: set[str] = set()
+        self.outside: list[str] = []
+        self._sizes = {_plain(name): size for name, size in sizes.items()}
+        self._usual = usual
+
+    def find(self, name: str) -> str:
+        """Return the name as a path below the folder.
+
+        Raises:
+            DataError: the name is absolute or climbs out.
+        """
+        if leads_out(name):
+            raise DataError(f"the file name {name!r} leaves the image folder {self.root}")
+        return _plain(name)
+
+    def __contains__(self, path: str) -> bool:
+        return True
+
+    def header(self, path: str, *, deep: bool = False) -> Header:
+        """Return a header with the height and width that the annotation file or the person says.
+
+        Raises:
+            DataError: neither does, or there are too many pixels.
+        """
+        size = self._sizes.get(path, self._usual)
+        if size is None:
+            raise DataError(f"the size of {path} is not said.", remedy="--size HxW, or --images DIR")
+        if size[0] * size[1] > MAX_PIXELS:
+            raise DataError(f"{path} is said to be {size[0]} x {size[1]} pixels, over the limit of {MAX_PIXELS:,}.")
+        return Header(size[0], size[1], 3, 8)
+
+
+def _plain(name: str) -> str:
+    return name.replace("\\", "/").removeprefix("./")
 
 
 def _masks_beside(paths: Sequence[str]) -> set[str]:
@@ -305,17 +353,41 @@ def resolve(
     return named.finish(options=options, problems=problems)
 
 
+def open_folder(root: Path, *, options: ReadOptions, problems: Problems) -> ImageFolder:
+    """Open a folder of images; where `options.size` says their size they are not looked at.
+
+    Raises:
+        DataError: there is no such folder.
+    """
+    if options.size is not None:
+        return AbsentImages(root, sizes={}, usual=options.size)
+    return ImageFolder(root, problems=problems)
+
+
 def open_images(
-    annotations: Path, names: Iterable[str], *, options: ReadOptions, problems: Problems
+    annotations: Path,
+    names: Iterable[str],
+    *,
+    options: ReadOptions,
+    problems: Problems,
+    sizes: Mapping[str, tuple[int, int]] | None = None,
 ) -> tuple[ImageFolder, str]:
     """Open the folder that holds the named images, and say in words where it was found.
 
     Without `options.images` it is the folder beside the annotation file that holds most of the names, else the
     annotation file's own folder, searched through.
 
+    Args:
+        sizes: height and width by name, in pixels, where the annotation file says them of all images; they are not
+            looked at then, if the options need none.
+
     Raises:
         DataError: no folder holds any of them.
     """
+    said = sizes is not None and not options.images_needed and options.images is None
+    if said or options.size is not None:
+        root = options.images or annotations.resolve().parent
+        return AbsentImages(root, sizes=sizes or {}, usual=options.size), "none looked at"
     if options.images is not None:
         return ImageFolder(options.images, problems=problems), f"{options.images}/"
     sample = _sample(list(names))

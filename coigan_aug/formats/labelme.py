@@ -26,6 +26,7 @@ from coigan_aug.formats.losses import Losses, add_class_ids
 from coigan_aug.formats.source import Problems, ReadOptions, Source, Tally, chosen_labels, class_of, classes_of
 
 LOSES = "the classes' ids"
+KEEPS = frozenset({"flags"})
 LABELS = "labels.txt"
 _SPECIAL = frozenset({"__ignore__", "_background_"})
 _SHAPE_KEYS = frozenset({"label", "points", "shape_type", "mask"})
@@ -218,8 +219,8 @@ def _records(
         check_size(size, said, image=image, file=file)
         at = Place(file, f"{file}: the file", image, *size)
         found = _annotations(item, names, at, options=options, problems=problems, tally=tally)
-        name = item["imagePath"]
-        source = attributes_from({"flags": item.get("flags"), "name": name if name != image else ""}, at, but=())
+        name = "" if item["imagePath"] == posixpath.basename(image) else item["imagePath"]
+        source = attributes_from({"flags": item.get("flags"), "name": name}, at, but=())
         yield ImageRecord(file=image, height=size[0], width=size[1], annotations=found, source=source)
     for image in others:
         size = measure(folder, image, options=options, problems=problems)

@@ -18,12 +18,13 @@ from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.annotations.rle import Rle
 from coigan_aug.errors import DataError
 from coigan_aug.files import read_json, write_json
-from coigan_aug.formats.image_folder import ImageFolder, about_turning, measure, resolve
+from coigan_aug.formats.image_folder import ImageFolder, about_turning, measure, open_folder, resolve
 from coigan_aug.formats.line_json_files import RECORDS, Values, is_binary, read_values, write_values
 from coigan_aug.formats.losses import Losses, add_class_ids
 from coigan_aug.formats.source import Problems, ReadOptions, Source, make_classes, place, whole_number
 
 LOSES = "the classes' ids (labels are positions from 0); masks with holes stay exact, cut into several polygons"
+POLYGON_READER = "cv2.fillPoly"
 PARAMETERS = "params.json"
 _OBJECT_FOLDER = "object_dataset_"
 
@@ -91,13 +92,14 @@ def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
     folder = file.resolve().parent
     overview = _overview(file, problems, _folder_label(folder))
     root = options.images or (folder / "data" if (folder / "data").is_dir() else folder)
-    images = ImageFolder(root, problems=problems)
+    images = open_folder(root, options=options, problems=problems)
     paths = resolve(images, overview.rows, file=file.name, options=options, problems=problems)
     names = _names(overview.labels, options, _named(folder))
+    where = "none looked at" if options.size else f"{root.name}/"
     kind = "object records" if overview.objects else "image records"
     return Source(
         format="line-json",
-        description=f"{sniff(path) or 'line-json'}, {len(overview.rows):,} {kind}. Images: {root.name}/",
+        description=f"{sniff(path) or 'line-json'}, {len(overview.rows):,} {kind}. Images: {where}",
         classes=make_classes(list(names.values()), source_ids=[_source_id(label) for label in names]),
         image_root=images.root,
         count=len(paths),

@@ -10,6 +10,7 @@ from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.files import write_bytes
+from coigan_aug.formats.class_folders import make_folders, noted_names
 from coigan_aug.formats.image_folder import ImageFolder, measure, same_size
 from coigan_aug.formats.losses import Losses, add_class_ids, class_masks
 from coigan_aug.formats.mask_layout import Layout, find_layout
@@ -18,7 +19,6 @@ from coigan_aug.formats.source import Counted, Problems, ReadOptions, Source, cl
 from coigan_aug.imaging import encode_image
 
 LOSES = "which masks of one class in an image are objects of their own, and the classes' ids"
-_NOT_IN_PATHS = '/\\:*?"<>|'
 
 
 def sniff(path: Path) -> str | None:
@@ -32,8 +32,9 @@ def sniff(path: Path) -> str | None:
 def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
     """Open a folder of images and masks. A mask's pixels are those above 127, or the values and colours of --classes.
 
-    A class is a folder's name, without what all class folders begin with, in lower case. A class folder whose
-    masks are all empty is the defect-free one and no class. Images without a mask are defect-free.
+    A class is a folder's name, without what all class folders begin with, in lower case; where our own writer has left
+    masks/classes.json, it is what that says. A class folder whose masks are all empty is the defect-free one and no
+    class. Images without a mask are defect-free.
 
     Raises:
         DataError: no layout fits, a mask has values or colours without a class, or another size than its image;
@@ -43,7 +44,7 @@ def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
     layout = find_layout(root, problems)
     if layout is None:
         what = f"{root} holds no images with masks (a .png of the same name, or a folder masks/ beside images/)."
-        raise DataError(what, remedy="--format says what it is, if it is another format.")
+        raise DataError(what, remedy="Name its format, if it is another one.")
     for orphan in layout.orphans:
         problems.add(f"the mask {orphan} has no image", file=f"{root.name}/", done="left out")
     names, classes = _classes(layout, options)
@@ -62,13 +63,12 @@ def write(
 ) -> Path:
     """Write `out/masks/<class>/<image's path>.png`, 0 and 255, a file for each class in an image; return `out/masks`.
 
-    Of the image's path a first folder named images/ is left off.
+    Of the image's path a first folder named images/ is left off. `masks/classes.json` says which folder is which class,
+    since folders can't have every name.
     """
     losses = losses or Losses()
     add_class_ids(losses, classes, [None] * len(classes))
-    folders = folder_names([defect_class.name for defect_class in classes])
-    for folder in folders.values():
-        (out / "masks" / folder).mkdir(parents=True, exist_ok=True)
+    folders = make_folders(out / "masks", [defect_class.name for defect_class in classes])
     taken: dict[str, str] = {}
     for record in records:
         stem = mask_stem(record.file)
@@ -85,22 +85,6 @@ def mask_stem(file: str) -> str:
     return file.rpartition(".")[0].removeprefix("images/")
 
 
-def folder_names(names: Sequence[str]) -> dict[str, str]:
-    """Return class name -> folder, each another: signs that a path can't hold become `_`.
-
-    >>> folder_names(["a/b", "a_b", ".."])
-    {'a/b': 'a_b', 'a_b': 'a_b_', '..': '_..'}
-    """
-    found: dict[str, str] = {}
-    for name in names:
-        plain = "".join("_" if sign in _NOT_IN_PATHS or ord(sign) < 32 else sign for sign in name)
-        plain = plain if plain.strip(". ") else f"_{plain}"
-        while plain.lower() in {folder.lower() for folder in found.values()}:
-            plain += "_"
-        found[name] = plain
-    return found
-
-
 # Classes and records
 
 
@@ -111,8 +95,10 @@ def _classes(layout: Layout, options: ReadOptions) -> tuple[dict[str, str], tupl
         values = {value: name for value, name in class_values(options.classes).items() if name != IGNORED}
         source_ids = [value if isinstance(value, int) else None for value in values]
         return {}, make_classes(list(values.values()), source_ids=source_ids)
-    filled = [label for label in labels if _has_defects(layout, label, options)]
-    names = dict(zip(filled, _plain_names(labels, filled), strict=True))
+    names = noted_names(layout.root / "masks")
+    if not set(labels) <= set(names):
+        filled = [label for label in labels if _has_defects(layout, label, options)]
+        names = dict(zip(filled, _plain_names(labels, filled), strict=True))
     if options.classes:
         names = _chosen(names, options)
     return dict.fromkeys(labels, "") | names, make_classes(list(names.values()), source_ids=[None] * len(names))

@@ -10,8 +10,9 @@ from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import DefectClass, ImageRecord
 from coigan_aug.files import write_bytes
 from coigan_aug.formats import mask_folder
+from coigan_aug.formats.class_folders import make_folders
 from coigan_aug.formats.losses import Losses, add_class_ids
-from coigan_aug.formats.mask_folder import folder_names, mask_stem
+from coigan_aug.formats.mask_folder import mask_stem
 from coigan_aug.formats.source import Problems, ReadOptions, Source, claim
 from coigan_aug.imaging import encode_image
 
@@ -41,15 +42,13 @@ def write(
     """
     losses = losses or Losses()
     add_class_ids(losses, classes, [None] * len(classes))
-    folders = folder_names([defect_class.name for defect_class in classes])
-    for folder in folders.values():
-        (out / "masks" / folder).mkdir(parents=True, exist_ok=True)
+    folders = make_folders(out / "masks", [defect_class.name for defect_class in classes])
     images: dict[str, str] = {}
     written: set[str] = set()
     for record in records:
         claim(mask_stem(record.file), record.file, images)
         losses.add_attributes(record)
-        written.update(_write_masks(out / "masks", record, folders, losses))
+        written.update(_write_masks(out, record, folders, losses))
     confused = sorted(written.intersection(images))
     what = "masks are named as another image, which a reader gives them to"
     losses.add(what, first=images[confused[0]] if confused else "", count=len(confused))
@@ -67,5 +66,5 @@ def _write_masks(out: Path, record: ImageRecord, folders: Mapping[str, str], los
             numbers[annotation.label] += 1
             names.append(f"{mask_stem(record.file)}_{numbers[annotation.label]}")
             pixels = encode_image(rle.decode(annotation.rle) * 255, suffix=".png")
-            write_bytes(out / folders[annotation.label] / f"{names[-1]}.png", pixels)
+            write_bytes(out / "masks" / folders[annotation.label] / f"{names[-1]}.png", pixels)
     return names

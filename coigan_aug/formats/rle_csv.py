@@ -106,7 +106,7 @@ def write(
     Names are those below `images/`, where the images are looked for first; as in the competition they carry no folder.
     Class ids are those of the source where all are whole numbers, else 1, 2, ...
     """
-    losses, ids = losses or Losses(), output_ids(classes)
+    losses, ids = losses or Losses(), output_ids(classes, least=0)
     add_class_ids(losses, classes, list(ids.values()))
     named = [name for name, own in ids.items() if name != str(own)]
     losses.add("class names, which are not written", first="".join(named[:1]), count=len(named))

@@ -195,6 +195,9 @@ class ReadOptions:
 
     Args:
         images: the folder of the images; None looks for it beside the annotations.
+        images_needed: look at the images although the annotation file says their sizes.
+        size: height and width of every image that the annotation file says no size of, in pixels; images are not
+            looked at then. None measures them.
         classes: names for the classes; () takes the source's own.
         clip_rle: cut runs that leave the image instead of refusing them.
         skip_missing: leave out images that are not there.
@@ -203,6 +206,8 @@ class ReadOptions:
     """
 
     images: Path | None = None
+    images_needed: bool = True
+    size: tuple[int, int] | None = None
     classes: tuple[ClassChoice, ...] = ()
     clip_rle: bool = False
     skip_missing: bool = False
@@ -223,6 +228,21 @@ class Source:
     image_root: Path
     count: int
     records: Iterator[ImageRecord]
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Read the value of --size, height and width in pixels.
+
+    >>> parse_size("256x1600")
+    (256, 1600)
+
+    Raises:
+        UsageError: it is not two whole numbers from 1.
+    """
+    match = re.fullmatch(r"([1-9][0-9]{0,5})\s*[xX]\s*([1-9][0-9]{0,5})", text.strip())
+    if match is None:
+        raise UsageError(f"--size {text} is not height x width.", remedy="Write  --size 256x1600")
+    return int(match[1]), int(match[2])
 
 
 def make_classes(names: Sequence[str], *, source_ids: Sequence[int | str | None]) -> tuple[DefectClass, ...]:
@@ -314,9 +334,13 @@ def whole_number(text: str) -> int | None:
     return int(match[1]) if match else None
 
 
-def output_ids(classes: Sequence[DefectClass]) -> dict[str, int]:
-    """Return class name -> id for writing: the source's ids where all are different numbers from 1, else 1, 2, ..."""
-    own = [found.source_id for found in classes if isinstance(found.source_id, int) and found.source_id > 0]
+def output_ids(classes: Sequence[DefectClass], *, least: int = 1) -> dict[str, int]:
+    """Return class name -> id for writing: the source's ids where all are different numbers from `least`, else 1, 2, ...
+
+    Args:
+        least: 0 where the format takes 0 for a class like any other.
+    """
+    own = [found.source_id for found in classes if isinstance(found.source_id, int) and found.source_id >= least]
     usable = len(set(own)) == len(classes)
     return {found.name: own[k] if usable else k + 1 for k, found in enumerate(classes)}
 
@@ -328,5 +352,6 @@ def claim(name: str, file: str, taken: dict[str, str]) -> None:
         DataError: it is: the images differ in what the format leaves off, such as their suffix.
     """
     if name in taken:
-        raise DataError(f"the annotations of {taken[name]} and {file} would both be written as {name}.")
+        what = f"the annotations of {taken[name]} and {file} would both be written as {name}."
+        raise DataError(what, remedy="Rename one of them in the source.")
     taken[name] = file

@@ -33,6 +33,7 @@ from coigan_aug.formats.source import (
 from coigan_aug.formats.supervisely_objects import AREAS, kind_of, mask_of, tags_of, written_object, written_tags
 
 LOSES = "attributes that are no text, number or `true` (Supervisely's tags are those)"
+KEEPS = frozenset({"tags"})
 META = "meta.json"
 _DATASET = "ds0"
 _Item = dict[str, Any]
@@ -245,6 +246,18 @@ def write(
         write_json(out / place, _written(record, kinds, losses))
     write_json(out / META, _meta(classes, kinds, losses))
     return out
+
+
+def image_place(name: str) -> str:
+    """Return where an image belongs: in img/ of the dataset that its folder names, ds0 where there is none.
+
+    >>> image_place("a.png"), image_place("line 1/a.png"), image_place("line 1/img/a.png")
+    ('ds0/img/a.png', 'line 1/img/a.png', 'line 1/img/a.png')
+    """
+    *folders, file = name.split("/")
+    if len(folders) > 1 and folders[-1] == "img":
+        return name
+    return "/".join([*(folders or [_DATASET]), "img", file])
 
 
 def _place(file: str) -> str:

@@ -54,6 +54,7 @@ from coigan_aug.formats.voc_xml import read_objects as read_listed
 from coigan_aug.imaging import encode_indexed, read_header
 
 LOSES = "pixels that several masks share (the later one has them), objects after an image's 254th, the classes' ids"
+KEEPS = frozenset({"split"})
 _MOST = VOID_VALUE - 1
 _RANGE = 1 << 16
 

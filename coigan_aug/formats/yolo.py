@@ -34,6 +34,8 @@ from coigan_aug.formats.yolo_files import (
 from coigan_aug.formats.yolo_lines import BOXES, DONE, Line, fill_line, read_line, write_line
 
 LOSES = "which parts of a mask are one object (each is a line), and the classes' ids (positions from 0)"
+KEEPS = frozenset({"split"})
+POLYGON_READER = "cv2.fillPoly"
 _WRITTEN = {"train": "train", "test": "val"}
 _NO_SPLIT = b"# There is no share to validate with among these images: name yours as val.\n"
 

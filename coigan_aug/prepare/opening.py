@@ -10,10 +10,11 @@ from pathlib import Path
 
 from coigan_aug.annotations.records import ImageRecord
 from coigan_aug.errors import DataError
+from coigan_aug.formats.dataset_source import find_dataset
 from coigan_aug.formats.detect import open_source
 from coigan_aug.formats.source import Problem, Problems, ReadOptions, Source
 from coigan_aug.progress import Report, silent
-from coigan_aug.store.dataset import MANIFEST, Dataset
+from coigan_aug.store.dataset import Dataset
 from coigan_aug.store.writer import write_dataset
 
 
@@ -30,11 +31,6 @@ class Subject:
     own: bool
     problems: tuple[Problem, ...] = ()
     stopped: str = ""
-
-
-def dataset_folder(path: Path) -> Path | None:
-    """Return the Dataset's folder that a path means, itself or that of a workspace; None where it means none."""
-    return next((folder for folder in (path, path / "dataset") if (folder / MANIFEST).exists()), None)
 
 
 def subject_of(dataset: Dataset, *, path: Path | None = None) -> Subject:
@@ -55,7 +51,7 @@ def opened(
     Raises:
         DataError: nothing of it can be read.
     """
-    folder = None if format else dataset_folder(path)
+    folder = None if format else find_dataset(path)
     if folder is not None:
         yield subject_of(Dataset(folder), path=path)
         return

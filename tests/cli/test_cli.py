@@ -19,8 +19,8 @@ from coigan_aug.imaging import write_image
 from tests.cli.calling import call
 
 COMMANDS = (
-    "import", "inspect", "train", "synthesize", "merge", "evaluate quality", "evaluate benefit", "export-model", "report",
-    "demo",
+    "import", "convert", "inspect", "train", "synthesize", "merge", "evaluate quality", "evaluate benefit", "export-model",
+    "report", "demo",
 )  # fmt: skip
 
 
@@ -66,6 +66,8 @@ def test_every_option_is_explained_and_every_command_ends_with_an_example(comman
 FLAGS = {
     "import": "binary classes clip-rle fold folds format group-by help images json overwrite quiet seed skip-broken "
     "skip-missing split strict value-range workspace",
+    "convert": "binary classes clip-rle crowd from help image-files images json overwrite polygons quiet size skip-broken "
+    "skip-missing strict to",
     "train": "config device dry-run gpus help images-seen init-from minutes perceptual-weights quiet recipe "
     "resume seed set workspace",
     "synthesize": "append balance bases class config contrast defects-per-image device dry-run engine format gpus help image "

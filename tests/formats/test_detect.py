@@ -10,6 +10,7 @@ import pytest
 
 from coigan_aug.errors import DataError, UsageError
 from coigan_aug.formats.detect import FORMATS, detect, open_source
+from coigan_aug.formats.names import NAMES
 from coigan_aug.formats.source import ClassChoice, Problems, ReadOptions, make_classes, output_ids, parse_classes
 from coigan_aug.imaging import write_image
 
@@ -75,23 +76,18 @@ def test_a_folder_with_an_annotation_file_names_it(tmp_path: Path) -> None:
     (tmp_path / "train.csv").write_text("ImageId,ClassId,EncodedPixels\n")
     with pytest.raises(DataError) as caught:
         detect(tmp_path)
-    assert caught.value.remedy == f"coigan-aug import {tmp_path / 'train.csv'}"
+    assert caught.value.remedy == f"Name the file: {tmp_path / 'train.csv'}"
 
 
 def test_an_unknown_format_lists_those_known(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
-        open_source(tmp_path, options=ReadOptions(), problems=Problems(), name="tfrecord")
+        open_source(tmp_path, options=ReadOptions(), problems=Problems(), name="cocoa")
+    assert str(caught.value).startswith("There is no format 'cocoa'. Did you mean 'coco'?")
     assert all(name in caught.value.remedy for name in FORMATS)
 
 
-@pytest.mark.parametrize("name", ["labelme", "cvat", "label-studio", "supervisely", "coco"])
-def test_a_named_format_refuses_what_is_another(tmp_path: Path, name: str) -> None:
-    (tmp_path / "folder").mkdir()
-    (tmp_path / "file").write_bytes(b"\x89PNG\xff")
-    (tmp_path / "text.json").write_text("{}")
-    for path in ("folder", "file", "text.json"):
-        with pytest.raises(DataError):
-            open_source(tmp_path / path, options=ReadOptions(), problems=Problems(), name=name)
+def test_the_names_that_the_help_lists_are_the_formats() -> None:
+    assert tuple(FORMATS) == NAMES
 
 
 @pytest.mark.parametrize("name", list(FORMATS))
@@ -122,3 +118,10 @@ def test_classes_that_say_nothing_are_refused(text: str) -> None:
 )
 def test_ids_of_the_source_are_written_where_they_can_be(source_ids: list, expected: list[int]) -> None:
     assert list(output_ids(make_classes(["a", "b"], source_ids=source_ids)).values()) == expected
+
+
+@pytest.mark.parametrize(
+    ("source_ids", "expected"), [([0, 1], [0, 1]), ([4, 0], [4, 0]), ([0, 0], [1, 2]), ([-1, 0], [1, 2])]
+)
+def test_an_id_of_0_is_written_where_a_format_has_a_use_for_it(source_ids: list, expected: list[int]) -> None:
+    assert list(output_ids(make_classes(["a", "b"], source_ids=source_ids), least=0).values()) == expected

@@ -253,7 +253,7 @@ def test_a_folder_without_masks_is_an_error(tmp_path: Path) -> None:
 
 def test_written_masks_are_read_again(tmp_path: Path) -> None:
     random = np.random.default_rng(2)
-    classes = make_classes(["pit", "big/dent"], source_ids=[4, 2])
+    classes = make_classes(["pit", "big/dent", "big:dent", "Rest"], source_ids=[4, 2, 1, 0])
     records = []
     for k in range(4):
         pairs = zip(("pit", "big/dent", "pit")[:k], random.random((3, *SHAPE)) < 0.4, strict=False)
@@ -261,14 +261,32 @@ def test_written_masks_are_read_again(tmp_path: Path) -> None:
         records.append(ImageRecord(file=f"images/s/{k}.jpg", height=6, width=8, annotations=annotations))
         write_image(tmp_path / records[-1].file, BLANK)
     assert mask_folder.write(tmp_path, records, classes=classes) == tmp_path / "masks"
-    _, found, problems = read(tmp_path)
+    source, found, problems = read(tmp_path)
     assert not problems.found
+    assert [own.name for own in source.classes] == ["pit", "big/dent", "big:dent", "Rest"]
+    assert sorted(folder.name for folder in (tmp_path / "masks").iterdir() if folder.is_dir()) == [
+        "Rest", "big_dent", "big_dent_", "pit",
+    ]  # fmt: skip
     for before, after in zip(records, found, strict=True):
-        own = {label: [a.rle for a in before.annotations if a.label == label] for label in ("big/dent", "pit")}
-        expected = [(label.replace("/", "_"), rle.union(parts)) for label, parts in own.items() if parts]
+        own = {label: [a.rle for a in before.annotations if a.label == label] for label in ("pit", "big/dent")}
+        expected = [(label, rle.union(parts)) for label, parts in own.items() if parts]
         assert [(a.label, a.rle) for a in after.annotations] == expected
     with pytest.raises(DataError, match=r"a\.png and images/a\.jpg would both be written as a\.png"):
         mask_folder.write(
             tmp_path / "twins", [replace(records[0], file=f"images/a.{e}") for e in ("png", "jpg")], classes=()
         )
     assert set(np.unique(cv2.imread(str(tmp_path / "masks/pit/s/3.png"), cv2.IMREAD_UNCHANGED))) == {0, 255}
+
+
+def test_a_damaged_note_of_the_class_folders_is_an_error(tmp_path: Path) -> None:
+    write(tmp_path, {"images/1.png": A, "masks/pit/1.png": A})
+    (tmp_path / "masks/classes.json").write_text("[3]")
+    with pytest.raises(DataError, match="does not say which folder is which class"):
+        read(tmp_path)
+
+
+def test_a_class_folder_that_the_note_does_not_name_is_named_after_itself(tmp_path: Path) -> None:
+    write(tmp_path, {"images/1.png": A, "masks/pit/1.png": A, "masks/Dent/1.png": B})
+    (tmp_path / "masks/classes.json").write_text('{"pit": "Pit"}')
+    source, _, _ = read(tmp_path)
+    assert [own.name for own in source.classes] == ["dent", "pit"]

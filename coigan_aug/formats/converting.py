@@ -1,0 +1,333 @@
+"""Converting: one format's annotations, or a Dataset, to another format, with what got lost on the way."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path, PurePosixPath
+from types import ModuleType
+from typing import Any
+
+from coigan_aug import __version__
+from coigan_aug.annotations.records import ImageRecord
+from coigan_aug.errors import DataError, UsageError
+from coigan_aug.files import disk_errors, inside, leads_out
+from coigan_aug.formats.dataset_source import find_dataset, read_dataset
+from coigan_aug.formats.detect import FORMATS, IMAGE_FOLDERS, NAMELESS, image_place, open_source, writer
+from coigan_aug.formats.losses import Loss, Losses
+from coigan_aug.formats.source import Problem, Problems, ReadOptions, Source
+from coigan_aug.formats.spool import Spool
+from coigan_aug.formats.whole_folder import whole_folder
+from coigan_aug.progress import Report, silent
+
+IMAGE_FILES = ("copy", "link", "none")
+
+
+@dataclass(frozen=True, kw_only=True)
+class WriteOptions:
+    """How to write a format, where it can be written in several ways.
+
+    Args:
+        polygons: COCO: outlines for this reader ("pycocotools", "cv2") instead of run lengths.
+        crowd: COCO: iscrowd 1 on run lengths.
+        binary: line-json: packed binary JSON.
+    """
+
+    polygons: str | None = None
+    crowd: bool = False
+    binary: bool = False
+
+    def of(self, name: str) -> dict[str, Any]:
+        """Return the options that were given, for a format's writer.
+
+        Raises:
+            UsageError: one is for another format.
+        """
+        given = {key: value for key, value in asdict(self).items() if value}
+        for key in given:
+            owner = "line-json" if key == "binary" else "coco"
+            if owner != name:
+                raise UsageError(f"--{key} is for {owner}, not for {name}.", remedy=f"--to {owner}, or leave it out.")
+        return given
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conversion:
+    """What a conversion made.
+
+    `source` and `to` are names of formats ("dataset" for a Dataset). `split_lost` says that the source was split into
+    train and test and the format does not say so. `losses` are what the format could not hold, `problems` what was odd
+    in the source.
+    """
+
+    folder: Path
+    annotations: Path
+    source: str
+    to: str
+    description: str
+    images: int
+    defect_free: int
+    masks: int
+    classes: tuple[str, ...]
+    image_files: str
+    split_lost: bool
+    losses: tuple[Loss, ...]
+    problems: tuple[Problem, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return asdict(self) | {"folder": str(self.folder), "annotations": str(self.annotations)}
+
+
+@dataclass
+class _Tally:
+    """What is counted while records are written."""
+
+    images: int = 0
+    defect_free: int = 0
+    masks: int = 0
+    split: bool = False
+
+    def add(self, record: ImageRecord) -> None:
+        self.images += 1
+        self.defect_free += not record.annotations
+        self.masks += len(record.annotations)
+        self.split = self.split or bool(record.split or record.source.get("split"))
+
+
+def convert(
+    source: Path,
+    out: Path,
+    *,
+    to: str,
+    options: ReadOptions | None = None,
+    style: WriteOptions | None = None,
+    format: str | None = None,
+    image_files: str = "copy",
+    strict: bool = False,
+    overwrite: bool = False,
+    progress: Callable[[str], Report] | None = None,
+    say: Callable[[str], None] | None = None,
+) -> Conversion:
+    """Write the annotations of `source` to a new folder `out` in the format `to`, with its images.
+
+    The folder is made whole or not at all. Images come in the order of their names and the masks of an image in that of
+    their ids, so the order of rows in the source does not matter where they have no order of their own. Memory does
+    not grow with the number of images beyond what the source's reader keeps.
+
+    Args:
+        source: an annotation file, a folder of one, a Dataset or a workspace that holds one.
+        to: one of `formats.detect.FORMATS`.
+        format: the format of the source; None looks.
+        image_files: "copy", "link" (hard links) or "none": annotations alone, which name images as the source does.
+        strict: the first problem and the first loss are errors.
+        overwrite: replace what an earlier conversion wrote to `out`.
+        progress: called with the title of each long step; returns what reports it.
+        say: called with the description of the source once that is known.
+
+    Raises:
+        UsageError: an option is out of range; `out` holds other files, or a conversion and `overwrite` is off.
+        DataError: the source can't be read, holds no image, or has a problem that no option allows.
+        ResourceError: the disk is full or `out` can't be written to.
+    """
+    options, style, report = options or ReadOptions(), style or WriteOptions(), progress or (lambda title: silent)
+    write, extra = writer(to), style.of(to)
+    _check(source, out, options=options, image_files=image_files)
+    options = replace(options, images_needed=image_files != "none")
+    problems, losses, tally = Problems(strict=strict), Losses(strict=strict), _Tally()
+    about: dict[str, Any] = {"program": __version__, "to": to, "source": str(source.resolve())}
+    with whole_folder(out, about=about, overwrite=overwrite) as work:
+        opened = _open(source, options=options, problems=problems, name=format)
+        _refuse_inside(opened.image_root, out)
+        if say is not None:
+            say(opened.description)
+        with Spool(work / "records.sqlite") as spool:
+            _fill(spool, opened, as_paths=image_files != "none", report=report("reading"))
+            if not spool.count:
+                raise DataError(f"{source} holds no images.", remedy="Say where they are: --images DIR")
+            place = _Place(opened.image_root, work / "new", to, image_files)
+            records = _written(spool, place, options=options, problems=problems, losses=losses, tally=tally)
+            path = write(
+                work / "new", _reported(records, spool.count, report("writing")), classes=opened.classes, losses=losses,
+                **extra, **_ids(spool, to, losses),
+            )  # fmt: skip
+        about |= {"images": tally.images}
+    return Conversion(
+        folder=out,
+        annotations=out / path.relative_to(work / "new"),
+        source=opened.format,
+        to=to,
+        description=opened.description,
+        images=tally.images,
+        defect_free=tally.defect_free,
+        masks=tally.masks,
+        classes=tuple(found.name for found in opened.classes),
+        image_files=image_files,
+        split_lost=tally.split and "split" not in _keeps(FORMATS[to]),
+        losses=losses.found(),
+        problems=tuple(problems.found),
+    )
+
+
+def _check(source: Path, out: Path, *, options: ReadOptions, image_files: str) -> None:
+    if image_files not in IMAGE_FILES:
+        raise UsageError(
+            f"--image-files {image_files} is none of {', '.join(IMAGE_FILES)}.", remedy="Leave it out to copy."
+        )
+    if options.size is not None and image_files != "none":
+        what = "--size is for images that are not at hand; there is nothing to " + image_files + "."
+        raise UsageError(what, remedy="--image-files none")
+    if not source.exists():
+        raise DataError(
+            f"{source} does not exist.", remedy="Name an annotation file, a folder of masks, or a workspace."
+        )
+    if source.resolve().is_relative_to(out.resolve()):
+        raise UsageError(f"{source} lies in {out}, the folder to write.", remedy="Give another DST.")
+
+
+def _refuse_inside(images: Path, out: Path) -> None:
+    if out.exists() and images.resolve().is_relative_to(out.resolve()):
+        raise UsageError(f"the images lie in {out}, the folder to write.", remedy="Give another DST.")
+
+
+def _open(source: Path, *, options: ReadOptions, problems: Problems, name: str | None) -> Source:
+    found = find_dataset(source) if name is None else None
+    if found is not None:
+        return read_dataset(found, options=options)
+    return open_source(source, options=options, problems=problems, name=name)
+
+
+def _keeps(module: ModuleType) -> frozenset[str]:
+    """Return the keys of `record.source` that a format keeps, such as "id"; "notes" are all with a plain value.
+
+    "split" is among them where the format says on which side of the split an image is.
+    """
+    found: frozenset[str] = getattr(module, "KEEPS", frozenset())
+    return found
+
+
+# Reading
+
+
+def _fill(spool: Spool, source: Source, *, as_paths: bool, report: Report) -> None:
+    """Put all records into the spool, under the names that their images will have."""
+    for done, record in enumerate(source.records, start=1):
+        said = _said(record)
+        spool.add(record, name=_path(said, record.file) if as_paths else said)
+        if done % 64 == 0 and done < source.count:
+            report(done, source.count)
+    spool.settle()
+    report(spool.count, spool.count)
+
+
+def _said(record: ImageRecord) -> str:
+    """Return an image's name as the source spells it."""
+    return str(record.source.get("name", record.file))
+
+
+def _path(said: str, file: str) -> str:
+    """Return the path that a file is copied to: as the source names it, where that is a path; else as it lies.
+
+    >>> _path("train/a.jpg", "a.jpg"), _path("/tmp/a.jpg", "a.jpg"), _path("a", "a.jpg")
+    ('train/a.jpg', 'a.jpg', 'a.jpg')
+    """
+    plain = said.replace("\\", "/").removeprefix("./")
+    path = PurePosixPath(plain)
+    odd = leads_out(plain) or ":" in plain or str(path) != plain
+    return file if odd or path.suffix != PurePosixPath(file).suffix else plain
+
+
+def _ids(spool: Spool, to: str, losses: Losses) -> dict[str, bool]:
+    """Return which ids of the source are written, as options of the format's writer; count the images' that are not."""
+    keeps = "id" in _keeps(FORMATS[to])
+    usable = spool.have_image_ids()
+    if not (keeps and usable):
+        how = "which are numbered anew" if keeps else "which the format does not keep"
+        losses.add(f"image ids, {how}", first=spool.first_with_id, count=spool.with_id)
+    return {"image_ids": usable, "mask_ids": spool.have_mask_ids(), "notes": True} if to == "coco" else {}
+
+
+# Writing
+
+
+@dataclass(frozen=True)
+class _Place:
+    """From where to where image files go, for which format, and how: "copy", "link", "none"."""
+
+    root: Path
+    new: Path
+    to: str
+    how: str
+
+
+def _written(
+    spool: Spool, place: _Place, *, options: ReadOptions, problems: Problems, losses: Losses, tally: _Tally
+) -> Iterator[ImageRecord]:
+    """Yield the records as they are to be written, having put their images into place."""
+    begins = next((f"{name}/" for name in ("images", *IMAGE_FOLDERS.values()) if spool.all_below(name)), "")
+    for name, record in spool:
+        file = name
+        if place.how != "none":
+            file = image_place(name.removeprefix(begins), place.to)
+            if not _put(record.file, file, place, options=options, problems=problems):
+                continue
+        _count_losses(record, name, losses, keeps=_keeps(FORMATS[place.to]))
+        gone = place.how == "none" and place.to in NAMELESS and not record.annotations
+        losses.add("images without a mask, which only their files would tell of", first=name, count=gone)
+        tally.add(record)
+        yield replace(record, file=file, split=record.split or _share(record.source.get("split")))
+
+
+def _share(said: object) -> str:
+    """Return the side of the split that a source names: what is neither "train" nor nothing is held out."""
+    return "" if not said else "train" if said == "train" else "test"
+
+
+def _count_losses(record: ImageRecord, name: str, losses: Losses, *, keeps: frozenset[str]) -> None:
+    """Count what no writer knows of."""
+    said = _said(record)
+    losses.add("file names, which the source spells otherwise", first=said, count=name != said)
+    plain = {key for key, value in record.source.items() if "notes" in keeps and isinstance(value, (str, int, float))}
+    gone = bool(record.source.keys() - {"id", "name", "split"} - keeps - plain)
+    losses.add("images with notes beside their masks, which are not written", first=name, count=gone)
+
+
+def _put(source: str, target: str, place: _Place, *, options: ReadOptions, problems: Problems) -> bool:
+    """Copy or link an image into place; False where it is missing and may be skipped, which is noted."""
+    here = inside(place.root, source)
+    if leads_out(target):
+        raise DataError(f"the file name {target!r} leaves the folder {place.new}")
+    there = place.new / target  # no link lies there
+    if not here.is_file():
+        what = f"{source} not found in {place.root.name}/"
+        if not options.skip_missing:
+            raise DataError(f"{what}.", remedy="--images DIR, --skip-missing, or --image-files none")
+        problems.add(what, file=source, done="image left out")
+        return False
+    with disk_errors(there):
+        there.parent.mkdir(parents=True, exist_ok=True)
+        if place.how == "link":
+            _link(here, there)
+        else:
+            shutil.copyfile(here, there)
+    return True
+
+
+def _link(here: Path, there: Path) -> None:
+    try:
+        there.hardlink_to(here.resolve())
+    except OSError as error:
+        if error.errno not in (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP):
+            raise
+        what = f"{here} can't be linked from {there.parent.name}/: {error.strerror}."
+        raise UsageError(what, remedy="--image-files copy") from error
+
+
+def _reported(records: Iterable[ImageRecord], count: int, report: Report) -> Iterator[ImageRecord]:
+    for done, record in enumerate(records, start=1):
+        yield record
+        if done % 64 == 0 and done < count:
+            report(done, count)
+    report(count, count)

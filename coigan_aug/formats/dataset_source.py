@@ -1,0 +1,68 @@
+"""A Dataset as a source, beside the foreign formats."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from coigan_aug.annotations.records import DefectClass, ImageRecord
+from coigan_aug.errors import DataError
+from coigan_aug.formats.source import ReadOptions, Source
+from coigan_aug.store.dataset import MANIFEST, Dataset
+
+
+def find_dataset(path: Path) -> Path | None:
+    """Return the Dataset's folder that a path means, itself or that of a workspace; None where it means none."""
+    return next((folder for folder in (path, path / "dataset") if (folder / MANIFEST).is_file()), None)
+
+
+def read_dataset(folder: Path, *, options: ReadOptions) -> Source:
+    """Open a Dataset; its images are not looked at. --classes renames: `new=old`, or `new=id`, each class once.
+
+    Raises:
+        DataError: it is damaged, or a class is not among those of --classes.
+    """
+    dataset = Dataset(folder)
+    names = _names(dataset, options)
+    classes = {found.name: found for found in dataset.classes}
+    return Source(
+        format="dataset",
+        description=f"Dataset ({len(dataset):,} images, {len(names)} classes)",
+        classes=tuple(replace(classes[old], name=new) for old, new in names.items()),
+        image_root=options.images or dataset.image_root,
+        count=len(dataset),
+        records=_records(dataset, names, options),
+    )
+
+
+def _names(dataset: Dataset, options: ReadOptions) -> dict[str, str]:
+    """Return old name -> new name of the classes, in the order of --classes."""
+    if not options.classes:
+        return {name: name for name in dataset.names}
+    found = {}
+    for choice in options.classes:
+        old = _meant(choice.value or choice.name, dataset.classes)
+        if old is None:
+            have = ", ".join(dataset.names)
+            raise DataError(f"{dataset.folder} has no class {choice.value or choice.name}; it has {have or 'none'}.")
+        found[old] = choice.name
+    return found
+
+
+def _meant(text: str, classes: tuple[DefectClass, ...]) -> str | None:
+    """Return the class that is named so, else the one whose id in the source it is; --classes has values in lower case."""
+    named = [c.name for c in classes if c.name == text] or [c.name for c in classes if c.name.lower() == text]
+    own = [c.name for c in classes if str(c.source_id).lower() == text]
+    return next(iter(named or own), None)
+
+
+def _records(dataset: Dataset, names: Mapping[str, str], options: ReadOptions) -> Iterator[ImageRecord]:
+    for record in dataset:
+        unknown = next((a.label for a in record.annotations if a.label not in names), None)
+        if unknown is not None:
+            given = ",".join(choice.name for choice in options.classes)
+            what = f"{record.file} has class {unknown}, which is not among the classes {given} given with --classes."
+            raise DataError(what, remedy=f"Name it too: --classes {given},{unknown}")
+        annotations = tuple(replace(a, label=names[a.label]) for a in record.annotations)
+        yield replace(record, annotations=annotations)
