@@ -288,7 +288,8 @@ pycocotools fills what lies between the outline's points; cv2.fillPoly takes the
 too. An outline for one is a pixel's edge too small or too large for the other. On the 388 defects of the magnetic tiles,
 contours of cv2 read by pycocotools keep a mean IoU of 0.83, and corners drawn by cv2.fillPoly 0.87; thin defects vanish. So
 `--polygons` names the reader: `pycocotools` (most trainers that read COCO; this program, too) or `cv2` (trainers that draw
-with cv2.fillPoly). To the reader named, all 388 come back pixel for pixel. A polygon has no holes: parts with holes are cut
+with cv2.fillPoly). To the reader named, all 388 come back pixel for pixel (`python examples/measure_polygons.py
+magnetic-tile` repeats the figures). A polygon has no holes: parts with holes are cut
 through them into pieces side by side, all in one annotation. Where a trainer reads run lengths, leave `--polygons` out.
 
 ## What else becomes of the data
