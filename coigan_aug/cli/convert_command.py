@@ -10,13 +10,11 @@ import typer
 from coigan_aug.cli.workspace import AS_JSON, QUIET
 from coigan_aug.formats.names import NAMES
 
-_FORMATS = ", ".join(NAMES)
-
 
 def convert_command(
     source: Path = typer.Argument(..., metavar="SRC", help="Annotation file, folder of masks, Dataset, or workspace."),
     out: Path = typer.Argument(..., metavar="DST", help="New folder for annotations and images."),
-    to: str = typer.Option(..., "--to", metavar="FORMAT", help=f"Format to write: {_FORMATS}."),
+    to: str = typer.Option(..., "--to", metavar="FORMAT", help=f"Format to write: {', '.join(NAMES)}."),
     format: Optional[str] = typer.Option(
         None, "--from", metavar="FORMAT", help="Format of SRC, one of the same. Default: looked up."
     ),

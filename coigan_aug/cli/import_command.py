@@ -7,12 +7,13 @@ from pathlib import Path
 import typer
 
 from coigan_aug.cli.workspace import AS_JSON, QUIET, WORKSPACE, Workspace, command_line
+from coigan_aug.formats.names import NAMES
 
 
 def import_dataset_command(
-    source: Path = typer.Argument(..., help="Annotation file (COCO JSON, RLE CSV, line-json), or folder of masks."),
+    source: Path = typer.Argument(..., help="Annotation file, or folder of masks."),
     images: Path | None = typer.Option(None, help="Folder of the images. Default: found beside SOURCE."),
-    format: str | None = typer.Option(None, help="coco, severstal, line-json, mask-folder. Default: looked up."),
+    format: str | None = typer.Option(None, help=f"{', '.join(NAMES)}. Default: looked up."),
     classes: str | None = typer.Option(None, help="Class names: a,b,c or a=1,b=2 or a=#ff0000. Default: SOURCE's."),
     group_by: str | None = typer.Option(
         None,

@@ -9,6 +9,7 @@ import typer
 
 from coigan_aug.cli.environment import check_torch
 from coigan_aug.cli.workspace import AS_JSON, CONFIG, QUIET, SETTINGS, WORKSPACE, Workspace, command_line, settings_file
+from coigan_aug.formats.names import NAMES
 
 
 def synthesize_command(
@@ -44,9 +45,7 @@ def synthesize_command(
         " best for each class, else gan.",
     ),
     run: Optional[str] = typer.Option(None, help="Run to draw with: its name or number. Default: the newest."),
-    format_: str = typer.Option(
-        "coco", "--format", help="coco, severstal, line-json, mask-folder, or source (as imported)."
-    ),
+    format_: str = typer.Option("coco", "--format", help=f"{', '.join(NAMES)}, or source (as imported)."),
     image_format: str = typer.Option(
         "png", help="png, or jpeg at the quality of each base image (95 where it has none)."
     ),
