@@ -12,6 +12,7 @@ from coigan_aug.annotations.records import DefectClass, ImageRecord, colour_of
 from coigan_aug.errors import DataError, UsageError, brief
 
 _LONGEST_NAME = 200
+_NAME_THEM = "Name the classes: --classes NAME=ID,NAME=ID"
 _FIRST_HALF, _LAST_HALF = "\ud800", "\udfff"
 
 
@@ -249,14 +250,17 @@ def make_classes(names: Sequence[str], *, source_ids: Sequence[int | str | None]
     """Give the classes of a source their colours, by position.
 
     Raises:
-        DataError: a name is longer than 200 signs, or has half characters in it.
+        DataError: a name is longer than 200 signs, has half characters in it, or is there twice.
     """
+    twice = next((name for k, name in enumerate(names) if name in names[:k]), None)
+    if twice is not None:
+        raise DataError(f"several classes are named {brief(twice, most=60)}.", remedy=_NAME_THEM)
     for name in names:
         if len(name) > _LONGEST_NAME or any(_FIRST_HALF <= sign <= _LAST_HALF for sign in name):
             what = (
                 f"a class is named {brief(ascii(name), most=60)}; names have at most {_LONGEST_NAME} signs of Unicode."
             )
-            raise DataError(what, remedy="Name the classes: --classes NAME=ID,NAME=ID")
+            raise DataError(what, remedy=_NAME_THEM)
     pairs = zip(names, source_ids, strict=True)
     return tuple(DefectClass(name=name, colour=colour_of(k), source_id=found) for k, (name, found) in enumerate(pairs))
 

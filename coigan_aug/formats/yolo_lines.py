@@ -16,6 +16,7 @@ from coigan_aug.formats.source import Counted, Problems, ReadOptions, place, who
 _BOX = 4
 _MARGIN = 1.0  # pixels that a point may lie out of the image by rounding alone
 _DIGITS = 6
+_LARGEST = 1e9
 _LARGE = 1 << 18  # pixels from which six digits no longer tell them apart
 _SIGNS = b"0123456789+-.eE"
 BOXES = "lines have a box and no mask"
@@ -68,7 +69,7 @@ def _numbers(words: Sequence[bytes], at: str) -> NDArray[np.float64]:
         values = np.array(words).astype(np.float64) if words else np.zeros(0)
     except ValueError as error:
         raise DataError(f"{at}  holds something that is not a number.") from error
-    if not np.isfinite(values).all():
+    if not (np.abs(values) < _LARGEST).all():
         raise DataError(f"{at}  holds a number that is too large.")
     return values
 

@@ -71,6 +71,13 @@ def _tree(folder: Path, *, but: Sample) -> dict[str, str]:
     return {str(path.relative_to(folder)): sha256(path) for path in files}
 
 
+def _images(sample: Sample) -> Path:
+    """Return the folder of a source's images, not that of masks of the same names."""
+    source = open_source(sample.path, options=ReadOptions(), problems=Problems(), name=sample.format)
+    files = (source.image_root / record.file for record in source.records)
+    return next(file.parent for file in files if file.name == NAME)
+
+
 def _texts(sample: Sample) -> dict[Path, str]:
     """Return the text files of a source."""
     found = {}
@@ -114,26 +121,29 @@ ODD_NAMES = [*ESCAPES, "\ud800.png", "..", ".", "/", "", " ", "\n"]
 NAMES_ARE_PATHS = ("coco", "severstal", "line-json")
 
 
-@pytest.mark.parametrize("name", ODD_NAMES, ids=lambda name: ascii(name)[:24])
-def test_no_image_outside_is_read_whatever_its_name_says(sample: Sample, name: str) -> None:
-    with _mended(sample):
-        images = next(sample.folder.rglob(NAME)).parent
-        secret = sample.folder.parent / "outside" / "secret.png"
-        for link, target in (("link.png", secret), ("loop", "loop"), ("zero.png", "/dev/zero")):
-            if not (images / link).is_symlink():
+def test_no_image_outside_is_read_whatever_its_name_says(sample: Sample) -> None:
+    images, secret = _images(sample), sample.folder.parent / "outside" / "secret.png"
+    if not _rewritten(sample, NAME, NAME):
+        pytest.skip("the format names no images")
+    for name in ODD_NAMES:
+        with _mended(sample):
+            links = (("link.png", secret), ("loop", "loop"), ("zero.png", "/dev/zero"))
+            for link, target in links:
                 (images / link).symlink_to(target)
-        if not _rewritten(sample, NAME, name):
-            pytest.skip("the format names no images")
-        results = list(damaged_reads(sample))  # which sees that all images lie in the folder
-        assert sample.format not in NAMES_ARE_PATHS or name not in ESCAPES or isinstance(results[0], CoiganError)
-        for result in results:
-            if not isinstance(result, CoiganError):
-                assert not any(record.file.endswith(("secret.png", "zero.png", "link.png")) for record in result[1])
+            _rewritten(sample, NAME, name)
+            results = list(damaged_reads(sample))  # which sees that all images lie in the folder
+            for link, _ in links:
+                (images / link).unlink()
+            refused = isinstance(results[0], CoiganError)
+            assert refused or sample.format not in NAMES_ARE_PATHS or name not in ESCAPES, ascii(name)
+            for result in results:
+                if not isinstance(result, CoiganError):
+                    assert not any(record.file.endswith(("secret.png", "zero.png", "link.png")) for record in result[1])
 
 
 def test_an_image_that_is_a_link_out_of_the_folder_is_not_read(sample: Sample) -> None:
     with _mended(sample):
-        image = next(sample.folder.rglob(NAME))
+        image = _images(sample) / NAME
         data = image.read_bytes()
         image.unlink()
         image.symlink_to(sample.folder.parent / "outside" / "secret.png")
@@ -209,7 +219,7 @@ def test_deep_nesting_ends_with_a_sentence(sample: Sample, where: str) -> None:
 @pytest.mark.parametrize("filler", ["x", "1 "])
 def test_ten_megabytes_on_one_line_end_in_bounded_memory(sample: Sample, filler: str) -> None:
     with _mended(sample):
-        for path, text in _texts(sample).items():
+        for path, text in list(_texts(sample).items())[:2]:
             middle = text.find("1")
             long = filler * (10_000_000 // len(filler))
             for changed in (text + long, text[:middle] + long + text[middle:]):

@@ -59,8 +59,10 @@ def _write(name: str, out: Path, **options: object) -> Path:
 
 
 def _is(path: Path, name: str) -> bool:
+    """Tell whether a path is what one opens to read a format: with masks, in it."""
     try:
-        return detect(path)[0] == name
+        source = open_source(path, options=ReadOptions(), problems=Problems(), name=name)
+        return any(record.annotations for record in source.records)
     except CoiganError:
         return False
 

@@ -40,7 +40,7 @@ def test_what_is_whole_is_read_wholly_and_carried_on(sample: Sample) -> None:
             assert sum(len(record.annotations) for record in result[1]) >= 2
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(damage=DAMAGE)
 def test_what_is_damaged_is_read_soundly_or_refused(sample: Sample, damage: list[tuple[int, Mutation]]) -> None:
     paths = list(sample.files)
