@@ -24,6 +24,7 @@ from coigan_aug.store.index import scan_binary, scan_text
 from coigan_aug.store.writer import write_dataset
 
 CLASSES = (DefectClass(name="a", colour=(1, 2, 3), source_id=7), DefectClass(name="b ö", colour=(4, 5, 6)))
+NAMES = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="/\0"), max_size=4)
 
 
 @st.composite
@@ -40,9 +41,7 @@ def records(draw: st.DrawFn) -> list[ImageRecord]:
             )
             for data in masks
         )
-        name = (
-            f"{k}-{draw(st.text(st.characters(blacklist_categories=['Cs'], blacklist_characters='/\0'), max_size=4))}"
-        )
+        name = f"{k}-{draw(NAMES)}"
         made.append(
             ImageRecord(file=name, height=height, width=width, annotations=annotations, group=name[:2], split="train")
         )
