@@ -11,7 +11,7 @@ from typing import TypeVar
 import numpy as np
 
 from coigan_aug.annotations.records import ImageRecord
-from coigan_aug.annotations.rle import Box, Mask, Rle, Runs, compress, join_groups
+from coigan_aug.annotations.rle import Box, Mask, Rle, Runs, compress, joined
 
 Found = TypeVar("Found")
 _BATCH = 50_000  # characters of run lengths: what the numbers of stay in a processor's cache
@@ -66,11 +66,7 @@ def _edges(masks: Sequence[Rle]) -> tuple[Runs, Runs]:
     """Return where each mask's runs of ones begin and end by turns, mask after mask, and how many runs each has."""
     if not masks:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    data = np.frombuffer("".join(mask.counts for mask in masks).encode("ascii"), np.uint8) - np.uint8(48)
-    ends = np.flatnonzero(data < 32)
-    starts = np.empty_like(ends)
-    starts[0], starts[1:] = 0, ends[:-1] + 1
-    numbers = join_groups(data, starts, ends)
+    numbers, ends = joined("".join(mask.counts for mask in masks).encode("ascii"))
     stops = np.searchsorted(ends, np.cumsum([len(mask.counts) for mask in masks]) - 1) + 1
     lengths = np.diff(stops, prepend=0)
     pairs = lengths // 2

@@ -17,6 +17,11 @@ Mask = NDArray[np.uint8]
 Box = tuple[int, int, int, int]
 _SMALL = 1 << 9
 _LONGEST = 8
+_MORE = 80  # from this character on the bit is set that says that more follow
+_CHARACTERS = bytes(range(48, 112))
+_VALUES = (np.arange(256, dtype=np.int64) - 48) & 31  # of a character; the last of a number has a sign
+_VALUES[48:_MORE] = (_VALUES[48:_MORE] ^ 16) - 16
+_POWERS = 32 ** np.arange(12, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,34 +115,41 @@ def runs(rle: Rle) -> Runs:
     Raises:
         ValueError: the string is damaged or its runs do not add up to height * width.
     """
-    data = np.frombuffer(rle.counts.encode("latin-1", errors="replace"), np.uint8) - np.uint8(48)
-    if len(data) == 0 or data.max() > 63 or data[-1] & 32:
+    text = rle.counts.encode("latin-1", errors="replace")
+    if not text or text.translate(None, _CHARACTERS) or text[-1] >= _MORE:
         raise ValueError("the compressed RLE string is damaged")
-    ends = np.flatnonzero(data < 32)
-    starts = np.empty_like(ends)
-    starts[0], starts[1:] = 0, ends[:-1] + 1
-    numbers = join_groups(data, starts, ends)
+    numbers, _ = joined(text)
     for parity in (1, 2):
-        numbers[parity::2] = np.cumsum(numbers[parity::2])
+        np.add.accumulate(numbers[parity::2], out=numbers[parity::2])
     pixels = rle.height * rle.width  # each run is compared too, since the sum of huge ones wraps round
-    if numbers.min() < 0 or int(numbers.max()) > pixels or int(numbers.sum()) != pixels:
+    if np.minimum.reduce(numbers) < 0 or np.maximum.reduce(numbers) > pixels or np.add.reduce(numbers) != pixels:
         raise ValueError(f"the RLE's runs do not add up to {rle.height} x {rle.width} pixels")
     return numbers
 
 
-def join_groups(data: NDArray[np.uint8], starts: Runs, ends: Runs) -> Runs:
-    """Put the 5-bit groups data[starts[k]] ... data[ends[k]] together to signed numbers."""
-    numbers = (data[starts] & 31).astype(np.int64)
-    shift, which = 5, np.flatnonzero(ends > starts)
-    while len(which):
-        if shift > 55:
-            raise ValueError("the compressed RLE string is damaged: a number is too long")
-        at = starts[which] + shift // 5
-        numbers[which] += (data[at] & 31).astype(np.int64) << shift
-        which = which[at < ends[which]]
-        shift += 5
-    bits = 5 * (ends - starts + 1)
-    return np.asarray(numbers - (((data[ends] & 16) != 0).astype(np.int64) << bits), dtype=np.int64)
+def joined(text: bytes) -> tuple[Runs, Runs]:
+    """Put the 5-bit groups of COCO's string together to signed numbers; return these and where the characters of each end.
+
+    Args:
+        text: characters 48-111, at least one, the last one without the bit that says that more follow.
+
+    Raises:
+        ValueError: a number has more than 12 characters.
+    """
+    data = np.frombuffer(text, np.uint8)
+    last = np.nonzero(data < _MORE)[0]
+    numbers = _VALUES.take(data)
+    if len(last) == len(data):
+        return numbers, last
+    length = np.empty_like(last)
+    length[0] = last[0] + 1
+    np.subtract(last[1:], last[:-1], out=length[1:])
+    first = last - length + 1
+    try:
+        numbers *= _POWERS.take(np.arange(len(data)) - np.repeat(first, length))
+    except IndexError as error:
+        raise ValueError("the compressed RLE string is damaged: a number is too long") from error
+    return np.add.reduceat(numbers, first), last
 
 
 def canonical(rle: Rle) -> Rle:
