@@ -330,7 +330,7 @@ def test_classes_that_a_workspace_does_not_have_are_refused(tmp_path: Path, clas
 
 def test_memory_does_not_grow_with_the_number_of_images(tmp_path: Path) -> None:
     peaks = []
-    for count in (200, 2_000):
+    for count in (3_000, 6_000):  # more than are read at once
         folder = tmp_path / str(count)
 
         def records(count: int = count) -> Iterator[ImageRecord]:
@@ -345,7 +345,7 @@ def test_memory_does_not_grow_with_the_number_of_images(tmp_path: Path) -> None:
         tracemalloc.stop()
         assert made.images == count
         assert made.losses == ()
-    assert peaks[1] < peaks[0] + 2_000 * 100, "an image more costs less than its line"
+    assert peaks[1] < peaks[0] + 3_000 * 100, "an image more costs less than its line"
 
 
 def test_a_spool_leaves_no_file(tmp_path: Path) -> None:
