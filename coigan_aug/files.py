@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
+import msgspec
+
 from coigan_aug.errors import DataError, ResourceError, UsageError
 
 
@@ -98,6 +100,19 @@ def read_json(path: Path) -> Any:
         raise DataError(f"{path} is not JSON that can be read ({type(error).__name__}: {error}).") from error
     except OSError as error:
         raise DataError(f"{path} can't be read: {error.strerror}.") from error
+
+
+def parse_json(text: bytes | memoryview) -> Any:
+    """Parse JSON; several times faster than `json.loads`, which is asked where this says no: for its message, and for
+    what only it takes (numbers beyond a double's range, halves of surrogate pairs, NaN).
+
+    Raises:
+        ValueError: it is not JSON.
+    """
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return json.loads(bytes(text))
 
 
 def json_line(value: Any) -> bytes:

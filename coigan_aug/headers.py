@@ -59,11 +59,11 @@ def header_of(stream: IO[bytes]) -> Header | None:
 
 def _jpeg(stream: IO[bytes], start: bytes) -> Header | None:
     """Read a JPEG's frame header; its end marker must lie behind the first scan, else it is that of a thumbnail."""
-    data = start
-    if frame_of(data) is None or scan_of(data) is None:  # behind a long profile, perhaps
+    data, frame, scan = start, frame_of(start), scan_of(start)
+    if frame is None or scan is None:  # behind a long profile, perhaps
         stream.seek(0)
         data = stream.read()
-    frame, scan = frame_of(data), scan_of(data)
+        frame, scan = frame_of(data), scan_of(data)
     if frame is None:
         return None
     whole = scan is not None and (_holds(stream, b"\xff\xd9", scan, last=_END) or _holds(stream, b"\xff\xd9", scan))

@@ -1,4 +1,7 @@
-"""The only place that reads and writes image files. Images are RGB or grey uint8; masks are grey uint8."""
+"""The only place that reads and writes image files. Images are RGB or grey uint8; masks are grey uint8.
+
+OpenCV and Pillow are loaded where pixels are: what reads headers alone starts faster without them, in half the memory.
+"""
 
 from __future__ import annotations
 
@@ -6,21 +9,21 @@ import io
 import struct
 import warnings
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from types import ModuleType
+from typing import TYPE_CHECKING, TypeVar
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from coigan_aug.errors import DataError
 from coigan_aug.files import write_bytes
 from coigan_aug.headers import Header, header_of
 from coigan_aug.jpeg import JpegCoding, coding_of
 
-# What OpenCV says on stderr of a broken file is said here in a sentence.
-cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+if TYPE_CHECKING:
+    from PIL import Image
 
 Kind = TypeVar("Kind", bound=np.generic)
 Found = TypeVar("Found")
@@ -31,25 +34,15 @@ _SKIP = "Or --skip-broken."
 _AGAIN = "Copy it again, or --skip-broken."
 _CONVERTED = ("CMYK", "Lab", "GIF")
 _LEAST_LOSS = {"JPEG": ", quality=95", "WebP": ", lossless=True"}
-_QUALITY = {
-    ".jpg": cv2.IMWRITE_JPEG_QUALITY,
-    ".jpeg": cv2.IMWRITE_JPEG_QUALITY,
-    ".webp": cv2.IMWRITE_WEBP_QUALITY,
-}
-_REDUCED = {
-    1: (cv2.IMREAD_GRAYSCALE, cv2.IMREAD_COLOR),
-    2: (cv2.IMREAD_REDUCED_GRAYSCALE_2, cv2.IMREAD_REDUCED_COLOR_2),
-    4: (cv2.IMREAD_REDUCED_GRAYSCALE_4, cv2.IMREAD_REDUCED_COLOR_4),
-    8: (cv2.IMREAD_REDUCED_GRAYSCALE_8, cv2.IMREAD_REDUCED_COLOR_8),
-}
-"""How OpenCV decodes an image to its size over 1, 2, 4 or 8, in grey and in colour."""
-_SAMPLINGS = {
-    "4:1:1": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_411,
-    "4:2:0": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,
-    "4:2:2": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_422,
-    "4:4:0": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_440,
-    "4:4:4": cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
-}
+
+
+@cache
+def _opencv() -> ModuleType:
+    """Load OpenCV; what it says on stderr of a broken file is said here in a sentence."""
+    import cv2
+
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    return cv2
 
 
 def read_header(path: Path, *, deep: bool = False) -> Header:
@@ -139,6 +132,7 @@ def read_image(path: Path) -> Pixels:
     grey = header.channels in (1, 2)
     if header.kind == "TIFF" and header.channels == 4:  # OpenCV multiplies the colours by the transparency
         return _checked(_by_pillow(path, lambda image: np.array(image.convert("RGB"))), header, path)
+    cv2 = _opencv()
     pixels = _decoded(path, cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR)
     return _checked(pixels if grey else pixels[:, :, ::-1], header, path)
 
@@ -152,7 +146,7 @@ def read_deep(path: Path) -> NDArray[np.generic]:
     header = read_header(path, deep=True)
     if header.bits <= 8 and not header.numbers:
         return read_image(path)
-    pixels = _decoded(path, cv2.IMREAD_UNCHANGED)
+    pixels = _decoded(path, _opencv().IMREAD_UNCHANGED)
     if header.channels > 3 and header.kind == "TIFF":
         raise DataError(f"{path} has {header.channels} channels of more than 8 bits.", remedy=_SKIP)
     if pixels.ndim == 3:
@@ -168,16 +162,19 @@ def to_eight_bits(pixels: NDArray[np.generic], value_range: tuple[float, float])
 
 
 def _decoded(path: Path, flags: int) -> Pixels:
+    cv2 = _opencv()
     try:
         pixels = cv2.imdecode(np.fromfile(path, np.uint8), flags | cv2.IMREAD_IGNORE_ORIENTATION)
     except cv2.error as error:
         raise DataError(f"{path} can't be decoded.", remedy=_AGAIN) from error
     if pixels is None:
         raise DataError(f"{path} can't be decoded.", remedy=_AGAIN)
-    return pixels  # type: ignore[return-value]
+    return np.asarray(pixels)
 
 
 def _by_pillow(path: Path, use: Callable[[Image.Image], Found]) -> Found:
+    from PIL import Image
+
     try:
         with warnings.catch_warnings(), Image.open(path) as image:
             warnings.simplefilter("ignore")  # of damaged EXIF and the like, which is not used
@@ -252,7 +249,9 @@ def read_thumbnail(path: Path, *, size: int, colour: bool = False) -> Pixels:
     header = read_header(path)
     shrink = min(header.height, header.width) // (2 * size)
     level = 8 if shrink >= 8 else 4 if shrink >= 4 else 2 if shrink >= 2 else 1
-    pixels = _decoded(path, _REDUCED[level][colour])
+    cv2 = _opencv()
+    kind = "COLOR" if colour else "GRAYSCALE"
+    pixels = _decoded(path, getattr(cv2, f"IMREAD_REDUCED_{kind}_{level}" if level > 1 else f"IMREAD_{kind}"))
     small = np.asarray(cv2.resize(pixels, (size, size), interpolation=cv2.INTER_AREA), dtype=np.uint8)
     return np.ascontiguousarray(small[:, :, ::-1]) if colour else small
 
@@ -297,11 +296,16 @@ def encode_image(image: Pixels, *, suffix: str, quality: int = 95, sampling: str
         quality: 1-100; counts for JPEG and WebP.
         sampling: of a JPEG's chroma, as `jpeg_coding` says it; "" is the encoder's own, 4:2:0.
     """
+    cv2 = _opencv()
     stored = image[:, :, ::-1] if image.ndim == 3 else image
-    kind = _QUALITY.get(suffix.lower())
-    options = [] if kind is None else [kind, quality]
-    if sampling and kind == cv2.IMWRITE_JPEG_QUALITY and image.ndim == 3:
-        options += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, _SAMPLINGS[sampling]]
+    options = []
+    if suffix.lower() in (".jpg", ".jpeg"):
+        options = [cv2.IMWRITE_JPEG_QUALITY, quality]
+        if sampling and image.ndim == 3:
+            factor = getattr(cv2, f"IMWRITE_JPEG_SAMPLING_FACTOR_{sampling.replace(':', '')}")
+            options += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, factor]
+    elif suffix.lower() == ".webp":
+        options = [cv2.IMWRITE_WEBP_QUALITY, quality]
     done, data = cv2.imencode(suffix, np.ascontiguousarray(stored), options)
     if not done:
         raise DataError(f"an image of shape {image.shape} can't be written as {suffix}")
@@ -320,6 +324,8 @@ def decode_bitmap(data: bytes, *, limit: int) -> NDArray[np.bool_]:
     Raises:
         ValueError: it is no whole PNG, or larger than the limit; the message says which.
     """
+    from PIL import Image
+
     header = header_of(io.BytesIO(data))
     if header is None or header.kind != "PNG":
         raise ValueError("is not a PNG picture")
@@ -341,6 +347,8 @@ def encode_bitmap(mask: NDArray[np.generic], *, clear: bool = False) -> bytes:
     Args:
         clear: write the palette, whose first colour is transparent.
     """
+    from PIL import Image
+
     image = Image.fromarray((mask != 0).astype(np.uint8))
     data = io.BytesIO()
     if clear:
@@ -353,6 +361,8 @@ def encode_bitmap(mask: NDArray[np.generic], *, clear: bool = False) -> bytes:
 
 def encode_indexed(numbers: Pixels, colours: Sequence[tuple[int, int, int]]) -> bytes:
     """Encode colour numbers, uint8 [H, W], as a PNG with a palette of at most 256 RGB colours."""
+    from PIL import Image
+
     image = Image.fromarray(np.ascontiguousarray(numbers), mode="L")
     image.putpalette([part for colour in colours for part in colour])
     stream = io.BytesIO()

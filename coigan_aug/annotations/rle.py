@@ -9,13 +9,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 Runs = NDArray[np.int64]
 Mask = NDArray[np.uint8]
 Box = tuple[int, int, int, int]
+_SMALL = 1 << 9
+_LONGEST = 8
+_MORE = 80  # from this character on the bit is set that says that more follow
+_CHARACTERS = bytes(range(48, 112))
+_VALUES = (np.arange(256, dtype=np.int64) - 48) & 31  # of a character; the last of a number has a sign
+_VALUES[48:_MORE] = (_VALUES[48:_MORE] ^ 16) - 16
+_POWERS = 32 ** np.arange(12, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +37,10 @@ def from_runs(height: int, width: int, runs: Runs | Sequence[int]) -> Rle:
     """Make an Rle from alternating column-major run lengths that begin with zeros.
 
     Raises:
-        ValueError: a run is negative or the runs do not add up to height * width.
+        ValueError: a run is negative, the runs do not add up to height * width, or that is 2^39 or more.
     """
+    if height * width >= 1 << 39:
+        raise ValueError(f"an image of {height} x {width} pixels is too large")
     counts = np.asarray(runs, dtype=np.int64)
     if counts.ndim != 1 or len(counts) == 0 or counts.min() < 0:
         raise ValueError("run lengths must be a list of numbers that are not negative")
@@ -68,30 +76,37 @@ def compress(counts: Runs, first: Runs) -> tuple[str, Runs]:
     low bits first, signed; the sixth bit says that more follow.
 
     Args:
-        first: where each mask's runs begin in `counts`.
+        first: where each mask's runs begin in `counts`, which are below 2^39.
 
     Returns:
-        The string, and for each run where its characters end.
+        The string, and for each mask where its characters end.
     """
     numbers = counts.copy()
     numbers[3:] -= counts[1:-2]
     for step in range(3):
         own = first[first + step < len(counts)] + step
         numbers[own] = counts[own]
+    at = numbers + _SMALL
+    words, lengths = _WORDS.take(at, mode="clip"), _LENGTHS.take(at, mode="clip")
+    large = np.nonzero(at.view(np.uint64) >= 2 * _SMALL)[0]
+    words[large], lengths[large] = _spelled(numbers[large])
+    return str(words.tobytes().translate(None, b"\0"), "ascii"), np.cumsum(np.add.reduceat(lengths, first))
+
+
+def _spelled(numbers: Runs) -> tuple[NDArray[np.uint64], Runs]:
+    """Return the characters of numbers in -2^39 ... 2^39 - 1, in the low bytes of a word each, and how many they are."""
     reach = numbers ^ (numbers >> 63)
     lengths = np.ones(len(numbers), np.int64)
-    bound = 16
-    while bound <= int(reach.max()):
-        lengths += reach >= bound
-        bound <<= 5
-    ends = np.cumsum(lengths)
-    out = np.empty(int(ends[-1]), np.uint8)
-    at = ends - lengths
-    while len(at):
-        more = lengths > 1
-        out[at] = (numbers & 31) + np.where(more, 80, 48)
-        at, numbers, lengths = at[more] + 1, numbers[more] >> 5, lengths[more] - 1
-    return str(out.tobytes(), "ascii"), ends
+    for bits in range(4, 39, 5):
+        lengths += (reach >> bits) > 0
+    words = np.zeros(len(numbers), np.uint64)
+    for k in range(_LONGEST):
+        character = ((numbers >> (5 * k)) & 31) + np.where(lengths > k + 1, 80, 48)
+        words |= np.where(lengths > k, character, 0).astype(np.uint64) << np.uint64(8 * k)
+    return words.astype("<u8"), lengths
+
+
+_WORDS, _LENGTHS = _spelled(np.arange(-_SMALL, _SMALL))  # nearly all numbers are small: these are looked up
 
 
 def runs(rle: Rle) -> Runs:
@@ -100,34 +115,41 @@ def runs(rle: Rle) -> Runs:
     Raises:
         ValueError: the string is damaged or its runs do not add up to height * width.
     """
-    data = np.frombuffer(rle.counts.encode("latin-1", errors="replace"), np.uint8) - np.uint8(48)
-    if len(data) == 0 or data.max() > 63 or data[-1] & 32:
+    text = rle.counts.encode("latin-1", errors="replace")
+    if not text or text.translate(None, _CHARACTERS) or text[-1] >= _MORE:
         raise ValueError("the compressed RLE string is damaged")
-    ends = np.flatnonzero(data < 32)
-    starts = np.empty_like(ends)
-    starts[0], starts[1:] = 0, ends[:-1] + 1
-    numbers = join_groups(data, starts, ends)
+    numbers, _ = joined(text)
     for parity in (1, 2):
-        numbers[parity::2] = np.cumsum(numbers[parity::2])
+        np.add.accumulate(numbers[parity::2], out=numbers[parity::2])
     pixels = rle.height * rle.width  # each run is compared too, since the sum of huge ones wraps round
-    if numbers.min() < 0 or int(numbers.max()) > pixels or int(numbers.sum()) != pixels:
+    if np.minimum.reduce(numbers) < 0 or np.maximum.reduce(numbers) > pixels or np.add.reduce(numbers) != pixels:
         raise ValueError(f"the RLE's runs do not add up to {rle.height} x {rle.width} pixels")
     return numbers
 
 
-def join_groups(data: NDArray[np.uint8], starts: Runs, ends: Runs) -> Runs:
-    """Put the 5-bit groups data[starts[k]] ... data[ends[k]] together to signed numbers."""
-    numbers = (data[starts] & 31).astype(np.int64)
-    shift, which = 5, np.flatnonzero(ends > starts)
-    while len(which):
-        if shift > 55:
-            raise ValueError("the compressed RLE string is damaged: a number is too long")
-        at = starts[which] + shift // 5
-        numbers[which] += (data[at] & 31).astype(np.int64) << shift
-        which = which[at < ends[which]]
-        shift += 5
-    bits = 5 * (ends - starts + 1)
-    return np.asarray(numbers - (((data[ends] & 16) != 0).astype(np.int64) << bits), dtype=np.int64)
+def joined(text: bytes) -> tuple[Runs, Runs]:
+    """Put the 5-bit groups of COCO's string together to signed numbers; return these and where the characters of each end.
+
+    Args:
+        text: characters 48-111, at least one, the last one without the bit that says that more follow.
+
+    Raises:
+        ValueError: a number has more than 12 characters.
+    """
+    data = np.frombuffer(text, np.uint8)
+    last = np.nonzero(data < _MORE)[0]
+    numbers = _VALUES.take(data)
+    if len(last) == len(data):
+        return numbers, last
+    length = np.empty_like(last)
+    length[0] = last[0] + 1
+    np.subtract(last[1:], last[:-1], out=length[1:])
+    first = last - length + 1
+    try:
+        numbers *= _POWERS.take(np.arange(len(data)) - np.repeat(first, length))
+    except IndexError as error:
+        raise ValueError("the compressed RLE string is damaged: a number is too long") from error
+    return np.add.reduceat(numbers, first), last
 
 
 def canonical(rle: Rle) -> Rle:
@@ -197,6 +219,11 @@ def from_intervals(height: int, width: int, starts: Runs, ends: Runs) -> Rle:
     return from_runs(height, width, np.diff(np.concatenate([[0], edges, [height * width]])))
 
 
+def is_empty(rle: Rle) -> bool:
+    """Tell whether no pixel is in a mask."""
+    return len(rle.counts) <= _LONGEST and area(rle) == 0
+
+
 def area(rle: Rle) -> int:
     """Return the number of pixels in the mask."""
     return int(runs(rle)[1::2].sum())
@@ -263,6 +290,8 @@ def place(mask: NDArray[np.generic], *, left: int, top: int, height: int, width:
 
 def components(rle: Rle) -> list[Rle]:
     """Split a mask into its 8-connected components, in the order of their first column-major pixel."""
+    import cv2  # here: most of this module's users do without, and loading it takes longer than their work
+
     left, top, width, height = box(rle)
     if width == 0:
         return []

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.errors import DataError
-from coigan_aug.formats.coco_masks import mask_of
+from coigan_aug.formats.coco_file import CocoFile, Entry
+from coigan_aug.formats.coco_masks import masks_of
 from coigan_aug.formats.coco_writing import OWN, write
 from coigan_aug.formats.drawn import Place
 from coigan_aug.formats.image_folder import ImageFolder, check_size, measure, open_images, resolve
-from coigan_aug.formats.json_files import both_ends, load_object
+from coigan_aug.formats.json_files import both_ends
 from coigan_aug.formats.source import Problems, ReadOptions, Source, make_classes
 
 __all__ = ["KEEPS", "LOSES", "POLYGON_READER", "read", "sniff", "write"]
@@ -24,6 +26,8 @@ KEEPS = frozenset({"id", "split", "notes"})
 POLYGON_READER = "pycocotools, or cv2.fillPoly: `--polygons`"
 _KEYS = re.compile(rb'"(annotations|images|categories)"\s*:')
 _OF_IMAGE = frozenset({"id", "file_name", "height", "width"})
+_BATCH = 200_000  # bytes of annotations that are read at once, an image and an annotation counting for some
+_IMAGE, _ENTRY = 500, 1_000
 _Item = dict[str, Any]
 
 
@@ -39,18 +43,18 @@ def sniff(path: Path) -> str | None:
 def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
     """Open a COCO file and its images. Areas and boxes in it are not trusted; annotations without a mask are dropped.
 
-    The file is checked here; masks are turned into run lengths as the records are read. Image ids and whatever plain
-    value an image has beside are kept in `record.source`, annotation ids and whatever else an annotation said in its
-    attributes.
+    The file's form and its ids are checked here; masks stay on disk until the records are read. Image ids and whatever
+    plain value an image has beside are kept in `record.source`, annotation ids and whatever else an annotation said in
+    its attributes.
 
     Raises:
         DataError: it is not such a file, an id is unknown or used twice, a mask does not fit its image,
             an image is missing, broken or of another size; the message names the entry.
     """
-    top = load_object(path, kind="a COCO file")
-    images = _images(top, path.name)
-    labels, classes = _categories(top, path.name, options)
-    own = _by_image(_list(top, "annotations", path.name), images, labels, path.name, problems)
+    file = CocoFile(path)
+    images = _images(file.images, path.name)
+    labels, classes = _categories(file.categories, path.name, options)
+    own = _by_image(file.entries, images, labels, path.name, problems)
     _note_boxes(own, path.name, problems)
     rows: dict[str, int | None] = {item["file_name"]: None for item in images.values()}
     folder, where = open_images(path, rows, options=options, problems=problems, sizes=_sizes(images))
@@ -63,7 +67,7 @@ def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
         image_root=folder.root,
         count=len(images),
         records=_records(
-            path.name, images, own, labels=labels, folder=folder, paths=paths, options=options, problems=problems
+            file, images, own, labels=labels, folder=folder, paths=paths, options=options, problems=problems
         ),
     )
 
@@ -71,36 +75,26 @@ def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
 # Reading the file
 
 
-def _list(top: _Item, key: str, file: str) -> list[_Item]:
-    items = top.get(key, [] if key == "annotations" else None)
-    if not isinstance(items, list):
-        raise DataError(f"{file} is not a COCO file: it has no list {key!r}.")
-    wrong = next((k for k, item in enumerate(items) if not isinstance(item, dict)), None)
-    if wrong is not None:
-        raise DataError(f"{file}: {key}[{wrong}] is not an object.")
-    return items
-
-
 def _keyed(items: list[_Item], key: str, file: str) -> dict[int | str, _Item]:
     """Index entries by their id, which must be a number or text and unique."""
     found: dict[int | str, _Item] = {}
     places: dict[int | str, int] = {}
     for k, item in enumerate(items):
-        own = _identity(item.get("id"), f"{file}: {key}[{k}]", "id")
+        own = _identity(item.get("id"), file, key, k, key="id")
         if own in found:
             raise DataError(f"{file}: {key}[{k}] has the id {own!r}, which {key}[{places[own]}] has too.")
         found[own], places[own] = item, k
     return found
 
 
-def _identity(value: Any, at: str, key: str) -> int | str:
+def _identity(value: Any, file: str, kind: str, position: int, *, key: str) -> int | str:
     if isinstance(value, bool) or not isinstance(value, (int, str)):
-        raise DataError(f"{at} has no usable {key} ({value!r}).")
+        raise DataError(f"{file}: {kind}[{position}] has no usable {key} ({value!r}).")
     return value
 
 
-def _images(top: _Item, file: str) -> dict[int | str, _Item]:
-    images = _keyed(_list(top, "images", file), "images", file)
+def _images(items: list[_Item], file: str) -> dict[int | str, _Item]:
+    images = _keyed(items, "images", file)
     names: dict[str, int | str] = {}
     for own, item in images.items():
         name = item.get("file_name")
@@ -123,9 +117,11 @@ def _sizes(images: Mapping[int | str, _Item]) -> dict[str, tuple[int, int]] | No
     return found
 
 
-def _categories(top: _Item, file: str, options: ReadOptions) -> tuple[dict[int | str, str], tuple[DefectClass, ...]]:
+def _categories(
+    items: list[_Item], file: str, options: ReadOptions
+) -> tuple[dict[int | str, str], tuple[DefectClass, ...]]:
     """Return category id -> class name, and the classes in the file's order."""
-    categories = _keyed(_list(top, "categories", file), "categories", file)
+    categories = _keyed(items, "categories", file)
     names = {own: str(item.get("name", own)) for own, item in categories.items()}
     if options.classes:
         names = _chosen(names, options, file)
@@ -149,48 +145,56 @@ def _chosen(names: Mapping[int | str, str], options: ReadOptions, file: str) -> 
 
 
 def _by_image(
-    items: list[_Item],
+    entries: list[Entry],
     images: Mapping[int | str, _Item],
     labels: Mapping[int | str, str],
     file: str,
     problems: Problems,
-) -> dict[int | str, list[_Item]]:
-    """Sort the annotations by image, having checked their ids; `items` is emptied on the way."""
-    own: dict[int | str, list[_Item]] = {}
+) -> dict[int | str, list[Entry]]:
+    """Sort the annotations by image, having checked their ids; `entries` is emptied on the way."""
+    own: dict[int | str, list[Entry]] = {}
     seen: dict[int | str, int] = {}
-    for k, item in enumerate(items):
-        with problems.attempt(file=file, done="annotation left out"):
-            _check_ids(item, f"{file}: annotations[{k}]", images, labels)
-            number = item.get("id")
-            if number is not None and seen.setdefault(number, k) != k:
-                at = f"{file}: annotations[{k}]"
-                raise DataError(f"{at} has the id {number!r}, which annotations[{seen[number]}] has too.")
-            own.setdefault(item["image_id"], []).append(item)
-    items.clear()
+    for k, entry in enumerate(entries):
+        try:
+            _check_ids(entry, k, file, images=images, labels=labels, seen=seen)
+            own.setdefault(entry.image_id, []).append(entry)
+        except DataError:
+            with problems.attempt(file=file, done="annotation left out"):
+                raise
+    entries.clear()
     return own
 
 
-def _check_ids(item: _Item, at: str, images: Mapping[int | str, _Item], labels: Mapping[int | str, str]) -> None:
-    if item.get("id") is not None:
-        _identity(item["id"], at, "id")
-    image = _identity(item.get("image_id"), at, "image_id")
+def _check_ids(
+    entry: Entry,
+    k: int,
+    file: str,
+    *,
+    images: Mapping[int | str, _Item],
+    labels: Mapping[int | str, str],
+    seen: dict[int | str, int],
+) -> None:
+    number = None if entry.id is None else _identity(entry.id, file, "annotations", k, key="id")
+    image = _identity(entry.image_id, file, "annotations", k, key="image_id")
     if image not in images:
-        raise DataError(f"{at} is of image {image!r}, which is not among the images.")
-    category = _identity(item.get("category_id"), at, "category_id")
+        raise DataError(f"{file}: annotations[{k}] is of image {image!r}, which is not among the images.")
+    category = _identity(entry.category_id, file, "annotations", k, key="category_id")
     if category not in labels:
-        known = ", ".join(str(label) for label in labels)
-        raise DataError(f"{at} has class {category!r}, which is not among the classes {known or '(none)'}.")
+        known = ", ".join(str(label) for label in labels) or "(none)"
+        raise DataError(f"{file}: annotations[{k}] has class {category!r}, which is not among the classes {known}.")
+    if number is not None and seen.setdefault(number, k) != k:
+        raise DataError(f"{file}: annotations[{k}] has the id {number!r}, which annotations[{seen[number]}] has too.")
 
 
-def _note_boxes(own: dict[int | str, list[_Item]], file: str, problems: Problems) -> None:
+def _note_boxes(own: dict[int | str, list[Entry]], file: str, problems: Problems) -> None:
     """Drop the annotations that have no mask, and note how many they were."""
     dropped = 0
     first: Any = None
-    for image, items in own.items():
-        kept = [item for item in items if item.get("segmentation")]
-        if len(kept) < len(items):
-            first = first if dropped else next(item for item in items if not item.get("segmentation")).get("id")
-            dropped += len(items) - len(kept)
+    for image, entries in own.items():
+        kept = [entry for entry in entries if entry.masked]
+        if len(kept) < len(entries):
+            first = first if dropped else next(entry for entry in entries if not entry.masked).id
+            dropped += len(entries) - len(kept)
             own[image] = kept
     if dropped:
         problems.add(f"{dropped:,} annotations have a box and no mask (first: id {first!r})", file=file, done="dropped")
@@ -199,10 +203,21 @@ def _note_boxes(own: dict[int | str, list[_Item]], file: str, problems: Problems
 # Records
 
 
+@dataclass(frozen=True)
+class _Opened:
+    """An image whose masks are yet to be read: its entry in the file, its path, its size, and their entries."""
+
+    item: _Item
+    path: str
+    height: int
+    width: int
+    entries: Sequence[Entry]
+
+
 def _records(
-    file: str,
+    file: CocoFile,
     images: Mapping[int | str, _Item],
-    own: dict[int | str, list[_Item]],
+    own: dict[int | str, list[Entry]],
     *,
     labels: Mapping[int | str, str],
     folder: ImageFolder,
@@ -210,38 +225,80 @@ def _records(
     options: ReadOptions,
     problems: Problems,
 ) -> Iterator[ImageRecord]:
+    """Yield the records; the masks of several images are read at once."""
+    waiting: list[_Opened] = []
+    weight = 0
     for number, item in images.items():
         path = paths.get(item["file_name"])
-        sized = "height" in item and "width" in item
-        size = measure(folder, path, options=options, problems=problems, said=file, sized=sized) if path else None
+        size = _size(item, path, folder, file.path.name, options=options, problems=problems) if path else None
         if path is None or size is None:
             continue
-        fits = False
-        said_size = (item.get("height", size[0]), item.get("width", size[1]))
-        with problems.attempt(file=file, done="image left out"):
-            check_size(size, said_size, image=item["file_name"], file=file)
-            fits = True
-        if not fits:
-            continue
-        at = Place(file, f"{file}: annotation", item["file_name"], *size)
-        found = [_annotation(value, labels, at, options=options, problems=problems) for value in own.pop(number, [])]
+        waiting.append(_Opened(item, path, *size, own.pop(number, [])))
+        weight += _IMAGE + sum(_ENTRY + entry.size for entry in waiting[-1].entries)
+        if weight >= _BATCH:
+            yield from _read(file, waiting, labels, options=options, problems=problems)
+            waiting, weight = [], 0
+    yield from _read(file, waiting, labels, options=options, problems=problems)
+
+
+def _size(
+    item: _Item, path: str, folder: ImageFolder, file: str, *, options: ReadOptions, problems: Problems
+) -> tuple[int, int] | None:
+    """Return an image's height and width; None where it is left out, which is noted."""
+    sized = "height" in item and "width" in item
+    size = measure(folder, path, options=options, problems=problems, said=file, sized=sized)
+    if size is None:
+        return None
+    said = (item.get("height", size[0]), item.get("width", size[1]))
+    with problems.attempt(file=file, done="image left out"):
+        check_size(size, said, image=item["file_name"], file=file)
+        return size
+    return None
+
+
+def _read(
+    file: CocoFile,
+    waiting: Sequence[_Opened],
+    labels: Mapping[int | str, str],
+    *,
+    options: ReadOptions,
+    problems: Problems,
+) -> Iterator[ImageRecord]:
+    """Read the masks of images."""
+    items = [[item for entry in image.entries if (item := _item(file, entry, problems))] for image in waiting]
+    places = [_place(item, image, file.path.name) for image, own in zip(waiting, items, strict=True) for item in own]
+    values = [item["segmentation"] for own in items for item in own]
+    masks = iter(masks_of(values, places, options=options, problems=problems))
+    for image, own in zip(waiting, items, strict=True):
+        found = [_annotation(item, next(masks), labels) for item in own]
         annotations = tuple(annotation for annotation in found if annotation is not None)
-        others = {key: value for key, value in item.items() if key not in _OF_IMAGE and _is_plain(value)}
-        source = others | {"id": number} | ({"name": item["file_name"]} if item["file_name"] != path else {})
-        yield ImageRecord(file=path, height=size[0], width=size[1], annotations=annotations, source=source)
+        yield ImageRecord(
+            file=image.path, height=image.height, width=image.width, annotations=annotations, source=_source(image)
+        )
+
+
+def _item(file: CocoFile, entry: Entry, problems: Problems) -> _Item | None:
+    with problems.attempt(file=file.path.name, done="annotation left out"):
+        return file.item(entry)
+    return None
+
+
+def _place(item: _Item, image: _Opened, file: str) -> Place:
+    text = f"{file}: annotation {item.get('id', '(no id)')!r}"
+    return Place(file, text, image.item["file_name"], image.height, image.width)
+
+
+def _source(image: _Opened) -> _Item:
+    others = {key: value for key, value in image.item.items() if key not in _OF_IMAGE and _is_plain(value)}
+    name = image.item["file_name"]
+    return others | {"id": image.item["id"]} | ({"name": name} if name != image.path else {})
 
 
 def _is_plain(value: Any) -> bool:
     return isinstance(value, (str, int, float))
 
 
-def _annotation(
-    item: _Item, labels: Mapping[int | str, str], at: Place, *, options: ReadOptions, problems: Problems
-) -> Annotation | None:
-    here = replace(at, text=f"{at.text} {item.get('id', '(no id)')!r}")
-    mask = None
-    with problems.attempt(file=at.file, done="annotation left out"):
-        mask = mask_of(item["segmentation"], here, options=options, problems=problems)
+def _annotation(item: _Item, mask: rle.Rle | None, labels: Mapping[int | str, str]) -> Annotation | None:
     if mask is None:
         return None
     attributes = {key: found for key, found in item.items() if key not in OWN and (key != "iscrowd" or found)}

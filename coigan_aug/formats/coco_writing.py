@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from coigan_aug.annotations import rle
+from coigan_aug.annotations.batches import extents, of_records
 from coigan_aug.annotations.corners import trace_corners, turning_points
 from coigan_aug.annotations.polygons import trace_centres
 from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
@@ -71,13 +74,12 @@ def write(
     with atomic_write(path) as stream, tempfile.TemporaryFile(dir=out) as images:
         stream.write(b'{"categories": ' + _json([{"id": categories[c.name], "name": c.name} for c in classes]))
         stream.write(b',\n"annotations": [')
-        for count, record in enumerate(records, start=1):
+        for count, (record, measured) in enumerate(of_records(records, extents), start=1):
             image_id = record.source["id"] if image_ids else count
             image = {"id": image_id, "file_name": record.file, "height": record.height, "width": record.width}
             line = _json((_notes(record) if notes else {}) | image)
             images.write((b",\n" if count > 1 else b"") + line)
-            for annotation in record.annotations:
-                area, box = rle.area(annotation.rle), rle.box(annotation.rle)
+            for annotation, (area, box) in zip(record.annotations, measured, strict=True):
                 _count_losses(annotation, area, style, losses=losses, file=record.file)
                 if area:
                     number += 1
@@ -134,4 +136,7 @@ def _segmentation(mask: rle.Rle, polygons: str | None) -> Any:
 
 
 def _json(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False).encode()
+    try:
+        return msgspec.json.encode(value)
+    except (OverflowError, TypeError):  # whole numbers of more than 64 bits
+        return json.dumps(value, ensure_ascii=False).encode()

@@ -12,14 +12,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from coigan_aug.annotations.polygons import Points, fill_centres, trace_centres
+from coigan_aug.annotations.batches import of_records
+from coigan_aug.annotations.polygons import Points, fill_centres, trace_centres_many
 from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.annotations.rle import Rle
 from coigan_aug.errors import DataError
 from coigan_aug.files import read_json, write_json
 from coigan_aug.formats.image_folder import ImageFolder, about_turning, measure, open_folder, resolve
-from coigan_aug.formats.line_json_files import RECORDS, Values, is_binary, read_values, write_values
+from coigan_aug.formats.line_json_files import (
+    RECORDS,
+    Traced,
+    Values,
+    is_binary,
+    packed_of,
+    read_values,
+    text_of,
+    write_records,
+)
 from coigan_aug.formats.losses import Losses, add_class_ids
 from coigan_aug.formats.source import Problems, ReadOptions, Source, make_classes, place, whole_number
 
@@ -123,18 +134,20 @@ def write(
     labels = {defect_class.name: str(k) for k, defect_class in enumerate(classes)}
     losses = losses or Losses()
     add_class_ids(losses, classes, [int(label) for label in labels.values()])
-    path = write_values(out, (_written(record, labels, losses) for record in records), binary=binary)
+    traced = (
+        _traced(record, found, labels, losses=losses) for record, found in of_records(records, trace_centres_many)
+    )
+    path = write_records(out, map(packed_of if binary else text_of, traced), binary=binary)
     write_json(out / PARAMETERS, {"classes": {label: name for name, label in labels.items()}, "binary": binary})
     return path
 
 
-def _written(record: ImageRecord, labels: Mapping[str, str], losses: Losses) -> Values:
+def _traced(
+    record: ImageRecord, found: Sequence[Sequence[NDArray[np.int32]]], labels: Mapping[str, str], *, losses: Losses
+) -> Traced:
     losses.add_attributes(record)
-    polygons = [
-        {"label": labels[annotation.label], "points": [points.tolist() for points in trace_centres(annotation.rle)]}
-        for annotation in record.annotations
-    ]
-    return {"img": record.file.removeprefix("data/"), "polygons": [value for value in polygons if value["points"]]}
+    polygons = [(labels[own.label], points) for own, points in zip(record.annotations, found, strict=True) if points]
+    return Traced(record.file.removeprefix("data/"), polygons)
 
 
 # Names and labels

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import codecs
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from coigan_aug.errors import DataError
 from coigan_aug.files import atomic_write, write_bytes
@@ -24,7 +27,15 @@ RECORDS = "dataset.jsonl"
 INDEX = "index"
 _PACKED_OBJECT = 0xE0
 _LARGEST = (1 << 32) - 1
+_TABLED = 1 << 16
 Values = dict[str, Any]
+
+
+class Traced(NamedTuple):
+    """An image's name, and its masks: a label and polygons [n, 2] of (x, y) from 0."""
+
+    image: str
+    polygons: Sequence[tuple[str, Sequence[NDArray[np.int32]]]]
 
 
 def is_binary(path: Path) -> bool:
@@ -67,6 +78,10 @@ def _parsed(line: bytes, path: Path, number: int) -> Any:
         raise DataError(f"{place(path.name, number)}  holds {constant}, which is not valid JSON.")
 
     try:
+        return msgspec.json.decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        pass  # Python's parser says what is wrong, or takes what only it takes
+    try:
         return json.loads(line.decode("utf-8-sig"), parse_constant=refuse)
     except UnicodeDecodeError as error:
         raise DataError(f"{place(path.name, number)}  is not UTF-8 text.") from error
@@ -107,16 +122,15 @@ def _ends(path: Path, problems: Problems) -> list[int]:
     return found
 
 
-def write_values(out: Path, values: Iterable[Values], *, binary: bool) -> Path:
-    """Write records and index to a folder, streaming; the index last.
+def write_records(out: Path, records: Iterable[bytes], *, binary: bool) -> Path:
+    """Write encoded records (lines of text, or packed) and the index to a folder, streaming; the index last.
 
     Raises:
         DataError: a binary file would pass 4 GiB, the end of its index.
     """
     starts, ends, at = [], [], 0
     with atomic_write(out / RECORDS) as stream:
-        for value in values:
-            data = pack(value) if binary else json.dumps(value, ensure_ascii=False).encode() + b"\n"
+        for data in records:
             starts.append(at)
             at += len(data)
             ends.append(at)
@@ -126,3 +140,44 @@ def write_values(out: Path, values: Iterable[Values], *, binary: bool) -> Path:
     index = np.array(ends, "<u4").tobytes() if binary else "".join(f"{start}\n" for start in starts).encode()
     write_bytes(out / INDEX, index)
     return out / RECORDS
+
+
+def text_of(traced: Traced) -> bytes:
+    """Write a traced image as a line, as `json.dumps` would.
+
+    >>> text_of(Traced("a.jpg", [("0", [np.array([[1, 2], [30, 4], [5, 6]])])]))
+    b'{"img": "a.jpg", "polygons": [{"label": "0", "points": [[[1, 2], [30, 4], [5, 6]]]}]}\\n'
+    """
+    polygons = [
+        b'{"label": %b, "points": [%b]}' % (_quoted(label), b", ".join(_points_text(points) for points in parts))
+        for label, parts in traced.polygons
+    ]
+    return b'{"img": %b, "polygons": [%b]}\n' % (_quoted(traced.image), b", ".join(polygons))
+
+
+def packed_of(traced: Traced) -> bytes:
+    """Write a traced image as packed binary JSON."""
+    polygons = [{"label": label, "points": [points.tolist() for points in parts]} for label, parts in traced.polygons]
+    return pack({"img": traced.image, "polygons": polygons})
+
+
+def _quoted(text: str) -> bytes:
+    return json.dumps(text, ensure_ascii=False).encode()
+
+
+def _points_text(points: NDArray[np.int32]) -> bytes:
+    """Write points [n, 2] from 0 as nested lists; eight bytes a number are looked up, and what is free of them taken out."""
+    reach = int(points.max())
+    if reach >= _TABLED:
+        return json.dumps(points.tolist()).encode()
+    across, down = _words(1 << reach.bit_length())
+    words = np.empty(points.shape, np.uint64)
+    words[:, 0], words[:, 1] = across[points[:, 0]], down[points[:, 1]]
+    return b"[" + words.tobytes().translate(None, b"\0")[:-2] + b"]"
+
+
+@cache
+def _words(count: int) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """Return how the numbers below `count` are written as x and as y, each in eight bytes."""
+    across, down = ([form % k for k in range(count)] for form in ("[%d, ", "%d], "))
+    return np.array(across, "S8").view(np.uint64), np.array(down, "S8").view(np.uint64)

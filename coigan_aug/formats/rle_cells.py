@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from coigan_aug.annotations import rle
+from coigan_aug.annotations.batches import from_intervals_many
 from coigan_aug.errors import DataError
 from coigan_aug.formats.source import Problems, ReadOptions, place
 
@@ -29,23 +32,56 @@ class Target:
         return place(self.file, self.number)
 
 
-def read_cell(cell: str, target: Target, *, options: ReadOptions, problems: Problems) -> rle.Runs | None:
-    """Turn a cell into the mask's run lengths, COCO's way and canonical; None where nothing of it is left.
+def read_cells(
+    cells: Sequence[str], targets: Sequence[Target], *, options: ReadOptions, problems: Problems
+) -> list[rle.Rle | None]:
+    """Turn cells into masks, all that hold nothing odd at once; None where nothing of one is left.
 
     Raises:
-        DataError: it is not pairs of whole numbers, or leaves the image and `options.clip_rle` is off.
+        DataError: one is not pairs of whole numbers, or leaves the image and `options.clip_rle` is off; the first such,
+            and none where errors are collected.
     """
+    masks = _plain_masks(cells, targets)
+    for k, (cell, target) in enumerate(zip(cells, targets, strict=True)):
+        if masks[k] is None:
+            with problems.attempt(file=target.file, row=target.number, done="row left out", column=CELLS):
+                masks[k] = _read_cell(cell, target, options=options, problems=problems)
+    return masks
+
+
+def _read_cell(cell: str, target: Target, *, options: ReadOptions, problems: Problems) -> rle.Rle | None:
     numbers = _numbers(cell, target)
-    starts, lengths = numbers[0::2] - 1, numbers[1::2]
-    pixels = target.height * target.width
-    ends = starts + lengths
-    counts = np.empty(len(numbers) + 1, np.int64)
-    counts[0], counts[1::2], counts[-1] = starts[0], lengths, pixels - ends[-1]
-    np.subtract(starts[1:], ends[:-1], out=counts[2:-1:2])
-    if counts[1:-1].min() > 0 <= min(counts[0], counts[-1]) and numbers.max() <= pixels:
-        return counts if counts[-1] else counts[:-1]
-    mask = _odd_mask(starts, lengths, target, options=options, problems=problems)
-    return None if mask is None else rle.runs(mask)
+    return _mask(numbers[0::2] - 1, numbers[1::2], target, options=options, problems=problems)
+
+
+def _plain_masks(cells: Sequence[str], targets: Sequence[Target]) -> list[rle.Rle | None]:
+    """Turn cells into masks; None for those that hold oddities, or all of them where the cells can't be told apart."""
+    text = " ".join(cells)
+    length = np.array([cell.count(" ") + 1 for cell in cells])
+    if not cells or not text.isascii() or text.encode().translate(None, b"0123456789 ") or (length % 2).any():
+        return [None] * len(cells)
+    numbers = np.minimum(np.fromstring(text, dtype=np.int64, sep=" "), _LARGEST)
+    if len(numbers) != int(length.sum()):
+        return [None] * len(cells)
+    count = length // 2
+    starts, ends = numbers[0::2] - 1, numbers[0::2] - 1 + numbers[1::2]
+    plain = _are_plain(starts, ends, count, targets)
+    kept = np.repeat(plain, count)
+    sizes = [(target.height, target.width) for target, own in zip(targets, plain.tolist(), strict=True) if own]
+    masks = iter(from_intervals_many(sizes, starts[kept], ends[kept], count[plain]))
+    return [next(masks) if own else None for own in plain.tolist()]
+
+
+def _are_plain(starts: rle.Runs, ends: rle.Runs, count: rle.Runs, targets: Sequence[Target]) -> NDArray[np.bool_]:
+    """Tell which rows have their runs in order, apart, none of them empty, and inside the image."""
+    last = np.cumsum(count) - 1
+    begins = last + 1 - count
+    before = np.empty_like(ends)
+    before[1:] = ends[:-1]
+    before[begins] = -1
+    good = (starts > before) & (ends > starts)
+    pixels = np.array([target.height * target.width for target in targets])
+    return np.asarray(np.logical_and.reduceat(good, begins) & (ends[last] <= pixels))
 
 
 def _numbers(cell: str, target: Target) -> rle.Runs:
@@ -60,10 +96,10 @@ def _numbers(cell: str, target: Target) -> rle.Runs:
     return numbers
 
 
-def _odd_mask(
+def _mask(
     starts: rle.Runs, lengths: rle.Runs, target: Target, *, options: ReadOptions, problems: Problems
 ) -> rle.Rle | None:
-    """Make a mask of runs that are out of order, overlap, are empty, or leave the image."""
+    """Make a mask of runs, which may be out of order, overlap, be empty, or leave the image."""
     pixels = target.height * target.width
     ends = starts + lengths
     outside = np.flatnonzero((starts < 0) | (ends > pixels))

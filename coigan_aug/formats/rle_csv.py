@@ -6,22 +6,24 @@ for each image and class, the cell empty where there is none). Columns are bound
 
 from __future__ import annotations
 
+import codecs
 import csv
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from typing import IO
 
 from coigan_aug.annotations import rle
-from coigan_aug.annotations.batches import from_runs_many
 from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.files import atomic_write
 from coigan_aug.formats.image_folder import ImageFolder, NamedImages, measure, open_images
 from coigan_aug.formats.losses import Losses, add_class_ids, class_masks
-from coigan_aug.formats.rle_cells import CELLS, Target, read_cell, write_cell
+from coigan_aug.formats.rle_cells import Target, read_cells, write_cell
 from coigan_aug.formats.source import Problems, ReadOptions, Source, make_classes, output_ids, place, whole_number
 
+Binding = Callable[[list[str]], tuple[str, str, str]]
 LOSES = "class names (their ids stay), and which masks of one class in an image are objects of their own"
 _EMPTY = frozenset({"", "-1", "nan", "none", "null", "1 0"})
 _NOTHING = frozenset({"", "nan", "none", "null"})
@@ -45,16 +47,18 @@ class _Row:
 class _Table:
     """What the CSV said: sizes of the images measured so far, and for each image the masks of its classes.
 
-    `others` is what further columns say of an image, but for those in `mixed`, which speak of single rows; `waiting`
-    holds rows whose runs are not compressed yet: image, class, target and runs.
+    `labels` are the classes met; `names` says for a class as the CSV spells it what its name is. `others` is what
+    further columns say of an image, but for those in `mixed`, which speak of single rows; `waiting` holds rows whose
+    cells are not read yet: image, class, target and cell.
     """
 
     sizes: dict[str, tuple[int, int] | None] = field(default_factory=dict)
     masks: dict[str, dict[str, rle.Rle]] = field(default_factory=dict)
     labels: dict[str, None] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
     others: dict[str, dict[str, str]] = field(default_factory=dict)
     mixed: set[str] = field(default_factory=set)
-    waiting: list[tuple[str, str, Target, rle.Runs]] = field(default_factory=list)
+    waiting: list[tuple[str, str, Target, str]] = field(default_factory=list)
 
 
 def sniff(path: Path) -> str | None:
@@ -80,7 +84,7 @@ def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
         DataError: a column is missing, a row is malformed or does not fit its image, a class is unknown,
             an image is missing or broken; the last two unless an option says otherwise.
     """
-    sample = dict.fromkeys(row.name for row in islice(_rows(path, Problems(lenient=problems.lenient)), _SAMPLED))
+    sample = (row.name for row in islice(_rows(path, Problems(lenient=problems.lenient)), _SAMPLED))
     folder, where = open_images(path, sample, options=options, problems=problems)
     named = NamedImages(folder, path.name)
     table = _read_masks(path, named, options=options, problems=problems)
@@ -133,7 +137,7 @@ def _delimiter(header: str) -> str:
     return max(",;\t", key=header.count)
 
 
-def _bind(columns: Sequence[str]) -> Callable[[list[str]], tuple[str, str, str]] | None:
+def _bind(columns: Sequence[str]) -> Binding | None:
     """Return how to take (image name, class, cell) out of a row; None where the columns are not of this format."""
     at = {name.strip().lower(): position for position, name in enumerate(columns)}
     if "encodedpixels" not in at:
@@ -159,49 +163,82 @@ def _rows(path: Path, problems: Problems) -> Iterator[_Row]:
     Raises:
         DataError: the columns are not of this format, a row is too short or has no name, or it isn't UTF-8 text.
     """
-    csv.field_size_limit(1 << 30)
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            header = stream.readline()
-            columns = next(csv.reader([header], delimiter=_delimiter(header)), [])
-            bind = _bind(columns)
-            if bind is None:
-                raise DataError(f"{path.name} has the columns: {', '.join(columns) or 'none'}.", remedy=_NEEDED)
-            reader = csv.reader(stream, delimiter=_delimiter(header))
-            yield from _bound(reader, bind, columns, path.name, problems)
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path.name} is not UTF-8 text (byte {error.start} of a block).") from error
-    except csv.Error as error:
-        raise DataError(f"{path.name} is not a table: {error}.") from error
+        with path.open("rb") as stream:
+            yield from _plain_rows(stream, path.name, problems)
+    except _Odd as odd:
+        yield from _any_rows(path, problems, begin=odd.line)
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist.") from error
     except OSError as error:
         raise DataError(f"{path} can't be read: {error.strerror}.") from error
 
 
+class _Odd(Exception):
+    """A line, counted from 1, that is not plain: it needs a reader that knows quotes, other line ends and UTF-8."""
+
+    def __init__(self, line: int) -> None:
+        super().__init__(line)
+        self.line = line
+
+
+def _plain_rows(stream: IO[bytes], file: str, problems: Problems) -> Iterator[_Row]:
+    """Yield the rows as long as their lines are plain, which is six times faster than to ask the csv module.
+
+    Raises:
+        _Odd: a line is not plain.
+    """
+    header = _plain(stream.readline().removeprefix(codecs.BOM_UTF8), 1)
+    delimiter = _delimiter(header)
+    rows = ((number, _plain(line, number).split(delimiter)) for number, line in enumerate(stream, start=2))
+    yield from _bound(rows, header.split(delimiter), file, problems)
+
+
+def _plain(line: bytes, number: int) -> str:
+    text = line.rstrip(b"\r\n")
+    if b'"' in text or b"\r" in text or b"\0" in text or not text.isascii():
+        raise _Odd(number)
+    return text.decode()
+
+
+def _any_rows(path: Path, problems: Problems, *, begin: int) -> Iterator[_Row]:
+    """Yield the rows from a line on."""
+    csv.field_size_limit(1 << 30)
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            header = stream.readline()
+            columns = next(csv.reader([header], delimiter=_delimiter(header)), [])
+            reader = csv.reader(stream, delimiter=_delimiter(header))
+            rows = ((reader.line_num + 1, row) for row in reader)
+            yield from _bound((pair for pair in rows if pair[0] >= begin), columns, path.name, problems)
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path.name} is not UTF-8 text (byte {error.start} of a block).") from error
+    except csv.Error as error:
+        raise DataError(f"{path.name} is not a table: {error}.") from error
+
+
 def _bound(
-    reader: Iterable[list[str]],
-    bind: Callable[[list[str]], tuple[str, str, str]],
-    columns: Sequence[str],
-    file: str,
-    problems: Problems,
+    rows: Iterable[tuple[int, list[str]]], columns: Sequence[str], file: str, problems: Problems
 ) -> Iterator[_Row]:
+    bind = _bind(columns)
+    if bind is None:
+        raise DataError(f"{file} has the columns: {', '.join(columns) or 'none'}.", remedy=_NEEDED)
     others = [(name.strip(), k) for k, name in enumerate(columns) if name.strip().lower() not in _OWN and name.strip()]
-    for values in reader:
-        number = reader.line_num + 1  # type: ignore[attr-defined]
+    for number, values in rows:
         if not values or not any(values):
             continue
         row = None
-        with problems.attempt(file=file, row=number, done="row left out"):
+        try:
             row = _row(values, number, len(columns), bind, file)
+        except DataError:
+            with problems.attempt(file=file, row=number, done="row left out"):
+                raise
         if row is not None:
             said = {name: values[k].strip() for name, k in others if values[k].strip()}
             yield _Row(number, *row, said)
 
 
-def _row(
-    values: list[str], number: int, width: int, bind: Callable[[list[str]], tuple[str, str, str]], file: str
-) -> tuple[str, str, str]:
+def _row(values: list[str], number: int, width: int, bind: Binding, file: str) -> tuple[str, str, str]:
     if len(values) != width:
         raise DataError(f"{place(file, number)}  has {len(values)} cells; the first line has {width}.")
     name, label, cell = bind(values)
@@ -215,10 +252,16 @@ def _row(
 
 def _read_masks(path: Path, named: NamedImages, *, options: ReadOptions, problems: Problems) -> _Table:
     table = _Table()
-    for row in _rows(path, problems):
-        with problems.attempt(file=path.name, row=row.number, done="row left out"):
-            _read_row(table, row, path.name, named, options=options, problems=problems)
-    _compress(table, problems)
+    try:
+        for row in _rows(path, problems):
+            with problems.attempt(file=path.name, row=row.number, done="row left out"):
+                _read_row(table, row, path.name, named, options=options, problems=problems)
+            if len(table.waiting) >= _BATCH:
+                _read_waiting(table, options, problems)
+    except DataError:
+        _read_waiting(table, options, problems)  # a mistake in an earlier row is the one to tell
+        raise
+    _read_waiting(table, options, problems)
     return table
 
 
@@ -236,35 +279,36 @@ def _read_row(
         if row.others:
             known = table.others.setdefault(image, {})
             table.mixed.update(name for name, value in row.others.items() if known.setdefault(name, value) != value)
-        _add_row(table, image, row, Target(file, row.number, row.name, *size), options=options, problems=problems)
+        _add_row(table, image, row, Target(file, row.number, row.name, *size), options=options)
 
 
-def _add_row(table: _Table, image: str, row: _Row, target: Target, *, options: ReadOptions, problems: Problems) -> None:
+def _add_row(table: _Table, image: str, row: _Row, target: Target, *, options: ReadOptions) -> None:
+    """Check a row but for its cell, which waits to be read with others."""
     empty = row.cell.lower() in _EMPTY
     if empty and row.label.lower() in _NOTHING:
         return
-    label = _label(row.label, target.place, options)
+    label = table.names.get(row.label)
+    if label is None:
+        label = table.names[row.label] = _label(row.label, target.place, options)
     table.labels[label] = None
-    runs = None
-    with problems.attempt(file=target.file, row=target.number, done="row left out", column=CELLS):
-        runs = None if empty else read_cell(row.cell, target, options=options, problems=problems)
-    if runs is not None:
-        table.waiting.append((image, label, target, runs))
-    if len(table.waiting) >= _BATCH:
-        _compress(table, problems)
+    if not empty:
+        table.waiting.append((image, label, target, row.cell))
 
 
-def _compress(table: _Table, problems: Problems) -> None:
+def _read_waiting(table: _Table, options: ReadOptions, problems: Problems) -> None:
     """Turn the rows that wait into compressed masks; a second row of an image and class joins the first."""
-    targets = [target for _, _, target, _ in table.waiting]
-    masks = from_runs_many([(target.height, target.width) for target in targets], [runs for *_, runs in table.waiting])
-    for (image, label, target, _), mask in zip(table.waiting, masks, strict=True):
+    waiting = table.waiting
+    table.waiting = []
+    cells, targets = [cell for *_, cell in waiting], [target for _, _, target, _ in waiting]
+    masks = read_cells(cells, targets, options=options, problems=problems)
+    for (image, label, target, _), mask in zip(waiting, masks, strict=True):
+        if mask is None:
+            continue
         own = table.masks.setdefault(image, {})
         if label in own:
             what = f"{target.name} has class {label} twice"
             problems.add(what, file=target.file, row=target.number, done="masks joined")
         own[label] = rle.union([own[label], mask]) if label in own else mask
-    table.waiting.clear()
 
 
 # Classes and records

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import operator
 import os
 from collections.abc import Iterator, Mapping
@@ -12,7 +11,7 @@ from typing import Any
 from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.errors import DataError
-from coigan_aug.files import read_json
+from coigan_aug.files import parse_json, read_json
 from coigan_aug.imaging import MAX_PIXELS, Pixels, read_rgb
 from coigan_aug.store.index import load_index
 from coigan_aug.store.packed import unpack
@@ -65,7 +64,7 @@ class Dataset:
         start, end = int(self._offsets[position]), int(self._offsets[position + 1])
         data = os.pread(self._file, end - start, start)
         try:
-            return record_from(unpack(data)[0] if self.binary else json.loads(data))
+            return record_from(unpack(data)[0] if self.binary else parse_json(data))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise DataError(f"{self.folder / RECORDS}: record {position} is damaged ({error}).") from error
 

@@ -6,10 +6,15 @@ objects are their length and text, or 128 and more: the place of one of the valu
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import pbjson
 
+SLOW = (
+    "pbjson was installed without its C part, so packed binary JSON is written about 14 times slower. Install a C compiler,"
+    " then: pip install --force-reinstall --no-cache-dir pbjson  Or write text: leave out --binary."
+)
 _INT, _NEGATIVE, _FLOAT, _TEXT, _BINARY, _LIST, _OBJECT = range(0x20, 0x100, 0x20)
 _CONSTANTS = {0: False, 1: True, 2: None}
 _ENDLESS_LIST, _END = 0x0C, 0x0F
@@ -33,11 +38,21 @@ def pack(value: Any) -> bytes:
     Raises:
         ValueError: a key is longer than 127 bytes, which the format can't hold.
     """
+    _say_if_slow()
     try:
         packed: bytes = pbjson.dumps(value)
     except SystemError as error:
         raise ValueError("it has a key of more than 127 bytes") from error
     return packed
+
+
+@cache
+def _say_if_slow() -> None:
+    """Say once that pbjson met no compiler when it was installed, of which it says nothing itself."""
+    if not getattr(pbjson, "_has_encoder_speedups", lambda: True)():
+        from coigan_aug.progress import say
+
+        say(SLOW)
 
 
 def unpack(data: bytes, start: int = 0) -> tuple[Any, int]:

@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as arrays
 from pycocotools import mask as coco
 
 from coigan_aug.annotations import rle
-from coigan_aug.annotations.polygons import fill_centres, fill_coco, trace_centres
+from coigan_aug.annotations.polygons import fill_centres, fill_coco, fill_coco_many, trace_centres, trace_centres_many
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools
 MASKS = arrays.arrays(np.uint8, arrays.array_shapes(min_dims=2, max_dims=2, max_side=20), elements=st.integers(0, 1))
@@ -37,9 +37,54 @@ def test_filling_is_that_of_pycocotools(polygons: list[list[tuple[float, float]]
 def test_an_outline_walked_in_pieces_is_the_same(points: list[tuple[float, float]], steps: int) -> None:
     """Pieces of a few steps stand for those of millions that keep the memory bounded."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("coigan_aug.annotations.polygons._STEPS", steps)
+        patch.setattr("coigan_aug.annotations.polygons._CROSSINGS", steps)
         found = rle.decode(fill_coco([np.array(points)], height=25, width=25))
     assert np.array_equal(found, of_pycocotools([np.array(points)], 25, 25))
+
+
+@settings(max_examples=100)
+@given(
+    st.lists(
+        st.tuples(st.lists(POINTS, min_size=1, max_size=3), st.integers(1, 25), st.integers(1, 25)),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_filling_masks_of_several_images_at_once_is_filling_each(
+    masks: list[tuple[list[list[tuple[float, float]]], int, int]],
+) -> None:
+    drawn = [[np.array(polygon) for polygon in polygons] for polygons, _, _ in masks]
+    sizes = [(height, width) for _, height, width in masks]
+    for mask, polygons, (height, width) in zip(fill_coco_many(drawn, sizes), drawn, sizes, strict=True):
+        assert np.array_equal(rle.decode(mask), of_pycocotools(polygons, height, width))
+        assert mask == rle.encode(rle.decode(mask))
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(st.tuples(st.integers(-40, 250), st.integers(-40, 250)), min_size=3, max_size=12),
+    st.sampled_from([1, 2, 5]),
+)
+def test_slopes_of_whole_numbers_are_rounded_as_pycocotools_does(polygon: list[tuple[int, int]], parts: int) -> None:
+    points = np.array(polygon) / parts
+    assert np.array_equal(rle.decode(fill_coco([points], height=90, width=110)), of_pycocotools([points], 90, 110))
+
+
+@settings(max_examples=50)
+@given(st.lists(st.tuples(st.floats(-900, 2500), st.floats(-900, 1200)), min_size=3, max_size=7))
+def test_long_edges_are_filled_as_pycocotools_does(polygon: list[tuple[float, float]]) -> None:
+    points = np.array(polygon)
+    assert np.array_equal(rle.decode(fill_coco([points], height=256, width=1600)), of_pycocotools([points], 256, 1600))
+
+
+@settings(max_examples=50)
+@given(st.lists(MASKS, max_size=5))
+def test_tracing_many_masks_is_tracing_each(masks: list[np.ndarray]) -> None:
+    encoded = [rle.encode(mask) for mask in masks]
+    traced = list(trace_centres_many(encoded))
+    assert len(traced) == len(masks)
+    for one, found in zip(encoded, traced, strict=True):
+        assert [points.tolist() for points in found] == [points.tolist() for points in trace_centres(one)]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as arrays
 from pycocotools import mask as coco
 
 from coigan_aug.annotations import rle
-from coigan_aug.annotations.batches import from_runs_many, intervals_many
+from coigan_aug.annotations.batches import decode_many, extents, from_intervals_many, intervals_many, regions
 from coigan_aug.annotations.components import component_areas
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools
@@ -91,21 +91,41 @@ def test_runs_that_do_not_fit_are_refused(counts: list[int], expected: str) -> N
         rle.from_runs(4, 4, counts)
 
 
-@given(st.lists(MASKS, min_size=1, max_size=6))
+@given(st.lists(MASKS, max_size=6))
 def test_many_masks_at_once_are_the_same_as_one_by_one(masks: list[np.ndarray]) -> None:
     encoded = [rle.encode(mask) for mask in masks]
-    assert from_runs_many([mask.shape for mask in masks], [rle.runs(one) for one in encoded]) == encoded
     starts, ends, owner = intervals_many(encoded)
     for position, one in enumerate(encoded):
         expected = rle.intervals(one)
         assert np.array_equal(starts[owner == position], expected[0])
         assert np.array_equal(ends[owner == position], expected[1])
+    count = np.bincount(owner, minlength=len(masks))
+    assert from_intervals_many([mask.shape for mask in masks], starts, ends, count) == encoded
+    assert extents(encoded) == [(rle.area(one), rle.box(one)) for one in encoded]
+    assert all(np.array_equal(a, b) for a, b in zip(decode_many(encoded), masks, strict=True))
+    for mask, (left, top, region) in zip(masks, regions(encoded), strict=True):
+        assert region.sum() == mask.sum()
+        assert np.array_equal(mask[top : top + region.shape[0], left : left + region.shape[1]], region)
 
 
-def test_many_runs_that_do_not_fit_are_refused() -> None:
-    assert from_runs_many([], []) == []
-    with pytest.raises(ValueError, match="add up"):
-        from_runs_many([(2, 2), (2, 2)], [np.array([4]), np.array([3])])
+def test_batches_end_where_masks_are_long() -> None:
+    random = np.random.default_rng(5)
+    masks = [(random.random((300, 300)) < 0.5).astype(np.uint8) for _ in range(5)]
+    encoded = [rle.encode(mask) for mask in masks]
+    assert max(len(one.counts) for one in encoded) > 30_000
+    assert all(np.array_equal(a, b) for a, b in zip(decode_many(encoded), masks, strict=True))
+
+
+@pytest.mark.parametrize(("starts", "ends"), [([3], [5]), ([0, 2], [2, 3]), ([1, 0], [2, 1]), ([2], [2]), ([-1], [1])])
+def test_intervals_that_are_not_apart_and_inside_are_refused(starts: list[int], ends: list[int]) -> None:
+    arrays = np.array(starts), np.array(ends), np.array([len(starts), 0])
+    with pytest.raises(ValueError, match="out of order"):
+        from_intervals_many([(2, 2), (2, 2)], *arrays)
+
+
+def test_images_beyond_any_size_are_refused() -> None:
+    with pytest.raises(ValueError, match="too large"):
+        rle.from_runs(1 << 20, 1 << 20, [1 << 40])
 
 
 @settings(max_examples=200)

@@ -216,3 +216,46 @@ def test_written_masks_load_in_pycocotools_and_are_read_again(tmp_path: Path) ->
 def test_an_empty_set_is_written_as_valid_coco(tmp_path: Path) -> None:
     path = coco.write(tmp_path, [], classes=make_classes(["a"], source_ids=["x"]))
     assert json.loads(path.read_text()) == {"categories": [{"id": 1, "name": "a"}], "annotations": [], "images": []}
+
+
+def test_masks_of_many_images_are_those_that_pycocotools_fills(tmp_path: Path) -> None:
+    draw = np.random.default_rng(6)
+    images, annotations = [], []
+    for k in range(40):
+        height, width = (int(side) for side in draw.integers(5, 40, 2))
+        images.append({"id": k, "file_name": f"{k}.png", "height": height, "width": width})
+        write_image(tmp_path / "images" / f"{k}.png", np.zeros((height, width), np.uint8))
+        for _ in range(int(draw.integers(0, 9))):
+            polygons = [(draw.random((int(draw.integers(3, 9)), 2)) * [width, height]).ravel() for _ in range(2)]
+            value = [polygon.round(2).tolist() for polygon in polygons[: int(draw.integers(1, 3))]]
+            annotations.append({"id": len(annotations), "image_id": k, "category_id": 1, "segmentation": value})
+    draw.shuffle(annotations)  # type: ignore[arg-type]
+    value = {"images": images, "categories": [{"id": 1, "name": "a"}], "annotations": annotations}
+    (tmp_path / "c.json").write_text(json.dumps(value))
+    source = coco.read(tmp_path / "c.json", options=ReadOptions(), problems=Problems())
+    truth = COCO(str(tmp_path / "c.json"))
+    count = 0
+    for record in source.records:
+        own = [item for item in annotations if item["image_id"] == record.source["id"] and truth.annToMask(item).any()]
+        assert [found.attributes["id"] for found in record.annotations] == [item["id"] for item in own]
+        for found, item in zip(record.annotations, own, strict=True):
+            assert np.array_equal(rle.decode(found.rle), truth.annToMask(item))
+            count += 1
+    assert count > 100
+
+
+@pytest.mark.parametrize(
+    "wrong", [[1, 1, 4, 1, 4, 3, 9], [1, 1, 4, 1, 4, "3"], [1, 1, 4, 1, 4, True], [1, 1, 4, 1, 4, 1e300]]
+)
+def test_a_wrong_polygon_among_many_is_named(tmp_path: Path, wrong: list[Any]) -> None:
+    annotations = [{"id": k, "image_id": 12, "category_id": 21, "segmentation": SQUARE} for k in range(300)]
+    annotations[170]["segmentation"] = [*SQUARE, wrong]
+    with pytest.raises(DataError, match=r"c\.json: annotation 170 of a\.png: a polygon is not a list of x, y pairs"):
+        list(opened(tmp_path, document(annotations=annotations))[0].records)
+
+
+def test_attributes_of_any_size_are_written_and_read_again(tmp_path: Path) -> None:
+    source, _ = opened(tmp_path, annotated(score=2**80, note={"a": [1, None, "ö"]}))
+    path = coco.write(tmp_path / "out", source.records, classes=source.classes)
+    again = coco.read(path, options=ReadOptions(images=tmp_path / "images"), problems=Problems())
+    assert next(again.records).annotations[0].attributes == {"id": 1, "score": 2**80, "note": {"a": [1, None, "ö"]}}

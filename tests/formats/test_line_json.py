@@ -16,6 +16,7 @@ from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import Annotation, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.formats import line_json
+from coigan_aug.formats.line_json_files import Traced, packed_of, text_of
 from coigan_aug.formats.source import Problems, ReadOptions, make_classes, parse_classes
 from coigan_aug.imaging import write_image
 
@@ -223,3 +224,15 @@ def test_the_text_index_has_starts_and_the_binary_one_ends(tmp_path: Path) -> No
     line_json.write(tmp_path, [record] * 2, classes=(), binary=True)
     size = len(pbjson.dumps({"img": "1_0.jpg", "polygons": []}))
     assert (tmp_path / "index").read_bytes() == struct.pack("<2I", size, 2 * size)
+
+
+@pytest.mark.parametrize("reach", [1, 9, 10, 255, 1599, 65_535, 65_536, 10**6])
+def test_the_text_of_polygons_is_that_of_python(reach: int) -> None:
+    draw = np.random.default_rng(reach)
+    parts = [draw.integers(0, reach + 1, (count, 2)).astype(np.int32) for count in (1, 3, 50)]
+    parts.append(np.array([[0, reach]], np.int32))
+    traced = Traced('a "ü"\\.jpg', [("0", parts), ("1", parts[:1])])
+    polygons = [{"label": label, "points": [points.tolist() for points in own]} for label, own in traced.polygons]
+    value = {"img": traced.image, "polygons": polygons}
+    assert text_of(traced) == json.dumps(value, ensure_ascii=False).encode() + b"\n"
+    assert pbjson.loads(packed_of(traced)) == value

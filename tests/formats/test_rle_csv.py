@@ -271,3 +271,58 @@ def test_strict_makes_the_first_problem_an_error(folder: Path) -> None:
     (folder / "train.csv").write_text(HEADER + "a.jpg,1,9 1 1 2\n")
     with pytest.raises(DataError, match=r"train\.csv:2  the runs of a\.jpg are out of order"):
         rle_csv.read(folder / "train.csv", options=ReadOptions(), problems=Problems(strict=True))
+
+
+def test_a_mistake_in_an_earlier_row_is_told_before_one_in_a_later_row(folder: Path) -> None:
+    with pytest.raises(DataError, match=r"train.csv:2  EncodedPixels holds 'x'"):
+        opened(folder, HEADER + "a.jpg,1,1 x\nb.jpg,1\n", images=folder / "train_images")
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [
+        ("1 2 x 1", "train.csv:151  EncodedPixels holds 'x'"),
+        ("1 2 3", "train.csv:151  EncodedPixels holds 3 numbers"),
+        ("20 2", "train.csv:151  RLE run 20+2 ends outside c.jpg"),
+        ("0 2", "train.csv:151  RLE run 0+2 of c.jpg begins before the first pixel"),
+        ("99999999999999999999 1", "ends outside c.jpg"),
+    ],
+)
+def test_a_wrong_cell_among_hundreds_is_named_by_its_line(folder: Path, cell: str, expected: str) -> None:
+    rows = [f"{'ab'[k % 2]}.jpg,{k},1 2\n" for k in range(300)]
+    rows[149] = f"c.jpg,1,{cell}\n"
+    with pytest.raises(DataError) as caught:
+        opened(folder, HEADER + "".join(rows))
+    assert expected in str(caught.value)
+
+
+def test_odd_cells_among_plain_ones_are_read_and_noted_by_their_lines(folder: Path) -> None:
+    odd = {40: "9 1 1 2", 90: "1 3 2 2", 130: "  1\t2 ", 131: "1 2 5 0", 170: "1 2 3 2", 171: "1 20", 172: "16 5"}
+    pixels_of = {40: [1, 2, 9], 90: [1, 2, 3], 130: [1, 2], 131: [1, 2], 170: [1, 2, 3, 4], 171: [*range(1, 21)]}
+    pixels_of[172] = [*range(16, 21)]
+    rows = [f"{'abc'[k % 3]}.jpg,{k},{odd.get(k, '2 1 4 3')}\n" for k in range(200)]
+    records, problems = opened(folder, HEADER + "".join(rows))
+    found = {int(label): own for record in records for label, own in pixels(record).items()}
+    assert found == {k: pixels_of.get(k, [2, 4, 5, 6]) for k in range(200)}
+    assert [(problem.row, problem.done) for problem in problems.found] == [
+        (42, "sorted"),
+        (92, "joined"),
+        (133, "dropped"),
+    ]
+
+
+@pytest.mark.parametrize("odd", ['"c.jpg",3,"1 2"\n', "ü.jpg,3,1 2\n", "c.jpg,3,1 2\r\n", '"c\n.jpg",3,1 2\n'])
+def test_rows_after_one_that_is_not_plain_are_read_once_and_named_by_their_lines(tmp_path: Path, odd: str) -> None:
+    name = "ü.jpg" if "ü" in odd else "c\n.jpg" if "c\n" in odd else "c.jpg"
+    write_images(tmp_path / "train_images", "a.jpg", "b.jpg", name)
+    text = HEADER + "a.jpg,1,1 2\n" + odd + "b.jpg,2,3 1\n"
+    records, problems = opened(tmp_path, text)
+    assert {record.file: pixels(record) for record in records} == {
+        "a.jpg": {"1": [1, 2]},
+        name: {"3": [1, 2]},
+        "b.jpg": {"2": [3]},
+    }
+    assert not problems.found
+    with pytest.raises(DataError) as caught:
+        opened(tmp_path, text + "b.jpg,1,1\n")
+    assert f"train.csv:{6 if 'c' + chr(10) in odd else 5}  EncodedPixels holds 1 numbers" in str(caught.value)

@@ -9,6 +9,7 @@ import random
 from pathlib import Path
 
 import numpy as np
+import pbjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -17,11 +18,13 @@ from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.imaging import write_image
+from coigan_aug.store import packed
 from coigan_aug.store.dataset import Dataset, record_from, record_to
 from coigan_aug.store.index import scan_binary, scan_text
 from coigan_aug.store.writer import write_dataset
 
 CLASSES = (DefectClass(name="a", colour=(1, 2, 3), source_id=7), DefectClass(name="b ö", colour=(4, 5, 6)))
+NAMES = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="/\0"), max_size=4)
 
 
 @st.composite
@@ -38,7 +41,7 @@ def records(draw: st.DrawFn) -> list[ImageRecord]:
             )
             for data in masks
         )
-        name = f"{k}-{draw(st.text(st.characters(blacklist_categories=['Cs']), max_size=4))}"
+        name = f"{k}-{draw(NAMES)}"
         made.append(
             ImageRecord(file=name, height=height, width=width, annotations=annotations, group=name[:2], split="train")
         )
@@ -73,6 +76,55 @@ def test_any_prefix_of_the_records_gives_its_longest_run_of_whole_records(
     (folder / "torn").write_bytes(data[:cut])
     found = (scan_binary if binary else scan_text)(folder / "torn")
     assert found.tolist() == whole[whole <= cut].tolist()
+
+
+@given(records=records())
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_text_and_packed_binary_give_the_same_records(
+    tmp_path_factory: pytest.TempPathFactory, records: list[ImageRecord]
+) -> None:
+    folder = tmp_path_factory.mktemp("store")
+    text, packed = (
+        write_dataset(
+            folder / name, records, classes=CLASSES, image_root=folder, provenance={}, binary=name == "packed"
+        )
+        for name in ("text", "packed")
+    )
+    assert list(text) == list(packed)
+    assert text.classes == packed.classes
+    assert [text.image_path(k) for k in range(len(text))] == [packed.image_path(k) for k in range(len(packed))]
+
+
+@pytest.mark.parametrize(("fast", "said"), [(True, 0), (False, 1)])
+def test_a_slow_pbjson_is_told_once_with_a_remedy(
+    toy: Dataset,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    fast: bool,
+    said: int,
+) -> None:
+    monkeypatch.setattr("pbjson._has_encoder_speedups", lambda: fast)
+    packed._say_if_slow.cache_clear()
+    found = write_dataset(
+        tmp_path, list(toy), classes=toy.classes, image_root=toy.image_root, provenance={}, binary=True
+    )
+    assert list(found) == list(toy)
+    text = capsys.readouterr().err
+    assert text.count("14 times slower") == said
+    assert text.count("pip install --force-reinstall --no-cache-dir pbjson") == said
+    packed._say_if_slow.cache_clear()
+
+
+def test_the_pbjson_flag_that_is_asked_exists() -> None:
+    assert isinstance(pbjson._has_encoder_speedups(), bool)
+
+
+@pytest.mark.parametrize("number", [10**400, 2**63, -(2**70), 0.1, 1e-320])
+def test_any_number_in_a_record_is_read(tmp_path: Path, number: float) -> None:
+    record = ImageRecord(file="a", height=2, width=2, source={"id": number})
+    dataset = write_dataset(tmp_path, [record], classes=CLASSES, image_root=tmp_path, provenance={})
+    assert dataset[0] == record
 
 
 def test_records_that_were_cut_off_are_not_opened_in_silence(toy_copy: Path) -> None:
