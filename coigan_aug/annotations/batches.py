@@ -16,6 +16,9 @@ from coigan_aug.annotations.rle import Box, Mask, Rle, Runs, compress, joined
 Found = TypeVar("Found")
 _BATCH = 50_000  # characters of run lengths: what the numbers of stay in a processor's cache
 _RECORD = 100  # what a record without masks counts for, that a batch ends some time
+# glibc hands freed blocks of more than 128 KiB back to the system, so every batch would fetch its pages anew, in twice the
+# time. It keeps blocks that are no larger than the largest one it has seen freed, and as many as are twice that.
+np.empty(1 << 22, np.uint8)
 
 
 def from_intervals_many(sizes: Sequence[tuple[int, int]], starts: Runs, ends: Runs, count: Runs) -> list[Rle]:

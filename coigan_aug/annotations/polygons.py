@@ -78,51 +78,41 @@ def _crossings(polygons: Sequence[Points], heights: Runs, widths: Runs, *, far: 
     end = np.roll(start, -1, axis=0)
     end[np.cumsum(length) - 1] = start[np.cumsum(length) - length]
     left, right = np.minimum(start[:, 0], end[:, 0]), np.maximum(start[:, 0], end[:, 0])
-    first = np.maximum(-((2 - left) // _FINE), 0)
+    first = np.maximum((left + 2) // _FINE, 0)
     count = np.maximum(np.minimum((right - 3) // _FINE, widths[which] - 1) - first + 1, 0)
-    crossed = np.flatnonzero(count)
-    total = np.cumsum(count[crossed])
-    for part in np.split(crossed, np.searchsorted(total, np.arange(_CROSSINGS, total[-1:].sum(), _CROSSINGS))):
-        segment = np.repeat(part, count[part])
-        behind = np.cumsum(count[part]) - count[part]
-        column = np.arange(len(segment)) + np.repeat(first[part] - behind, count[part])
-        height = heights[which[segment]]
-        row = np.ceil(np.clip((_below(start, end, segment, column) + 0.5) / _FINE - 0.5, 0, height)).astype(np.int64)
-        yield which[segment] * far + column * height + row
+    steps = np.abs(end - start)
+    flat = steps[:, 0] >= steps[:, 1]
+    for axis, kind in ((0, flat), (1, ~flat)):
+        crossed = np.flatnonzero(kind & (count > 0))
+        total = np.cumsum(count[crossed])
+        for part in np.split(crossed, np.searchsorted(total, np.arange(_CROSSINGS, total[-1:].sum(), _CROSSINGS))):
+            number = count[part]
+            segment = np.repeat(np.arange(len(part)), number)
+            column = np.arange(len(segment)) + np.repeat(first[part] + number - np.cumsum(number), number)
+            below = _below(start[part], end[part], axis, segment=segment, u=_FINE * column + 2)
+            height = heights[which[part]][segment]
+            row = np.clip((below + 2) // _FINE, 0, height)
+            yield (which[part] * far)[segment] + column * height + row
 
 
-def _below(start: Runs, end: Runs, segment: Runs, column: Runs) -> Runs:
-    """Return the lesser v of the two steps between which segments cross columns."""
-    found = np.empty(len(segment), np.int64)
-    delta = np.abs(end - start)
-    flat = (delta[:, 0] >= delta[:, 1])[segment]
-    for own, axis, crossing in ((flat, 0, _flat_crossing), (~flat, 1, _steep_crossing)):
-        low, high = _from_low(start[segment[own]], end[segment[own]], axis)
-        found[own] = crossing(low, high, _FINE * column[own] + 2)
-    return found
+def _below(start: Runs, end: Runs, axis: int, *, segment: Runs, u: Runs) -> Runs:
+    """Return the lesser v of the steps between which segments pass from u to u + 1.
 
-
-def _from_low(start: Runs, end: Runs, axis: int) -> tuple[Runs, Runs]:
-    """Return the ends of segments, the one that is lower along an axis first."""
+    Args:
+        axis: the segments' longer one, along which all of them are stepped.
+        segment: the segment of each crossing.
+        u: where it is.
+    """
     swapped = (start[:, axis] > end[:, axis])[:, None]
-    return np.where(swapped, end, start), np.where(swapped, start, end)
-
-
-def _flat_crossing(low: Runs, high: Runs, u: Runs) -> Runs:
-    """Return the lesser v of the steps u and u + 1 of segments that are stepped along u."""
-    rise = (high[:, 1] - low[:, 1]) / (high[:, 0] - low[:, 0])
-    t = u - low[:, 0]
-    steps = [np.trunc(low[:, 1] + rise * own + 0.5) for own in (t, t + 1)]
-    return np.minimum(*steps).astype(np.int64)
-
-
-def _steep_crossing(low: Runs, high: Runs, u: Runs) -> Runs:
-    """Return the v of the last step before segments, stepped along v, pass from u to u + 1 or back."""
-    rise = (high[:, 0] - low[:, 0]) / (high[:, 1] - low[:, 1])
-    t = np.ceil((u + 0.5 - low[:, 0]) / rise) - 2
-    for _ in range(3):  # the quotient may be rounded to a neighbour: the steps themselves decide
-        t += ((low[:, 0] + rise * (t + 1) + 0.5) >= u + 1) != (rise > 0)
-    return low[:, 1] + t.astype(np.int64)
+    low, high = np.where(swapped, end, start), np.where(swapped, start, end)
+    rise = (high[:, 1 - axis] - low[:, 1 - axis]) / (high[:, axis] - low[:, axis])
+    along, across, slope = low[segment, axis], low[segment, 1 - axis], rise[segment]
+    if axis == 0:  # steps are rounded towards 0, as COCO's are
+        return np.asarray((across + slope * (u - along + (slope < 0)) + 0.5).astype(np.int64))
+    t = np.ceil((u + 0.5 - across) / slope)  # of the first step behind; the quotient may be rounded to a neighbour
+    t += (across + slope * t + 0.5 >= u + 1) != (slope > 0)
+    t -= (across + slope * (t - 1) + 0.5 >= u + 1) == (slope > 0)
+    return along + t.astype(np.int64) - 1
 
 
 def fill_centres(polygons: Sequence[Points], *, height: int, width: int) -> Rle:

@@ -86,9 +86,9 @@ def compress(counts: Runs, first: Runs) -> tuple[str, Runs]:
     for step in range(3):
         own = first[first + step < len(counts)] + step
         numbers[own] = counts[own]
-    small = np.clip(numbers, -_SMALL, _SMALL - 1)
-    words, lengths = _WORDS[small + _SMALL], _LENGTHS[small + _SMALL]
-    large = np.flatnonzero(small != numbers)
+    at = numbers + _SMALL
+    words, lengths = _WORDS.take(at, mode="clip"), _LENGTHS.take(at, mode="clip")
+    large = np.nonzero(at.view(np.uint64) >= 2 * _SMALL)[0]
     words[large], lengths[large] = _spelled(numbers[large])
     return str(words.tobytes().translate(None, b"\0"), "ascii"), np.cumsum(np.add.reduceat(lengths, first))
 

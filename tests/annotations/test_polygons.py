@@ -60,6 +60,16 @@ def test_filling_masks_of_several_images_at_once_is_filling_each(
         assert mask == rle.encode(rle.decode(mask))
 
 
+@settings(max_examples=300)
+@given(
+    st.lists(st.tuples(st.integers(-40, 250), st.integers(-40, 250)), min_size=3, max_size=12),
+    st.sampled_from([1, 2, 5]),
+)
+def test_slopes_of_whole_numbers_are_rounded_as_pycocotools_does(polygon: list[tuple[int, int]], parts: int) -> None:
+    points = np.array(polygon) / parts
+    assert np.array_equal(rle.decode(fill_coco([points], height=90, width=110)), of_pycocotools([points], 90, 110))
+
+
 @settings(max_examples=50)
 @given(st.lists(st.tuples(st.floats(-900, 2500), st.floats(-900, 1200)), min_size=3, max_size=7))
 def test_long_edges_are_filled_as_pycocotools_does(polygon: list[tuple[float, float]]) -> None:
