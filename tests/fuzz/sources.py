@@ -150,11 +150,15 @@ class Sample:
 
 
 def write_sample(name: str, folder: Path) -> Sample:
-    """Write a source; its own files are those that are no images, or the masks where the format keeps images."""
+    """Write a source; its own files are all but the images: what is annotated, masks among it, and the index."""
     kind, make = SOURCES[name] if name in SOURCES else (name, OWN[name])
     path = make(folder)
     files = sorted(found for found in folder.rglob("*") if found.is_file())
-    own = [file for file in files if file.suffix != ".png"] or [file for file in files if "masks" in file.parts]
+    images = {folder / "images" / record.file for record in _records(".")}
+    if name in SOURCES:
+        source = open_source(path, options=ReadOptions(), problems=Problems(), name=kind)
+        images = {source.image_root / record.file for record in source.records}
+    own = [file for file in files if file not in images]
     return Sample(kind, folder, path, {file: file.read_bytes() for file in own})
 
 
