@@ -37,7 +37,7 @@ HERE = Path(__file__).resolve().parent
 CASES: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "CSV to COCO, rows checked",
-        ("own_csv_to_coco", "own_csv_to_coco_with_images", "thesis_csv_to_coco", "datumaro_csv_to_coco"),
+        ("own_csv_to_coco", "own_csv_to_coco_with_images", "own_convert", "thesis_csv_to_coco", "datumaro_csv_to_coco"),
     ),
     ("CSV to polygons", ("own_csv_to_line_json", "naive_csv_to_line_json", "datumaro_csv_to_polygons")),
     ("open COCO polygons", ("own_open", "pycocotools_open", "hotcoco_open", "datumaro_open", "supervision_open")),
@@ -45,7 +45,7 @@ CASES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("decode all masks", ("own_decode", "pycocotools_decode", "hotcoco_decode", "thesis_decode")),
     ("read a record", ("own_read", "own_read_binary", "thesis_read")),
 )
-GROWING = ("own_csv_to_coco", "own_csv_to_line_json", "own_csv_to_csv", "own_coco_to_coco")
+GROWING = ("own_csv_to_coco", "own_csv_to_line_json", "own_csv_to_csv", "own_coco_to_coco", "own_convert")
 ONCE = frozenset({"supervision_open"})
 GOALS = (
     ("CSV to COCO: times faster than datumaro, at least 10", "datumaro_csv_to_coco", "own_csv_to_coco", "cpu", 10),

@@ -48,6 +48,16 @@ def own_csv_to_coco_with_images(folder: Path) -> Work:
     return _conversion(folder, coco.write, measured=True)
 
 
+def own_convert(folder: Path) -> Work:
+    """`coigan-aug convert train.csv out --to coco --size 256x1600 --image-files none`: images in order, losses counted."""
+    from coigan_aug.formats.converting import convert
+    from coigan_aug.formats.source import ReadOptions
+
+    options = ReadOptions(size=(HEIGHT, WIDTH))
+    out = folder / "out-convert"
+    return lambda: convert(folder / CSV, out, to="coco", options=options, image_files="none", overwrite=True)
+
+
 def own_csv_to_csv(folder: Path) -> Work:
     """Every row checked, then written again."""
     from coigan_aug.formats import rle_csv
@@ -354,7 +364,7 @@ def supervision_open(folder: Path) -> Work:
 
 
 WAYS: tuple[Callable[[Path], Work], ...] = (
-    own_csv_to_coco, own_csv_to_coco_with_images, own_csv_to_line_json, own_csv_to_csv, own_open, own_validate,
+    own_csv_to_coco, own_csv_to_coco_with_images, own_csv_to_line_json, own_convert, own_csv_to_csv, own_open, own_validate,
     own_coco_to_coco, own_decode, own_read, own_read_binary, thesis_csv_to_coco, naive_csv_to_line_json, thesis_decode,
     thesis_read, pycocotools_open, pycocotools_validate, pycocotools_decode, hotcoco_open, hotcoco_validate,
     hotcoco_command, hotcoco_decode, datumaro_csv_to_coco, datumaro_csv_to_polygons, datumaro_open, supervision_open,
