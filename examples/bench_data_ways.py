@@ -41,6 +41,23 @@ def own_csv_to_line_json(folder: Path) -> Work:
     return _conversion(folder, line_json.write)
 
 
+def own_csv_to_coco_with_images(folder: Path) -> Work:
+    """The same, with the header of every image read."""
+    from coigan_aug.formats import coco
+
+    return _conversion(folder, coco.write, measured=True)
+
+
+def own_convert(folder: Path) -> Work:
+    """`coigan-aug convert train.csv out --to coco --size 256x1600 --image-files none`: images in order, losses counted."""
+    from coigan_aug.formats.converting import convert
+    from coigan_aug.formats.source import ReadOptions
+
+    options = ReadOptions(size=(HEIGHT, WIDTH))
+    out = folder / "out-convert"
+    return lambda: convert(folder / CSV, out, to="coco", options=options, image_files="none", overwrite=True)
+
+
 def own_csv_to_csv(folder: Path) -> Work:
     """Every row checked, then written again."""
     from coigan_aug.formats import rle_csv
@@ -48,11 +65,11 @@ def own_csv_to_csv(folder: Path) -> Work:
     return _conversion(folder, rle_csv.write)
 
 
-def _conversion(folder: Path, write: Callable[..., Path]) -> Work:
+def _conversion(folder: Path, write: Callable[..., Path], *, measured: bool = False) -> Work:
     from coigan_aug.formats import rle_csv
     from coigan_aug.formats.source import Problems, ReadOptions
 
-    options = ReadOptions(images=folder / IMAGES)
+    options = ReadOptions(images=folder / IMAGES) if measured else ReadOptions(size=(HEIGHT, WIDTH))
 
     def work() -> None:
         source = rle_csv.read(folder / CSV, options=options, problems=Problems(strict=True))
@@ -93,7 +110,7 @@ def _opening(folder: Path) -> Callable[[], Any]:
     from coigan_aug.formats import coco
     from coigan_aug.formats.source import Problems, ReadOptions
 
-    options = ReadOptions(images=folder / IMAGES)
+    options = ReadOptions(images_needed=False)
     return lambda: coco.read(folder / COCO, options=options, problems=Problems())
 
 
@@ -347,10 +364,10 @@ def supervision_open(folder: Path) -> Work:
 
 
 WAYS: tuple[Callable[[Path], Work], ...] = (
-    own_csv_to_coco, own_csv_to_line_json, own_csv_to_csv, own_open, own_validate, own_coco_to_coco, own_decode, own_read,
-    own_read_binary, thesis_csv_to_coco, naive_csv_to_line_json, thesis_decode, thesis_read, pycocotools_open,
-    pycocotools_validate, pycocotools_decode, hotcoco_open, hotcoco_validate, hotcoco_command, hotcoco_decode,
-    datumaro_csv_to_coco, datumaro_csv_to_polygons, datumaro_open, supervision_open,
+    own_csv_to_coco, own_csv_to_coco_with_images, own_csv_to_line_json, own_convert, own_csv_to_csv, own_open, own_validate,
+    own_coco_to_coco, own_decode, own_read, own_read_binary, thesis_csv_to_coco, naive_csv_to_line_json, thesis_decode,
+    thesis_read, pycocotools_open, pycocotools_validate, pycocotools_decode, hotcoco_open, hotcoco_validate,
+    hotcoco_command, hotcoco_decode, datumaro_csv_to_coco, datumaro_csv_to_polygons, datumaro_open, supervision_open,
 )  # fmt: skip
 
 

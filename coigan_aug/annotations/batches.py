@@ -15,7 +15,7 @@ from coigan_aug.annotations.rle import Box, Mask, Rle, Runs, compress, joined
 
 Found = TypeVar("Found")
 _BATCH = 50_000  # characters of run lengths: what the numbers of stay in a processor's cache
-_RECORD = 100  # what a record without masks counts for, that a batch ends some time
+_RECORDS, _RECORD = 100_000, 1_000  # the same for records, each of which counts for some characters itself
 # glibc hands freed blocks of more than 128 KiB back to the system, so every batch would fetch its pages anew, in twice the
 # time. It keeps blocks that are no larger than the largest one it has seen freed, and as many as are twice that.
 np.empty(1 << 22, np.uint8)
@@ -133,7 +133,7 @@ def _record_batches(records: Iterable[ImageRecord]) -> Iterator[list[ImageRecord
     for record in records:
         batch.append(record)
         size += _RECORD + sum(len(annotation.rle.counts) for annotation in record.annotations)
-        if size > _BATCH:
+        if size > _RECORDS:
             yield batch
             batch, size = [], 0
     yield batch

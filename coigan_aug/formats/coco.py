@@ -230,7 +230,7 @@ def _records(
     weight = 0
     for number, item in images.items():
         path = paths.get(item["file_name"])
-        size = _size(item, path, folder, file.path.name, options=options, problems=problems) if path else None
+        size = _size(item, path, folder, file.name, options=options, problems=problems) if path else None
         if path is None or size is None:
             continue
         waiting.append(_Opened(item, path, *size, own.pop(number, [])))
@@ -266,7 +266,7 @@ def _read(
 ) -> Iterator[ImageRecord]:
     """Read the masks of images."""
     items = [[item for entry in image.entries if (item := _item(file, entry, problems))] for image in waiting]
-    places = [_place(item, image, file.path.name) for image, own in zip(waiting, items, strict=True) for item in own]
+    places = [_place(item, image, file.name) for image, own in zip(waiting, items, strict=True) for item in own]
     values = [item["segmentation"] for own in items for item in own]
     masks = iter(masks_of(values, places, options=options, problems=problems))
     for image, own in zip(waiting, items, strict=True):
@@ -278,7 +278,7 @@ def _read(
 
 
 def _item(file: CocoFile, entry: Entry, problems: Problems) -> _Item | None:
-    with problems.attempt(file=file.path.name, done="annotation left out"):
+    with problems.attempt(file=file.name, done="annotation left out"):
         return file.item(entry)
     return None
 

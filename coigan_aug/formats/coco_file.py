@@ -66,6 +66,7 @@ class CocoFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.name = path.name
         self._file = -1
         try:
             self.images, self.categories, self.entries = _scanned(path)
@@ -91,8 +92,7 @@ class CocoFile:
             raise DataError(
                 f"{self.path} was changed while it was read.", remedy="Run the same command again."
             ) from error
-        name = self.path.name
-        return {key: text if key == "segmentation" else parse_text(text, name) for key, text in fields.items()}
+        return {key: text if key == "segmentation" else parse_text(text, self.name) for key, text in fields.items()}
 
 
 def parse_text(text: msgspec.Raw, file: str) -> Any:

@@ -70,7 +70,7 @@ def class_masks(record: ImageRecord, losses: Losses) -> Iterator[tuple[str, Rle]
         own.setdefault(annotation.label, []).append(annotation)
     for label, items in own.items():
         losses.add("masks joined with another of their class in the image", first=record.file, count=len(items) - 1)
-        yield label, rle.union([annotation.rle for annotation in items])
+        yield label, rle.union([annotation.rle for annotation in items]) if len(items) > 1 else items[0].rle
 
 
 def add_class_ids(losses: Losses, classes: Sequence[DefectClass], written: Sequence[int | str | None]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -147,4 +148,5 @@ def write_cell(mask: rle.Rle) -> str:
     '2 3'
     """
     starts, ends = rle.intervals(mask)
-    return " ".join(map(str, np.stack([starts + 1, ends - starts], axis=1).ravel().tolist()))
+    numbers = np.stack([starts + 1, ends - starts], axis=1).ravel()
+    return msgspec.json.encode(numbers.tolist())[1:-1].decode().replace(",", " ")  # 20 times faster than str
