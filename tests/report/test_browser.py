@@ -112,7 +112,7 @@ def test_the_preview_of_a_set_opens_from_disk_and_fits_the_window(
     assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
     broken = "[...document.images].filter(i => !i.complete || i.naturalWidth === 0).length"
     assert visit.page.evaluate(broken) == 0
-    assert visit.page.evaluate("document.querySelectorAll('svg').length") == 10
+    assert visit.page.evaluate("document.querySelectorAll('svg').length") == 12
     visit.context.close()
 
 

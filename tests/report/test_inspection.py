@@ -106,7 +106,9 @@ def test_names_are_escaped(toy: Dataset, tmp_path: Path) -> None:
     assert "&lt;img src=x onerror=alert(1)&gt;" in page
 
 
-def test_without_objects_and_with_damaged_masks_the_page_is_written_all_the_same(toy: Dataset, tmp_path: Path) -> None:
+def test_without_objects_and_with_unknown_classes_the_page_is_written_all_the_same(
+    toy: Dataset, tmp_path: Path
+) -> None:
     bare = [replace(record, annotations=()) for record in toy]
     dataset = write_dataset(
         tmp_path / "bare", bare, classes=toy.classes, image_root=toy.image_root, provenance={}
@@ -116,7 +118,10 @@ def test_without_objects_and_with_damaged_masks_the_page_is_written_all_the_same
     page = compose_inspection(inspect_subject(subject_of(empty)), empty)
     assert (page.counts, page.places, page.examples) == ((), (), ())
     assert page.images
-    broken = [replace(r, annotations=(Annotation(label="spot", rle=rle.Rle(72, 96, "n")),)) for r in toy]
+    broken = [
+        replace(r, annotations=(Annotation(label="nobody", rle=rle.encode(np.eye(72, 96, dtype=np.uint8))),))
+        for r in toy
+    ]
     dataset = write_dataset(
         tmp_path / "broken", broken, classes=toy.classes, image_root=toy.image_root, provenance={}
     )  # fmt: skip
