@@ -18,7 +18,6 @@ import numpy as np
 import pytest
 
 from coigan_aug.annotations import rle
-from coigan_aug.annotations.batches import from_runs_many
 from coigan_aug.annotations.records import Annotation, ImageRecord
 from coigan_aug.config import load_settings
 from coigan_aug.errors import CoiganError, ConfigError, DataError, UsageError
@@ -304,7 +303,7 @@ def test_a_class_name_that_is_none_is_refused(name: str) -> None:
 
 
 def _packed(numbers: list[int]) -> str:
-    return from_runs_many([(1, sum(numbers))], [np.array(numbers)])[0].counts
+    return rle.compress(np.array(numbers), np.zeros(1, np.int64))[0]
 
 
 def _chars(number: int) -> str:

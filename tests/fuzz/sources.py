@@ -16,8 +16,8 @@ from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import Annotation, ImageRecord
 from coigan_aug.config import load_settings, settings_from_dict, settings_to_dict, settings_to_yaml
 from coigan_aug.errors import CoiganError
-from coigan_aug.formats import line_json
 from coigan_aug.formats.detect import FORMATS, IMAGE_FOLDERS, detect, open_source, writer
+from coigan_aug.formats.line_json_files import write_records
 from coigan_aug.formats.source import Problems, ReadOptions, Source, make_classes
 from coigan_aug.imaging import write_image
 from coigan_aug.settings import Settings
@@ -85,7 +85,7 @@ def _objects(out: Path) -> Path:
         {"img": "a 0.png", "points": [[2, 3], [8, 3], [8, 9]], "shape": [20, 30]},
         {"img": "b 1.png", "points": [[[1, 1], [4, 1], [4, 4]]]},
     ]
-    line_json.write_values(lines, rows, binary=False)
+    write_records(lines, [json.dumps(row).encode() + b"\n" for row in rows], binary=False)
     (out / "data").rename(lines / "data")
     return lines
 
