@@ -9,6 +9,7 @@ from coigan_aug.errors import DataError
 from coigan_aug.files import read_json, write_json
 
 NOTE = "classes.json"
+_LONGEST = 200  # bytes; file systems allow 255
 _NOT_IN_PATHS = '/\\:*?"<>|'
 
 
@@ -31,6 +32,7 @@ def folder_names(names: Sequence[str]) -> dict[str, str]:
     taken: set[str] = set()
     for name in names:
         plain = "".join("_" if sign in _NOT_IN_PATHS or ord(sign) < 32 else sign for sign in name)
+        plain = plain.encode()[:_LONGEST].decode(errors="ignore")
         plain = plain if plain.strip(". ") else f"_{plain}"
         while plain.lower() in taken:
             plain += "_"

@@ -23,7 +23,7 @@ from coigan_aug.formats import (
     yolo,
 )
 from coigan_aug.formats.names import NAMES
-from coigan_aug.formats.source import Problems, ReadOptions, Source
+from coigan_aug.formats.source import Problems, ReadOptions, Source, check_class_names
 
 FORMATS: dict[str, ModuleType] = {  # in the order in which they are tried
     "coco": coco,
@@ -83,6 +83,7 @@ def open_source(path: Path, *, options: ReadOptions, problems: Problems, name: s
     chosen = name or detect(path)[0]
     _check_there(path)
     source: Source = FORMATS[chosen].read(path, options=options, problems=problems)
+    check_class_names([known.name for known in source.classes])
     return source
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -246,13 +247,13 @@ def parse_size(text: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
-def make_classes(names: Sequence[str], *, source_ids: Sequence[int | str | None]) -> tuple[DefectClass, ...]:
-    """Give the classes of a source their colours, by position.
+def check_class_names(names: Sequence[str]) -> None:
+    """Refuse names that no class can have.
 
     Raises:
         DataError: a name is longer than 200 signs, has half characters in it, or is there twice.
     """
-    twice = next((name for k, name in enumerate(names) if name in names[:k]), None)
+    twice = next((name for name, count in Counter(names).items() if count > 1), None)
     if twice is not None:
         raise DataError(f"several classes are named {brief(twice, most=60)}.", remedy=_NAME_THEM)
     for name in names:
@@ -261,6 +262,15 @@ def make_classes(names: Sequence[str], *, source_ids: Sequence[int | str | None]
                 f"a class is named {brief(ascii(name), most=60)}; names have at most {_LONGEST_NAME} signs of Unicode."
             )
             raise DataError(what, remedy=_NAME_THEM)
+
+
+def make_classes(names: Sequence[str], *, source_ids: Sequence[int | str | None]) -> tuple[DefectClass, ...]:
+    """Give the classes of a source their colours, by position.
+
+    Raises:
+        DataError: as `check_class_names`.
+    """
+    check_class_names(names)
     pairs = zip(names, source_ids, strict=True)
     return tuple(DefectClass(name=name, colour=colour_of(k), source_id=found) for k, (name, found) in enumerate(pairs))
 
