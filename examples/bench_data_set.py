@@ -2,7 +2,7 @@
 
     python examples/bench_data_set.py FOLDER --rows 7095
 
-12,568 images of 256 x 1600 pixels, 6,666 of them with defects, 7,095 rows (an image and a class each) of 331 runs on
+12,568 images of 256 x 1600 pixels, 6,666 of them with defects, 7,095 rows (an image and a class each) of 325 runs on
 average, in 2.3 parts; 13 % of the rows have holes. Real defects are smoother.
 """
 
