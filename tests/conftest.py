@@ -48,6 +48,14 @@ def sealed(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(socket.socket, "connect", local_only)
 
 
+@pytest.fixture
+def tmp_path(tmp_path: Path) -> Path:
+    """Return a folder two levels down: images are looked for beside a folder, too, and there lie those of other tests."""
+    folder = tmp_path / "here" / "alone"
+    folder.mkdir(parents=True)
+    return folder
+
+
 CLASSES = (
     DefectClass(name="spot", colour=colour_of(0), source_id=1),
     DefectClass(name="line", colour=colour_of(1), source_id=2),
