@@ -19,7 +19,8 @@ from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import Annotation, ImageRecord
 from coigan_aug.errors import DataError, UsageError
 from coigan_aug.formats import coco, line_json, mask_folder, rle_csv
-from coigan_aug.formats.image_folder import ImageFolder, measure
+from coigan_aug.formats.image_folder import ImageFolder
+from coigan_aug.formats.image_sizes import measure
 from coigan_aug.formats.source import Problems, ReadOptions, make_classes
 from coigan_aug.imaging import read_header, read_image, read_palette, read_thumbnail, to_eight_bits, write_image
 from coigan_aug.prepare.eight_bits import parse_range

@@ -15,7 +15,8 @@ from coigan_aug.formats.coco_file import CocoFile, Entry
 from coigan_aug.formats.coco_masks import masks_of
 from coigan_aug.formats.coco_writing import OWN, write
 from coigan_aug.formats.drawn import Place
-from coigan_aug.formats.image_folder import ImageFolder, check_size, measure, open_images, resolve
+from coigan_aug.formats.image_folder import ImageFolder, open_images, resolve
+from coigan_aug.formats.image_sizes import check_size, measure
 from coigan_aug.formats.json_files import both_ends
 from coigan_aug.formats.source import Problems, ReadOptions, Source, make_classes
 

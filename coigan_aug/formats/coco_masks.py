@@ -13,7 +13,7 @@ from coigan_aug.annotations.polygons import Points, fill_coco_many
 from coigan_aug.errors import DataError
 from coigan_aug.formats.coco_file import parse_text
 from coigan_aug.formats.drawn import LARGEST, Place, check_outlines
-from coigan_aug.formats.image_folder import about_turning
+from coigan_aug.formats.image_sizes import about_turning
 from coigan_aug.formats.source import Problems, ReadOptions
 
 _POLYGONS = msgspec.json.Decoder(list[list[float]])

@@ -21,13 +21,13 @@ from coigan_aug.errors import DataError
 from coigan_aug.files import atomic_write
 from coigan_aug.formats.cvat_shapes import AREAS, Shape, attributes_of, mask_of
 from coigan_aug.formats.drawn import Place
-from coigan_aug.formats.image_folder import ImageFolder, check_size, measure, open_images, resolve
+from coigan_aug.formats.image_folder import ImageFolder, open_images, resolve
+from coigan_aug.formats.image_sizes import check_size, measure
 from coigan_aug.formats.losses import Losses, add_class_ids
 from coigan_aug.formats.source import (
     Problems,
     ReadOptions,
     Source,
-    Tally,
     chosen_labels,
     class_of,
     classes_of,
@@ -172,7 +172,6 @@ def _records(
     options: ReadOptions,
     problems: Problems,
 ) -> Iterator[ImageRecord]:
-    tally = Tally(problems, file=path.name)
     for image in _images(path, _Labels()):
         file = paths.get(image.name)
         said = place(path.name, image.line)
@@ -182,14 +181,13 @@ def _records(
         check_size(size, (_said(image, "height", size[0]), _said(image, "width", size[1])), image=image.name, file=said)
         found = [
             _annotation(shape, names, Place(path.name, place(path.name, shape.line), image.name, *size),
-                        options=options, problems=problems, tally=tally)
+                        options=options, problems=problems)
             for shape in image.shapes
         ]  # fmt: skip
         source: dict[str, Any] = {"id": _number(image.about["id"])} if "id" in image.about else {}
         source |= {"name": image.name} if image.name != file else {}
         annotations = tuple(annotation for annotation in found if annotation is not None)
         yield ImageRecord(file=file, height=size[0], width=size[1], annotations=annotations, source=source)
-    tally.note()
 
 
 def _said(image: _Image, key: str, default: int) -> int | str:
@@ -201,14 +199,14 @@ def _number(text: str) -> int | str:
 
 
 def _annotation(
-    shape: Shape, names: Mapping[str, str], at: Place, *, options: ReadOptions, problems: Problems, tally: Tally
+    shape: Shape, names: Mapping[str, str], at: Place, *, options: ReadOptions, problems: Problems
 ) -> Annotation | None:
     if shape.kind not in AREAS:
-        tally.add(f"shapes without an area ({shape.kind})", first=at.text, done="dropped")
+        problems.count(f"shapes without an area ({shape.kind})", file=at.file, first=at.text, done="dropped")
         return None
     label = class_of(shape.label, names, at.text)
     if shape.kind == "box":
-        tally.add("boxes, which need not be outlines", first=at.text, done="taken as filled")
+        problems.count("boxes, which need not be outlines", file=at.file, first=at.text, done="taken as filled")
     mask = mask_of(shape, at, options=options, problems=problems)
     return None if mask is None else Annotation(label=label, rle=mask, attributes=attributes_of(shape))
 

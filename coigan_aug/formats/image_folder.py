@@ -12,9 +12,6 @@ from coigan_aug.formats.source import Problems, ReadOptions, place
 from coigan_aug.headers import Header
 from coigan_aug.imaging import MAX_PIXELS, SUFFIXES, read_header
 
-_FIRST_THAT_SWAPS = 5
-_TURNED = "images are turned for viewing by their EXIF orientation"
-
 
 class ImageFolder:
     """An index of the image files below a folder; one walk, no file is opened.
@@ -187,64 +184,6 @@ def _masks_beside(paths: Sequence[str]) -> set[str]:
     return {path for path in paths if path.lower().endswith(".png") and path.rpartition(".")[0] in other}
 
 
-def measure(
-    folder: ImageFolder,
-    path: str,
-    *,
-    options: ReadOptions,
-    problems: Problems,
-    said: str = "",
-    sized: bool = False,
-    mask: bool = False,
-) -> tuple[int, int] | None:
-    """Return an image's height and width; None for a broken one that is to be skipped, which is noted.
-
-    An image that EXIF turns for viewing is noted where its masks could be meant either way.
-
-    Args:
-        said: where the image was named, for the note.
-        sized: the source says the size itself, and it will be compared (`check_size`).
-        mask: it is a mask, which can't be scaled to 8 bits.
-
-    Raises:
-        DataError: the image is broken and `options.skip_broken` is off.
-    """
-    try:
-        header = folder.header(path, deep=options.value_range is not None and not mask)
-    except DataError as error:
-        if not options.skip_broken:
-            raise
-        problems.add(error.message.rstrip("."), file=said or path, done="image left out", error=True)
-        return None
-    swaps = header.orientation >= _FIRST_THAT_SWAPS and header.height != header.width
-    if header.orientation > 1 and not (sized and swaps):
-        problems.count(_TURNED, file=path, done="masks taken as of the stored pixels")
-    return header.height, header.width
-
-
-def check_size(size: tuple[int, int], said: tuple[object, object], *, image: str, file: str) -> None:
-    """Refuse an image whose size (height, width) is not what the annotations say.
-
-    Raises:
-        DataError: it is another; the message asks whether the image was turned, where the two are swapped.
-    """
-    if said != size:
-        turned, remedy = about_turning(size, said, image=image)
-        what = f"{image} is {size[0]} x {size[1]} pixels (height x width), {file} says {said[0]} x {said[1]}."
-        raise DataError(what + turned, remedy=remedy)
-
-
-def about_turning(size: tuple[int, int], said: object, *, image: str) -> tuple[str, str]:
-    """Say what may be behind a wrong size (height, width), and what to do: where the two are swapped, turn the pixels."""
-    if not isinstance(said, (tuple, list)) or tuple(said) != size[::-1]:
-        return "", "Use the images that were annotated."
-    name = image.rpartition("/")[2]
-    turn = f"ImageOps.exif_transpose(Image.open({name!r})).save({name!r}, quality=95)"
-    command = f'python -c "from PIL import Image, ImageOps; {turn}"'
-    question = " Was it turned (EXIF) or annotated in another orientation?"
-    return question, f"Use the images that were annotated, or turn the pixels as EXIF says, in their folder:  {command}"
-
-
 def images_beside(folder: ImageFolder, named: Collection[str]) -> list[str]:
     """Return the images that lie in one folder with a named one and are not named themselves."""
     places = {path.rpartition("/")[0] for path in named}
@@ -263,21 +202,6 @@ def first_there(folder: ImageFolder, names: Sequence[str]) -> str:
         except DataError:
             return name
     return names[0]
-
-
-def same_size(files: Sequence[str], sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
-    """Return the size (height, width) of an image, the first file, and its masks, which must be the same.
-
-    Raises:
-        DataError: it is not.
-    """
-    for mask, size in zip(files[1:], sizes[1:], strict=True):
-        if size != sizes[0]:
-            found, wanted = (f"{height} x {width}" for height, width in (size, sizes[0]))
-            turned, remedy = about_turning(sizes[0], size, image=files[0])
-            what = f"the mask {mask} is {found} pixels, its image {files[0]} is {wanted} (height x width).{turned}"
-            raise DataError(what, remedy=remedy)
-    return sizes[0]
 
 
 class NamedImages:

@@ -32,7 +32,8 @@ from coigan_aug.formats.drawn import (
     turned,
     with_pixels,
 )  # fmt: skip
-from coigan_aug.formats.image_folder import ImageFolder, NamedImages, check_size, first_there, measure, open_images
+from coigan_aug.formats.image_folder import ImageFolder, NamedImages, first_there, open_images
+from coigan_aug.formats.image_sizes import check_size, measure
 from coigan_aug.formats.json_files import both_ends
 from coigan_aug.formats.label_studio_brush import decode_brush, encode_brush
 from coigan_aug.formats.label_studio_tasks import Region, Task, read_tasks
@@ -41,7 +42,6 @@ from coigan_aug.formats.source import (
     Problems,
     ReadOptions,
     Source,
-    Tally,
     chosen_labels,
     class_of,
     classes_of,
@@ -83,7 +83,7 @@ def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
     images: dict[str, list[str]] = {}
     used: dict[str, None] = {}
     masks = 0
-    for task in _annotated(path, Tally(Problems(), file=path.name)):
+    for task in _annotated(path, Problems()):
         images[task.text] = task.names
         own = [region.labels[0] for region in task.regions if region.kind in _AREAS and region.labels]
         used.update(dict.fromkeys(own))
@@ -105,13 +105,18 @@ def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
     )  # fmt: skip
 
 
-def _annotated(path: Path, tally: Tally) -> Iterator[Task]:
+def _annotated(path: Path, problems: Problems) -> Iterator[Task]:
     for task in read_tasks(path):
         if task.annotations == 0:
-            tally.add("tasks without an annotation", first=task.text, done="left out")
+            problems.count("tasks without an annotation", file=path.name, first=task.text, done="left out")
             continue
         if task.annotations > 1:
-            tally.add("tasks with several annotations", first=task.text, done="ground truth or the last one taken")
+            problems.count(
+                "tasks with several annotations",
+                file=path.name,
+                first=task.text,
+                done="ground truth or the last one taken",
+            )
         yield task
 
 
@@ -151,34 +156,32 @@ def _records(
     options: ReadOptions,
     problems: Problems,
 ) -> Iterator[ImageRecord]:
-    tally = Tally(problems, file=path.name)
-    for task in _annotated(path, tally):
+    for task in _annotated(path, problems):
         image = paths.get(task.text)
         size = measure(folder, image, options=options, problems=problems, said=task.text) if image is not None else None
         if image is None or size is None:
             continue
         at = Place(path.name, task.text, image, *size)
-        found = [_annotation(region, names, at, problems=problems, tally=tally) for region in task.regions]
+        found = [_annotation(region, names, at, problems=problems) for region in task.regions]
         annotations = tuple(annotation for annotation in found if annotation is not None)
         source = attributes_from(task.said | ({"name": task.names[0]} if task.names[0] != image else {}), at, but=())
         yield ImageRecord(file=image, height=size[0], width=size[1], annotations=annotations, source=source)
-    tally.note()
 
 
-def _annotation(
-    region: Region, names: Mapping[str, str], at: Place, *, problems: Problems, tally: Tally
-) -> Annotation | None:
+def _annotation(region: Region, names: Mapping[str, str], at: Place, *, problems: Problems) -> Annotation | None:
     here = replace(at, text=region.text)
     if region.kind not in _AREAS:
-        tally.add("regions without an area", first=region.text, done="dropped")
+        problems.count("regions without an area", file=at.file, first=region.text, done="dropped")
         return None
     if not region.labels:
-        tally.add("regions without a label", first=region.text, done="dropped")
+        problems.count("regions without a label", file=at.file, first=region.text, done="dropped")
         return None
     if len(region.labels) > 1:
-        tally.add("regions of several labels", first=region.text, done="the first label taken")
+        problems.count("regions of several labels", file=at.file, first=region.text, done="the first label taken")
     if region.kind == "rectangle":
-        tally.add("rectangles, which need not be outlines", first=region.text, done="taken as filled")
+        problems.count(
+            "rectangles, which need not be outlines", file=at.file, first=region.text, done="taken as filled"
+        )
     label = class_of(region.labels[0], names, region.text)
     _check_picture(region, here)
     mask = _mask(region, here, problems)

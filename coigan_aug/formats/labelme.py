@@ -19,11 +19,12 @@ from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.files import write_bytes, write_json
 from coigan_aug.formats.drawn import Place, attributes_from, with_pixels
-from coigan_aug.formats.image_folder import ImageFolder, NamedImages, check_size, images_beside, measure, open_images
+from coigan_aug.formats.image_folder import ImageFolder, NamedImages, images_beside, open_images
+from coigan_aug.formats.image_sizes import check_size, measure
 from coigan_aug.formats.json_files import both_ends, load_json
 from coigan_aug.formats.labelme_shapes import AREAS, mask_of, shapes_of, written_shapes
 from coigan_aug.formats.losses import Losses, add_class_ids
-from coigan_aug.formats.source import Problems, ReadOptions, Source, Tally, chosen_labels, class_of, classes_of
+from coigan_aug.formats.source import Problems, ReadOptions, Source, chosen_labels, class_of, classes_of
 
 LOSES = "the classes' ids"
 KEEPS = frozenset({"flags"})
@@ -208,7 +209,6 @@ def _records(
     options: ReadOptions,
     problems: Problems,
 ) -> Iterator[ImageRecord]:
-    tally = Tally(problems, file=f"{root.name}/")
     for file, image in paths.items():
         size = measure(folder, image, options=options, problems=problems, said=file)
         if size is None:
@@ -218,7 +218,7 @@ def _records(
                 size[1] if item.get("imageWidth") is None else item["imageWidth"])  # fmt: skip
         check_size(size, said, image=image, file=file)
         at = Place(file, f"{file}: the file", image, *size)
-        found = _annotations(item, names, at, options=options, problems=problems, tally=tally)
+        found = _annotations(item, names, at, options=options, problems=problems, source=f"{root.name}/")
         name = "" if item["imagePath"] == posixpath.basename(image) else item["imagePath"]
         source = attributes_from({"flags": item.get("flags"), "name": name}, at, but=())
         yield ImageRecord(file=image, height=size[0], width=size[1], annotations=found, source=source)
@@ -226,11 +226,10 @@ def _records(
         size = measure(folder, image, options=options, problems=problems)
         if size is not None:
             yield ImageRecord(file=image, height=size[0], width=size[1])
-    tally.note()
 
 
 def _annotations(
-    item: _Item, names: Mapping[str, str], at: Place, *, options: ReadOptions, problems: Problems, tally: Tally
+    item: _Item, names: Mapping[str, str], at: Place, *, options: ReadOptions, problems: Problems, source: str
 ) -> tuple[Annotation, ...]:
     """Return an image's objects: its shapes, those of one label and group_id joined."""
     parts: dict[tuple[str, object], list[rle.Rle]] = {}
@@ -239,10 +238,12 @@ def _annotations(
         here = Place(at.file, f"{at.file}: shapes[{k}]", at.image, at.height, at.width)
         kind = shape["shape_type"]
         if kind not in AREAS:
-            tally.add(f"shapes without an area ({kind})", first=here.text, done="dropped")
+            problems.count(f"shapes without an area ({kind})", file=source, first=here.text, done="dropped")
             continue
         if kind == "rectangle":
-            tally.add("rectangles, which need not be outlines", first=here.text, done="taken as filled")
+            problems.count(
+                "rectangles, which need not be outlines", file=source, first=here.text, done="taken as filled"
+            )
         label = class_of(str(shape["label"]), names, here.text)
         drawn = mask_of(shape, here, options=options, problems=problems)
         mask = None if drawn is None else with_pixels(drawn, here, problems=problems)

@@ -20,7 +20,8 @@ from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.annotations.rle import Rle
 from coigan_aug.errors import DataError
 from coigan_aug.files import read_json, write_json
-from coigan_aug.formats.image_folder import ImageFolder, about_turning, measure, open_folder, resolve
+from coigan_aug.formats.image_folder import ImageFolder, open_folder, resolve
+from coigan_aug.formats.image_sizes import about_turning, measure
 from coigan_aug.formats.line_json_files import (
     RECORDS,
     Traced,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -77,10 +78,9 @@ def _parsed(line: bytes, path: Path, number: int) -> Any:
     def refuse(constant: str) -> Any:
         raise DataError(f"{place(path.name, number)}  holds {constant}, which is not valid JSON.")
 
-    try:
+    # Python's parser, several times slower, says what is wrong, or takes what only it takes.
+    with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return msgspec.json.decode(line)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        pass  # Python's parser says what is wrong, or takes what only it takes
     try:
         return json.loads(line.decode("utf-8-sig"), parse_constant=refuse)
     except UnicodeDecodeError as error:

@@ -11,11 +11,12 @@ from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.files import write_bytes
 from coigan_aug.formats.class_folders import make_folders, noted_names
-from coigan_aug.formats.image_folder import ImageFolder, measure, same_size
+from coigan_aug.formats.image_folder import ImageFolder
+from coigan_aug.formats.image_sizes import measure, same_size
 from coigan_aug.formats.losses import Losses, add_class_ids, class_masks
 from coigan_aug.formats.mask_layout import Layout, find_layout
-from coigan_aug.formats.mask_values import DONE, IGNORED, class_values, read_masks
-from coigan_aug.formats.source import Counted, Problems, ReadOptions, Source, claim, make_classes
+from coigan_aug.formats.mask_values import IGNORED, class_values, read_masks
+from coigan_aug.formats.source import Problems, ReadOptions, Source, claim, make_classes
 from coigan_aug.imaging import encode_image
 
 LOSES = "which masks of one class in an image are objects of their own, and the classes' ids"
@@ -108,7 +109,7 @@ def _has_defects(layout: Layout, label: str, options: ReadOptions) -> bool:
     folder = ImageFolder(layout.root, problems=Problems())
     own = (mask.path for mask in layout.masks() if mask.label == label)
     whole = (mask for mask in own if measure(folder, mask, options=options, problems=Problems(), mask=True) is not None)
-    return any(read_masks(layout.root / mask, values={}, counted=Counted()) for mask in whole)
+    return any(read_masks(layout.root / mask, values={}, problems=Problems()) for mask in whole)
 
 
 def _plain_names(folders: Sequence[str], filled: Sequence[str]) -> list[str]:
@@ -147,7 +148,6 @@ def _records(
 ) -> Iterator[ImageRecord]:
     folder = ImageFolder(layout.root, problems=Problems())
     values = class_values(options.classes)
-    counted = Counted()
     for image, masks in sorted(layout.images.items()):
         files = [image, *(mask.path for mask in masks)]
         sizes = [
@@ -161,7 +161,7 @@ def _records(
             height, width = same_size(files, [size for size in sizes if size is not None])
             found: dict[tuple[str, int], list[rle.Rle]] = {}
             for mask in masks:
-                own = read_masks(layout.root / mask.path, values=values, counted=counted)
+                own = read_masks(layout.root / mask.path, values=values, problems=problems)
                 if not own and names.get(mask.label):
                     problems.add("the mask is empty", file=mask.path, done="image kept, without this defect")
                 for name, part in own.items():
@@ -169,7 +169,6 @@ def _records(
             record = ImageRecord(file=image, height=height, width=width, annotations=_annotations(found, classes))
         if record is not None:
             yield record
-    counted.note(problems, DONE)
 
 
 def _annotations(

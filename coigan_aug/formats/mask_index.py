@@ -17,7 +17,7 @@ from coigan_aug.formats.mask_folder import mask_stem
 from coigan_aug.formats.mask_layout import SINGLE, Layout, find_layout
 from coigan_aug.formats.mask_values import IGNORED, read_masks
 from coigan_aug.formats.painting import paint_classes
-from coigan_aug.formats.source import ClassChoice, Counted, Problems, ReadOptions, Source, claim, output_ids
+from coigan_aug.formats.source import ClassChoice, Problems, ReadOptions, Source, claim, output_ids
 from coigan_aug.imaging import encode_indexed, read_indexed, read_mask
 
 LOSES = "which masks of one class in an image are objects of their own, and pixels that several classes share"
@@ -128,7 +128,7 @@ def _values(layout: Layout) -> list[int]:
     least = 1 if all(mask.label == SINGLE for mask in masks) else 2
     for mask in masks[:: max(len(masks) // _SAMPLED, 1)]:
         try:
-            read_masks(layout.root / mask.path, values={}, counted=Counted())
+            read_masks(layout.root / mask.path, values={}, problems=Problems())
         except DataError:
             values = _numbers(layout.root / mask.path)
             if len(set(values) - {_LARGEST}) >= least:

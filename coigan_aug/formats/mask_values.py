@@ -10,7 +10,7 @@ import numpy as np
 
 from coigan_aug.annotations import rle
 from coigan_aug.errors import DataError, UsageError
-from coigan_aug.formats.source import ClassChoice, Counted
+from coigan_aug.formats.source import ClassChoice, Problems
 from coigan_aug.imaging import Pixels, read_mask, read_palette
 
 Value = int | tuple[int, int, int]
@@ -23,12 +23,12 @@ IGNORED = "ignore"
 _GREY = "masks have grey pixels between 0 and 255"
 _LOSSY = "masks are JPEG files, which do not keep pixels as they were"
 _IGNORED = "masks have pixels to be ignored"
-DONE = {
+_DONE = {
     _GREY: f"pixels above {_THRESHOLD} taken",
     _LOSSY: f"pixels above {_THRESHOLD} taken",
     _IGNORED: "they are part of no mask",
 }
-"""What is counted over the masks of a source (`Counted`), and what becomes of it."""
+"""What is counted over the masks of a source, and what becomes of it."""
 
 
 def class_values(choices: Sequence[ClassChoice]) -> dict[Value, str]:
@@ -50,7 +50,7 @@ def _value(choice: ClassChoice) -> Value:
     raise UsageError(what, remedy="Write  --classes scratch=#ff0000,pit=#00ff00  or  --classes scratch=1,pit=2")
 
 
-def read_masks(path: Path, *, values: Mapping[Value, str], counted: Counted) -> dict[str, rle.Rle]:
+def read_masks(path: Path, *, values: Mapping[Value, str], problems: Problems) -> dict[str, rle.Rle]:
     """Read the masks of a file that have pixels: class name -> mask; the name is "" where the file has only one class.
 
     Raises:
@@ -64,11 +64,11 @@ def read_masks(path: Path, *, values: Mapping[Value, str], counted: Counted) -> 
     pixels = palette if palette is not None else _grey_if_grey(read_mask(path))
     if values:
         found = _by_value(pixels, values, path)
-        counted.add(_IGNORED, file=path.name, count=found.pop(IGNORED, None) is not None)
+        problems.count(_IGNORED, file=path.name, done=_DONE[_IGNORED], count=found.pop(IGNORED, None) is not None)
         return found
     if pixels.ndim == 3 and not lossy:
         raise _unknown(path, "colours", [_spelled(colour) for colour in _colours(pixels)])
-    return _above_threshold(pixels if pixels.ndim == 2 else pixels.max(axis=2), path, counted, lossy=lossy)
+    return _above_threshold(pixels if pixels.ndim == 2 else pixels.max(axis=2), path, problems, lossy=lossy)
 
 
 def _grey_if_grey(pixels: Pixels) -> Pixels:
@@ -77,14 +77,15 @@ def _grey_if_grey(pixels: Pixels) -> Pixels:
     return pixels
 
 
-def _above_threshold(pixels: Pixels, path: Path, counted: Counted, *, lossy: bool) -> dict[str, rle.Rle]:
+def _above_threshold(pixels: Pixels, path: Path, problems: Problems, *, lossy: bool) -> dict[str, rle.Rle]:
     counts = np.bincount(pixels.ravel(), minlength=256)
     used = (np.flatnonzero(counts[1:]) + 1).tolist()
     if used in ([1], [_BINARY_MAXIMUM]) and not lossy:
         return {"": rle.encode(pixels)}
     if used and used[-1] <= _THRESHOLD and not lossy:
         raise _unknown(path, "values", [str(value) for value in used])
-    counted.add(_LOSSY if lossy else _GREY, file=path.name, count=bool(used))
+    what = _LOSSY if lossy else _GREY
+    problems.count(what, file=path.name, done=_DONE[what], count=bool(used))
     return {"": rle.encode(pixels > _THRESHOLD)} if used and used[-1] > _THRESHOLD else {}
 
 

@@ -18,7 +18,8 @@ from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.files import atomic_write
-from coigan_aug.formats.image_folder import ImageFolder, NamedImages, measure, open_images
+from coigan_aug.formats.image_folder import ImageFolder, NamedImages, open_images
+from coigan_aug.formats.image_sizes import measure
 from coigan_aug.formats.losses import Losses, add_class_ids, class_masks
 from coigan_aug.formats.rle_cells import Target, read_cells, write_cell
 from coigan_aug.formats.source import Problems, ReadOptions, Source, make_classes, output_ids, place, whole_number

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from coigan_aug.annotations.records import DefectClass, ImageRecord, colour_of
@@ -47,8 +47,14 @@ class Problems:
     def __init__(self, *, strict: bool = False, lenient: bool = False) -> None:
         self.strict = strict
         self.lenient = lenient
-        self.found: list[Problem] = []
-        self._counted: dict[tuple[str, str], tuple[int, str, int]] = {}
+        self._noted: list[Problem] = []
+        self._counted: dict[tuple[str, str], tuple[int, Problem]] = {}
+
+    @property
+    def found(self) -> list[Problem]:
+        """What was found: each by itself in the order of the source, then what was counted."""
+        pairs = ((what, *own) for (what, _), own in self._counted.items())
+        return [*self._noted, *(replace(begin, what=brief(f"{n:,} {what}{begin.what}")) for what, n, begin in pairs)]
 
     def add(
         self, what: str, *, file: str, row: int | None = None, done: str, column: str = "", error: bool = False
@@ -60,7 +66,7 @@ class Problems:
         """
         if self.strict:
             raise DataError(f"{place(file, row)}  {what}.", remedy=f"Without --strict: {done}.")
-        self.found.append(Problem(file, row, brief(what), done, column, error))
+        self._noted.append(Problem(file, row, brief(what), done, column, error))
 
     @contextmanager
     def attempt(self, *, file: str, row: int | None = None, done: str, column: str = "") -> Iterator[None]:
@@ -75,81 +81,28 @@ class Problems:
             if not self.lenient:
                 raise
             what = error.message.removeprefix(f"{place(file, row)}  ").removeprefix(f"{file}: ").rstrip(".")
-            self.found.append(Problem(file, row, what, done, column, error=True))
+            self._noted.append(Problem(file, row, what, done, column, error=True))
 
-    def count(self, what: str, *, file: str, done: str) -> None:
-        """Note a problem that many images may share, as one: how many they are, and the first.
+    def count(
+        self, what: str, *, file: str, row: int | None = None, done: str, first: str = "", count: int = 1
+    ) -> None:
+        """Note a problem that a source may have by the thousand, as one: how often, and where it was first.
 
         Args:
             what: a plural that reads on from a number ("images are turned by EXIF").
-            file: the image.
+            file: where it was first, as `row`; the annotation file's name where `first` says more.
+            count: how many more they are; none is no problem.
 
         Raises:
             DataError: problems are errors here (`strict`).
         """
-        number, first, position = self._counted.get((what, done), (0, file, len(self.found)))
-        self._counted[what, done] = (number + 1, first, position)
-        if number == 0:
-            self.add(f"1 {what}", file=first, done=done)
-        self.found[position] = Problem(first, None, f"{number + 1:,} {what}", done)
-
-
-class Tally:
-    """Counts oddities of a kind that a source may have by the thousand; `note` then tells each kind once.
-
-    What is counted is a plural that reads on from a number ("boxes without a mask"). Where problems are errors the
-    first one is.
-
-    Args:
-        file: the annotation file's name.
-    """
-
-    def __init__(self, problems: Problems, *, file: str) -> None:
-        self._problems = problems
-        self._file = file
-        self._found: dict[tuple[str, str], tuple[int, str]] = {}
-
-    def add(self, what: str, *, first: str, done: str) -> None:
-        """Count one more; `first` says where it is.
-
-        Raises:
-            DataError: problems are errors.
-        """
-        count, place_of_first = self._found.get((what, done), (0, first))
-        self._found[what, done] = (count + 1, place_of_first)
-        if self._problems.strict:
-            self.note()
-
-    def note(self) -> None:
-        """Tell what was counted.
-
-        Raises:
-            DataError: problems are errors, and there was one.
-        """
-        for (what, done), (count, first) in self._found.items():
-            self._problems.add(f"{count:,} {what} (first: {first})", file=self._file, done=done)
-        self._found.clear()
-
-
-class Counted:
-    """Counts what is met again and again while a source is read, to be noted once, with the place where it was first."""
-
-    def __init__(self) -> None:
-        self._counts: dict[str, int] = {}
-        self._first: dict[str, tuple[str, int | None]] = {}
-
-    def add(self, what: str, *, file: str, row: int | None = None, count: int = 1) -> None:
-        """Count a plural that reads on from a number, such as "lines have a box and no mask"."""
-        if count > 0:
-            self._counts[what] = self._counts.get(what, 0) + count
-            self._first.setdefault(what, (file, row))
-
-    def note(self, problems: Problems, done: Mapping[str, str]) -> None:
-        """Note what was counted; `done` says of each kind what became of it."""
-        for what, fate in done.items():
-            if what in self._counts:
-                file, row = self._first[what]
-                problems.add(f"{self._counts[what]:,} {what}", file=file, row=row, done=fate)
+        if count < 1:
+            return
+        kind = (what, done)
+        before, begin = self._counted.get(kind, (0, Problem(file, row, f" (first: {first})" if first else "", done)))
+        if self.strict:
+            self.add(f"{count:,} {what}{begin.what}", file=file, row=row, done=done)
+        self._counted[kind] = before + count, begin
 
 
 def place(file: str, row: int | None) -> str:

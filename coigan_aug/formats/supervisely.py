@@ -17,14 +17,14 @@ from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.files import write_json
 from coigan_aug.formats.drawn import Place, attributes_from, with_pixels
-from coigan_aug.formats.image_folder import ImageFolder, NamedImages, check_size, first_there, images_beside, measure
+from coigan_aug.formats.image_folder import ImageFolder, NamedImages, first_there, images_beside
+from coigan_aug.formats.image_sizes import check_size, measure
 from coigan_aug.formats.json_files import load_object
 from coigan_aug.formats.losses import Losses, add_class_ids
 from coigan_aug.formats.source import (
     Problems,
     ReadOptions,
     Source,
-    Tally,
     chosen_labels,
     class_of,
     classes_of,
@@ -172,7 +172,6 @@ def _records(
     options: ReadOptions,
     problems: Problems,
 ) -> Iterator[ImageRecord]:
-    tally = Tally(problems, file=f"{root.name}/")
     for file, image in paths.items():
         size = measure(folder, image, options=options, problems=problems, said=file)
         if size is None:
@@ -184,7 +183,7 @@ def _records(
         check_size(size, (said.get("height", size[0]), said.get("width", size[1])), image=image, file=file)
         at = Place(file, file, image, *size)
         found = [
-            _annotation(value, names, here, options=options, problems=problems, tally=tally)
+            _annotation(value, names, here, options=options, problems=problems, source=f"{root.name}/")
             for value, here in _objects(item, at)
         ]
         source = attributes_from({"tags": tags_of(item, at)}, at, but=())
@@ -194,7 +193,6 @@ def _records(
         size = measure(folder, image, options=options, problems=problems)
         if size is not None:
             yield ImageRecord(file=image, height=size[0], width=size[1])
-    tally.note()
 
 
 def _objects(item: _Item, at: Place) -> list[tuple[_Item, Place]]:
@@ -205,16 +203,16 @@ def _objects(item: _Item, at: Place) -> list[tuple[_Item, Place]]:
 
 
 def _annotation(
-    value: _Item, names: Mapping[str, str], at: Place, *, options: ReadOptions, problems: Problems, tally: Tally
+    value: _Item, names: Mapping[str, str], at: Place, *, options: ReadOptions, problems: Problems, source: str
 ) -> Annotation | None:
     title, kind = value.get("classTitle"), kind_of(value, at)
     if kind not in AREAS:
-        tally.add(f"objects without an area ({kind})", first=at.text, done="dropped")
+        problems.count(f"objects without an area ({kind})", file=source, first=at.text, done="dropped")
         return None
     if not isinstance(title, str) or not title:
         raise DataError(f"{at.text} has no classTitle.")
     if kind == "rectangle":
-        tally.add("rectangles, which need not be outlines", first=at.text, done="taken as filled")
+        problems.count("rectangles, which need not be outlines", file=source, first=at.text, done="taken as filled")
     label = class_of(title, names, at.text)
     drawn = mask_of(value, kind, at, options=options, problems=problems)
     mask = None if drawn is None else with_pixels(drawn, at, problems=problems)

@@ -15,11 +15,11 @@ from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.files import write_bytes
-from coigan_aug.formats.image_folder import measure, same_size
+from coigan_aug.formats.image_sizes import measure, same_size
 from coigan_aug.formats.losses import Losses, add_class_ids
 from coigan_aug.formats.mask_values import IGNORED, class_values
 from coigan_aug.formats.painting import masks_of, paint_objects
-from coigan_aug.formats.source import Counted, Problems, ReadOptions, Source, claim, make_classes
+from coigan_aug.formats.source import Problems, ReadOptions, Source, claim, make_classes
 from coigan_aug.formats.voc_classes import (
     BACKGROUND,
     CLASS_NAMES,
@@ -198,16 +198,14 @@ def _own_classes(layout: Layout, options: ReadOptions) -> tuple[dict[str, int], 
 def _records(
     layout: Layout, names: Sequence[str], meaning: Meaning, *, options: ReadOptions, problems: Problems
 ) -> Iterator[ImageRecord]:
-    seen = Counted()
     for item in layout.items.values():
         size = measure(layout.folder, item.image, options=options, problems=problems)
         if size is None or not _whole_masks(item, options, problems):
             continue
         height, width = size
-        annotations = _annotations(item, names, meaning, size=size, seen=seen)
+        annotations = _annotations(item, names, meaning, size=size, problems=problems)
         source = {"split": item.split} if item.split else {}
         yield ImageRecord(file=item.image, height=height, width=width, annotations=annotations, source=source)
-    seen.note(problems, _DONE)
 
 
 def _whole_masks(item: Item, options: ReadOptions, problems: Problems) -> bool:
@@ -228,36 +226,43 @@ def _is_whole(mask: Path) -> bool:
 
 
 def _annotations(
-    item: Item, names: Sequence[str], meaning: Meaning, *, size: tuple[int, int], seen: Counted
+    item: Item, names: Sequence[str], meaning: Meaning, *, size: tuple[int, int], problems: Problems
 ) -> tuple[Annotation, ...]:
     listed = read_listed(item.about, size=size) if item.about is not None else []
     if item.classes is None:
-        seen.add(_BOXES, file=item.image, count=len(listed))
+        problems.count(_BOXES, file=item.image, done=_DONE[_BOXES], count=len(listed))
         return ()
     own = read_classes(item.classes, meaning)
     objects = read_objects(item.objects) if item.objects is not None else np.zeros_like(own)
     for mask, found in ((item.classes, own), (item.objects or item.classes, objects)):
         same_size([item.image, f"{mask.parent.name}/{mask.name}"], [size, (found.shape[0], found.shape[1])])
-    masks = _masks(own, objects, item, seen)
+    masks = _masks(own, objects, item, problems)
     if item.objects is not None:
         missing = set(range(1, len(listed) + 1)) - {number for number, _ in masks}
-        seen.add(_BOXES, file=item.image, count=len(missing))
+        problems.count(_BOXES, file=item.image, done=_DONE[_BOXES], count=len(missing))
     return tuple(
         Annotation(label=names[label - 1], rle=mask, attributes=_said(listed, number, names[label - 1]))
         for (number, label), mask in masks.items()
     )
 
 
-def _masks(own: Numbers, objects: Numbers, item: Item, seen: Counted) -> dict[tuple[int, int], rle.Rle]:
+def _masks(own: Numbers, objects: Numbers, item: Item, problems: Problems) -> dict[tuple[int, int], rle.Rle]:
     """Return (object's number, class) -> mask; 0 is the number of what no object has."""
     void = (own == VOID) | (objects == VOID)
     label, number = np.where(void, 0, own), np.where(void, 0, objects)
     masks = {divmod(code, _RANGE): mask for code, mask in masks_of(number.astype(np.int64) * _RANGE + label).items()}
     several = Counter(found for found, own_label in masks if found and own_label)
-    seen.add(_VOID, file=item.image, count=bool(void.any()))
-    seen.add(_NO_CLASS, file=item.image, count=any(not own_label for _, own_label in masks))
-    seen.add(_NO_OBJECT, file=item.image, count=item.objects is not None and any(not found for found, _ in masks))
-    seen.add(_MIXED, file=item.image, count=sum(count > 1 for count in several.values()))
+    problems.count(_VOID, file=item.image, done=_DONE[_VOID], count=bool(void.any()))
+    problems.count(
+        _NO_CLASS, file=item.image, done=_DONE[_NO_CLASS], count=any(not own_label for _, own_label in masks)
+    )
+    problems.count(
+        _NO_OBJECT,
+        file=item.image,
+        done=_DONE[_NO_OBJECT],
+        count=item.objects is not None and any(not found for found, _ in masks),
+    )
+    problems.count(_MIXED, file=item.image, done=_DONE[_MIXED], count=sum(count > 1 for count in several.values()))
     return {(found, own_label): mask for (found, own_label), mask in masks.items() if own_label}
 
 

@@ -16,9 +16,9 @@ from coigan_aug.annotations.keyholes import trace_parts
 from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.files import write_bytes
-from coigan_aug.formats.image_folder import measure
+from coigan_aug.formats.image_sizes import measure
 from coigan_aug.formats.losses import Losses, add_class_ids
-from coigan_aug.formats.source import Counted, Problems, ReadOptions, Source, claim, make_classes
+from coigan_aug.formats.source import Problems, ReadOptions, Source, claim, make_classes
 from coigan_aug.formats.yolo_files import (
     SETTINGS,
     Layout,
@@ -210,7 +210,6 @@ def _chosen(names: Mapping[int, str] | None, options: ReadOptions, file: str) ->
 def _records(
     layout: Layout, labels: Mapping[str, Path], names: Mapping[int, str], *, options: ReadOptions, problems: Problems
 ) -> Iterator[ImageRecord]:
-    counted = Counted()
     for image, split in layout.images.items():
         size = measure(layout.folder, image, options=options, problems=problems)
         if size is None:
@@ -220,15 +219,12 @@ def _records(
         for line in _read_lines(layout, labels[image]) if image in labels else ():
             _check_class(line, names)
             if line.points is None:
-                counted.add(BOXES, file=line.file, row=line.number)
-            mask = fill_line(
-                line, height=height, width=width, image=image, options=options, problems=problems, counted=counted
-            )
+                problems.count(BOXES, file=line.file, row=line.number, done=DONE[BOXES])
+            mask = fill_line(line, height=height, width=width, image=image, options=options, problems=problems)
             if mask is not None:
                 annotations.append(Annotation(label=names[line.label], rle=mask))
         source = {"split": split} if split else {}
         yield ImageRecord(file=image, height=height, width=width, annotations=tuple(annotations), source=source)
-    counted.note(problems, DONE)
 
 
 def _read_lines(layout: Layout, path: Path) -> Iterator[Line]:

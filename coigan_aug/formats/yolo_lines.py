@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from coigan_aug.annotations.polygons import Points, fill_on_image
 from coigan_aug.annotations.rle import Rle, area
 from coigan_aug.errors import DataError
-from coigan_aug.formats.source import Counted, Problems, ReadOptions, place, whole_number
+from coigan_aug.formats.source import Problems, ReadOptions, place, whole_number
 
 _BOX = 4
 _MARGIN = 1.0  # pixels that a point may lie out of the image by rounding alone
@@ -23,7 +23,7 @@ BOXES = "lines have a box and no mask"
 NOTHING = "polygons have no pixels in their image"
 BEYOND = "polygons reach out of their image by a pixel at most"
 DONE = {BOXES: "dropped", NOTHING: "dropped", BEYOND: "cut"}
-"""What is counted over all label files (`Counted`), and what becomes of it."""
+"""What is counted over all label files, and what becomes of it."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def _numbers(words: Sequence[bytes], at: str) -> NDArray[np.float64]:
 
 
 def fill_line(
-    line: Line, *, height: int, width: int, image: str, options: ReadOptions, problems: Problems, counted: Counted
+    line: Line, *, height: int, width: int, image: str, options: ReadOptions, problems: Problems
 ) -> Rle | None:
     """Draw a line's polygon as its readers do (cv2.fillPoly on the image, corners rounded); None where nothing is left.
 
@@ -92,10 +92,10 @@ def fill_line(
     if far > _MARGIN:
         problems.add(f"a polygon reaches {far:.0f} px out of {image}", file=line.file, row=line.number, done="cut")
     elif far > 0:
-        counted.add(BEYOND, file=line.file, row=line.number)
+        problems.count(BEYOND, file=line.file, row=line.number, done=DONE[BEYOND])
     mask = fill_on_image(points, height=height, width=width)
     if area(mask) == 0:
-        counted.add(NOTHING, file=line.file, row=line.number)
+        problems.count(NOTHING, file=line.file, row=line.number, done=DONE[NOTHING])
         return None
     return mask
 

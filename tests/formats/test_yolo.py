@@ -150,8 +150,8 @@ def test_boxes_and_polygons_without_pixels_are_dropped_and_counted(tmp_path: Pat
     assert labels(records) == {"images/a.png": ["crack"], "images/b.png": []}
     assert [str(problem) for problem in problems.found] == [
         "labels/a.txt:1  2 lines have a box and no mask; dropped",
-        "labels/b.txt:2  1 polygons have no pixels in their image; dropped",
         "labels/b.txt:2  1 polygons reach out of their image by a pixel at most; cut",
+        "labels/b.txt:2  1 polygons have no pixels in their image; dropped",
     ]
 
 
