@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from coigan_aug.errors import DataError
@@ -184,12 +184,6 @@ def _masks_beside(paths: Sequence[str]) -> set[str]:
     return {path for path in paths if path.lower().endswith(".png") and path.rpartition(".")[0] in other}
 
 
-def images_beside(folder: ImageFolder, named: Collection[str]) -> list[str]:
-    """Return the images that lie in one folder with a named one and are not named themselves."""
-    places = {path.rpartition("/")[0] for path in named}
-    return [path for path in folder.images() if path not in named and path.rpartition("/")[0] in places]
-
-
 def first_there(folder: ImageFolder, names: Sequence[str]) -> str:
     """Return the first of an image's possible names that is in the folder, else the first of all.
 
@@ -275,6 +269,27 @@ def resolve(
     for name, row in rows.items():
         named.path(name, row)
     return named.finish(options=options, problems=problems)
+
+
+def resolve_files(
+    folder: ImageFolder, images: Mapping[str, str], *, source: str, options: ReadOptions, problems: Problems
+) -> dict[str, str]:
+    """Find the image of each annotation file (or task), given file -> image name: file -> path in the folder.
+
+    Args:
+        source: the name of what holds the files, for messages.
+
+    Raises:
+        DataError: as `NamedImages.path` and `finish`, or two files name one image.
+    """
+    named, first = NamedImages(folder, source), dict[str, str]()
+    for file, name in images.items():
+        if name in first:
+            raise DataError(f"{file}  the image {name} is named in {first[name]} already.")
+        first[name] = file
+        named.path(name, None, file=file)
+    found = named.finish(options=options, problems=problems)
+    return {file: found[name] for file, name in images.items() if name in found}
 
 
 def open_folder(root: Path, *, options: ReadOptions, problems: Problems) -> ImageFolder:

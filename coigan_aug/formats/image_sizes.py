@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 
+from coigan_aug.annotations.records import ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.formats.image_folder import ImageFolder
 from coigan_aug.formats.source import Problems, ReadOptions
@@ -83,3 +84,31 @@ def same_size(files: Sequence[str], sizes: Sequence[tuple[int, int]]) -> tuple[i
             what = f"the mask {mask} is {found} pixels, its image {files[0]} is {wanted} (height x width).{turned}"
             raise DataError(what, remedy=remedy)
     return sizes[0]
+
+
+def images_without(
+    folder: ImageFolder, named: Collection[str], *, lack: str, source: str, problems: Problems
+) -> list[str]:
+    """Return the images that lie in one folder with a named one and are not named themselves, and note them.
+
+    Args:
+        lack: what they have not, for the note: "JSON file".
+        source: the name of what holds the annotations.
+    """
+    places = {path.rpartition("/")[0] for path in named}
+    found = [path for path in folder.images() if path not in named and path.rpartition("/")[0] in places]
+    if found:
+        problems.add(
+            f"{len(found):,} images have no {lack} (first: {found[0]})", file=source, done="taken as defect-free"
+        )
+    return found
+
+
+def clean_records(
+    folder: ImageFolder, images: Sequence[str], *, options: ReadOptions, problems: Problems
+) -> Iterator[ImageRecord]:
+    """Yield the records of images without a mask."""
+    for image in images:
+        size = measure(folder, image, options=options, problems=problems)
+        if size is not None:
+            yield ImageRecord(file=image, height=size[0], width=size[1])

@@ -32,7 +32,7 @@ from coigan_aug.formats.drawn import (
     turned,
     with_pixels,
 )  # fmt: skip
-from coigan_aug.formats.image_folder import ImageFolder, NamedImages, first_there, open_images
+from coigan_aug.formats.image_folder import ImageFolder, first_there, open_images, resolve_files
 from coigan_aug.formats.image_sizes import check_size, measure
 from coigan_aug.formats.json_files import both_ends
 from coigan_aug.formats.label_studio_brush import decode_brush, encode_brush
@@ -92,17 +92,16 @@ def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
     names = chosen_labels([*listed, *used], options.classes)
     every = [name for names in images.values() for name in names]
     folder, where = open_images(path, every, options=options, problems=problems)
+    chosen = {text: first_there(folder, names) for text, names in images.items()}
+    paths = resolve_files(folder, chosen, source=path.name, options=options, problems=problems)
     return Source(
         format="label-studio",
         description=f"{sniff(path) or 'Label Studio JSON'} ({len(images):,} tasks, {masks:,} masks). Images: {where}",
         classes=classes_of(names, colours=listed),
         image_root=folder.root,
         count=len(images),
-        records=_records(
-            path, names, folder, paths=_paths(images, folder, path.name, options=options, problems=problems),
-            options=options, problems=problems,
-        ),
-    )  # fmt: skip
+        records=_records(path, names, folder, paths=paths, options=options, problems=problems),
+    )
 
 
 def _annotated(path: Path, problems: Problems) -> Iterator[Task]:
@@ -126,22 +125,6 @@ def _listed(path: Path) -> dict[str, str]:
         return {}
     labels = [element.attributes for element in read_elements(path) if element.start and element.name == "Label"]
     return {own["value"]: own.get("background", "") for own in labels if own.get("value")}
-
-
-def _paths(
-    images: Mapping[str, list[str]], folder: ImageFolder, file: str, *, options: ReadOptions, problems: Problems
-) -> dict[str, str]:
-    """Return task -> path of its image in the folder, for the images that are there."""
-    named = NamedImages(folder, file)
-    chosen = {text: first_there(folder, names) for text, names in images.items()}
-    first: dict[str, str] = {}
-    for text, name in chosen.items():
-        if name in first:
-            raise DataError(f"{text}  the image {name} is in {first[name]} already.")
-        first[name] = text
-        named.path(name, None, file=text)
-    found = named.finish(options=options, problems=problems)
-    return {text: found[name] for text, name in chosen.items() if name in found}
 
 
 # Records

@@ -19,8 +19,8 @@ from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.files import write_bytes, write_json
 from coigan_aug.formats.drawn import Place, attributes_from, with_pixels
-from coigan_aug.formats.image_folder import ImageFolder, NamedImages, images_beside, open_images
-from coigan_aug.formats.image_sizes import check_size, measure
+from coigan_aug.formats.image_folder import ImageFolder, open_images, resolve_files
+from coigan_aug.formats.image_sizes import check_size, clean_records, images_without, measure
 from coigan_aug.formats.json_files import both_ends, load_json
 from coigan_aug.formats.labelme_shapes import AREAS, mask_of, shapes_of, written_shapes
 from coigan_aug.formats.losses import Losses, add_class_ids
@@ -100,8 +100,12 @@ def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
         raise DataError(f"{path} holds no JSON file of labelme.")
     names = chosen_labels([*_listed(root / LABELS), *overview.labels], options.classes)
     folder, where = _open(root, overview, options=options, problems=problems)
-    paths = _paths(overview, NamedImages(folder, path.name), options, problems)
-    others = _without_file(folder, paths, problems, path.name) if path.is_dir() else []
+    paths = resolve_files(folder, overview.images, source=path.name, options=options, problems=problems)
+    others = (
+        images_without(folder, set(paths.values()), lack="JSON file", source=f"{path.name}/", problems=problems)
+        if path.is_dir()
+        else []
+    )
     count = f"{len(overview.images):,} files, {overview.shapes:,} shapes with an area"
     return Source(
         format="labelme",
@@ -175,27 +179,6 @@ def _listed(path: Path) -> list[str]:
     return [line.strip() for line in lines if line.strip() and line.strip() not in _SPECIAL]
 
 
-def _paths(overview: _Overview, named: NamedImages, options: ReadOptions, problems: Problems) -> dict[str, str]:
-    """Return JSON file -> path of its image in the folder, for the images that are there."""
-    first: dict[str, str] = {}
-    for file, name in overview.images.items():
-        if name in first:
-            raise DataError(f"{file}  the image {name} is named in {first[name]} already.")
-        first[name] = file
-        named.path(name, None, file=file)
-    found = named.finish(options=options, problems=problems)
-    return {file: found[name] for file, name in overview.images.items() if name in found}
-
-
-def _without_file(folder: ImageFolder, paths: Mapping[str, str], problems: Problems, file: str) -> list[str]:
-    """Return the images that lie beside the named ones and have no JSON file, and note them."""
-    found = images_beside(folder, set(paths.values()))
-    if found:
-        what = f"{len(found):,} images have no JSON file (first: {found[0]})"
-        problems.add(what, file=f"{file}/", done="taken as defect-free")
-    return found
-
-
 # Records
 
 
@@ -222,10 +205,7 @@ def _records(
         name = "" if item["imagePath"] == posixpath.basename(image) else item["imagePath"]
         source = attributes_from({"flags": item.get("flags"), "name": name}, at, but=())
         yield ImageRecord(file=image, height=size[0], width=size[1], annotations=found, source=source)
-    for image in others:
-        size = measure(folder, image, options=options, problems=problems)
-        if size is not None:
-            yield ImageRecord(file=image, height=size[0], width=size[1])
+    yield from clean_records(folder, others, options=options, problems=problems)
 
 
 def _annotations(

@@ -17,8 +17,8 @@ from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.files import write_json
 from coigan_aug.formats.drawn import Place, attributes_from, with_pixels
-from coigan_aug.formats.image_folder import ImageFolder, NamedImages, first_there, images_beside
-from coigan_aug.formats.image_sizes import check_size, measure
+from coigan_aug.formats.image_folder import ImageFolder, first_there, resolve_files
+from coigan_aug.formats.image_sizes import check_size, clean_records, images_without, measure
 from coigan_aug.formats.json_files import load_object
 from coigan_aug.formats.losses import Losses, add_class_ids
 from coigan_aug.formats.source import (
@@ -75,8 +75,15 @@ def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
     if not files:
         raise DataError(f"{root} holds no annotations of Supervisely (a dataset's folder with ann/ and img/).")
     folder = ImageFolder(root if options.images is None else options.images, problems=problems)
-    paths = _paths(files, folder, root.name, options=options, problems=problems)
-    others = _without_file(folder, paths, problems) if options.images is None else []
+    images = {file: first_there(folder, _names(image)) for file, image in files.items()}
+    paths = resolve_files(folder, images, source=root.name, options=options, problems=problems)
+    others = (
+        images_without(
+            folder, set(paths.values()), lack="file in ann/", source=f"{folder.root.name}/", problems=problems
+        )
+        if options.images is None
+        else []
+    )
     return Source(
         format="supervisely",
         description=f"Supervisely project ({len(files):,} images, {len(listed)} classes). Images: {folder.root}/",
@@ -131,32 +138,11 @@ def _files(root: Path, dataset: str) -> Iterator[tuple[str, str]]:
             yield f"{before}ann/{entry.name}", f"{before}img/{name if name in known else stems.get(name, name)}"
 
 
-def _paths(
-    files: Mapping[str, str], folder: ImageFolder, project: str, *, options: ReadOptions, problems: Problems
-) -> dict[str, str]:
-    """Return annotation file -> path of its image in the folder, for the images that are there."""
-    named = NamedImages(folder, project)
-    chosen = {file: first_there(folder, _names(image)) for file, image in files.items()}
-    for file, name in chosen.items():
-        named.path(name, None, file=file)
-    found = named.finish(options=options, problems=problems)
-    return {file: found[name] for file, name in chosen.items() if name in found}
-
-
 def _names(image: str) -> list[str]:
     """Return the names by which an image is looked for: with its img/, without it, and alone."""
     dataset, _, name = image.rpartition("/img/")
     alone = name.removeprefix("img/")
     return [image, f"{dataset}/{alone}" if dataset else alone, alone]
-
-
-def _without_file(folder: ImageFolder, paths: Mapping[str, str], problems: Problems) -> list[str]:
-    """Return the images in the datasets' img/ without a file in ann/, and note them."""
-    found = images_beside(folder, set(paths.values()))
-    if found:
-        what = f"{len(found):,} images have no file in ann/ (first: {found[0]})"
-        problems.add(what, file=f"{folder.root.name}/", done="taken as defect-free")
-    return found
 
 
 # Records
@@ -189,10 +175,7 @@ def _records(
         source = attributes_from({"tags": tags_of(item, at)}, at, but=())
         annotations = tuple(annotation for annotation in found if annotation is not None)
         yield ImageRecord(file=image, height=size[0], width=size[1], annotations=annotations, source=source)
-    for image in others:
-        size = measure(folder, image, options=options, problems=problems)
-        if size is not None:
-            yield ImageRecord(file=image, height=size[0], width=size[1])
+    yield from clean_records(folder, others, options=options, problems=problems)
 
 
 def _objects(item: _Item, at: Place) -> list[tuple[_Item, Place]]:

@@ -266,7 +266,7 @@ WHOLE = json.dumps([task(brush())]).encode()
         ([task(polygon(), image="http://[x/a.png")], "'http://[x/a.png', which is no URL"),
         ([task(polygon(), image="data:image/png;base64,aaaa")], "holds its image's pixels instead of a name"),
         ([task(polygon(), image="b.png")], "looked for b.png"),
-        ([task(), task()], "export.json: [1] (task 17)  the image a.png is in export.json: [0] (task 17) already"),
+        ([task(), task()], "export.json: [1] (task 17)  the image a.png is named in export.json: [0] (task 17) already"),
         ([task(data=3)], "has no data or no list of annotations"),
         ([task(annotations=[3])], "has an annotation that is not an object"),
         ([task(annotations=[{"result": 3}])], "has an annotation without a list of results"),
