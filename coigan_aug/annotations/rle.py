@@ -22,6 +22,7 @@ _CHARACTERS = bytes(range(48, 112))
 _VALUES = (np.arange(256, dtype=np.int64) - 48) & 31  # of a character; the last of a number has a sign
 _VALUES[48:_MORE] = (_VALUES[48:_MORE] ^ 16) - 16
 _POWERS = 32 ** np.arange(12, dtype=np.int64)
+_MANY = 10_000  # characters from which on it pays to look at single ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,18 +139,36 @@ def joined(text: bytes) -> tuple[Runs, Runs]:
     """
     data = np.frombuffer(text, np.uint8)
     last = np.nonzero(data < _MORE)[0]
-    numbers = _VALUES.take(data)
     if len(last) == len(data):
-        return numbers, last
+        return _VALUES.take(data), last
+    try:
+        return _from_all(data, last) if len(data) < _MANY else _from_last(data, last), last
+    except IndexError as error:
+        raise ValueError("the compressed RLE string is damaged: a number is too long") from error
+
+
+def _from_all(data: NDArray[np.uint8], last: Runs) -> Runs:
+    """Weigh all characters and add up those of each number; for few characters, as it takes few steps."""
     length = np.empty_like(last)
     length[0] = last[0] + 1
     np.subtract(last[1:], last[:-1], out=length[1:])
     first = last - length + 1
-    try:
-        numbers *= _POWERS.take(np.arange(len(data)) - np.repeat(first, length))
-    except IndexError as error:
-        raise ValueError("the compressed RLE string is damaged: a number is too long") from error
-    return np.add.reduceat(numbers, first), last
+    digits = _VALUES.take(data)
+    digits *= _POWERS.take(np.arange(len(data)) - np.repeat(first, length))
+    return np.add.reduceat(digits, first)
+
+
+def _from_last(data: NDArray[np.uint8], last: Runs) -> Runs:
+    """Take the last character of each number, and weigh only the few others: nearly all numbers have one."""
+    numbers = _VALUES.take(data.take(last))
+    others = np.nonzero(data >= _MORE)[0]
+    owner = np.searchsorted(last, others)
+    place = others - np.where(owner > 0, last.take(owner - 1) + 1, 0)
+    first = np.nonzero(place == 0)[0]
+    own = owner.take(first)
+    numbers[own] *= _POWERS.take(np.diff(first, append=len(others)))
+    numbers[own] += np.add.reduceat(_VALUES.take(data.take(others)) * _POWERS.take(place), first)
+    return numbers
 
 
 def canonical(rle: Rle) -> Rle:

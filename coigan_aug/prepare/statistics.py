@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coigan_aug.annotations import rle
+from coigan_aug.annotations.batches import decode_many
 from coigan_aug.annotations.records import DefectClass, ImageRecord
 from coigan_aug.prepare.looks import Look
 from coigan_aug.prepare.objects import DefectObject
@@ -101,9 +102,8 @@ def place_map(objects: Iterable[DefectObject], size: tuple[int, int]) -> NDArray
     by_image: dict[int, list[rle.Rle]] = {}
     for found in objects:
         by_image.setdefault(found.position, []).append(found.full)
-    for parts in by_image.values():
-        mask = np.ascontiguousarray(rle.decode(rle.union(parts)), dtype=np.float32)
-        total += cv2.resize(mask, size[::-1], interpolation=cv2.INTER_AREA)
+    for mask in decode_many(rle.union(parts) for parts in by_image.values()):
+        total += cv2.resize(mask.T.astype(np.float32), size, interpolation=cv2.INTER_AREA).T
     return np.asarray(total / max(len(by_image), 1))
 
 

@@ -108,6 +108,28 @@ def test_many_masks_at_once_are_the_same_as_one_by_one(masks: list[np.ndarray]) 
         assert np.array_equal(mask[top : top + region.shape[0], left : left + region.shape[1]], region)
 
 
+def test_strings_of_thousands_of_characters_hold_numbers_of_any_length() -> None:
+    random = np.random.default_rng(9)
+    masks = []
+    for most in (3, 3, 40, 2_000, 3_000_000):  # from nearly no long number to nearly none that is short
+        counts = random.integers(1, most, 4_001)
+        masks.append((rle.from_runs(1, int(counts.sum()), counts), counts))
+        assert np.array_equal(rle.runs(masks[-1][0]), counts)
+    starts, ends, owner = intervals_many([mask for mask, _ in masks])
+    for k, (_, counts) in enumerate(masks):
+        assert np.array_equal(starts[owner == k], np.cumsum(counts)[:-1:2])
+        assert np.array_equal(ends[owner == k], np.cumsum(counts)[1::2])
+
+
+@pytest.mark.parametrize("others", [1, 20_000])
+def test_numbers_of_more_than_twelve_characters_are_refused(others: int) -> None:
+    most = "1" * others + "o" * 11 + "0" + "1" * others
+    with pytest.raises(ValueError, match="do not add up"):
+        rle.runs(rle.Rle(4, 4, most))
+    with pytest.raises(ValueError, match="too long"):
+        rle.runs(rle.Rle(4, 4, most.replace("o0", "oo0")))
+
+
 def test_batches_end_where_masks_are_long() -> None:
     random = np.random.default_rng(5)
     masks = [(random.random((300, 300)) < 0.5).astype(np.uint8) for _ in range(5)]
