@@ -1,7 +1,6 @@
-"""Polygons to masks and back, in the two conventions that the world has.
+"""Polygons to masks and back in OpenCV's convention: vertices are pixel centres, the outline belongs to the mask.
 
-COCO: continuous coordinates, pixel (row i, column j) covers [j, j+1] x [i, i+1] and is in when its centre is.
-OpenCV (the thesis' line-json): vertices are pixel centres, the outline belongs to the mask.
+COCO's is in `filling` and `corners`.
 """
 
 from __future__ import annotations
@@ -12,107 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coigan_aug.annotations import rle
-from coigan_aug.annotations.batches import from_intervals_many, regions
-from coigan_aug.annotations.rle import Rle, Runs
+from coigan_aug.annotations.batches import regions
+from coigan_aug.annotations.rle import Rle
 
 Points = NDArray[np.float64]
-_FINE = 5  # COCO draws outlines on a grid of this many steps a pixel
-_CROSSINGS = 200_000  # looked for at once
-
-
-def fill_coco(polygons: Sequence[Points], *, height: int, width: int) -> Rle:
-    """Fill polygons as pycocotools does, pixel for pixel, and return their union.
-
-    Args:
-        polygons: arrays [n, 2] of (x, y), n >= 3, finite.
-
-    >>> square = np.array([[1.0, 1], [3, 1], [3, 2], [1, 2]])
-    >>> rle.area(fill_coco([square], height=4, width=4))
-    2
-    """
-    return fill_coco_many([polygons], [(height, width)])[0]
-
-
-def fill_coco_many(masks: Sequence[Sequence[Points]], sizes: Sequence[tuple[int, int]]) -> list[Rle]:
-    """Fill the polygons of masks of (height, width) as `fill_coco` does those of one; each mask has at least one.
-
-    Memory grows with the length of all outlines, about 100 bytes a pixel.
-    """
-    polygons = [points for mask in masks for points in mask]
-    if not polygons:
-        return []
-    owner = np.repeat(np.arange(len(masks)), [len(mask) for mask in masks])
-    heights, widths = np.array(sizes, np.int64).reshape(-1, 2)[owner].T
-    far = int(np.max(heights * widths)) + 1  # keeps polygons, then masks, apart on one line of numbers
-    edges = np.concatenate(list(_crossings(polygons, heights, widths, far=far)))
-    small = len(polygons) * far < 1 << 31  # half as long to sort
-    edges = np.sort(edges.astype(np.int32)).astype(np.int64) if small else np.sort(edges)
-    of, starts, ends = edges[0::2] // far, edges[0::2] % far, edges[1::2] % far
-    kept = ends > starts
-    shift = owner[of[kept]] * far
-    starts, ends = _united(starts[kept] + shift, ends[kept] + shift)
-    mask = starts // far
-    count = np.bincount(mask, minlength=len(masks)).astype(np.int64)
-    return from_intervals_many(sizes, starts - mask * far, ends - mask * far, count)
-
-
-def _united(starts: Runs, ends: Runs) -> tuple[Runs, Runs]:
-    """Join intervals that overlap or touch; they come out ascending."""
-    if len(starts) == 0:
-        return starts, ends
-    order = np.argsort(starts, kind="stable")
-    starts, ends = starts[order], np.maximum.accumulate(ends[order])
-    first = np.flatnonzero(np.append(True, starts[1:] > ends[:-1]))
-    return starts[first], ends[np.append(first[1:], len(ends)) - 1]
-
-
-def _crossings(polygons: Sequence[Points], heights: Runs, widths: Runs, *, far: int) -> Iterator[Runs]:
-    """Yield where outlines cross the centre lines of columns: k * far + the first pixel below, column-major, of polygon k.
-
-    An outline is walked on the fine grid, each segment in steps along its longer axis and from its lower end, so that it
-    is the same line in both directions. Column c is crossed between the steps 5c + 2 and 5c + 3 to the right.
-    """
-    length = np.array([len(points) for points in polygons], np.int64)
-    which = np.repeat(np.arange(len(polygons)), length)
-    start = np.trunc(_FINE * np.concatenate(polygons) + 0.5).astype(np.int64)
-    end = np.roll(start, -1, axis=0)
-    end[np.cumsum(length) - 1] = start[np.cumsum(length) - length]
-    left, right = np.minimum(start[:, 0], end[:, 0]), np.maximum(start[:, 0], end[:, 0])
-    first = np.maximum((left + 2) // _FINE, 0)
-    count = np.maximum(np.minimum((right - 3) // _FINE, widths[which] - 1) - first + 1, 0)
-    steps = np.abs(end - start)
-    flat = steps[:, 0] >= steps[:, 1]
-    for axis, kind in ((0, flat), (1, ~flat)):
-        crossed = np.flatnonzero(kind & (count > 0))
-        total = np.cumsum(count[crossed])
-        for part in np.split(crossed, np.searchsorted(total, np.arange(_CROSSINGS, total[-1:].sum(), _CROSSINGS))):
-            number = count[part]
-            segment = np.repeat(np.arange(len(part)), number)
-            column = np.arange(len(segment)) + np.repeat(first[part] + number - np.cumsum(number), number)
-            below = _below(start[part], end[part], axis, segment=segment, u=_FINE * column + 2)
-            height = heights[which[part]][segment]
-            row = np.clip((below + 2) // _FINE, 0, height)
-            yield (which[part] * far)[segment] + column * height + row
-
-
-def _below(start: Runs, end: Runs, axis: int, *, segment: Runs, u: Runs) -> Runs:
-    """Return the lesser v of the steps between which segments pass from u to u + 1.
-
-    Args:
-        axis: the segments' longer one, along which all of them are stepped.
-        segment: the segment of each crossing.
-        u: where it is.
-    """
-    swapped = (start[:, axis] > end[:, axis])[:, None]
-    low, high = np.where(swapped, end, start), np.where(swapped, start, end)
-    rise = (high[:, 1 - axis] - low[:, 1 - axis]) / (high[:, axis] - low[:, axis])
-    along, across, slope = low[segment, axis], low[segment, 1 - axis], rise[segment]
-    if axis == 0:  # steps are rounded towards 0, as COCO's are
-        return np.asarray((across + slope * (u - along + (slope < 0)) + 0.5).astype(np.int64))
-    t = np.ceil((u + 0.5 - across) / slope)  # of the first step behind; the quotient may be rounded to a neighbour
-    t += (across + slope * t + 0.5 >= u + 1) != (slope > 0)
-    t -= (across + slope * (t - 1) + 0.5 >= u + 1) == (slope > 0)
-    return along + t.astype(np.int64) - 1
 
 
 def fill_centres(polygons: Sequence[Points], *, height: int, width: int) -> Rle:

@@ -251,9 +251,10 @@ def _size(
     if size is None:
         return None
     said = (item.get("height", size[0]), item.get("width", size[1]))
+    if said == size:
+        return size
     with problems.attempt(file=file, done="image left out"):
         check_size(size, said, image=item["file_name"], file=file)
-        return size
     return None
 
 
@@ -266,7 +267,7 @@ def _read(
     problems: Problems,
 ) -> Iterator[ImageRecord]:
     """Read the masks of images."""
-    items = [[item for entry in image.entries if (item := _item(file, entry, problems))] for image in waiting]
+    items = _items(file, waiting, problems)
     places = [_place(item, image, file.name) for image, own in zip(waiting, items, strict=True) for item in own]
     values = [item["segmentation"] for own in items for item in own]
     masks = iter(masks_of(values, places, options=options, problems=problems))
@@ -276,6 +277,15 @@ def _read(
         yield ImageRecord(
             file=image.path, height=image.height, width=image.width, annotations=annotations, source=_source(image)
         )
+
+
+def _items(file: CocoFile, waiting: Sequence[_Opened], problems: Problems) -> list[list[_Item]]:
+    """Return the annotations of images; those with a number too large are left out, where errors are collected."""
+    try:
+        found = iter(file.items([entry for image in waiting for entry in image.entries]))
+        return [[next(found) for _ in image.entries] for image in waiting]
+    except DataError:
+        return [[item for entry in image.entries if (item := _item(file, entry, problems))] for image in waiting]
 
 
 def _item(file: CocoFile, entry: Entry, problems: Problems) -> _Item | None:

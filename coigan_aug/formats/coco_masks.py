@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from coigan_aug.annotations import rle
-from coigan_aug.annotations.polygons import Points, fill_coco_many
+from coigan_aug.annotations.filling import Outlines, fill_outlines
+from coigan_aug.annotations.polygons import Points
 from coigan_aug.errors import DataError
 from coigan_aug.formats.coco_file import parse_text
 from coigan_aug.formats.drawn import LARGEST, Place, check_outlines
@@ -21,6 +24,7 @@ _NUMBERS = frozenset({int, float})
 _PLAIN_REACH = 0.5  # px out of the image
 _AT_ONCE = 2_000_000  # px of outlines
 _Item = dict[str, Any]
+_Parts = list[list[float]]
 
 
 def masks_of(
@@ -33,14 +37,15 @@ def masks_of(
     """
     read = [_tried(value, at, options=options, problems=problems) for value, at in zip(values, places, strict=True)]
     masks = [None if isinstance(shape, list) else shape for shape in read]
-    drawn = {k: shape for k, shape in enumerate(read) if isinstance(shape, list)}
-    for k, mask in _filled(drawn, places, problems):
-        masks[k] = mask
+    drawn = [k for k, shape in enumerate(read) if isinstance(shape, list)]
+    outlines = _outlines([shape for shape in read if isinstance(shape, list)])
+    for k, mask in _filled(outlines, [places[k] for k in drawn], problems):
+        masks[drawn[k]] = mask
     return [_noted(mask, at, problems) for mask, at in zip(masks, places, strict=True)]
 
 
-def _tried(value: Any, at: Place, *, options: ReadOptions, problems: Problems) -> rle.Rle | list[Points] | None:
-    """Return run lengths as a mask, polygons as their points; None where nothing is usable, which is noted."""
+def _tried(value: Any, at: Place, *, options: ReadOptions, problems: Problems) -> rle.Rle | _Parts | None:
+    """Return run lengths as a mask, polygons as their numbers; None where nothing is usable, which is noted."""
     plain = _plain_polygons(value)
     if plain is not None:
         return plain
@@ -49,7 +54,7 @@ def _tried(value: Any, at: Place, *, options: ReadOptions, problems: Problems) -
     return None
 
 
-def _read(value: Any, at: Place, options: ReadOptions, problems: Problems) -> rle.Rle | list[Points] | None:
+def _read(value: Any, at: Place, options: ReadOptions, problems: Problems) -> rle.Rle | _Parts | None:
     if isinstance(value, msgspec.Raw):
         value = parse_text(value, at.file)
     if isinstance(value, dict):
@@ -59,17 +64,15 @@ def _read(value: Any, at: Place, options: ReadOptions, problems: Problems) -> rl
     raise DataError(f"{at.text} of {at.image}: the segmentation is neither polygons nor run lengths.")
 
 
-def _plain_polygons(value: Any) -> list[Points] | None:
-    """Turn text that is nothing but polygons of three points or more into these; None for all else."""
+def _plain_polygons(value: Any) -> _Parts | None:
+    """Parse text that is nothing but polygons of three points or more; None for all else."""
     if not isinstance(value, msgspec.Raw):
         return None
     try:
         parts = _POLYGONS.decode(value)
     except msgspec.MsgspecError:
         return None
-    if not parts or any(len(part) < 6 or len(part) % 2 for part in parts):
-        return None
-    return [np.array(part, np.float64).reshape(-1, 2) for part in parts]
+    return parts if parts and not any(len(part) < 6 or len(part) % 2 for part in parts) else None
 
 
 def _noted(mask: rle.Rle | None, at: Place, problems: Problems) -> rle.Rle | None:
@@ -107,73 +110,81 @@ def _from_counts(counts: list[int], at: Place, options: ReadOptions, problems: P
     return rle.from_runs(at.height, at.width, counts)
 
 
-def _polygons(value: list[Any], at: Place, problems: Problems) -> list[Points]:
+def _polygons(value: list[Any], at: Place, problems: Problems) -> _Parts:
     parts = value if all(isinstance(part, list) for part in value) else [value]
     usable = [part for part in parts if len(part) >= 6]
     if len(usable) < len(parts):
         few = len(parts) - len(usable)
         problems.add(f"{at.text} of {at.image}: {few} polygons have fewer than 3 points", file=at.file, done="dropped")
-    return [_points(part, at) for part in usable]
+    return [_numbers(part, at) for part in usable]
 
 
-def _points(part: list[Any], at: Place) -> Points:
+def _numbers(part: list[Any], at: Place) -> list[float]:
     try:
         if len(part) % 2 == 0 and _NUMBERS.issuperset(map(type, part)):
-            return np.array(part, dtype=np.float64).reshape(-1, 2)
+            return [float(value) for value in part]
     except OverflowError:  # a whole number that no double can hold
         pass
     raise DataError(f"{at.text} of {at.image}: a polygon is not a list of x, y pairs ({len(part)} values).")
 
 
-def _filled(
-    drawn: Mapping[int, list[Points]], places: Sequence[Place], problems: Problems
-) -> Iterator[tuple[int, rle.Rle]]:
+def _outlines(masks: Sequence[_Parts]) -> Outlines:
+    """Put polygons, each the numbers x, y, x, y, ..., into one."""
+    polygons = [part for parts in masks for part in parts]
+    sizes = np.array([len(part) for part in polygons], np.int64)
+    numbers = np.fromiter(chain.from_iterable(polygons), np.float64, int(sizes.sum()))
+    parts = np.array([len(parts) for parts in masks], np.int64)
+    return Outlines(numbers.reshape(-1, 2), sizes // 2, parts)
+
+
+def _filled(outlines: Outlines, places: Sequence[Place], problems: Problems) -> Iterator[tuple[int, rle.Rle]]:
     """Fill the polygons of masks, having checked that they lie about their image; yield the masks' numbers and masks."""
-    group: list[int] = []
-    total = 0.0
-    for k, length in _checked(drawn, places, problems):
-        if group and total + length > _AT_ONCE:
-            yield from zip(group, _fill(group, drawn, places), strict=True)
-            group, total = [], 0.0
-        group.append(k)
-        total += length
-    yield from zip(group, _fill(group, drawn, places), strict=True)
-
-
-def _fill(group: Sequence[int], drawn: Mapping[int, list[Points]], places: Sequence[Place]) -> list[rle.Rle]:
-    return fill_coco_many([drawn[k] for k in group], [(places[k].height, places[k].width) for k in group])
-
-
-def _checked(
-    drawn: Mapping[int, list[Points]], places: Sequence[Place], problems: Problems
-) -> Iterator[tuple[int, float]]:
-    """Yield the numbers of the masks whose outlines are right, and how long these are; only odd ones are looked at alone."""
-    if not drawn:
+    if not places:
         return
-    points = np.concatenate([part for parts in drawn.values() for part in parts])
-    counts = np.array([len(part) for parts in drawn.values() for part in parts])
-    first = np.cumsum(counts) - counts
-    before = np.roll(points, 1, axis=0)
-    before[first] = points[first + counts - 1]
-    own = np.cumsum([len(parts) for parts in drawn.values()])  # from polygons to masks
-    begins = np.append(0, own[:-1])
-    with np.errstate(over="ignore", invalid="ignore"):
-        lengths = np.add.reduceat(np.add.reduceat(np.abs(points - before).max(axis=1), first), begins)
-        low = np.minimum.reduceat(points, first[begins], axis=0)
-        high = np.maximum.reduceat(points, first[begins], axis=0)
-        beyond = high - [(places[k].width, places[k].height) for k in drawn]
-        plain = (np.maximum(-low, beyond).max(axis=1) <= _PLAIN_REACH) & (lengths <= _AT_ONCE)
-    for k, length, fine in zip(drawn, lengths.tolist(), plain.tolist(), strict=True):
-        right = fine
-        if not fine:
-            with problems.attempt(file=places[k].file, done="annotation left out"):
-                _check(drawn[k], places[k], problems)
-                right = True
-        if right:
-            yield k, length
+    sizes = [(at.height, at.width) for at in places]
+    lengths, plain = _measured(outlines, sizes)
+    for k in np.flatnonzero(~plain).tolist():
+        with problems.attempt(file=places[k].file, done="annotation left out"):
+            _check(outlines[k : k + 1], places[k], problems)
+            plain[k] = True
+    for group in _groups(lengths.tolist(), plain.tolist()):
+        yield from enumerate(fill_outlines(outlines[group], sizes[group]), start=group.start)
 
 
-def _check(parts: Sequence[Points], at: Place, problems: Problems) -> None:
+def _groups(lengths: Sequence[float], right: Sequence[bool]) -> Iterator[slice]:
+    """Part masks that are right into slices that are worth filling at once, and bounded in memory."""
+    first, total = 0, 0.0
+    for k, length in enumerate(lengths):
+        if not right[k] or (k > first and total + length > _AT_ONCE):
+            if k > first:
+                yield slice(first, k)
+            first, total = k if right[k] else k + 1, 0.0
+        total += length if right[k] else 0.0
+    if first < len(lengths):
+        yield slice(first, len(lengths))
+
+
+def _measured(outlines: Outlines, sizes: Sequence[tuple[int, int]]) -> tuple[Points, NDArray[np.bool_]]:
+    """Return how long the outlines of each mask are in pixels, and which lie within their image as those of tools do."""
+    begins = outlines.first[np.cumsum(outlines.parts) - outlines.parts]
+    behind, (heights, widths) = outlines.next, np.array(sizes).T
+    reach, steps = np.full(len(sizes), -np.inf), np.zeros(len(outlines.points))
+    with np.errstate(over="ignore"):
+        for values, most in zip(np.ascontiguousarray(outlines.points.T), (widths, heights), strict=True):
+            np.maximum(steps, np.abs(values.take(behind) - values), out=steps)
+            np.maximum(reach, -np.minimum.reduceat(values, begins), out=reach)
+            np.maximum(reach, np.maximum.reduceat(values, begins) - most, out=reach)
+        lengths = np.add.reduceat(steps, begins)
+    return lengths, (reach <= _PLAIN_REACH) & (lengths <= _AT_ONCE)
+
+
+def _check(outlines: Outlines, at: Place, problems: Problems) -> None:
+    """Check the polygons of one mask as those of other formats are.
+
+    Raises:
+        DataError: they are wrong.
+    """
+    parts = np.split(outlines.points, outlines.first[1:])
     huge = next((part for part in parts if not np.abs(part).max() < LARGEST), None)
     if huge is not None:
         raise DataError(f"{at.text} of {at.image}: a polygon is not a list of x, y pairs ({huge.size} values).")

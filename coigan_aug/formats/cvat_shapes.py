@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from coigan_aug.annotations import rle
-from coigan_aug.annotations.polygons import Points, fill_coco
+from coigan_aug.annotations.filling import fill_coco
+from coigan_aug.annotations.polygons import Points
 from coigan_aug.errors import DataError
 from coigan_aug.formats.drawn import (
     LARGEST,

@@ -246,15 +246,11 @@ class NamedImages:
             problems.add(what, file=file, row=row, done="image left out", error=True)
         first: dict[str, str] = {}
         for name, path in self._found.items():
-            if path is not None:
+            if path is not None and first.setdefault(path, name) != name:
                 file, row = self._rows[name]
                 with problems.attempt(file=file, row=row, done="one image"):
-                    self._refuse_twin(first.setdefault(path, name), name, path)
+                    raise DataError(f"{place(file, row)}  {name} and {first[path]} are the same image, {path}.")
         return {name: path for path, name in first.items()}
-
-    def _refuse_twin(self, first: str, name: str, path: str) -> None:
-        if name != first:
-            raise DataError(f"{place(*self._rows[name])}  {name} and {first} are the same image, {path}.")
 
 
 def resolve(

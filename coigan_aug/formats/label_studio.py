@@ -17,7 +17,8 @@ from xml.sax.saxutils import quoteattr
 import numpy as np
 
 from coigan_aug.annotations import rle
-from coigan_aug.annotations.polygons import Points, fill_coco
+from coigan_aug.annotations.filling import fill_coco
+from coigan_aug.annotations.polygons import Points
 from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.files import atomic_write, write_bytes

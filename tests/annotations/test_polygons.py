@@ -11,7 +11,8 @@ from hypothesis.extra import numpy as arrays
 from pycocotools import mask as coco
 
 from coigan_aug.annotations import rle
-from coigan_aug.annotations.polygons import fill_centres, fill_coco, fill_coco_many, trace_centres, trace_centres_many
+from coigan_aug.annotations.filling import fill_coco, fill_outlines, outlines_of
+from coigan_aug.annotations.polygons import fill_centres, trace_centres, trace_centres_many
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools
 MASKS = arrays.arrays(np.uint8, arrays.array_shapes(min_dims=2, max_dims=2, max_side=20), elements=st.integers(0, 1))
@@ -37,7 +38,7 @@ def test_filling_is_that_of_pycocotools(polygons: list[list[tuple[float, float]]
 def test_an_outline_walked_in_pieces_is_the_same(points: list[tuple[float, float]], steps: int) -> None:
     """Pieces of a few steps stand for those of millions that keep the memory bounded."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("coigan_aug.annotations.polygons._CROSSINGS", steps)
+        patch.setattr("coigan_aug.annotations.filling._CROSSINGS", steps)
         found = rle.decode(fill_coco([np.array(points)], height=25, width=25))
     assert np.array_equal(found, of_pycocotools([np.array(points)], 25, 25))
 
@@ -55,7 +56,7 @@ def test_filling_masks_of_several_images_at_once_is_filling_each(
 ) -> None:
     drawn = [[np.array(polygon) for polygon in polygons] for polygons, _, _ in masks]
     sizes = [(height, width) for _, height, width in masks]
-    for mask, polygons, (height, width) in zip(fill_coco_many(drawn, sizes), drawn, sizes, strict=True):
+    for mask, polygons, (height, width) in zip(fill_outlines(outlines_of(drawn), sizes), drawn, sizes, strict=True):
         assert np.array_equal(rle.decode(mask), of_pycocotools(polygons, height, width))
         assert mask == rle.encode(rle.decode(mask))
 

@@ -1,0 +1,190 @@
+"""The members of a JSON object of any size, read block by block; lists of objects come in pieces of whole elements.
+
+Where a piece ends is not parsed but guessed, and proved by parsing: text from the beginning of an element up to a brace
+is JSON, put in brackets, only if that brace ends an element of the list itself.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import msgspec
+
+_SPACE = rb"[ \t\r\n]*"
+_OPEN = re.compile(_SPACE + rb"\{" + _SPACE)
+_NAME = re.compile(rb'("(?:[^"\\]|\\.)*")' + _SPACE + rb":" + _SPACE)
+_BEGIN = re.compile(rb"\[" + _SPACE)
+_BETWEEN = re.compile(_SPACE + rb"," + _SPACE)
+_BEHIND = re.compile(_SPACE + rb"([,}\]])" + _SPACE)
+_ENDS = re.compile(rb"\}" + _SPACE + rb"(?:,|\])")
+_LAST = re.compile(rb"\}" + _SPACE + rb"\]")
+_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]')
+_PLAIN = re.compile(rb'"(?:[^"\\]|\\.)*"|[^\s,\[\]{}"]+')
+_BLOCK = 1 << 20
+_TRIES = 16
+_RAWS = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some elements of a list of objects, as text of a list that holds them alone; none where the list is empty.
+
+    `begins` and `sizes` say where each stands in the file, in bytes.
+    """
+
+    key: str
+    text: bytes
+    begins: list[int]
+    sizes: list[int]
+
+
+def read_pieces(stream: BinaryIO, *, lists: Collection[str]) -> Iterator[Piece]:
+    """Yield the members of the outermost object that are named in `lists`, in pieces of about a megabyte.
+
+    The rest is passed over, having been checked. Keys of objects in the lists may be repeated, as parsers have it.
+
+    Raises:
+        ValueError: it is no such object, not JSON, or not UTF-8; a key of the outermost object is repeated; a member is no
+            list of objects; or an end can't be guessed. It says no more: `json_files` knows what is wrong where.
+        RecursionError: it is nested too deeply.
+    """
+    window = _Window(stream)
+    window.take(_OPEN)
+    seen: set[str] = set()
+    while True:
+        key = msgspec.json.decode(window.take(_NAME)[1], type=str)
+        if key in seen:
+            raise ValueError(f"{key} is repeated")
+        seen.add(key)
+        if key in lists:
+            yield from _pieces(window, key)
+        else:
+            _pass_over(window)
+        if window.take(_BEHIND)[1] == b"}":
+            break
+    if not window.ended:
+        raise ValueError("there is more behind the object")
+
+
+class _Window:
+    """The part of a file that is in memory: bytes from `base` in the file on, looked at from `at` on."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._check = codecs.getincrementaldecoder("utf-8")()
+        self.data = b""
+        self.base = self.at = 0
+
+    @property
+    def ended(self) -> bool:
+        return self.at == len(self.data) and not self.more()
+
+    def more(self) -> bool:
+        """Take another block in; False at the end of the file."""
+        block = self._stream.read(max(_BLOCK, len(self.data) - self.at))
+        self._check.decode(block, final=not block)
+        if block:
+            self.base, self.data, self.at = self.base + self.at, self.data[self.at :] + block, 0
+        return bool(block)
+
+    def take(self, pattern: re.Pattern[bytes]) -> re.Match[bytes]:
+        """Match a pattern here and go behind it."""
+        found = pattern.match(self.data, self.at)
+        while (found is None or found.end() == len(self.data)) and self.more():
+            found = pattern.match(self.data, self.at)
+        if found is None:
+            raise ValueError("something else is expected")
+        self.at = found.end()
+        return found
+
+
+def _pass_over(window: _Window) -> None:
+    """Go behind a value, which must be JSON."""
+    end = _end_of_value(window)
+    while end is None:
+        if not window.more():
+            raise ValueError("a value does not end")
+        end = _end_of_value(window)
+    msgspec.json.decode(window.data[window.at : end])
+    window.at = end
+
+
+def _end_of_value(window: _Window) -> int | None:
+    """Return where the value here ends; None where that is not in the window."""
+    if window.data[window.at : window.at + 1] not in (b"{", b"["):
+        found = _PLAIN.match(window.data, window.at)
+        return found.end() if found and found.end() < len(window.data) else None
+    depth = 0
+    for token in _BRACKET.finditer(window.data, window.at):
+        depth += {b"{": 1, b"[": 1, b"}": -1, b"]": -1}.get(token[0], 0)
+        if depth == 0:
+            return token.end()
+    return None
+
+
+def _pieces(window: _Window, key: str) -> Iterator[Piece]:
+    """Yield the pieces of a list, and go behind it."""
+    window.take(_BEGIN)
+    if window.data[window.at : window.at + 1] == b"]":
+        window.at += 1
+        yield Piece(key, b"[]", [], [])
+        return
+    more = True
+    while more:
+        while len(window.data) - window.at < _BLOCK and window.more():
+            pass
+        yield _piece(window, key)
+        more = window.take(_BEHIND)[1] == b","
+
+
+def _piece(window: _Window, key: str) -> Piece:
+    """Return as many whole elements as are in the window, and go behind them."""
+    while True:
+        for end in _ends(window):
+            text = b"[%b]" % window.data[window.at : end]
+            try:
+                found = _RAWS.decode(text)
+            except msgspec.MsgspecError:
+                continue
+            piece = Piece(key, text, *_places(text, found, window.base + window.at))
+            window.at = end
+            return piece
+        if not window.more():
+            raise ValueError("a list does not end")
+
+
+def _ends(window: _Window) -> Iterator[int]:
+    """Yield where the last whole element in the window may end: the likeliest first, at most a few."""
+    data, at = window.data, window.at
+    likely = _last(data, at, len(data))
+    if likely is not None:
+        yield likely
+    for _, found in zip(range(_TRIES), _LAST.finditer(data, at), strict=False):  # the list itself may end here
+        yield found.start() + 1
+    for _ in range(_TRIES):
+        likely = _last(data, at, likely - 1) if likely is not None else None
+        if likely is not None:
+            yield likely
+
+
+def _last(data: bytes, at: int, end: int) -> int | None:
+    """Return where the last object ends, of which another element or the end of a list is behind."""
+    brace = data.rfind(b"}", at, end)
+    while brace >= 0 and _ENDS.match(data, brace) is None:
+        brace = data.rfind(b"}", at, brace)
+    return brace + 1 if brace >= 0 else None
+
+
+def _places(text: bytes, found: list[msgspec.Raw], base: int) -> tuple[list[int], list[int]]:
+    """Return where elements begin in the file, and their sizes; `text` has one bracket before what begins at `base`."""
+    begins, sizes = [], [len(memoryview(raw)) for raw in found]
+    at = 1
+    for size in sizes:
+        begins.append(base + at - 1)
+        between = _BETWEEN.match(text, at + size)
+        at = between.end() if between else at + size
+    return begins, sizes
