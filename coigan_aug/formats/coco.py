@@ -11,6 +11,7 @@ from typing import Any
 from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.errors import DataError
+from coigan_aug.formats.coco_extents import note_odd_extents
 from coigan_aug.formats.coco_file import CocoFile, Entry
 from coigan_aug.formats.coco_masks import masks_of
 from coigan_aug.formats.coco_writing import OWN, write
@@ -42,7 +43,9 @@ def sniff(path: Path) -> str | None:
 
 
 def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
-    """Open a COCO file and its images. Areas and boxes in it are not trusted; annotations without a mask are dropped.
+    """Open a COCO file and its images; annotations without a mask are dropped.
+
+    Areas and boxes in it are not trusted, and noted where they can't be those of their masks.
 
     The file's form and its ids are checked here; masks stay on disk until the records are read. Image ids and whatever
     plain value an image has beside are kept in `record.source`, annotation ids and whatever else an annotation said in
@@ -269,10 +272,12 @@ def _read(
     """Read the masks of images."""
     items = _items(file, waiting, problems)
     places = [_place(item, image, file.name) for image, own in zip(waiting, items, strict=True) for item in own]
-    values = [item["segmentation"] for own in items for item in own]
-    masks = iter(masks_of(values, places, options=options, problems=problems))
+    every = [item for own in items for item in own]
+    masks = masks_of([item["segmentation"] for item in every], places, options=options, problems=problems)
+    note_odd_extents(every, masks, places, file=file.name, problems=problems)
+    found_masks = iter(masks)
     for image, own in zip(waiting, items, strict=True):
-        found = [_annotation(item, next(masks), labels) for item in own]
+        found = [_annotation(item, next(found_masks), labels) for item in own]
         annotations = tuple(annotation for annotation in found if annotation is not None)
         yield ImageRecord(
             file=image.path, height=image.height, width=image.width, annotations=annotations, source=_source(image)

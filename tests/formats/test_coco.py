@@ -6,8 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
@@ -15,6 +18,8 @@ from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import Annotation, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.formats import coco
+from coigan_aug.formats.coco_extents import note_odd_extents
+from coigan_aug.formats.drawn import Place
 from coigan_aug.formats.source import Problems, ReadOptions, Source, make_classes, parse_classes
 from coigan_aug.imaging import write_image
 
@@ -66,7 +71,7 @@ PACKED = {"size": [6, 8], "counts": rle.from_runs(6, 8, RUNS["counts"]).counts}
 )
 @pytest.mark.parametrize("crowd", [0, 1])
 def test_segmentations_are_read(tmp_path: Path, segmentation: Any, expected: np.ndarray, crowd: int) -> None:
-    source, problems = opened(tmp_path, annotated(segmentation=segmentation, iscrowd=crowd, score=0.5, area=9999))
+    source, problems = opened(tmp_path, annotated(segmentation=segmentation, iscrowd=crowd, score=0.5))
     records = list(source.records)
     annotation = records[0].annotations[0]
     assert np.array_equal(rle.decode(annotation.rle), expected)
@@ -74,6 +79,64 @@ def test_segmentations_are_read(tmp_path: Path, segmentation: Any, expected: np.
     assert annotation.label == "crack"
     assert [record.source for record in records] == [{"id": 12}, {"id": "b"}]
     assert not problems.found
+
+
+AREAS, BOXES = "areas are not those of their masks", "boxes are not those of their masks ([left, top, width, height])"
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({"area": 6, "bbox": [1, 1, 3, 2]}, []),
+        ({"area": 6.0, "bbox": [0.5, 0.5, 3.9, 2.9]}, []),
+        ({"area": None, "bbox": []}, []),
+        ({"area": 9999}, [AREAS]),
+        ({"area": "6"}, [AREAS]),
+        ({"area": True}, [AREAS]),
+        ({"area": 10**400}, [AREAS]),
+        ({"bbox": [1, 1, 4, 3]}, []),
+        ({"bbox": [4, 3, 8, 6]}, [BOXES]),
+        ({"bbox": [1, 1, 3]}, [BOXES]),
+        ({"bbox": "1 1 3 2"}, [BOXES]),
+        ({"bbox": {"x": 1}}, [BOXES]),
+        ({"area": -5000.0, "bbox": [1e300, 0, 0, 0]}, [AREAS, BOXES]),
+    ],
+)
+def test_areas_and_boxes_that_can_not_be_the_masks_are_counted_and_not_taken(
+    tmp_path: Path, said: dict[str, Any], expected: list[str]
+) -> None:
+    item = {"id": 5, "image_id": 12, "category_id": 21, "segmentation": SQUARE}
+    source, problems = opened(tmp_path, document(annotations=[item | said, item | {"id": 7} | said]))
+    first, second = next(source.records).annotations
+    assert first.rle == second.rle == rle.encode(mask_of(SQUARE))
+    words = [f"2 {what} (first: annotation 5 of a.png)" for what in expected]
+    assert [(found.what, found.done) for found in problems.found] == [(what, "the masks are taken") for what in words]
+
+
+@settings(max_examples=200)
+@given(
+    st.lists(
+        st.lists(st.tuples(st.integers(0, 160), st.integers(0, 120)), min_size=3, max_size=12, unique=True), min_size=1,
+        max_size=3,
+    )
+)  # fmt: skip
+def test_extents_as_pycocotools_finds_them_are_no_oddity(polygons: list[list[tuple[int, int]]]) -> None:
+    flat = [[float(value / 2) for point in points for value in point] for points in polygons]
+    found = coco_mask.merge(coco_mask.frPyObjects(flat, 60, 80))
+    area, box = int(coco_mask.area(found)), coco_mask.toBbox(found).tolist()
+    sides = np.concatenate([np.reshape(part, (-1, 2)) for part in flat])
+    drawn = [*sides.min(axis=0).tolist(), *np.ptp(sides, axis=0).tolist()]  # as tools that know polygons alone say it
+    mask = rle.canonical(rle.Rle(60, 80, found["counts"].decode()))
+    problems = Problems()
+    items = [{"area": area, "bbox": box}] + ([{"bbox": drawn}] if len(flat) == 1 and convex(sides) else [])
+    at = Place("c.json", "c.json: annotation 1", "a.png", 60, 80)
+    note_odd_extents(items, [mask] * len(items), [at] * len(items), file="c.json", problems=problems)
+    assert not problems.found or not area
+
+
+def convex(points: np.ndarray) -> bool:
+    hull = cv2.convexHull(points.astype(np.float32))
+    return len(hull) == len(points) and cv2.contourArea(hull) > 50 and bool(np.ptp(points, axis=0).min() >= 5)
 
 
 def test_ids_and_names_of_classes_are_kept(tmp_path: Path) -> None:

@@ -1,0 +1,83 @@
+"""Whether the areas and boxes that a COCO file says are those of its masks. Nothing is taken from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coigan_aug.annotations.batches import extents
+from coigan_aug.annotations.rle import Rle
+from coigan_aug.formats.drawn import Place
+from coigan_aug.formats.source import Problems
+
+_DONE = "the masks are taken"
+_AREAS = "areas are not those of their masks"
+_BOXES = "boxes are not those of their masks ([left, top, width, height])"
+_FACTOR = 2.0  # outlines count in other ways than pixels do, most of all those of thin parts
+_SLACK = 2.0  # px: edges are rounded, or are those of pixels' centres
+_MOST = 1e18
+_KINDS = frozenset({int, float})
+_COMMON = 0.5  # intersection over union of boxes: the tips of an outline reach farther than its pixels
+
+
+def note_odd_extents(
+    items: Sequence[Mapping[str, Any]],
+    masks: Sequence[Rle | None],
+    places: Sequence[Place],
+    *,
+    file: str,
+    problems: Problems,
+) -> None:
+    """Note annotations whose `area` or `bbox` can't be meant for their mask; what tools round or count otherwise passes.
+
+    Args:
+        items: the annotations as the file has them.
+        masks: theirs; None where one was left out.
+    """
+    known = [k for k, mask in enumerate(masks) if mask is not None]
+    if not known:
+        return
+    found = extents([mask for mask in masks if mask is not None])
+    areas = np.array([area for area, _ in found], np.float64)
+    boxes = np.array([box for _, box in found], np.float64)
+    said = [items[k] for k in known]
+    for what, wrong in ((_AREAS, _wrong_areas(said, areas, boxes)), (_BOXES, _wrong_boxes(said, boxes))):
+        for k in np.flatnonzero(wrong).tolist():
+            at = places[known[k]]
+            problems.count(what, file=file, first=f"{at.text.removeprefix(f'{file}: ')} of {at.image}", done=_DONE)
+
+
+def _wrong_areas(items: Sequence[Mapping[str, Any]], areas: NDArray[Any], boxes: NDArray[Any]) -> NDArray[np.bool_]:
+    said = _numbers([[item.get("area")] for item in items], areas[:, None])[:, 0]
+    around = 2 * boxes[:, 2:].sum(axis=1)
+    apart = np.maximum(said, areas) > _FACTOR * np.minimum(said, areas)
+    return np.asarray(np.isnan(said) | (apart & (np.abs(said - areas) > around)))
+
+
+def _wrong_boxes(items: Sequence[Mapping[str, Any]], boxes: NDArray[Any]) -> NDArray[np.bool_]:
+    said = _numbers([item.get("bbox") for item in items], boxes)
+    begin, end = said[:, :2], said[:, :2] + said[:, 2:]
+    own_begin, own_end = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
+    far = np.maximum(np.abs(begin - own_begin), np.abs(end - own_end)).max(axis=1) > _SLACK
+    common = np.maximum(np.minimum(end, own_end) - np.maximum(begin, own_begin), 0).prod(axis=1)
+    either = np.maximum(said[:, 2:], 0).prod(axis=1) + boxes[:, 2:].prod(axis=1) - common
+    return np.asarray(np.isnan(said).any(axis=1) | (far & (common < _COMMON * either)))
+
+
+def _numbers(said: Sequence[Any], own: NDArray[Any]) -> NDArray[Any]:
+    """Return what was said as an array like `own`: the same where nothing was, NaN where it is something else."""
+    rows = [row if type(row) is list and len(row) == own.shape[1] else None for row in said]
+    plain = [value for row in rows if row is not None for value in row]
+    if len(plain) == own.size and _KINDS.issuperset(map(type, plain)):
+        return np.array([min(max(value, -_MOST), _MOST) for value in plain], np.float64).reshape(own.shape)
+    return np.array([_row(row, known.tolist()) for row, known in zip(said, own, strict=True)])
+
+
+def _row(said: Any, own: list[float]) -> list[float]:
+    if said is None or said in ([None], []):
+        return own
+    fitting = isinstance(said, list) and len(said) == len(own) and _KINDS.issuperset(map(type, said))
+    return [min(max(value, -_MOST), _MOST) for value in said] if fitting else [np.nan] * len(own)
