@@ -35,7 +35,7 @@ from coigan_aug.formats.supervisely_objects import AREAS, kind_of, mask_of, tags
 LOSES = "attributes that are no text, number or `true` (Supervisely's tags are those)"
 KEEPS = frozenset({"tags"})
 META = "meta.json"
-_DATASET = "ds0"
+_DATASET, _NESTED = "ds0", "datasets"
 _Item = dict[str, Any]
 
 
@@ -232,21 +232,26 @@ def write(
 def image_place(name: str) -> str:
     """Return where an image belongs: in img/ of the dataset that its folder names, ds0 where there is none.
 
+    A dataset within another lies in its folder datasets/: Supervisely passes over others.
+
     >>> image_place("a.png"), image_place("line 1/a.png"), image_place("line 1/img/a.png")
     ('ds0/img/a.png', 'line 1/img/a.png', 'line 1/img/a.png')
+    >>> image_place("mill/line 1/a.png")
+    'mill/datasets/line 1/img/a.png'
     """
     *folders, file = name.split("/")
-    if len(folders) > 1 and folders[-1] == "img":
-        return name
-    return "/".join([*(folders or [_DATASET]), "img", file])
+    return f"{_dataset(folders)}/img/{file}"
+
+
+def _dataset(folders: Sequence[str]) -> str:
+    own = folders[:-1] if folders[-1:] == ["img"] else folders
+    nested = len(own) % 2 == 1 and set(own[1::2]) <= {_NESTED}
+    return "/".join(own) if nested else f"/{_NESTED}/".join(own or [_DATASET])
 
 
 def _place(file: str) -> str:
-    folders = file.split("/")
-    name = folders.pop()
-    folders = folders[1:] if folders[:1] == ["images"] else folders
-    folders = folders[:-1] if folders[-1:] == ["img"] else folders
-    return "/".join([*(folders or [_DATASET]), "ann", f"{name}.json"])
+    *folders, name = file.split("/")
+    return f"{_dataset(folders[1:] if folders[:1] == ['images'] else folders)}/ann/{name}.json"
 
 
 def _written(record: ImageRecord, kinds: dict[str, str], losses: Losses) -> _Item:

@@ -370,7 +370,10 @@ def test_classes_and_attributes_are_written(tmp_path: Path) -> None:
     [
         ("a.png", "ds0/ann/a.png.json"),
         ("images/a.png", "ds0/ann/a.png.json"),
-        ("images/s/t/a.png", "s/t/ann/a.png.json"),
+        ("images/s/t/a.png", "s/datasets/t/ann/a.png.json"),
+        ("s/datasets/t/img/a.png", "s/datasets/t/ann/a.png.json"),
+        ("s/datasets/a.png", "s/datasets/datasets/ann/a.png.json"),
+        ("img/a.png", "ds0/ann/a.png.json"),
         ("one/img/a.png", "one/ann/a.png.json"),
         ("myimg/a.png", "myimg/ann/a.png.json"),
     ],
