@@ -43,6 +43,7 @@ FORMATS: dict[str, ModuleType] = {  # in the order in which they are tried
 
 IMAGE_FOLDERS = {"line-json": "data", "supervisely": "ds0/img", "voc": "JPEGImages"}
 """Where a format's readers expect the images, below the annotation file; "images" where nothing is said."""
+_SUFFIXES = (".csv", ".json", ".jsonl", ".xml")
 NAMELESS = frozenset({"severstal", "mask-folder", "mask-instances"})
 """Formats that do not name images without masks: only the image files tell of them."""
 
@@ -59,16 +60,29 @@ def detect(path: Path) -> tuple[str, str]:
     Raises:
         DataError: it does not exist, or is of no format known here; the message says what was seen.
     """
+    return _found(path)[1:]
+
+
+def _found(path: Path) -> tuple[Path, str, str]:
+    """Return what a path means with its format and a description: itself, or the only annotation file of a folder."""
     _check_there(path)
-    for name, module in FORMATS.items():
-        description = module.sniff(path)
-        if description:
-            return name, description
+    own = _sniffed(path)
+    if own is not None:
+        return path, *own
     inside = _annotation_files(path) if path.is_dir() else []
+    if len(inside) == 1:
+        return inside[0]
     if inside:
-        raise DataError(f"{path} is a folder that holds {inside[0].name}.", remedy=f"Name the file: {inside[0]}")
+        names = ", ".join(file.relative_to(path).as_posix() for file, _, _ in inside[:4])
+        what = f"{path} is a folder that holds {len(inside)} annotation files: {names}{' ...' if inside[4:] else ''}."
+        raise DataError(what, remedy=f"Name one: {inside[0][0]}")
     what = f"{path} is of no format known here: {_seen(path)}."
     raise DataError(what, remedy=f"Formats: {', '.join(FORMATS)}.")
+
+
+def _sniffed(path: Path) -> tuple[str, str] | None:
+    described = ((name, module.sniff(path)) for name, module in FORMATS.items())
+    return next(((name, words) for name, words in described if words), None)
 
 
 def open_source(path: Path, *, options: ReadOptions, problems: Problems, name: str | None = None) -> Source:
@@ -80,9 +94,9 @@ def open_source(path: Path, *, options: ReadOptions, problems: Problems, name: s
     """
     if name is not None and name not in FORMATS:
         raise _no_format(name)
-    chosen = name or detect(path)[0]
     _check_there(path)
-    source: Source = FORMATS[chosen].read(path, options=options, problems=problems)
+    place, chosen = (path, name) if name else _found(path)[:2]
+    source: Source = FORMATS[chosen].read(place, options=options, problems=problems)
     check_class_names([known.name for known in source.classes])
     return source
 
@@ -117,9 +131,12 @@ def _no_format(name: str) -> UsageError:
     return UsageError(f"There is no format {name!r}.{meant}", remedy=f"Formats: {', '.join(NAMES)}.")
 
 
-def _annotation_files(folder: Path) -> list[Path]:
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in (".csv", ".json", ".jsonl", ".xml"))
-    return [path for path in files if any(module.sniff(path) for module in FORMATS.values())]
+def _annotation_files(folder: Path) -> list[tuple[Path, str, str]]:
+    """Return the annotation files in a folder and in its folder annotations/, where COCO has them."""
+    places = [folder, *(found for found in sorted(folder.iterdir()) if found.name.lower() == "annotations")]
+    files = [file for place in places if place.is_dir() for file in sorted(place.iterdir())]
+    known = [(file, _sniffed(file)) for file in files if file.suffix.lower() in _SUFFIXES and file.is_file()]
+    return [(file, *own) for file, own in known if own is not None]
 
 
 def _seen(path: Path) -> str:

@@ -354,9 +354,14 @@ def _lies_in(folder: Path, name: str) -> bool:
 
 
 def _candidates(home: Path) -> list[Path]:
-    """List the folders where images may lie: the home, two levels below it, and one level below its parent."""
+    """List the folders where images may lie: the home, two levels below it, and one level below its parent.
+
+    Of images/ beside an annotation folder its folders are listed too, as COCO's tools have them (images/train/).
+    """
     below = [folder for first in _folders(home) for folder in (first, *_folders(first))]
-    return [home, *below, *(folder for folder in _folders(home.parent) if folder != home), home.parent]
+    beside = [folder for folder in _folders(home.parent) if folder != home]
+    parts = [part for folder in beside if folder.name.lower() == "images" for part in _folders(folder)]
+    return [home, *below, *beside, *parts, home.parent]
 
 
 def _folders(folder: Path) -> list[Path]:

@@ -64,20 +64,20 @@ def opened(
             Path(temporary), reading, classes=source.classes, image_root=source.image_root, provenance={}
         )
         if not len(dataset):
-            raise DataError(reading.stopped or f"{path} holds no images.", remedy="Say where they are: --images DIR")
+            raise reading.error or DataError(f"{path} holds no images.", remedy="Say where they are: --images DIR")
         yield Subject(
             path=path, dataset=dataset, description=source.description, own=False, problems=tuple(problems.found),
-            stopped=reading.stopped,
+            stopped=reading.error.message if reading.error else "",
         )  # fmt: skip
 
 
 class _Reading:
-    """The records of a source up to the first that stops its reader; `stopped` says why."""
+    """The records of a source up to the first that stops its reader; `error` says why."""
 
     def __init__(self, source: Source, progress: Report) -> None:
         self.source = source
         self.progress = progress
-        self.stopped = ""
+        self.error: DataError | None = None
 
     def __iter__(self) -> Iterator[ImageRecord]:
         done = 0
@@ -87,5 +87,5 @@ class _Reading:
                 if done % 64 == 0:
                     self.progress(done, max(self.source.count, done))
         except DataError as error:
-            self.stopped = error.message
+            self.error = error
         self.progress(done, done)

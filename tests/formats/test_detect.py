@@ -72,11 +72,43 @@ def test_unknown_sources_say_what_was_seen(tmp_path: Path, make: object, expecte
     assert expected in str(caught.value)
 
 
-def test_a_folder_with_an_annotation_file_names_it(tmp_path: Path) -> None:
-    (tmp_path / "train.csv").write_text("ImageId,ClassId,EncodedPixels\n")
+def coco_set(folder: Path, *, parts: tuple[str, ...]) -> None:
+    """Make a data set as COCO and its tools lay it out: annotations/instances_PART.json, images/PART/."""
+    for part in parts:
+        write_image(folder / "images" / part / f"{part}.png", np.full((4, 6), 90, np.uint8))
+        value = {
+            "images": [{"id": 1, "file_name": f"{part}.png", "height": 4, "width": 6}],
+            "categories": [{"id": 1, "name": "pit"}],
+            "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "segmentation": [[1, 1, 4, 1, 4, 3]]}],
+        }
+        path = folder / "annotations" / f"instances_{part}.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(value))
+
+
+def test_a_folder_means_its_only_annotation_file(tmp_path: Path) -> None:
+    coco_set(tmp_path, parts=("train",))
+    (tmp_path / "annotations" / "notes.json").write_text("{}")
+    assert detect(tmp_path) == ("coco", "COCO JSON")
+    source = open_source(tmp_path, options=ReadOptions(), problems=Problems(strict=True))
+    assert [(record.file, len(record.annotations)) for record in source.records] == [("train.png", 1)]
+    assert source.image_root == tmp_path / "images" / "train"
+
+
+def test_of_several_annotation_files_one_is_to_be_named(tmp_path: Path) -> None:
+    coco_set(tmp_path, parts=("train", "val"))
     with pytest.raises(DataError) as caught:
         detect(tmp_path)
-    assert caught.value.remedy == f"Name the file: {tmp_path / 'train.csv'}"
+    assert str(caught.value) == (
+        f"{tmp_path} is a folder that holds 2 annotation files: annotations/instances_train.json, "
+        "annotations/instances_val.json."
+    )
+    first = tmp_path / "annotations" / "instances_train.json"
+    assert caught.value.remedy == f"Name one: {first}"
+    for name in ("train", "val"):
+        path = first.with_stem(f"instances_{name}")
+        source = open_source(path, options=ReadOptions(), problems=Problems(strict=True))
+        assert [record.file for record in source.records] == [f"{name}.png"]
 
 
 def test_an_unknown_format_lists_those_known(tmp_path: Path) -> None:
