@@ -99,7 +99,7 @@ def test_of_several_annotation_files_one_is_to_be_named(tmp_path: Path) -> None:
     coco_set(tmp_path, parts=("train", "val"))
     with pytest.raises(DataError) as caught:
         detect(tmp_path)
-    assert str(caught.value) == (
+    assert caught.value.message == (
         f"{tmp_path} is a folder that holds 2 annotation files: annotations/instances_train.json, "
         "annotations/instances_val.json."
     )
