@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
-from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
@@ -48,7 +47,7 @@ from coigan_aug.formats.source import (
     classes_of,
     colour_text,
 )  # fmt: skip
-from coigan_aug.formats.xml_elements import NOT_XML, read_elements
+from coigan_aug.formats.xml_elements import NOT_XML, SHORT, quoted, read_elements
 
 LOSES = "the classes' ids"
 CONFIG = "label_config.xml"
@@ -124,7 +123,8 @@ def _listed(path: Path) -> dict[str, str]:
     """Return the labels of a labeling configuration, with their colours."""
     if not path.is_file():
         return {}
-    labels = [element.attributes for element in read_elements(path) if element.start and element.name == "Label"]
+    elements = read_elements(path, most=SHORT)
+    labels = [element.attributes for element in elements if element.start and element.name == "Label"]
     return {own["value"]: own.get("background", "") for own in labels if own.get("value")}
 
 
@@ -254,8 +254,7 @@ def _config(classes: Sequence[DefectClass], losses: Losses) -> bytes:
     odd = [found.name for found in classes if NOT_XML.search(found.name)]
     losses.add("class names with signs that XML can't hold, which become ?", first="".join(odd[:1]), count=len(odd))
     labels = "".join(
-        f"    <Label value={quoteattr(NOT_XML.sub('?', found.name))} background={quoteattr(colour_text(found.colour))}/>\n"
-        for found in classes
+        f"    <Label value={quoted(found.name)} background={quoted(colour_text(found.colour))}/>\n" for found in classes
     )
     start = '<View>\n  <Image name="image" value="$image" zoom="true"/>\n  <BrushLabels name="label" toName="image">\n'
     return f"{start}{labels}  </BrushLabels>\n</View>\n".encode()

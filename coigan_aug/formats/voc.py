@@ -228,7 +228,7 @@ def _is_whole(mask: Path) -> bool:
 def _annotations(
     item: Item, names: Sequence[str], meaning: Meaning, *, size: tuple[int, int], problems: Problems
 ) -> tuple[Annotation, ...]:
-    listed = read_listed(item.about, size=size) if item.about is not None else []
+    listed = read_listed(item.about, image=item.image, size=size) if item.about is not None else []
     if item.classes is None:
         problems.count(_BOXES, file=item.image, done=_DONE[_BOXES], count=len(listed))
         return ()

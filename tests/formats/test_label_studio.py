@@ -305,6 +305,16 @@ def test_classes_are_chosen_and_come_from_the_configuration(tmp_path: Path) -> N
         list(source.records)
 
 
+def test_a_labeling_configuration_that_is_too_long_or_wrong_is_refused(tmp_path: Path) -> None:
+    for text, expected in (
+        ("<View>" + f"<!--{'x' * 1000}-->" * 10_000, "has over 10,000,000 bytes"),
+        ("<View>", "1  is not valid XML"),
+    ):
+        (tmp_path / "label_config.xml").write_text(text)
+        with pytest.raises(DataError, match=rf"label_config\.xml.*{expected}"):
+            opened(tmp_path, [task(polygon())])
+
+
 def test_the_format_is_recognised(tmp_path: Path) -> None:
     opened(tmp_path, [task(polygon())])
     assert detect(tmp_path / "export.json")[0] == "label-studio"
