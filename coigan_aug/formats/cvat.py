@@ -174,8 +174,11 @@ def _records(
     for image in _images(path, _Labels()):
         file = paths.get(image.name)
         said = place(path.name, image.line)
-        size = measure(folder, file, options=options, problems=problems, said=said) if file is not None else None
-        if file is None or size is None:
+        if file is None:
+            continue
+        sized = {"height", "width"} <= image.about.keys()
+        size = measure(folder, file, options=options, problems=problems, said=said, sized=sized)
+        if size is None:
             continue
         check_size(size, (_said(image, "height", size[0]), _said(image, "width", size[1])), image=image.name, file=said)
         found = [

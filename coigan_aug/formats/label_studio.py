@@ -52,6 +52,7 @@ from coigan_aug.formats.xml_elements import NOT_XML, SHORT, quoted, read_element
 LOSES = "the classes' ids"
 CONFIG = "label_config.xml"
 _AREAS = frozenset({"brush", "polygon", "rectangle", "ellipse"})
+_SIZE = ("original_height", "original_width")
 _LABELS = ("brushlabels", "polygonlabels", "rectanglelabels", "ellipselabels")
 
 
@@ -142,8 +143,12 @@ def _records(
 ) -> Iterator[ImageRecord]:
     for task in _annotated(path, problems):
         image = paths.get(task.text)
-        size = measure(folder, image, options=options, problems=problems, said=task.text) if image is not None else None
-        if image is None or size is None:
+        if image is None:
+            continue
+        sizes = [region.about.get(key) for region in task.regions for key in _SIZE]
+        sized = bool(sizes) and None not in sizes
+        size = measure(folder, image, options=options, problems=problems, said=task.text, sized=sized)
+        if size is None:
             continue
         at = Place(path.name, task.text, image, *size)
         found = [_annotation(region, names, at, problems=problems) for region in task.regions]
@@ -182,7 +187,7 @@ def _check_picture(region: Region, at: Place) -> None:
     if region.about.get("image_rotation", 0) not in (0, 360, None):
         what = f"{at.text}: {at.image} was turned by {region.about['image_rotation']} degrees in Label Studio."
         raise DataError(what, remedy="Turn it back there and export again; its regions can't be placed otherwise.")
-    height, width = region.about.get("original_height"), region.about.get("original_width")
+    height, width = (region.about.get(key) for key in _SIZE)
     said = (at.height if height is None else height, at.width if width is None else width)
     check_size((at.height, at.width), said, image=at.image, file=at.text)
 

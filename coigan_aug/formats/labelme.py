@@ -193,10 +193,14 @@ def _records(
     problems: Problems,
 ) -> Iterator[ImageRecord]:
     for file, image in paths.items():
-        size = measure(folder, image, options=options, problems=problems, said=file)
+        item = load_json(root / file)
+        size = measure(
+            folder, image, options=options, problems=problems, said=file,
+            sized=None not in (item.get("imageHeight"), item.get("imageWidth")),
+            turned_by="labelme" if item["shapes"] else "",
+        )  # fmt: skip
         if size is None:
             continue
-        item = load_json(root / file)
         said = (size[0] if item.get("imageHeight") is None else item["imageHeight"],
                 size[1] if item.get("imageWidth") is None else item["imageWidth"])  # fmt: skip
         check_size(size, said, image=image, file=file)

@@ -199,7 +199,8 @@ def _records(
     layout: Layout, names: Sequence[str], meaning: Meaning, *, options: ReadOptions, problems: Problems
 ) -> Iterator[ImageRecord]:
     for item in layout.items.values():
-        size = measure(layout.folder, item.image, options=options, problems=problems)
+        sized = item.classes is not None
+        size = measure(layout.folder, item.image, options=options, problems=problems, sized=sized)
         if size is None or not _whole_masks(item, options, problems):
             continue
         height, width = size
