@@ -68,7 +68,7 @@ def write(
     """
     _check(polygons, crowd)
     losses, categories = losses or Losses(), output_ids(classes, least=0)
-    add_class_ids(losses, classes, list(categories.values()))
+    add_class_ids(losses, classes, categories.values())
     style = _Style(categories=categories, polygons=polygons, crowd=crowd, own_ids=mask_ids)
     path, count, number = out / "annotations.json", 0, 0
     with atomic_write(path) as stream, tempfile.TemporaryFile(dir=out) as images:

@@ -22,7 +22,7 @@ from coigan_aug.formats.cvat_shapes import AREAS, Shape, attributes_of, mask_of
 from coigan_aug.formats.drawn import Place
 from coigan_aug.formats.image_folder import ImageFolder, open_images, resolve
 from coigan_aug.formats.image_sizes import check_size, measure
-from coigan_aug.formats.losses import Losses, add_class_ids
+from coigan_aug.formats.losses import Losses, note_class_ids
 from coigan_aug.formats.source import (
     Problems,
     ReadOptions,
@@ -225,7 +225,7 @@ def write(
     the labels of <meta>, then upload the file as "CVAT 1.1". Masks without pixels are left out.
     """
     losses = losses or Losses()
-    add_class_ids(losses, classes, [None] * len(classes))
+    note_class_ids(losses, classes)
     odd = [found.name for found in classes if NOT_XML.search(found.name)]
     losses.add("class names with signs that XML can't hold, which become ?", first="".join(odd[:1]), count=len(odd))
     path = out / "annotations.xml"

@@ -37,7 +37,7 @@ from coigan_aug.formats.image_sizes import check_size, measure
 from coigan_aug.formats.json_files import both_ends
 from coigan_aug.formats.label_studio_brush import decode_brush, encode_brush
 from coigan_aug.formats.label_studio_tasks import Region, Task, read_tasks
-from coigan_aug.formats.losses import Losses, add_class_ids
+from coigan_aug.formats.losses import Losses, note_class_ids
 from coigan_aug.formats.source import (
     Problems,
     ReadOptions,
@@ -243,7 +243,7 @@ def write(
     the configuration and a storage of <out>/images, then import the file. Attributes are written as a region's meta.
     """
     losses = losses or Losses()
-    add_class_ids(losses, classes, [None] * len(classes))
+    note_class_ids(losses, classes)
     path = out / "annotations.json"
     write_bytes(out / CONFIG, _config(classes, losses))
     with atomic_write(path) as stream:

@@ -23,7 +23,7 @@ from coigan_aug.formats.image_folder import ImageFolder, open_images, resolve_fi
 from coigan_aug.formats.image_sizes import check_size, clean_records, images_without, measure
 from coigan_aug.formats.json_files import both_ends, load_json
 from coigan_aug.formats.labelme_shapes import AREAS, mask_of, shapes_of, written_shapes
-from coigan_aug.formats.losses import Losses, add_class_ids
+from coigan_aug.formats.losses import Losses, note_class_ids
 from coigan_aug.formats.source import Problems, ReadOptions, Source, chosen_labels, class_of, classes_of
 
 LOSES = "the classes' ids"
@@ -260,7 +260,7 @@ def write(
             (cut open), becomes several polygons of one group_id. Both are read again as the same pixels.
     """
     losses = losses or Losses()
-    add_class_ids(losses, classes, [None] * len(classes))
+    note_class_ids(losses, classes)
     listed = [found.name for found in classes if found.name.strip() == found.name and len(found.name.splitlines()) == 1]
     write_bytes(out / LABELS, "".join(f"{name}\n" for name in listed).encode())
     written: set[str] = set()

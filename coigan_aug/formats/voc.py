@@ -16,7 +16,7 @@ from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.files import write_bytes
 from coigan_aug.formats.image_sizes import measure, same_size
-from coigan_aug.formats.losses import Losses, add_class_ids
+from coigan_aug.formats.losses import Losses, note_class_ids
 from coigan_aug.formats.mask_values import IGNORED, class_values
 from coigan_aug.formats.painting import masks_of, paint_objects
 from coigan_aug.formats.source import Problems, ReadOptions, Source, claim, make_classes
@@ -116,7 +116,7 @@ def write(
     numbers = {defect_class.name: k for k, defect_class in enumerate(classes, start=1)}
     if len(numbers) > _MOST:
         raise DataError(f"Pascal VOC has numbers for {_MOST} classes; there are {len(numbers)}.")
-    add_class_ids(losses, classes, list(numbers.values()))
+    note_class_ids(losses, classes, least=1)
     shares: dict[str, list[str]] = {"train": [], "val": [], "trainval": []}
     taken: dict[str, str] = {}
     for record in records:

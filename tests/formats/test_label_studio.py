@@ -346,7 +346,8 @@ def test_what_is_written_has_what_an_import_needs(tmp_path: Path) -> None:
         {"id": "own", "depth": [1, {"x": 2}]}, {"id": "region-1", "depth": [1, {"x": 2}]},
     ]  # fmt: skip
     assert [record.file for record in found] == ["images/a.png", "images/free.png"]
-    assert [loss.what for loss in losses.found()] == ["class ids, which the format does not keep"]
+    assert losses.found() == ()
+    assert [note.what for note in losses.noted()] == ["class ids, which the format does not keep"]
     view = ElementTree.parse(tmp_path / "label_config.xml").getroot()
     image, labels = view.find("Image"), view.find("BrushLabels")
     tasks = json.loads((tmp_path / "annotations.json").read_text())
