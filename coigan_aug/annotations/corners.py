@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
-from coigan_aug.annotations.polygons import trace_centres
+from coigan_aug.annotations.polygons import trace_centres_many
 from coigan_aug.annotations.rle import Rle, Runs
 
 Outline = NDArray[np.int32]
@@ -23,41 +25,76 @@ def trace_corners(mask: Rle) -> list[Outline]:
     >>> trace_corners(rle.encode(np.array([[0, 1, 1]])))[0].tolist()
     [[1, 0], [1, 1], [3, 1], [3, 0]]
     """
-    outlines = [_every_pixel(outline) for outline in trace_centres(mask)]
-    return _corners(outlines) if outlines else []
+    return next(trace_corners_many([mask]))
 
 
-def turning_points(outline: Outline) -> Outline:
-    """Leave out the points of a closed outline that lie between two steps of one direction; at least 3 stay.
+def trace_corners_many(masks: Sequence[Rle]) -> Iterator[list[Outline]]:
+    """Trace masks one after the other, as `trace_corners` does; memory grows with the length of all outlines."""
+    return _traced(masks, _corners)
 
-    >>> turning_points(np.array([[0, 0], [0, 1], [0, 2], [1, 2], [1, 1], [1, 0]], np.int32)).tolist()
+
+def trace_turns_many(masks: Sequence[Rle]) -> Iterator[list[Outline]]:
+    """Trace masks one after the other, as `trace_centres` does, but for points on straight lines: see `turning_points`."""
+    return _traced(masks, turning_points)
+
+
+def _traced(masks: Sequence[Rle], work: Callable[[list[Outline]], list[Outline]]) -> Iterator[list[Outline]]:
+    """Trace masks through pixel centres, do `work` on all outlines at once, and give each mask its own back."""
+    found = list(trace_centres_many(masks))
+    done = iter(work([outline for own in found for outline in own]))
+    for own in found:
+        yield [next(done) for _ in own]
+
+
+def turning_points(outlines: list[Outline]) -> list[Outline]:
+    """Leave out the points of closed outlines that lie between two steps of one direction; at least 3 of each stay.
+
+    >>> turning_points([np.array([[0, 0], [0, 1], [0, 2], [1, 2], [1, 1], [1, 0]], np.int32)])[0].tolist()
     [[0, 0], [0, 2], [1, 2], [1, 0]]
     """
-    steps = np.diff(outline, axis=0, append=outline[:1])
-    before = np.concatenate([steps[-1:], steps[:-1]])
-    turns = (steps != before).any(axis=1)
-    return outline[turns] if turns.sum() >= 3 else outline
+    if not outlines:
+        return []
+    points, first = _joined(outlines)
+    steps = _following(points, first) - points
+    turns = (steps != _before(steps, first)).any(axis=1)
+    few = np.add.reduceat(turns, first, dtype=np.int64) < 3
+    turns |= np.repeat(few, [len(outline) for outline in outlines])
+    return _parted(points[turns], np.add.reduceat(turns, first, dtype=np.int64))
 
 
-def _every_pixel(outline: Outline) -> Outline:
-    """Return all pixels of a closed outline, each once where it is passed; a pixel alone once."""
-    steps = np.diff(outline, axis=0, append=outline[:1])
+def _joined(outlines: list[Outline]) -> tuple[Outline, Runs]:
+    """Return the points of outlines one after the other, and where each outline begins."""
+    lengths = np.array([len(outline) for outline in outlines])
+    return np.concatenate(outlines), np.cumsum(lengths) - lengths
+
+
+def _parted(points: Outline, lengths: Runs) -> list[Outline]:
+    ends = np.cumsum(lengths).tolist()
+    return [points[begin:end] for begin, end in zip([0, *ends], ends, strict=False)]
+
+
+def _every_pixel(outlines: list[Outline]) -> tuple[Outline, Runs]:
+    """Return all pixels of closed outlines, each once where it is passed, a pixel alone once; and how many of each."""
+    points, first = _joined(outlines)
+    steps = _following(points, first) - points
     count = np.abs(steps).max(axis=1)
-    if count.max() == 0:
-        return outline[:1]
-    owner = np.repeat(np.arange(len(outline)), count)
+    count[first[np.add.reduceat(count, first) == 0]] = 1
+    owner = np.repeat(np.arange(len(points)), count)
     nth = np.arange(len(owner)) - (np.cumsum(count) - count)[owner]
-    return np.asarray(outline[owner] + np.sign(steps)[owner] * nth[:, None], dtype=np.int32)
+    pixels = points[owner] + np.sign(steps)[owner] * nth[:, None]
+    return pixels.astype(np.int32), np.add.reduceat(count, first, dtype=np.int64)
 
 
 def _corners(outlines: list[Outline]) -> list[Outline]:
-    """Turn the pixels of outlines, counter-clockwise as seen, into the corners that a walk on their free sides turns at.
+    """Turn outlines, counter-clockwise as seen, into the corners that a walk on their pixels' free sides turns at.
 
     Round a pixel the directions are counted N 0, NW 1, W 2, ... NE 7. Between where the outline comes from and where it
     goes to, in that order, the neighbours are free: the even ones of them are the sides to walk along.
     """
-    lengths = np.array([len(outline) for outline in outlines])
-    pixels, first = np.concatenate(outlines), np.cumsum(lengths) - lengths
+    if not outlines:
+        return []
+    pixels, lengths = _every_pixel(outlines)
+    first = np.cumsum(lengths) - lengths
     steps = _following(pixels, first) - pixels
     towards = _DIRECTIONS[steps[:, 1] + 1, steps[:, 0] + 1]
     begin = (_before(towards, first) + 4) % 8  # the way back to the pixel before
@@ -70,7 +107,7 @@ def _corners(outlines: list[Outline]) -> list[Outline]:
     number = np.add.reduceat(count, first)
     turns = sides != _before(sides, np.cumsum(number) - number)
     corners = pixels[owner[turns]] + _SIDE_BEGINS[sides[turns]]
-    return np.split(corners, np.cumsum(np.add.reduceat(turns, np.cumsum(number) - number))[:-1])
+    return _parted(corners, np.add.reduceat(turns, np.cumsum(number) - number, dtype=np.int64))
 
 
 def _before(values: Runs, first: Runs) -> Runs:

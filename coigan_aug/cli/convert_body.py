@@ -42,6 +42,9 @@ def _lines(made: Conversion, style: WriteOptions) -> Iterator[str]:
     if made.losses:
         yield f"What {made.to} could not hold:"
         yield from (f"  {loss}" for loss in made.losses)
+    if made.notes:
+        yield f"What {made.to} has no place for (it tells images and classes apart without):"
+        yield from (f"  {note}" for note in made.notes)
     if made.problems:
         yield f"{len(made.problems):,} problem{'s' * (len(made.problems) > 1)} in the source:"
         yield from (f"  {problem}" for problem in made.problems[:_SHOWN])

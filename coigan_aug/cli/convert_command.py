@@ -42,7 +42,9 @@ def convert_command(
     skip_missing: bool = typer.Option(False, "--skip-missing", help="Leave out missing images. Default: an error."),
     skip_broken: bool = typer.Option(False, "--skip-broken", help="Leave out broken images. Default: an error."),
     strict: bool = typer.Option(
-        False, "--strict", help="Make the first problem and the first loss an error. Default: they are counted."
+        False,
+        "--strict",
+        help="Make the first problem and the first loss an error; ids that TO has no place for are none. Default: counted.",
     ),
     overwrite: bool = typer.Option(
         False, "--overwrite", help="Replace a DST that convert made and nobody added to. Default: refuse."

@@ -71,7 +71,7 @@ def synthesize_command(
         help="Put the real training images beside; at most 35 % of those with defects are synthetic.",
     ),
     append: bool = typer.Option(False, "--append", help="Add to the finished set that --out holds."),
-    overwrite: bool = typer.Option(False, "--overwrite", help="Replace what --out holds."),
+    overwrite: bool = typer.Option(False, "--overwrite", help="Replace the set that --out holds; other files stay."),
     gpus: Optional[int] = typer.Option(
         None, min=0, help="GPUs to draw on; 0 is the CPU. Default: 1 where there is one."
     ),

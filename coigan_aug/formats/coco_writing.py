@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import shutil
 import tempfile
@@ -14,8 +15,7 @@ import msgspec
 
 from coigan_aug.annotations import rle
 from coigan_aug.annotations.batches import extents, of_records
-from coigan_aug.annotations.corners import trace_corners, turning_points
-from coigan_aug.annotations.polygons import trace_centres
+from coigan_aug.annotations.corners import trace_corners_many, trace_turns_many
 from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.errors import UsageError
 from coigan_aug.files import atomic_write
@@ -68,22 +68,24 @@ def write(
     """
     _check(polygons, crowd)
     losses, categories = losses or Losses(), output_ids(classes, least=0)
-    add_class_ids(losses, classes, list(categories.values()))
+    add_class_ids(losses, classes, categories.values())
     style = _Style(categories=categories, polygons=polygons, crowd=crowd, own_ids=mask_ids)
     path, count, number = out / "annotations.json", 0, 0
     with atomic_write(path) as stream, tempfile.TemporaryFile(dir=out) as images:
         stream.write(b'{"categories": ' + _json([{"id": categories[c.name], "name": c.name} for c in classes]))
         stream.write(b',\n"annotations": [')
-        for count, (record, measured) in enumerate(of_records(records, extents), start=1):
+        measure = functools.partial(_measured, polygons=polygons)
+        for count, (record, measured) in enumerate(of_records(records, measure), start=1):
             image_id = record.source["id"] if image_ids else count
             image = {"id": image_id, "file_name": record.file, "height": record.height, "width": record.width}
             line = _json((_notes(record) if notes else {}) | image)
             images.write((b",\n" if count > 1 else b"") + line)
-            for annotation, (area, box) in zip(record.annotations, measured, strict=True):
+            for annotation, ((area, box), segmentation) in zip(record.annotations, measured, strict=True):
                 _count_losses(annotation, area, style, losses=losses, file=record.file)
                 if area:
                     number += 1
-                    line = _json(_written(annotation, number, image_id, area=area, box=box, style=style))
+                    about = {"image_id": image_id, "segmentation": segmentation, "area": area, "bbox": box}
+                    line = _json(_written(annotation, number, about, style))
                     stream.write((b",\n" if number > 1 else b"\n") + line)
         stream.write(b'\n],\n"images": [\n')
         images.seek(0)
@@ -115,24 +117,18 @@ def _notes(record: ImageRecord) -> _Item:
     return ({"split": record.split} if record.split else {}) | plain
 
 
-def _written(annotation: Annotation, number: int, image_id: int, *, area: int, box: rle.Box, style: _Style) -> _Item:
-    beside = {key: value for key, value in annotation.attributes.items() if key not in OWN | {"id", "iscrowd"}}
-    return {
-        "id": annotation.attributes["id"] if style.own_ids else number,
-        "image_id": image_id,
-        "category_id": style.categories[annotation.label],
-        "segmentation": _segmentation(annotation.rle, style.polygons),
-        "area": area,
-        "bbox": list(box),
-        "iscrowd": int(style.crowd),
-    } | beside
-
-
-def _segmentation(mask: rle.Rle, polygons: str | None) -> Any:
+def _measured(masks: Sequence[rle.Rle], *, polygons: str | None) -> Iterable[tuple[tuple[int, rle.Box], Any]]:
+    """Return the area and box of masks, and what is written as their segmentation."""
     if polygons is None:
-        return {"size": [mask.height, mask.width], "counts": mask.counts}
-    outlines = trace_corners(mask) if polygons == "pycocotools" else map(turning_points, trace_centres(mask))
-    return [points.ravel().tolist() for points in outlines]
+        return zip(extents(masks), ({"size": [m.height, m.width], "counts": m.counts} for m in masks), strict=True)
+    traced = trace_corners_many(masks) if polygons == "pycocotools" else trace_turns_many(masks)
+    return zip(extents(masks), ([points.ravel().tolist() for points in own] for own in traced), strict=True)
+
+
+def _written(annotation: Annotation, number: int, about: _Item, style: _Style) -> _Item:
+    beside = {key: value for key, value in annotation.attributes.items() if key not in OWN | {"id", "iscrowd"}}
+    own = {"id": annotation.attributes["id"] if style.own_ids else number, "image_id": about["image_id"]}
+    return own | {"category_id": style.categories[annotation.label]} | about | {"iscrowd": int(style.crowd)} | beside
 
 
 def _json(value: Any) -> bytes:

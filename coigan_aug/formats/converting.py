@@ -58,8 +58,8 @@ class Conversion:
     """What a conversion made.
 
     `source` and `to` are names of formats ("dataset" for a Dataset). `split_lost` says that the source was split into
-    train and test and the format does not say so. `losses` are what the format could not hold, `problems` what was odd
-    in the source.
+    train and test and the format does not say so. `losses` are what the format could not hold, `notes` what it has no
+    place for though images and classes can be told apart, `problems` what was odd in the source.
     """
 
     folder: Path
@@ -74,6 +74,7 @@ class Conversion:
     image_files: str
     split_lost: bool
     losses: tuple[Loss, ...]
+    notes: tuple[Loss, ...]
     problems: tuple[Problem, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -122,7 +123,7 @@ def convert(
         to: one of `formats.detect.FORMATS`.
         format: the format of the source; None looks.
         image_files: "copy", "link" (hard links) or "none": annotations alone, which name images as the source does.
-        strict: the first problem and the first loss are errors.
+        strict: the first problem and the first loss are errors; notes are not.
         overwrite: replace what an earlier conversion wrote to `out`.
         progress: called with the title of each long step; returns what reports it.
         say: called with the description of the source once that is known.
@@ -167,6 +168,7 @@ def convert(
         image_files=image_files,
         split_lost=tally.split and "split" not in _keeps(FORMATS[to]),
         losses=losses.found(),
+        notes=losses.noted(),
         problems=tuple(problems.found),
     )
 
@@ -241,11 +243,11 @@ def _path(said: str, file: str) -> str:
 
 def _ids(spool: Spool, to: str, losses: Losses) -> dict[str, bool]:
     """Return which ids of the source are written, as options of the format's writer; count the images' that are not."""
-    keeps = "id" in _keeps(FORMATS[to])
     usable = spool.have_image_ids()
-    if not (keeps and usable):
-        how = "which are numbered anew" if keeps else "which the format does not keep"
-        losses.add(f"image ids, {how}", first=spool.first_with_id, count=spool.with_id)
+    if "id" not in _keeps(FORMATS[to]):
+        losses.note("image ids, which the format does not keep", first=spool.first_with_id, count=spool.with_id)
+    elif not usable:
+        losses.add("image ids, which are numbered anew", first=spool.first_with_id, count=spool.with_id)
     return {"image_ids": usable, "mask_ids": spool.have_mask_ids(), "notes": True} if to == "coco" else {}
 
 

@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from xml.sax.saxutils import escape, quoteattr
 
 from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
@@ -23,7 +22,7 @@ from coigan_aug.formats.cvat_shapes import AREAS, Shape, attributes_of, mask_of
 from coigan_aug.formats.drawn import Place
 from coigan_aug.formats.image_folder import ImageFolder, open_images, resolve
 from coigan_aug.formats.image_sizes import check_size, measure
-from coigan_aug.formats.losses import Losses, add_class_ids
+from coigan_aug.formats.losses import Losses, note_class_ids
 from coigan_aug.formats.source import (
     Problems,
     ReadOptions,
@@ -34,7 +33,7 @@ from coigan_aug.formats.source import (
     colour_text,
     place,
 )  # fmt: skip
-from coigan_aug.formats.xml_elements import NOT_XML, Element, read_elements
+from coigan_aug.formats.xml_elements import NOT_XML, Element, quoted, read_elements, text_of
 
 LOSES = "the classes' ids, and attributes that are lists or objects (CVAT's are text)"
 _NO_AREA = frozenset({"polyline", "points", "cuboid", "skeleton", "tag"})
@@ -175,8 +174,11 @@ def _records(
     for image in _images(path, _Labels()):
         file = paths.get(image.name)
         said = place(path.name, image.line)
-        size = measure(folder, file, options=options, problems=problems, said=said) if file is not None else None
-        if file is None or size is None:
+        if file is None:
+            continue
+        sized = {"height", "width"} <= image.about.keys()
+        size = measure(folder, file, options=options, problems=problems, said=said, sized=sized)
+        if size is None:
             continue
         check_size(size, (_said(image, "height", size[0]), _said(image, "width", size[1])), image=image.name, file=said)
         found = [
@@ -223,7 +225,7 @@ def write(
     the labels of <meta>, then upload the file as "CVAT 1.1". Masks without pixels are left out.
     """
     losses = losses or Losses()
-    add_class_ids(losses, classes, [None] * len(classes))
+    note_class_ids(losses, classes)
     odd = [found.name for found in classes if NOT_XML.search(found.name)]
     losses.add("class names with signs that XML can't hold, which become ?", first="".join(odd[:1]), count=len(odd))
     path = out / "annotations.xml"
@@ -247,19 +249,19 @@ def _head(classes: Sequence[DefectClass], said: Mapping[str, Iterable[str]]) -> 
 
 def _label(defect_class: DefectClass, attributes: Iterable[str]) -> str:
     own = "".join(
-        f"<attribute><name>{_text(name)}</name><mutable>False</mutable><input_type>text</input_type>"
+        f"<attribute><name>{text_of(name)}</name><mutable>False</mutable><input_type>text</input_type>"
         "<default_value></default_value><values></values></attribute>"
         for name in attributes
     )
     colour = colour_text(defect_class.colour)
-    about = f"<name>{_text(defect_class.name)}</name><color>{colour}</color><type>any</type>"
+    about = f"<name>{text_of(defect_class.name)}</name><color>{colour}</color><type>any</type>"
     return f"        <label>{about}<attributes>{own}</attributes></label>\n"
 
 
 def _image_lines(record: ImageRecord, number: int, said: Mapping[str, dict[str, None]], losses: Losses) -> list[bytes]:
     name = record.file.removeprefix("images/")
     size = f'width="{record.width}" height="{record.height}"'
-    lines = [f'  <image id="{number}" name={_quoted(name)} {size}>\n'.encode()]
+    lines = [f'  <image id="{number}" name={quoted(name)} {size}>\n'.encode()]
     for annotation in record.annotations:
         empty = rle.area(annotation.rle) == 0
         losses.add("masks without pixels, which are left out", first=record.file, count=empty)
@@ -279,11 +281,11 @@ def _mask_line(annotation: Annotation, said: dict[str, None], record: ImageRecor
     losses.add("attributes that are lists or objects, which are not written", first=record.file, count=lost)
     held = {key: text for key, text in texts.items() if text is not None}
     flags = {key: text for key, text in held.items() if key in _FLAGS and re.fullmatch("-?[0-9]{1,9}", text)}
-    about = " ".join(f"{key}={_quoted(text)}" for key, text in ({"occluded": "0", "z_order": "0"} | flags).items())
+    about = " ".join(f"{key}={quoted(text)}" for key, text in ({"occluded": "0", "z_order": "0"} | flags).items())
     own = {key: text for key, text in held.items() if key not in flags}
     said.update(dict.fromkeys(own))
-    inner = "".join(f"<attribute name={_quoted(key)}>{_text(text)}</attribute>" for key, text in own.items())
-    return f'    <mask label={_quoted(annotation.label)} source="file" {about} {box}>{inner}</mask>\n'
+    inner = "".join(f"<attribute name={quoted(key)}>{text_of(text)}</attribute>" for key, text in own.items())
+    return f'    <mask label={quoted(annotation.label)} source="file" {about} {box}>{inner}</mask>\n'
 
 
 def _value(value: Any) -> str | None:
@@ -291,11 +293,3 @@ def _value(value: Any) -> str | None:
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value) if isinstance(value, (str, int, float)) else None
-
-
-def _text(text: str) -> str:
-    return escape(NOT_XML.sub("?", text), {"\r": "&#13;"})
-
-
-def _quoted(text: str) -> str:
-    return quoteattr(NOT_XML.sub("?", text))

@@ -21,19 +21,23 @@ def measure(
     problems: Problems,
     said: str = "",
     sized: bool = False,
+    turned_by: str = "",
     mask: bool = False,
 ) -> tuple[int, int] | None:
     """Return an image's height and width; None for a broken one that is to be skipped, which is noted.
 
-    An image that EXIF turns for viewing is noted where its masks could be meant either way.
+    An image that EXIF turns for viewing is noted where its masks could be meant either way: by a size alone, one that is
+    turned by 180 degrees or mirrored can't be told from one that is not.
 
     Args:
         said: where the image was named, for the note.
         sized: the source says the size itself, and it will be compared (`check_size`).
+        turned_by: the tool that made the masks, if it shows images as EXIF turns them.
         mask: it is a mask, which can't be scaled to 8 bits.
 
     Raises:
-        DataError: the image is broken and `options.skip_broken` is off.
+        DataError: the image is broken and `options.skip_broken` is off; `turned_by` has seen it otherwise than it is
+            stored, which its size doesn't tell.
     """
     try:
         header = folder.header(path, deep=options.value_range is not None and not mask)
@@ -44,8 +48,17 @@ def measure(
         return None
     swaps = header.orientation >= _FIRST_THAT_SWAPS and header.height != header.width
     if header.orientation > 1 and not (sized and swaps):
+        _refuse_turned(path, header.orientation, tool=turned_by)
         problems.count(_TURNED, file=path, done="masks taken as of the stored pixels")
     return header.height, header.width
+
+
+def _refuse_turned(image: str, orientation: int, *, tool: str) -> None:
+    if tool:
+        shown = f"{tool} shows it turned (EXIF orientation {orientation})"
+        what = f"{image}: {shown}, so masks that were drawn there don't fit its pixels as they are stored."
+        drop = f"exiftool -n -Orientation=1 {image.rpartition('/')[2]!r}"
+        raise DataError(what, remedy=f"{_turn(image)}  Or, if the masks do fit, drop the mark:  {drop}")
 
 
 def check_size(size: tuple[int, int], said: tuple[object, object], *, image: str, file: str) -> None:
@@ -64,11 +77,15 @@ def about_turning(size: tuple[int, int], said: object, *, image: str) -> tuple[s
     """Say what may be behind a wrong size (height, width), and what to do: where the two are swapped, turn the pixels."""
     if not isinstance(said, (tuple, list)) or tuple(said) != size[::-1]:
         return "", "Use the images that were annotated."
+    question = " Was it turned (EXIF) or annotated in another orientation?"
+    turn = _turn(image)
+    return question, f"Use the images that were annotated, or {turn[0].lower()}{turn[1:]}"
+
+
+def _turn(image: str) -> str:
     name = image.rpartition("/")[2]
     turn = f"ImageOps.exif_transpose(Image.open({name!r})).save({name!r}, quality=95)"
-    command = f'python -c "from PIL import Image, ImageOps; {turn}"'
-    question = " Was it turned (EXIF) or annotated in another orientation?"
-    return question, f"Use the images that were annotated, or turn the pixels as EXIF says, in their folder:  {command}"
+    return f'Turn the pixels as EXIF says, in their folder:  python -c "from PIL import Image, ImageOps; {turn}"'
 
 
 def same_size(files: Sequence[str], sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:

@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
-from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
@@ -38,7 +37,7 @@ from coigan_aug.formats.image_sizes import check_size, measure
 from coigan_aug.formats.json_files import both_ends
 from coigan_aug.formats.label_studio_brush import decode_brush, encode_brush
 from coigan_aug.formats.label_studio_tasks import Region, Task, read_tasks
-from coigan_aug.formats.losses import Losses, add_class_ids
+from coigan_aug.formats.losses import Losses, note_class_ids
 from coigan_aug.formats.source import (
     Problems,
     ReadOptions,
@@ -48,11 +47,12 @@ from coigan_aug.formats.source import (
     classes_of,
     colour_text,
 )  # fmt: skip
-from coigan_aug.formats.xml_elements import NOT_XML, read_elements
+from coigan_aug.formats.xml_elements import NOT_XML, SHORT, quoted, read_elements
 
 LOSES = "the classes' ids"
 CONFIG = "label_config.xml"
 _AREAS = frozenset({"brush", "polygon", "rectangle", "ellipse"})
+_SIZE = ("original_height", "original_width")
 _LABELS = ("brushlabels", "polygonlabels", "rectanglelabels", "ellipselabels")
 
 
@@ -124,7 +124,8 @@ def _listed(path: Path) -> dict[str, str]:
     """Return the labels of a labeling configuration, with their colours."""
     if not path.is_file():
         return {}
-    labels = [element.attributes for element in read_elements(path) if element.start and element.name == "Label"]
+    elements = read_elements(path, most=SHORT)
+    labels = [element.attributes for element in elements if element.start and element.name == "Label"]
     return {own["value"]: own.get("background", "") for own in labels if own.get("value")}
 
 
@@ -142,8 +143,12 @@ def _records(
 ) -> Iterator[ImageRecord]:
     for task in _annotated(path, problems):
         image = paths.get(task.text)
-        size = measure(folder, image, options=options, problems=problems, said=task.text) if image is not None else None
-        if image is None or size is None:
+        if image is None:
+            continue
+        sizes = [region.about.get(key) for region in task.regions for key in _SIZE]
+        sized = bool(sizes) and None not in sizes
+        size = measure(folder, image, options=options, problems=problems, said=task.text, sized=sized)
+        if size is None:
             continue
         at = Place(path.name, task.text, image, *size)
         found = [_annotation(region, names, at, problems=problems) for region in task.regions]
@@ -182,7 +187,7 @@ def _check_picture(region: Region, at: Place) -> None:
     if region.about.get("image_rotation", 0) not in (0, 360, None):
         what = f"{at.text}: {at.image} was turned by {region.about['image_rotation']} degrees in Label Studio."
         raise DataError(what, remedy="Turn it back there and export again; its regions can't be placed otherwise.")
-    height, width = region.about.get("original_height"), region.about.get("original_width")
+    height, width = (region.about.get(key) for key in _SIZE)
     said = (at.height if height is None else height, at.width if width is None else width)
     check_size((at.height, at.width), said, image=at.image, file=at.text)
 
@@ -238,7 +243,7 @@ def write(
     the configuration and a storage of <out>/images, then import the file. Attributes are written as a region's meta.
     """
     losses = losses or Losses()
-    add_class_ids(losses, classes, [None] * len(classes))
+    note_class_ids(losses, classes)
     path = out / "annotations.json"
     write_bytes(out / CONFIG, _config(classes, losses))
     with atomic_write(path) as stream:
@@ -254,8 +259,7 @@ def _config(classes: Sequence[DefectClass], losses: Losses) -> bytes:
     odd = [found.name for found in classes if NOT_XML.search(found.name)]
     losses.add("class names with signs that XML can't hold, which become ?", first="".join(odd[:1]), count=len(odd))
     labels = "".join(
-        f"    <Label value={quoteattr(NOT_XML.sub('?', found.name))} background={quoteattr(colour_text(found.colour))}/>\n"
-        for found in classes
+        f"    <Label value={quoted(found.name)} background={quoted(colour_text(found.colour))}/>\n" for found in classes
     )
     start = '<View>\n  <Image name="image" value="$image" zoom="true"/>\n  <BrushLabels name="label" toName="image">\n'
     return f"{start}{labels}  </BrushLabels>\n</View>\n".encode()

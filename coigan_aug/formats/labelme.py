@@ -23,7 +23,7 @@ from coigan_aug.formats.image_folder import ImageFolder, open_images, resolve_fi
 from coigan_aug.formats.image_sizes import check_size, clean_records, images_without, measure
 from coigan_aug.formats.json_files import both_ends, load_json
 from coigan_aug.formats.labelme_shapes import AREAS, mask_of, shapes_of, written_shapes
-from coigan_aug.formats.losses import Losses, add_class_ids
+from coigan_aug.formats.losses import Losses, note_class_ids
 from coigan_aug.formats.source import Problems, ReadOptions, Source, chosen_labels, class_of, classes_of
 
 LOSES = "the classes' ids"
@@ -193,10 +193,14 @@ def _records(
     problems: Problems,
 ) -> Iterator[ImageRecord]:
     for file, image in paths.items():
-        size = measure(folder, image, options=options, problems=problems, said=file)
+        item = load_json(root / file)
+        size = measure(
+            folder, image, options=options, problems=problems, said=file,
+            sized=None not in (item.get("imageHeight"), item.get("imageWidth")),
+            turned_by="labelme" if item["shapes"] else "",
+        )  # fmt: skip
         if size is None:
             continue
-        item = load_json(root / file)
         said = (size[0] if item.get("imageHeight") is None else item["imageHeight"],
                 size[1] if item.get("imageWidth") is None else item["imageWidth"])  # fmt: skip
         check_size(size, said, image=image, file=file)
@@ -256,7 +260,7 @@ def write(
             (cut open), becomes several polygons of one group_id. Both are read again as the same pixels.
     """
     losses = losses or Losses()
-    add_class_ids(losses, classes, [None] * len(classes))
+    note_class_ids(losses, classes)
     listed = [found.name for found in classes if found.name.strip() == found.name and len(found.name.splitlines()) == 1]
     write_bytes(out / LABELS, "".join(f"{name}\n" for name in listed).encode())
     written: set[str] = set()

@@ -32,7 +32,7 @@ from coigan_aug.formats.line_json_files import (
     text_of,
     write_records,
 )
-from coigan_aug.formats.losses import Losses, add_class_ids
+from coigan_aug.formats.losses import Losses, note_class_ids
 from coigan_aug.formats.source import Problems, ReadOptions, Source, make_classes, place, whole_number
 
 LOSES = "the classes' ids (labels are positions from 0); masks with holes stay exact, cut into several polygons"
@@ -134,7 +134,7 @@ def write(
     """
     labels = {defect_class.name: str(k) for k, defect_class in enumerate(classes)}
     losses = losses or Losses()
-    add_class_ids(losses, classes, [int(label) for label in labels.values()])
+    note_class_ids(losses, classes, least=0)
     traced = (
         _traced(record, found, labels, losses=losses) for record, found in of_records(records, trace_centres_many)
     )

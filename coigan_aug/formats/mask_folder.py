@@ -13,7 +13,7 @@ from coigan_aug.files import write_bytes
 from coigan_aug.formats.class_folders import make_folders, noted_names
 from coigan_aug.formats.image_folder import ImageFolder
 from coigan_aug.formats.image_sizes import measure, same_size
-from coigan_aug.formats.losses import Losses, add_class_ids, class_masks
+from coigan_aug.formats.losses import Losses, class_masks, note_class_ids
 from coigan_aug.formats.mask_layout import Layout, find_layout
 from coigan_aug.formats.mask_values import IGNORED, class_values, read_masks
 from coigan_aug.formats.source import Problems, ReadOptions, Source, claim, make_classes
@@ -68,7 +68,7 @@ def write(
     since folders can't have every name.
     """
     losses = losses or Losses()
-    add_class_ids(losses, classes, [None] * len(classes))
+    note_class_ids(losses, classes)
     folders = make_folders(out / "masks", [defect_class.name for defect_class in classes])
     taken: dict[str, str] = {}
     for record in records:

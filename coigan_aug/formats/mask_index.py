@@ -62,7 +62,7 @@ def write(
         ids = {defect_class.name: k for k, defect_class in enumerate(classes, start=1)}
     if len(ids) >= _LARGEST:
         raise DataError(f"an index mask has values for {_LARGEST - 1} classes; there are {len(ids)}.")
-    add_class_ids(losses, classes, list(ids.values()))
+    add_class_ids(losses, classes, ids.values())
     colours = [(0, 0, 0)] * (_LARGEST + 1)
     for defect_class in classes:
         colours[ids[defect_class.name]] = defect_class.colour

@@ -11,7 +11,7 @@ from coigan_aug.annotations.records import DefectClass, ImageRecord
 from coigan_aug.files import write_bytes
 from coigan_aug.formats import mask_folder
 from coigan_aug.formats.class_folders import make_folders
-from coigan_aug.formats.losses import Losses, add_class_ids
+from coigan_aug.formats.losses import Losses, note_class_ids
 from coigan_aug.formats.mask_folder import mask_stem
 from coigan_aug.formats.source import Problems, ReadOptions, Source, claim
 from coigan_aug.imaging import encode_image
@@ -41,7 +41,7 @@ def write(
         DataError: two images differ in their suffix only.
     """
     losses = losses or Losses()
-    add_class_ids(losses, classes, [None] * len(classes))
+    note_class_ids(losses, classes)
     folders = make_folders(out / "masks", [defect_class.name for defect_class in classes])
     images: dict[str, str] = {}
     written: set[str] = set()

@@ -112,9 +112,8 @@ def write(
     Class ids are those of the source where all are whole numbers, else 1, 2, ...
     """
     losses, ids = losses or Losses(), output_ids(classes, least=0)
-    add_class_ids(losses, classes, list(ids.values()))
-    named = [name for name, own in ids.items() if name != str(own)]
-    losses.add("class names, which are not written", first="".join(named[:1]), count=len(named))
+    add_class_ids(losses, classes, ids.values())
+    _tell_names(losses, classes, ids)
     path = out / "annotations.csv"
     with atomic_write(path) as stream:
         stream.write(b"ImageId,ClassId,EncodedPixels\n")
@@ -125,6 +124,15 @@ def write(
                 if cell:
                     stream.write(f"{_quoted(record.file.removeprefix('images/'))},{ids[label]},{cell}\n".encode())
     return path
+
+
+def _tell_names(losses: Losses, classes: Sequence[DefectClass], ids: Mapping[str, int]) -> None:
+    """Count the names, which the CSV has no place for: lost where the classes have no ids of their own to go by."""
+    named = [c for c in classes if c.name != str(ids[c.name])]
+    known = [c.name for c in named if c.source_id == ids[c.name]]
+    lost = [c.name for c in named if c.name not in known]
+    losses.note("class names, which their ids stand for", first="".join(known[:1]), count=len(known))
+    losses.add("class names, which are not written", first="".join(lost[:1]), count=len(lost))
 
 
 def _quoted(name: str) -> str:

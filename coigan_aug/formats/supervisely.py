@@ -159,13 +159,14 @@ def _records(
     problems: Problems,
 ) -> Iterator[ImageRecord]:
     for file, image in paths.items():
-        size = measure(folder, image, options=options, problems=problems, said=file)
-        if size is None:
-            continue
         item = load_object(root / file, kind="an annotation of Supervisely")
         said = item.get("size", {})
         if not isinstance(said, dict):
             raise DataError(f"{file} has no usable size.")
+        sized = {"height", "width"} <= said.keys()
+        size = measure(folder, image, options=options, problems=problems, said=file, sized=sized)
+        if size is None:
+            continue
         check_size(size, (said.get("height", size[0]), said.get("width", size[1])), image=image, file=file)
         at = Place(file, file, image, *size)
         found = [

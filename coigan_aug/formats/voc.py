@@ -16,9 +16,9 @@ from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.files import write_bytes
 from coigan_aug.formats.image_sizes import measure, same_size
-from coigan_aug.formats.losses import Losses, add_class_ids
+from coigan_aug.formats.losses import Losses, note_class_ids
 from coigan_aug.formats.mask_values import IGNORED, class_values
-from coigan_aug.formats.painting import masks_of, paint_objects
+from coigan_aug.formats.painting import masks_of, paint, paint_objects, used_columns
 from coigan_aug.formats.source import Problems, ReadOptions, Source, claim, make_classes
 from coigan_aug.formats.voc_classes import (
     BACKGROUND,
@@ -116,7 +116,7 @@ def write(
     numbers = {defect_class.name: k for k, defect_class in enumerate(classes, start=1)}
     if len(numbers) > _MOST:
         raise DataError(f"Pascal VOC has numbers for {_MOST} classes; there are {len(numbers)}.")
-    add_class_ids(losses, classes, list(numbers.values()))
+    note_class_ids(losses, classes, least=1)
     shares: dict[str, list[str]] = {"train": [], "val": [], "trainval": []}
     taken: dict[str, str] = {}
     for record in records:
@@ -134,11 +134,11 @@ def write(
 def _write_record(out: Path, stem: str, record: ImageRecord, numbers: Mapping[str, int], losses: Losses) -> None:
     losses.add_attributes(record, kept=KEPT)
     objects = paint_objects(record, losses)
-    values = np.array([0, *(numbers[annotation.label] for annotation in record.annotations)], np.uint8)
+    own = paint(record, [numbers[annotation.label] for annotation in record.annotations]).astype(np.uint8)
     more = "objects after the 254th of their image, which only their class is kept of"
     losses.add(more, first=record.file, count=max(len(record.annotations) - _MOST, 0))
     shown = np.where(objects <= _MOST, objects, 0).astype(np.uint8)
-    write_bytes(out / CLASSES / f"{stem}.png", encode_indexed(values[objects], VOC_COLOURS))
+    write_bytes(out / CLASSES / f"{stem}.png", encode_indexed(own, VOC_COLOURS))
     write_bytes(out / OBJECTS / f"{stem}.png", encode_indexed(shown, VOC_COLOURS))
     write_bytes(out / ANNOTATIONS / f"{stem}.xml", write_objects(record).encode())
 
@@ -199,7 +199,8 @@ def _records(
     layout: Layout, names: Sequence[str], meaning: Meaning, *, options: ReadOptions, problems: Problems
 ) -> Iterator[ImageRecord]:
     for item in layout.items.values():
-        size = measure(layout.folder, item.image, options=options, problems=problems)
+        sized = item.classes is not None
+        size = measure(layout.folder, item.image, options=options, problems=problems, sized=sized)
         if size is None or not _whole_masks(item, options, problems):
             continue
         height, width = size
@@ -228,7 +229,7 @@ def _is_whole(mask: Path) -> bool:
 def _annotations(
     item: Item, names: Sequence[str], meaning: Meaning, *, size: tuple[int, int], problems: Problems
 ) -> tuple[Annotation, ...]:
-    listed = read_listed(item.about, size=size) if item.about is not None else []
+    listed = read_listed(item.about, image=item.image, size=size) if item.about is not None else []
     if item.classes is None:
         problems.count(_BOXES, file=item.image, done=_DONE[_BOXES], count=len(listed))
         return ()
@@ -248,9 +249,11 @@ def _annotations(
 
 def _masks(own: Numbers, objects: Numbers, item: Item, problems: Problems) -> dict[tuple[int, int], rle.Rle]:
     """Return (object's number, class) -> mask; 0 is the number of what no object has."""
-    void = (own == VOID) | (objects == VOID)
-    label, number = np.where(void, 0, own), np.where(void, 0, objects)
-    masks = {divmod(code, _RANGE): mask for code, mask in masks_of(number.astype(np.int64) * _RANGE + label).items()}
+    width, columns = own.shape[1], used_columns(own, objects)
+    label, number = own[:, columns], objects[:, columns].astype(np.int64)
+    void = (label == VOID) | (number == VOID)
+    codes = np.where(void, 0, number * _RANGE + label)
+    masks = {divmod(code, _RANGE): mask for code, mask in masks_of(codes, left=columns.start, width=width).items()}
     several = Counter(found for found, own_label in masks if found and own_label)
     problems.count(_VOID, file=item.image, done=_DONE[_VOID], count=bool(void.any()))
     problems.count(

@@ -6,10 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from coigan_aug.errors import DataError
+from coigan_aug.formats.painting import used_columns
 from coigan_aug.formats.source import place
 from coigan_aug.imaging import Pixels, read_indexed, read_mask
 
@@ -61,13 +63,12 @@ def read_classes(path: Path, meaning: Meaning) -> Numbers:
     indexed = read_indexed(path)
     if indexed is not None:
         numbers, palette = indexed
-        used = [int(value) for value in np.flatnonzero(np.bincount(numbers.ravel(), minlength=256))]
+        used = _used(numbers)
         table = _by_colour(palette, used, meaning) or _by_number(used, meaning, path)
         return _looked_up(numbers, table)
     pixels = read_mask(path)
     if pixels.ndim == 2:
-        used = [int(value) for value in np.flatnonzero(np.bincount(pixels.ravel(), minlength=256))]
-        return _looked_up(pixels, _by_number(used, meaning, path))
+        return _looked_up(pixels, _by_number(_used(pixels), meaning, path))
     codes, where = np.unique(_codes(pixels), return_inverse=True)
     colours = [_colour(code) for code in codes.tolist()]
     found = [_of_colour(colour, meaning) for colour in colours]
@@ -78,6 +79,12 @@ def read_classes(path: Path, meaning: Meaning) -> Numbers:
     if wrong:
         raise _unknown(path, "colours", wrong)
     return np.array(found, np.int32)[where].reshape(pixels.shape[:2])
+
+
+def _used(numbers: Pixels) -> list[int]:
+    """Return the numbers that a picture uses, but for the 0 beside the columns that have others."""
+    part = numbers[:, used_columns(numbers)]
+    return [int(value) for value in np.flatnonzero(np.bincount(part.ravel(), minlength=256))]
 
 
 def _by_colour(palette: Pixels, used: Sequence[int], meaning: Meaning) -> dict[int, int] | None:
@@ -108,7 +115,7 @@ def _of_colour(colour: Colour, meaning: Meaning) -> int | None:
 def _looked_up(numbers: Pixels, table: Mapping[int, int]) -> Numbers:
     values = np.zeros(256, np.int32)
     values[list(table)] = list(table.values())
-    return values[numbers]
+    return np.asarray(cv2.LUT(numbers, values), np.int32)
 
 
 def read_objects(path: Path) -> Numbers:
@@ -120,7 +127,9 @@ def read_objects(path: Path) -> Numbers:
     indexed = read_indexed(path)
     pixels = read_mask(path) if indexed is None else indexed[0]
     if pixels.ndim == 2:
-        return np.where(pixels == VOID_VALUE, VOID, pixels).astype(np.int32)
+        objects = pixels.astype(np.int32)
+        objects[pixels == VOID_VALUE] = VOID
+        return objects
     codes, where = np.unique(_codes(pixels), return_inverse=True)
     if len(codes) > _MOST_OBJECTS:
         raise DataError(f"{path.name} has {len(codes):,} colours: is it a photograph, or saved with loss?")
@@ -141,7 +150,7 @@ def used_numbers(path: Path) -> set[int]:
         meaning = Meaning(numbers={}, colours={VOC_COLOURS[k]: k for k in range(1, len(NAMES) + 1)})
         return set(np.unique(read_classes(path, meaning)).tolist()) - {0, VOID}
     numbers, palette = indexed
-    used = set(np.flatnonzero(np.bincount(numbers.ravel(), minlength=256)).tolist()) - {0, VOID_VALUE}
+    used = set(_used(numbers)) - {0, VOID_VALUE}
     fits = all(value <= len(NAMES) and _rgb(palette[value]) == VOC_COLOURS[value] for value in used)
     if not fits:
         raise _unknown(path, "values", [str(value) for value in sorted(used)])

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
-from xml.sax.saxutils import escape
 
 from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import ImageRecord
-from coigan_aug.errors import DataError
-from coigan_aug.formats.source import place, whole_number
+from coigan_aug.formats.image_sizes import check_size
+from coigan_aug.formats.source import whole_number
+from coigan_aug.formats.xml_elements import SHORT, read_elements, text_of
 
 KEPT = ("pose", "truncated", "occluded", "difficult")
-_LARGEST = 10_000_000
 _UNSAID = frozenset({"", "0", "unspecified"})
-_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,54 +25,35 @@ class Listed:
     attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
-class _Plain(ElementTree.TreeBuilder):
-    """Builds the tree of a document that declares no types: entities could make a small file huge or read others."""
-
-    def doctype(self, name: str, pubid: str | None, system: str | None) -> None:
-        raise DataError("it declares a document type, which is not read")
-
-
-def read_objects(path: Path, *, size: tuple[int, int]) -> list[Listed]:
+def read_objects(path: Path, *, image: str, size: tuple[int, int]) -> list[Listed]:
     """Read the objects of an XML file, in their order.
 
     Args:
         size: height and width of the image.
 
     Raises:
-        DataError: over 10 MB, not XML, with a document type, or of an image of another size.
+        DataError: over 10 MB, not XML, with a document type, or of an image of another size; the message names the line.
     """
-    root = _root(path)
-    said = tuple(whole_number(root.findtext(f"size/{key}") or "") for key in ("height", "width"))
-    if all(said) and said != size:
-        what = f"{path.name} is of an image of {said[0]} x {said[1]} pixels (height x width)"
-        raise DataError(f"{what}; its image is {size[0]} x {size[1]}.", remedy="Use the images that were annotated.")
-    return [_listed(found) for found in root.findall("object")]
+    said: dict[str, str] = {}
+    objects: list[dict[str, str]] = []
+    for element in read_elements(path, most=SHORT):
+        match element.path[1:]:
+            case ("object",) if element.start:
+                objects.append({})
+            case ("object", key) if not element.start:
+                objects[-1].setdefault(key, element.text.strip())
+            case ("size", key) if not element.start:
+                said.setdefault(key, element.text)
+    height, width = (whole_number(said.get(key, "")) for key in ("height", "width"))
+    if height and width:
+        check_size(size, (height, width), image=image, file=path.name)
+    return [_listed(found) for found in objects]
 
 
-def _root(path: Path) -> ElementTree.Element:
-    parser = ElementTree.XMLParser(target=_Plain())
-    try:
-        with path.open("rb") as stream:
-            data = stream.read(_LARGEST + 1)
-        if len(data) > _LARGEST:
-            raise DataError(f"it has over {_LARGEST:,} bytes")
-        parser.feed(data)
-        root: ElementTree.Element = parser.close()
-    except ElementTree.ParseError as error:
-        raise DataError(f"{place(path.name, error.position[0])}  is not valid XML: {error.msg}.") from error
-    except (ValueError, LookupError) as error:
-        raise DataError(f"{path.name} is not XML in a known encoding.") from error
-    except DataError as error:
-        raise DataError(f"{path.name} can't be read: {error.message}.") from error
-    except OSError as error:
-        raise DataError(f"{path} can't be read: {error.strerror}.") from error
-    return root
-
-
-def _listed(found: ElementTree.Element) -> Listed:
-    said = {key: (found.findtext(key) or "").strip() for key in KEPT}
+def _listed(found: Mapping[str, str]) -> Listed:
+    said = {key: found.get(key, "") for key in KEPT}
     values = {key: whole_number(text) or text for key, text in said.items() if text.lower() not in _UNSAID}
-    return Listed((found.findtext("name") or "").strip(), values)
+    return Listed(found.get("name", ""), values)
 
 
 def write_objects(record: ImageRecord) -> str:
@@ -104,4 +81,4 @@ def _object(record: ImageRecord, position: int) -> str:
 
 
 def _element(key: str, value: Any) -> str:
-    return f"<{key}>{escape(_NOT_XML.sub('?', str(value)))}</{key}>"
+    return f"<{key}>{text_of(value)}</{key}>"

@@ -1,4 +1,7 @@
-"""XML as a stream of elements with their lines, in bounded memory; document types and entities are refused."""
+"""XML as a stream of elements with their lines, in bounded memory, and text as XML holds it.
+
+Document types and entities are refused: they could make a small file huge, or read others.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from xml.parsers import expat
+from xml.sax.saxutils import escape, quoteattr
 
 from coigan_aug.errors import DataError
 
 NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Signs that no XML file can hold, not even escaped."""
+SHORT = 10_000_000
+"""The most bytes of a file that is of one image, or lists classes."""
 
 _BLOCK = 1 << 20
 _DEEPEST = 64
@@ -22,7 +28,8 @@ _LONGEST_TEXT = 1 << 20
 class Element:
     """The start or the end of an element.
 
-    `path` names the elements from the outermost to this one; `text` is what stands in it directly, known at its end.
+    `path` names the elements from the outermost to this one; `text`, known at its end, is what stands in it after the
+    elements in it: all of it where there are none.
     """
 
     path: tuple[str, ...]
@@ -48,18 +55,25 @@ class _Open:
     seen: list[Element] = field(default_factory=list)
 
 
-def read_elements(path: Path) -> Iterator[Element]:
+def read_elements(path: Path, *, most: int | None = None) -> Iterator[Element]:
     """Yield the start and the end of each element of an XML file.
 
+    Args:
+        most: refuse a file of more bytes.
+
     Raises:
-        DataError: it is missing, not XML, has a document type or entities, or is nested too deeply; the message
-            names the line.
+        DataError: it is missing, too long, not XML, has a document type or entities, or is nested too deeply; the
+            message names the line.
     """
     state = _Open(path.name)
     parser = _parser(state)
+    size = 0
     try:
         with path.open("rb") as stream:
             while block := stream.read(_BLOCK):
+                size += len(block)
+                if most is not None and size > most:
+                    raise DataError(f"{path.name} has over {most:,} bytes, too many for such a file.")
                 parser.Parse(block, False)
                 yield from state.seen
                 state.seen.clear()
@@ -87,6 +101,8 @@ def _parser(state: _Open) -> expat.XMLParserType:
     def start(name: str, attributes: dict[str, str]) -> None:
         if len(state.names) >= _DEEPEST:
             raise DataError(f"{state.file}:{parser.CurrentLineNumber}  is nested too deeply for an annotation file.")
+        if state.texts:
+            state.texts[-1] = ""
         state.names.append(name)
         state.lines.append(parser.CurrentLineNumber)
         state.attributes.append(attributes)
@@ -107,3 +123,21 @@ def _parser(state: _Open) -> expat.XMLParserType:
     parser.EntityDeclHandler = refuse
     parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = start, end, text
     return parser
+
+
+def text_of(value: object) -> str:
+    """Return a value as it stands between tags; signs that XML can't hold become `?`.
+
+    >>> text_of("a < b\\0")
+    'a &lt; b?'
+    """
+    return escape(NOT_XML.sub("?", str(value)), {"\r": "&#13;"})
+
+
+def quoted(value: object) -> str:
+    """Return a value as an attribute's, in quotes; signs that XML can't hold become `?`.
+
+    >>> quoted("a & b")
+    '"a &amp; b"'
+    """
+    return quoteattr(NOT_XML.sub("?", str(value)))

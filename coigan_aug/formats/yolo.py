@@ -17,7 +17,7 @@ from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.files import write_bytes
 from coigan_aug.formats.image_sizes import measure
-from coigan_aug.formats.losses import Losses, add_class_ids
+from coigan_aug.formats.losses import Losses, note_class_ids
 from coigan_aug.formats.source import Problems, ReadOptions, Source, claim, make_classes
 from coigan_aug.formats.yolo_files import (
     SETTINGS,
@@ -93,7 +93,7 @@ def write(
     """
     losses = losses or Losses()
     numbers = {defect_class.name: k for k, defect_class in enumerate(classes)}
-    add_class_ids(losses, classes, list(numbers.values()))
+    note_class_ids(losses, classes, least=0)
     shares: dict[str, list[str]] = {}
     taken: dict[str, str] = {}
     for record in records:

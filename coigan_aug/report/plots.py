@@ -18,6 +18,8 @@ from coigan_aug.report.inventory import ClassInventory, Inventory
 DOTS = 250
 POINTS = 300
 BARS = 19
+_ONE = 1e-8
+_NEAR = 1e-6  # of a step, by which a tick may lie outside
 
 
 def class_balance(inventory: Inventory) -> Markup:
@@ -172,16 +174,18 @@ def thin(points: NDArray[np.float64], most: int) -> NDArray[np.float64]:
 def nice(low: float, high: float, *, about: int = 4) -> list[float]:
     """Return round numbers between two others, `about` of them: multiples of 1, 2 or 5 times a power of ten.
 
+    Two numbers that differ by less than some 1e-8 of themselves are one: floats between them are not evenly spaced.
+
     >>> nice(0, 97)
     [0.0, 20.0, 40.0, 60.0, 80.0]
     """
-    if not high > low:
+    if not high - low > _ONE * max(abs(low), abs(high)):
         return [low]
     raw = (high - low) / about
-    power = 10.0 ** math.floor(math.log10(raw))
-    step = min((power * factor for factor in (1, 2, 5, 10)), key=lambda value: abs(value - raw))
-    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return [round(k * step, 12) for k in range(first, last + 1)]
+    power = math.floor(math.log10(raw))
+    step = min((10.0**power * factor for factor in (1, 2, 5, 10)), key=lambda value: abs(value - raw))
+    first, last = math.ceil(low / step - _NEAR), math.floor(high / step + _NEAR)
+    return [round(k * step, -power) for k in range(first, last + 1)]
 
 
 def log_ticks(low: float, high: float) -> list[float]:

@@ -21,15 +21,21 @@ def most_synthetic(defective: int, *, share: float) -> int:
     return max(math.floor(share / (1 - share) * defective + 1e-9), 1)
 
 
-def real_records(dataset: Dataset, files: Sequence[str], out: Path, *, folder: str) -> Iterator[ImageRecord]:
-    """Copy images of a data set, byte for byte, below `out` and yield their records.
+def real_name(file: str, *, folder: str) -> str:
+    """Return what a real image is called below a set.
 
-    They lie in `folder` as `real_` and the name that they have, a folder's name before it joined by `__`.
+    >>> real_name("a/b.png", folder="images")
+    'images/real_a__b.png'
     """
+    return f"{folder}/real_{file.replace('/', '__')}"
+
+
+def real_records(dataset: Dataset, files: Sequence[str], out: Path, *, folder: str) -> Iterator[ImageRecord]:
+    """Copy images of a data set, byte for byte, below `out` and yield their records, by the names of `real_name`."""
     wanted = set(files)
     for position, record in enumerate(dataset):
         if record.file in wanted:
-            name = f"{folder}/real_{record.file.replace('/', '__')}"
+            name = real_name(record.file, folder=folder)
             data = dataset.image_path(position).read_bytes()
             if not (out / name).exists() or (out / name).read_bytes() != data:
                 write_bytes(out / name, data)

@@ -16,19 +16,19 @@ import numpy as np
 from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.annotations.rle import Rle, box
 from coigan_aug.errors import DataError
-from coigan_aug.files import atomic_write, json_line, read_json, sha256, write_json
+from coigan_aug.files import atomic_write, json_line, read_json, read_lines, sha256, write_json
 from coigan_aug.formats.detect import IMAGE_FOLDERS, writer
 from coigan_aug.imaging import Pixels, read_image, to_rgb, write_image
 from coigan_aug.pictures import contact_sheet, mark, surroundings
 from coigan_aug.store.dataset import Dataset, class_from, class_masks
 from coigan_aug.store.writer import write_dataset
 from coigan_aug.synthesis.beside import real_records
-from coigan_aug.synthesis.parts import PARTS, rows_in_order
+from coigan_aug.synthesis.parts import PARTS, START, rows_in_order
 from coigan_aug.synthesis.rejected import REJECTED, THUMBNAILS
 from coigan_aug.synthesis.rows import PLAN, Row, read_rows
+from coigan_aug.synthesis.written import note_written
 
 CARD = "card.json"
-START = "synthesis.json"
 PREVIEW = "preview.png"
 PREVIEW_CELLS = 24
 
@@ -140,7 +140,7 @@ def finish(out: Path, *, records: Path, dataset: Dataset) -> Made:
     card = dict(start["card"])
     folder = IMAGE_FOLDERS.get(card["format"], "images")
     beside = list(real_records(dataset, start["real"] or [], out, folder=folder))
-    annotations = writer(card["format"])(out, chain(made(), beside), classes=classes)
+    annotations = _write_annotations(out, card["format"], chain(made(), beside), classes, beside)
     provenance = {"made_by": card["command"], "engine": card["engine"], **card["generator"]}
     write_dataset(records, made(), classes=classes, image_root=out, provenance=provenance)
     write_image(out / PREVIEW, _preview(out, made, classes))
@@ -164,6 +164,22 @@ def finish(out: Path, *, records: Path, dataset: Dataset) -> Made:
     return Made(
         tally.images, counts, annotations, out / PREVIEW, tally.erased, rejected, dict(tally.missing), len(beside)
     )
+
+
+def _write_annotations(
+    out: Path, form: str, records: Iterator[ImageRecord], classes: Sequence[DefectClass], beside: Sequence[ImageRecord]
+) -> Path:
+    """Write the annotations, and the list of the set's files: they are made aside, and seen before they are put in place."""
+    new = out / PARTS / "annotations"
+    shutil.rmtree(new, ignore_errors=True)
+    path = writer(form)(new, records, classes=classes)
+    labels = sorted(file.relative_to(new).as_posix() for file in new.rglob("*") if file.is_file())
+    drawn = (row["file"] for row in chain(read_lines(out / PLAN), read_lines(out / REJECTED)) if row["file"])
+    note_written(out, chain(drawn, (record.file for record in beside), labels))
+    for name in labels:
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (new / name).replace(out / name)
+    return out / path.relative_to(new)
 
 
 def _defective(records: Sequence[ImageRecord]) -> int:

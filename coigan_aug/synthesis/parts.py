@@ -14,6 +14,8 @@ from coigan_aug.errors import UsageError
 from coigan_aug.files import append_line, append_lines, folder_lock, read_lines
 from coigan_aug.synthesis.rows import Row
 
+START = "synthesis.json"
+"""What is being made, as long as it is not finished."""
 PARTS = ".parts"
 LOG = "log.jsonl"
 BEFORE = "before"

@@ -31,20 +31,22 @@ from coigan_aug.store.dataset import Dataset, class_to
 from coigan_aug.synthesis.bases import about_bases, erased_margin
 from coigan_aug.synthesis.counting import together_of
 from coigan_aug.synthesis.engines import Engine
-from coigan_aug.synthesis.finishing import CARD, START, Made, finish
+from coigan_aug.synthesis.finishing import CARD, Made, finish
 from coigan_aug.synthesis.making import Done, Maker, make_all
 from coigan_aug.synthesis.margin import margin_of
-from coigan_aug.synthesis.parts import ALONE, PARTS, Shard, before_log, open_log, unfinished
+from coigan_aug.synthesis.parts import ALONE, PARTS, START, Shard, before_log, open_log, unfinished
 from coigan_aug.synthesis.plan import Planner, make_planner
-from coigan_aug.synthesis.rejected import REJECTED, THUMBNAILS
+from coigan_aug.synthesis.rejected import REJECTED
 from coigan_aug.synthesis.rows import PLAN
 from coigan_aug.synthesis.screen import Screen
 from coigan_aug.synthesis.tasks import Counted, Tasks
+from coigan_aug.synthesis.written import WRITTEN, remove_written
 
 PROMISE = "Outside the masks grown by margin_px every byte is the base image's."
 PROMISE_ERASED = "An erased base is the training image but for that image's own masks, grown by erased_margin_px."
 PROMISE_JPEG = "This holds before the images are encoded as JPEG."
-_OURS = frozenset({PLAN, PARTS, START, ".lock"})  # a folder that holds no more than these is free
+_FREE = frozenset({PLAN, PARTS, ".lock"})  # a folder that holds no more than these is free
+_OURS = (CARD, START, WRITTEN)  # one that holds any of these is a set of ours
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,25 +73,23 @@ class Request:
 
 
 def check_free(out: Path, *, overwrite: bool, append: bool = False) -> None:
-    """Refuse an output folder that holds finished work, or files that are none of ours.
+    """Refuse an output folder that holds finished work, unless told, or is none of ours.
 
     Raises:
         UsageError: the message names the way out.
     """
-    if overwrite or not out.exists():
+    if not out.exists():
         return
     if not out.is_dir():
         raise UsageError(f"{out} is a file.", remedy="Give a new folder with --out.")
-    if (out / CARD).exists():
-        if append:
-            return
+    if (out / CARD).exists() and not (overwrite or append):
         card = read_json(out / CARD)
         raise UsageError(
             f"{out} already holds {card['images']:,} images of {card['generator'].get('run', card['engine'])}.",
             remedy="--append adds to them, --overwrite replaces them; or give another --out.",
         )
-    foreign = [path.name for path in sorted(out.iterdir()) if path.name not in _OURS]
-    if foreign and not (out / START).exists():
+    foreign = [path.name for path in sorted(out.iterdir()) if path.name not in _FREE]
+    if foreign and not any((out / name).exists() for name in _OURS):
         raise UsageError(f"{out} holds other files ({foreign[0]}).", remedy="Give a new folder with --out.")
 
 
@@ -180,9 +180,9 @@ def _begin(maker: Maker, tasks: Tasks, request: Request) -> None:
     if request.append and (out / CARD).exists():
         _keep_before(out, start, request)
     else:
-        for folder in {"images", *IMAGE_FOLDERS.values(), THUMBNAILS, PARTS}:
-            shutil.rmtree(out / folder.partition("/")[0], ignore_errors=True)
         (out / CARD).unlink(missing_ok=True)
+        remove_written(out)
+        shutil.rmtree(out / PARTS, ignore_errors=True)
     write_json(out / START, start)
     (out / CARD).unlink(missing_ok=True)
 

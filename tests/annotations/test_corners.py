@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as arrays
 from pycocotools import mask as coco
 
 from coigan_aug.annotations import rle
-from coigan_aug.annotations.corners import trace_corners, turning_points
+from coigan_aug.annotations.corners import trace_corners, trace_corners_many, trace_turns_many, turning_points
 from coigan_aug.annotations.polygons import trace_centres
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools
@@ -50,10 +50,23 @@ def test_corners_of_a_pixel_and_of_pixels_that_touch_at_a_corner() -> None:
 def test_cv2_fills_turning_points_to_the_same_mask(mask: np.ndarray) -> None:
     drawn = np.zeros_like(mask)
     for outline in trace_centres(rle.encode(mask)):
-        kept = turning_points(outline)
+        (kept,) = turning_points([outline])
         assert 3 <= len(kept) <= len(outline)
         cv2.fillPoly(drawn, [kept], 1)
     assert np.array_equal(drawn, mask)
+
+
+@settings(max_examples=100)
+@given(st.lists(MASKS, max_size=5))
+def test_many_masks_are_traced_as_one_alone(masks: list[np.ndarray]) -> None:
+    coded = [rle.encode(mask) for mask in masks]
+    corners, turns = list(trace_corners_many(coded)), list(trace_turns_many(coded))
+    assert len(corners) == len(turns) == len(masks)
+    for mask, own, plain in zip(coded, corners, turns, strict=True):
+        alone = trace_corners(mask)
+        assert [points.tolist() for points in own] == [points.tolist() for points in alone]
+        kept = [turning_points([points])[0].tolist() for points in trace_centres(mask)]
+        assert [points.tolist() for points in plain] == kept
 
 
 def test_a_blank_mask_has_no_corners() -> None:

@@ -45,7 +45,7 @@ def test_a_conversion_says_what_was_made_and_what_got_lost(here: Path, capsys: C
     assert code == 0
     assert _said(err)[1:] == [
         "  3 images (1 free of defects), 3 masks -> lines/dataset.jsonl",
-        "  What line-json could not hold:",
+        "  What line-json has no place for (it tells images and classes apart without):",
         "    3 image ids, which the format does not keep (first: images/a.png)",
         "    2 class ids, which the format does not keep (first: 1)",
     ]
@@ -63,7 +63,8 @@ def test_json_is_one_document_with_counts_losses_and_problems(here: Path, capsys
     said = json.loads(out)
     assert (said["images"], said["defect_free"], said["masks"], said["classes"]) == (3, 0, 4, ["1", "3"])
     assert (said["source"], said["to"], said["image_files"]) == ("severstal", "mask-folder", "link")
-    assert said["losses"] == [{"what": "class ids, which the format does not keep", "count": 2, "first": "1"}]
+    assert said["losses"] == []
+    assert said["notes"] == [{"what": "class ids, which the format does not keep", "count": 2, "first": "1"}]
     assert [(problem["row"], problem["done"]) for problem in said["problems"]] == [(5, "cut")]
     assert said["annotations"] == "m/masks"
     assert (here / "m/images/a.png").samefile(here / "images/a.png")
@@ -127,7 +128,8 @@ TO = ("--to", "coco")
         (["t.csv", "t.csv", *TO], 2, ["t.csv lies in t.csv"]),
         (["t.csv", "images", *TO], 2, ["images/ holds files that convert did not write (such as a.png)", "another DST"]),
         (["t.csv", "images/a.png", *TO], 2, ["images/a.png is a file", "Name a folder"]),
-        (["t.csv", "o", "--to", "mask-folder", "--strict"], 3, ["the format can't hold class ids", "Without --strict"]),
+        (["t.csv", "o", "--to", "mask-folder", "--strict", "--image-files", "none"], 3,
+         ["the format can't hold images without a mask", "Without --strict they are counted"]),
         (["o2.csv", "o", *TO], 3, ["o2.csv:2  RLE run 23+9 ends outside a.png", "--clip-rle cuts it"]),
         (["o2.csv", "o", *TO, "--strict", "--clip-rle"], 3, ["ends outside a.png", "Without --strict: cut."]),
         (["o3.csv", "o", *TO], 3, ["no.png (o3.csv:3) not found in images/; 1 others were.", "--skip-missing"]),

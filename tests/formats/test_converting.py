@@ -19,7 +19,7 @@ from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import Annotation, ImageRecord
 from coigan_aug.errors import DataError, UsageError
 from coigan_aug.formats.converting import Conversion, WriteOptions, convert
-from coigan_aug.formats.detect import open_source
+from coigan_aug.formats.detect import FORMATS, open_source
 from coigan_aug.formats.source import Problems, ReadOptions, make_classes, parse_classes
 from coigan_aug.formats.spool import Spool
 from coigan_aug.imaging import write_image
@@ -399,9 +399,53 @@ def test_a_kill_while_replacing_brings_the_old_or_the_new_back(tmp_path: Path, a
 
 
 def test_an_error_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="the format can't hold image ids"):
+    with pytest.raises(DataError, match="the format can't hold masks joined"):
         convert(_coco(tmp_path / "a"), tmp_path / "out", to="mask-folder", strict=True)
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A plain set in each format: an image a mask, two classes, ids from 1; told apart by its name or ids."""
+    folder = tmp_path_factory.mktemp("plain")
+    masks = [{"size": [6, 8], "counts": rle.encode(np.eye(6, 8, k, np.uint8)).counts} for k in range(4)]
+    own = [{"id": k + 1, "image_id": 50 - k, "category_id": k % 2 + 1, "segmentation": masks[k]} for k in range(4)]
+    source = _coco(folder, annotations=own, categories=[{"id": 1, "name": "pit"}, {"id": 2, "name": "ß"}])
+    made = {name: convert(source, folder / name, to=name) for name in FORMATS}
+    return {name: one.annotations if one.annotations.is_file() else one.folder for name, one in made.items()}
+
+
+NAMES_LOST = dict.fromkeys(("labelme", "cvat", "label-studio", "mask-folder", "mask-instances"), "class names")
+REFUSED = {"severstal": NAMES_LOST, "mask-index": {"yolo": "class ids", "line-json": "class ids"}}
+
+
+@pytest.mark.parametrize("to", FORMATS)
+def test_strict_refuses_no_plain_set_but_where_something_is_lost(
+    plain: dict[str, Path], tmp_path: Path, to: str
+) -> None:
+    """Names without ids have no number in a CSV that is theirs; classes numbered from 0 can't be so where 0 is none."""
+    refused = {}
+    for name, path in plain.items():
+        options = ReadOptions(classes=parse_classes("pit=1,ß=2") if name == "severstal" else ())
+        try:
+            made = convert(path, tmp_path / name, to=to, format=name, options=options, strict=True)
+        except DataError as error:
+            refused[name] = error.message.partition("can't hold ")[2].partition(",")[0]
+            continue
+        assert made.losses == ()
+        assert [note["what"] for note in made.to_dict()["notes"]] == [note.what for note in made.notes]
+        if name == "coco" and to != "coco":
+            assert "image ids, which the format does not keep" in {note.what for note in made.notes}
+    assert refused == REFUSED.get(to, {})
+
+
+def test_strict_refuses_image_ids_that_would_be_numbered_anew(tmp_path: Path) -> None:
+    images = [{"id": f"i{k}", "file_name": name, "height": 6, "width": 8} for k, name in enumerate(NAMES)]
+    source = _coco(tmp_path / "a", images=images, annotations=[])
+    with pytest.raises(DataError, match="the format can't hold image ids, which are numbered anew"):
+        convert(source, tmp_path / "out", to="coco", strict=True)
+    made = convert(source, tmp_path / "out", to="yolo", strict=True)
+    assert "4 image ids, which the format does not keep (first: a.png)" in map(str, made.notes)
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "images/mine.png", "models/best.pt"])

@@ -305,6 +305,16 @@ def test_classes_are_chosen_and_come_from_the_configuration(tmp_path: Path) -> N
         list(source.records)
 
 
+def test_a_labeling_configuration_that_is_too_long_or_wrong_is_refused(tmp_path: Path) -> None:
+    for text, expected in (
+        ("<View>" + f"<!--{'x' * 1000}-->" * 10_000, "has over 10,000,000 bytes"),
+        ("<View>", "1  is not valid XML"),
+    ):
+        (tmp_path / "label_config.xml").write_text(text)
+        with pytest.raises(DataError, match=rf"label_config\.xml.*{expected}"):
+            opened(tmp_path, [task(polygon())])
+
+
 def test_the_format_is_recognised(tmp_path: Path) -> None:
     opened(tmp_path, [task(polygon())])
     assert detect(tmp_path / "export.json")[0] == "label-studio"
@@ -336,7 +346,8 @@ def test_what_is_written_has_what_an_import_needs(tmp_path: Path) -> None:
         {"id": "own", "depth": [1, {"x": 2}]}, {"id": "region-1", "depth": [1, {"x": 2}]},
     ]  # fmt: skip
     assert [record.file for record in found] == ["images/a.png", "images/free.png"]
-    assert [loss.what for loss in losses.found()] == ["class ids, which the format does not keep"]
+    assert losses.found() == ()
+    assert [note.what for note in losses.noted()] == ["class ids, which the format does not keep"]
     view = ElementTree.parse(tmp_path / "label_config.xml").getroot()
     image, labels = view.find("Image"), view.find("BrushLabels")
     tasks = json.loads((tmp_path / "annotations.json").read_text())

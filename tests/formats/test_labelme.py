@@ -397,7 +397,6 @@ def test_what_is_said_of_objects_is_written_and_groups_stay_apart(tmp_path: Path
     assert sorted(path.name for path in (tmp_path / "s").glob("*.json")) == ["a.json", "a.png.json"]
     assert (tmp_path / "labels.txt").read_text() == "pit\nnever\n"
     assert {loss.what: loss.count for loss in losses.found()} == {
-        "class ids, which the format does not keep": 1,
         "attributes that labelme has other uses for, which are not written": 3,
         "group_ids that objects of one class share, which become others": 1,
     }

@@ -211,7 +211,7 @@ def test_ids_that_no_value_can_be_become_positions(tmp_path: Path) -> None:
     losses = Losses()
     mask_index.write(tmp_path, [record("a.png", [("dent", np.ones((H, W)))])], classes=classes, losses=losses)
     assert [c["value"] for c in json.loads((tmp_path / "classes.json").read_text())["classes"]] == [1, 2]
-    assert [str(loss) for loss in losses.found()] == ["1 class ids, which the format does not keep (first: pit)"]
+    assert [str(loss) for loss in losses.found()] == ["1 class ids, which are numbered anew (first: pit)"]
     with pytest.raises(DataError, match="values for 254 classes; there are 255"):
         many = make_classes([str(k) for k in range(255)], source_ids=range(255))
         mask_index.write(tmp_path, [], classes=many)

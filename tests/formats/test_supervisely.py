@@ -359,7 +359,7 @@ def test_classes_and_attributes_are_written(tmp_path: Path) -> None:
     assert found[0].source == {"tags": {"dark": True}}
     assert {loss.what: loss.count for loss in losses.found()} == {
         "attributes that are no tags of Supervisely, which are not written": 4,
-        "class ids, which the format does not keep": 1,
+        "class ids, which are numbered anew": 1,
     }
     kinds = {tag["name"]: tag["value_type"] for tag in json.loads((tmp_path / "meta.json").read_text())["tags"]}
     assert kinds == {"dark": "none", "mm": "any_number", "who": "any_string", "deep": "none", "n": "any_number"}

@@ -223,17 +223,19 @@ BOMB = '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "bbbb"><!ENTITY c "&b;&b;">
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        (BOMB, "declares a document type"),
-        (BOMB.encode("utf-16"), "declares a document type"),
-        ('<!DOCTYPE a SYSTEM "file:///etc/passwd"><annotation/>', "declares a document type"),
+        (BOMB, "a.xml:1  has a document type (DTD) or entities"),
+        (BOMB.encode("utf-16"), "a.xml:1  has a document type (DTD) or entities"),
+        ('<!DOCTYPE a SYSTEM "file:///etc/passwd"><annotation/>', "a.xml:1  has a document type (DTD) or entities"),
         ("<annotation>\n<object>\n</annotation>", "a.xml:3  is not valid XML"),
         ("<annotation>&lol;</annotation>", "is not valid XML"),
         ("", "is not valid XML"),
         (b"\0\0", "is not valid XML"),
-        ('<?xml version="1.0" encoding="klingon"?><annotation/>', "a.xml"),
-        ("<annotation>" + " " * 10_000_001, "over 10,000,000 bytes"),
-        ("<a>" * 300_000, "is not valid XML"),
-        (xml(size="<size><width>8</width><height>10</height></size>"), "a.xml is of an image of 10 x 8 pixels"),
+        ('<?xml version="1.0" encoding="klingon"?><annotation/>', "a.xml is in an encoding that can't be read"),
+        ("<annotation>" + f"<!--{'x' * 1000}-->" * 10_000, "a.xml has over 10,000,000 bytes"),
+        ("<annotation>\n<object>\n<name>" + "a" * 1_100_000, "a.xml:3  holds more text than an annotation has"),
+        ("<a>\n" * 300_000, "a.xml:65  is nested too deeply"),
+        (xml(size="<size><width>7</width><height>5</height></size>"), "a.jpg is 8 x 10 pixels"),
+        (xml(size="<size><width>8</width><height>10</height></size>"), "a.xml says 10 x 8. Was it turned (EXIF)"),
     ],
 )
 def test_xml_that_is_wrong_or_dangerous_is_refused(tmp_path: Path, text: str | bytes, expected: str) -> None:
@@ -241,6 +243,19 @@ def test_xml_that_is_wrong_or_dangerous_is_refused(tmp_path: Path, text: str | b
     with pytest.raises(DataError) as caught:
         opened(tmp_path, classes="pit,crack")
     assert expected in str(caught.value)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "iso-8859-1", "cp1252"])
+@pytest.mark.parametrize("size", ["", "<size><width/><height>0</height></size>", "<size><width>x</width></size>"])
+def test_xml_is_read_in_any_encoding_and_need_not_say_the_size(tmp_path: Path, encoding: str, size: str) -> None:
+    part = "<part><name>rand</name><pose>Right</pose></part>"
+    text = xml(f"{part}<name> größe </name><pose>Süd</pose>", size=size)
+    declared = f'<?xml version="1.0" encoding="{encoding.removesuffix("-sig")}"?>{text}'
+    names = "_background_\ngröße\ncrack\n"
+    texts = {"Annotations/a.xml": declared.encode(encoding), "class_names.txt": names}
+    dataset(tmp_path, {"a": CLASSES}, {"a": OBJECTS}, texts)
+    (record,) = opened(tmp_path)[1]
+    assert dict(record.annotations[0].attributes) == {"pose": "Süd"}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,56 @@
+"""What a set consists of: the list of its files, by which another one may take its place and nothing else is touched."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from coigan_aug.files import atomic_write, inside, json_line, read_json, read_lines
+from coigan_aug.formats.detect import IMAGE_FOLDERS
+from coigan_aug.synthesis.beside import real_name
+from coigan_aug.synthesis.parts import START
+from coigan_aug.synthesis.rejected import THUMBNAILS
+
+WRITTEN = ".written"
+"""A name on each line, as JSON: of the images, thumbnails and annotations; noted before the annotations lie there."""
+
+_IMAGE = r"synthetic_\d{6,}(_\d+)?\.(png|jpg)"
+_THUMBNAIL = r"\d{6,}(_\d+)?-\d+\.png"
+_DRAWN = dict.fromkeys(("images", *IMAGE_FOLDERS.values()), _IMAGE) | {THUMBNAILS: _THUMBNAIL}
+
+
+def note_written(out: Path, names: Iterable[str]) -> None:
+    """Note the files of a set, relative to its folder."""
+    with atomic_write(out / WRITTEN) as stream:
+        stream.writelines(json_line(name) for name in names)
+
+
+def remove_written(out: Path) -> None:
+    """Remove the files of a set, finished or begun, and the folders that are empty then; other files stay."""
+    folders: set[Path] = set()
+    for name in chain(read_lines(out / WRITTEN), _drawn(out), _copied(out)):
+        path = inside(out, name)
+        path.unlink(missing_ok=True)
+        folders.update(folder for folder in path.parents if folder.is_relative_to(out) and folder != out)
+    for folder in sorted(folders, reverse=True):  # what lies in another comes first
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+
+
+def _drawn(out: Path) -> Iterator[str]:
+    """Yield the pictures that were drawn, listed or not: those included that were being written at a kill."""
+    for folder, name in _DRAWN.items():
+        found = sorted((out / folder).iterdir()) if (out / folder).is_dir() else []
+        whole = re.compile(rf"{name}|\.{name}\.\d+\.tmp")
+        yield from (f"{folder}/{path.name}" for path in found if whole.fullmatch(path.name))
+
+
+def _copied(out: Path) -> Iterator[str]:
+    """Yield the real images that an unfinished set may have beside."""
+    start: dict[str, Any] = read_json(out / START) if (out / START).exists() else {"real": None}
+    for file in start["real"] or []:
+        yield real_name(file, folder=IMAGE_FOLDERS.get(start["card"]["format"], "images"))
