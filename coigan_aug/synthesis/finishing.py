@@ -16,7 +16,7 @@ import numpy as np
 from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.annotations.rle import Rle, box
 from coigan_aug.errors import DataError
-from coigan_aug.files import atomic_write, json_line, read_json, read_lines, sha256, write_json
+from coigan_aug.files import atomic_write, disk_errors, json_line, read_json, read_lines, sha256, write_json
 from coigan_aug.formats.detect import IMAGE_FOLDERS, writer
 from coigan_aug.imaging import Pixels, read_image, to_rgb, write_image
 from coigan_aug.pictures import contact_sheet, mark, surroundings
@@ -176,9 +176,10 @@ def _write_annotations(
     labels = sorted(file.relative_to(new).as_posix() for file in new.rglob("*") if file.is_file())
     drawn = (row["file"] for row in chain(read_lines(out / PLAN), read_lines(out / REJECTED)) if row["file"])
     note_written(out, chain(drawn, (record.file for record in beside), labels))
-    for name in labels:
-        (out / name).parent.mkdir(parents=True, exist_ok=True)
-        (new / name).replace(out / name)
+    with disk_errors(out):
+        for name in labels:
+            (out / name).parent.mkdir(parents=True, exist_ok=True)
+            (new / name).replace(out / name)
     return out / path.relative_to(new)
 
 
