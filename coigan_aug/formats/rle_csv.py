@@ -21,6 +21,7 @@ from coigan_aug.files import atomic_write
 from coigan_aug.formats.image_folder import ImageFolder, NamedImages, open_images
 from coigan_aug.formats.image_sizes import measure
 from coigan_aug.formats.losses import Losses, add_class_ids, class_masks
+from coigan_aug.formats.mask_file import MaskFile
 from coigan_aug.formats.rle_cells import Target, read_cells, write_cell
 from coigan_aug.formats.source import Problems, ReadOptions, Source, make_classes, output_ids, place, whole_number
 
@@ -46,7 +47,7 @@ class _Row:
 
 @dataclass
 class _Table:
-    """What the CSV said: sizes of the images measured so far, and for each image the masks of its classes.
+    """What the CSV said: sizes of the images measured so far, and for each image the masks of its classes, in `file`.
 
     `labels` are the classes met; `names` says for a class as the CSV spells it what its name is. `others` is what
     further columns say of an image, but for those in `mixed`, which speak of single rows; `waiting` holds rows whose
@@ -54,7 +55,8 @@ class _Table:
     """
 
     sizes: dict[str, tuple[int, int] | None] = field(default_factory=dict)
-    masks: dict[str, dict[str, rle.Rle]] = field(default_factory=dict)
+    masks: dict[str, dict[str, int]] = field(default_factory=dict)
+    file: MaskFile = field(default_factory=MaskFile)
     labels: dict[str, None] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
     others: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -78,7 +80,7 @@ def sniff(path: Path) -> str | None:
 def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
     """Open a CSV and its images; images without a row are defect-free.
 
-    Every row is checked and turned into a compressed string here; nothing else of it stays in memory. Further columns
+    Every row is checked and turned into a compressed string here, which waits in a temporary file. Further columns
     are kept in `record.source`, unless the rows of an image differ in them.
 
     Raises:
@@ -314,10 +316,12 @@ def _read_waiting(table: _Table, options: ReadOptions, problems: Problems) -> No
         if mask is None:
             continue
         own = table.masks.setdefault(image, {})
+        parts = [mask]
         if label in own:
             what = f"{target.name} has class {label} twice"
             problems.add(what, file=target.file, row=target.number, done="masks joined")
-        own[label] = rle.union([own[label], mask]) if label in own else mask
+            parts.append(rle.Rle(mask.height, mask.width, table.file.get(own[label])))
+        own[label] = table.file.put((rle.union(parts) if len(parts) > 1 else mask).counts)
 
 
 # Classes and records
@@ -384,8 +388,9 @@ def _records(
         size = table.sizes.pop(image)
         if size is None:
             continue
-        masks = table.masks.pop(image, {})
-        annotations = tuple(Annotation(label=c.name, rle=masks[c.name]) for c in classes if c.name in masks)
+        places = table.masks.pop(image, {})
+        masks = [(c.name, rle.Rle(*size, table.file.get(places[c.name]))) for c in classes if c.name in places]
+        annotations = tuple(Annotation(label=label, rle=mask) for label, mask in masks)
         name = names.get(image, image)
         others = {key: said for key, said in table.others.pop(image, {}).items() if key not in table.mixed}
         source = others | ({"name": name} if name != image else {})
