@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -18,8 +18,7 @@ CELLS = "EncodedPixels"
 _LARGEST = 1 << 61
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """Where a row's runs go: its place in the CSV, the image's name and size in pixels."""
 
     file: str

@@ -6,13 +6,10 @@ for each image and class, the cell empty where there is none). Columns are bound
 
 from __future__ import annotations
 
-import codecs
-import csv
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import IO
 
 from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
@@ -23,26 +20,14 @@ from coigan_aug.formats.image_sizes import measure
 from coigan_aug.formats.losses import Losses, add_class_ids, class_masks
 from coigan_aug.formats.mask_file import MaskFile
 from coigan_aug.formats.rle_cells import Target, read_cells, write_cell
+from coigan_aug.formats.rle_rows import Row, columns_of, read_rows
 from coigan_aug.formats.source import Problems, ReadOptions, Source, make_classes, output_ids, place, whole_number
 
-Binding = Callable[[list[str]], tuple[str, str, str]]
 LOSES = "class names (their ids stay), and which masks of one class in an image are objects of their own"
 _EMPTY = frozenset({"", "-1", "nan", "none", "null", "1 0"})
 _NOTHING = frozenset({"", "nan", "none", "null"})
-_JOINED = "imageid_classid"
-_OWN = frozenset({_JOINED, "imageid", "classid", "encodedpixels"})
 _SAMPLED = 2000
 _BATCH = 64
-_NEEDED = "Columns needed: ImageId, ClassId, EncodedPixels, or ImageId_ClassId, EncodedPixels."
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    number: int
-    name: str
-    label: str
-    cell: str
-    others: Mapping[str, str]
 
 
 @dataclass
@@ -68,13 +53,8 @@ def sniff(path: Path) -> str | None:
     """Describe the file if its first line has the columns of this format, else return None."""
     if not path.is_file() or path.suffix.lower() not in (".csv", ".txt", ".tsv"):
         return None
-    with path.open("rb") as stream:
-        first = stream.readline(4096).decode("utf-8-sig", errors="replace")
-    try:
-        columns = next(csv.reader([first], delimiter=_delimiter(first)), [])
-    except csv.Error:
-        return None
-    return f"Severstal RLE CSV (columns {', '.join(name.strip() for name in columns)})" if _bind(columns) else None
+    columns = columns_of(path)
+    return f"Severstal RLE CSV (columns {', '.join(columns)})" if columns else None
 
 
 def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
@@ -87,7 +67,7 @@ def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
         DataError: a column is missing, a row is malformed or does not fit its image, a class is unknown,
             an image is missing or broken; the last two unless an option says otherwise.
     """
-    sample = (row.name for row in islice(_rows(path, Problems(lenient=problems.lenient)), _SAMPLED))
+    sample = (row.name for row in islice(read_rows(path, Problems(lenient=problems.lenient)), _SAMPLED))
     folder, where = open_images(path, sample, options=options, problems=problems)
     named = NamedImages(folder, path.name)
     table = _read_masks(path, named, options=options, problems=problems)
@@ -141,130 +121,13 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"' if any(sign in name for sign in ',"\r\n') else name
 
 
-# Rows
-
-
-def _delimiter(header: str) -> str:
-    return max(",;\t", key=header.count)
-
-
-def _bind(columns: Sequence[str]) -> Binding | None:
-    """Return how to take (image name, class, cell) out of a row; None where the columns are not of this format."""
-    at = {name.strip().lower(): position for position, name in enumerate(columns)}
-    if "encodedpixels" not in at:
-        return None
-    cell = at["encodedpixels"]
-    if _JOINED in at:
-        joined = at[_JOINED]
-        return lambda row: (*_parted(row[joined].strip()), row[cell].strip())
-    if "imageid" in at and "classid" in at:
-        name, label = at["imageid"], at["classid"]
-        return lambda row: (row[name].strip(), row[label].strip(), row[cell].strip())
-    return None
-
-
-def _parted(text: str) -> tuple[str, str]:
-    name, _, label = text.rpartition("_")
-    return name, label
-
-
-def _rows(path: Path, problems: Problems) -> Iterator[_Row]:
-    """Yield the rows of the CSV with their line numbers; blank lines are passed over.
-
-    Raises:
-        DataError: the columns are not of this format, a row is too short or has no name, or it isn't UTF-8 text.
-    """
-    try:
-        with path.open("rb") as stream:
-            yield from _plain_rows(stream, path.name, problems)
-    except _Odd as odd:
-        yield from _any_rows(path, problems, begin=odd.line)
-    except FileNotFoundError as error:
-        raise DataError(f"{path} does not exist.") from error
-    except OSError as error:
-        raise DataError(f"{path} can't be read: {error.strerror}.") from error
-
-
-class _Odd(Exception):
-    """A line, counted from 1, that is not plain: it needs a reader that knows quotes, other line ends and UTF-8."""
-
-    def __init__(self, line: int) -> None:
-        super().__init__(line)
-        self.line = line
-
-
-def _plain_rows(stream: IO[bytes], file: str, problems: Problems) -> Iterator[_Row]:
-    """Yield the rows as long as their lines are plain, which is six times faster than to ask the csv module.
-
-    Raises:
-        _Odd: a line is not plain.
-    """
-    header = _plain(stream.readline().removeprefix(codecs.BOM_UTF8), 1)
-    delimiter = _delimiter(header)
-    rows = ((number, _plain(line, number).split(delimiter)) for number, line in enumerate(stream, start=2))
-    yield from _bound(rows, header.split(delimiter), file, problems)
-
-
-def _plain(line: bytes, number: int) -> str:
-    text = line.rstrip(b"\r\n")
-    if b'"' in text or b"\r" in text or b"\0" in text or not text.isascii():
-        raise _Odd(number)
-    return text.decode()
-
-
-def _any_rows(path: Path, problems: Problems, *, begin: int) -> Iterator[_Row]:
-    """Yield the rows from a line on."""
-    csv.field_size_limit(1 << 30)
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            header = stream.readline()
-            columns = next(csv.reader([header], delimiter=_delimiter(header)), [])
-            reader = csv.reader(stream, delimiter=_delimiter(header))
-            rows = ((reader.line_num + 1, row) for row in reader)
-            yield from _bound((pair for pair in rows if pair[0] >= begin), columns, path.name, problems)
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path.name} is not UTF-8 text (byte {error.start} of a block).") from error
-    except csv.Error as error:
-        raise DataError(f"{path.name} is not a table: {error}.") from error
-
-
-def _bound(
-    rows: Iterable[tuple[int, list[str]]], columns: Sequence[str], file: str, problems: Problems
-) -> Iterator[_Row]:
-    bind = _bind(columns)
-    if bind is None:
-        raise DataError(f"{file} has the columns: {', '.join(columns) or 'none'}.", remedy=_NEEDED)
-    others = [(name.strip(), k) for k, name in enumerate(columns) if name.strip().lower() not in _OWN and name.strip()]
-    for number, values in rows:
-        if not values or not any(values):
-            continue
-        row = None
-        try:
-            row = _row(values, number, len(columns), bind, file)
-        except DataError:
-            with problems.attempt(file=file, row=number, done="row left out"):
-                raise
-        if row is not None:
-            said = {name: values[k].strip() for name, k in others if values[k].strip()}
-            yield _Row(number, *row, said)
-
-
-def _row(values: list[str], number: int, width: int, bind: Binding, file: str) -> tuple[str, str, str]:
-    if len(values) != width:
-        raise DataError(f"{place(file, number)}  has {len(values)} cells; the first line has {width}.")
-    name, label, cell = bind(values)
-    if not name:
-        raise DataError(f"{place(file, number)}  names no image.")
-    return name, label, cell
-
-
 # Masks
 
 
 def _read_masks(path: Path, named: NamedImages, *, options: ReadOptions, problems: Problems) -> _Table:
     table = _Table()
     try:
-        for row in _rows(path, problems):
+        for row in read_rows(path, problems):
             with problems.attempt(file=path.name, row=row.number, done="row left out"):
                 _read_row(table, row, path.name, named, options=options, problems=problems)
             if len(table.waiting) >= _BATCH:
@@ -277,7 +140,7 @@ def _read_masks(path: Path, named: NamedImages, *, options: ReadOptions, problem
 
 
 def _read_row(
-    table: _Table, row: _Row, file: str, named: NamedImages, *, options: ReadOptions, problems: Problems
+    table: _Table, row: Row, file: str, named: NamedImages, *, options: ReadOptions, problems: Problems
 ) -> None:
     image = named.path(row.name, row.number)
     if image is None:
@@ -293,7 +156,7 @@ def _read_row(
         _add_row(table, image, row, Target(file, row.number, row.name, *size), options=options)
 
 
-def _add_row(table: _Table, image: str, row: _Row, target: Target, *, options: ReadOptions) -> None:
+def _add_row(table: _Table, image: str, row: Row, target: Target, *, options: ReadOptions) -> None:
     """Check a row but for its cell, which waits to be read with others."""
     empty = row.cell.lower() in _EMPTY
     if empty and row.label.lower() in _NOTHING:
