@@ -130,8 +130,11 @@ def record_to(record: ImageRecord) -> dict[str, Any]:
     return value | {key: found for key, found in optional.items() if found}
 
 
-def record_from(value: Mapping[str, Any]) -> ImageRecord:
+def record_from(value: Mapping[str, Any], *, own: bool = False) -> ImageRecord:
     """Turn JSON values back into a record; the inverse of `record_to`.
+
+    Args:
+        own: this process made them of a sound record, so the runs of the masks need not be looked at again.
 
     Raises:
         ValueError, KeyError, TypeError: they are no record, the file's name leaves the image root, or a mask's runs do not
@@ -141,7 +144,9 @@ def record_from(value: Mapping[str, Any]) -> ImageRecord:
     if min(height, width) < 1 or height * width > MAX_PIXELS:
         raise ValueError(f"an image of {height} x {width} pixels")
     annotations = tuple(
-        Annotation(label=_text(a["label"]), rle=_mask(height, width, a["counts"]), attributes=a.get("attributes", {}))
+        Annotation(
+            label=_text(a["label"]), rle=_mask(height, width, a["counts"], own=own), attributes=a.get("attributes", {})
+        )
         for a in value["annotations"]
     )
     return ImageRecord(
@@ -155,9 +160,10 @@ def record_from(value: Mapping[str, Any]) -> ImageRecord:
     )
 
 
-def _mask(height: int, width: int, counts: str) -> rle.Rle:
+def _mask(height: int, width: int, counts: str, *, own: bool) -> rle.Rle:
     mask = rle.Rle(height, width, _text(counts))
-    rle.runs(mask)
+    if not own:
+        rle.runs(mask)
     return mask
 
 
