@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import struct
 import subprocess
@@ -29,6 +30,7 @@ from coigan_aug.formats import (
     supervisely,
     voc,
 )  # fmt: skip
+from coigan_aug.formats.converting import convert
 from coigan_aug.formats.image_folder import ImageFolder
 from coigan_aug.formats.image_sizes import measure
 from coigan_aug.formats.source import Problems, ReadOptions, make_classes
@@ -560,3 +562,21 @@ def test_a_range_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="--value-range") as caught:
         parse_range(text)
     assert "0,4095" in caught.value.remedy
+
+
+@pytest.mark.parametrize("to", ["labelme", "cvat", "label-studio", "yolo", "coco"])
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+def test_a_conversion_tells_of_images_that_the_formats_program_turns(tmp_path: Path, to: str, orientation: int) -> None:
+    (tmp_path / "images").mkdir()
+    turned(RGB, orientation, quality=95)(tmp_path / "images" / "a.jpg")
+    turned(RGB, orientation, quality=95)(tmp_path / "images" / "free of defects.jpg")
+    item = {"id": 1, "image_id": 1, "category_id": 1, "segmentation": [[3, 3, 20, 3, 20, 9]]}
+    names = ("a.jpg", "free of defects.jpg")
+    images = [{"id": k, "file_name": name, "height": 21, "width": 34} for k, name in enumerate(names, start=1)]
+    value = {"images": images, "categories": [{"id": 1, "name": "pit"}], "annotations": [item]}
+    (tmp_path / "c.json").write_text(json.dumps(value))
+    losses = [str(loss) for loss in convert(tmp_path / "c.json", tmp_path / "out", to=to).losses]
+    said = "1 images that EXIF turns when they are shown, so that their masks lie elsewhere (first: a.jpg)"
+    assert losses == ([said] if to in ("labelme", "cvat", "label-studio") and orientation > 1 else [])
+    bare = convert(tmp_path / "c.json", tmp_path / "bare", to=to, image_files="none")
+    assert said not in map(str, bare.losses)

@@ -15,14 +15,24 @@ from coigan_aug.annotations.records import ImageRecord
 from coigan_aug.errors import DataError, UsageError
 from coigan_aug.files import disk_errors, inside, leads_out
 from coigan_aug.formats.dataset_source import find_dataset, read_dataset
-from coigan_aug.formats.detect import FORMATS, IMAGE_FOLDERS, NAMELESS, image_place, open_source, writer
+from coigan_aug.formats.detect import (
+    FORMATS,
+    IMAGE_FOLDERS,
+    NAMELESS,
+    SHOWN_TURNED,
+    image_place,
+    open_source,
+    writer,
+)
 from coigan_aug.formats.losses import Loss, Losses
 from coigan_aug.formats.source import Problem, Problems, ReadOptions, Source
 from coigan_aug.formats.spool import Spool
 from coigan_aug.formats.whole_folder import whole_folder
+from coigan_aug.imaging import read_header
 from coigan_aug.progress import Report, silent
 
 IMAGE_FILES = ("copy", "link", "none")
+_ELSEWHERE = "images that EXIF turns when they are shown, so that their masks lie elsewhere"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -275,11 +285,20 @@ def _written(
             file = image_place(name.removeprefix(begins), place.to)
             if not _put(record.file, file, place, options=options, problems=problems):
                 continue
+            if place.to in SHOWN_TURNED and record.annotations:
+                losses.add(_ELSEWHERE, first=name, count=_is_turned(place.new / file))
         _count_losses(record, name, losses, keeps=_keeps(FORMATS[place.to]))
         gone = place.how == "none" and place.to in NAMELESS and not record.annotations
         losses.add("images without a mask, which only their files would tell of", first=name, count=gone)
         tally.add(record)
         yield replace(record, file=file, split=record.split or _share(record.source.get("split")))
+
+
+def _is_turned(image: Path) -> bool:
+    try:
+        return read_header(image).orientation > 1
+    except DataError:  # nobody asked whether the image can be read
+        return False
 
 
 def _share(said: object) -> str:

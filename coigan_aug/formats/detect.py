@@ -46,6 +46,8 @@ IMAGE_FOLDERS = {"line-json": "data", "supervisely": "ds0/img", "voc": "JPEGImag
 _SUFFIXES = (".csv", ".json", ".jsonl", ".xml")
 NAMELESS = frozenset({"severstal", "mask-folder", "mask-instances"})
 """Formats that do not name images without masks: only the image files tell of them."""
+SHOWN_TURNED = frozenset({"labelme", "cvat", "label-studio"})
+"""Formats whose programs turn images as EXIF says before they put masks on them."""
 
 
 def image_place(name: str, to: str) -> str:
