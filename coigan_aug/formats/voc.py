@@ -182,6 +182,8 @@ def _own_classes(layout: Layout, options: ReadOptions) -> tuple[dict[str, int], 
         found = read_labelmap(layout.home / LABELMAP)
         own = [name for name in found if name != BACKGROUND]
         colours = {colour: name for name, colour in found.items() if colour is not None}
+        if not colours:  # datumaro's masks have VOC's own then, in the order of the list
+            colours = dict(zip(VOC_COLOURS[1:], own, strict=False))
         return {name: k for k, name in enumerate(own, start=1)}, colours, LABELMAP
     if (layout.home / CLASS_NAMES).is_file():
         return read_class_names(layout.home / CLASS_NAMES), {}, CLASS_NAMES

@@ -106,6 +106,8 @@ def rgb(numbers: np.ndarray, colours: dict[int, tuple[int, int, int]]) -> np.nda
         (CLASSES, OBJECTS, {"class_names.txt": "__ignore__\n_background_\npit\ncrack\n"}, ""),
         (np.repeat(CLASSES[:, :, None], 3, axis=2), OBJECTS, {}, "pit,crack"),
         (CLASSES, OBJECTS, {"labelmap.txt": "background:::\npit:::\ncrack:::\n"}, ""),
+        (rgb(CLASSES, {1: (128, 0, 0), 2: (0, 128, 0)}), rgb(OBJECTS, dict(enumerate(VOC_COLOURS[:4]))),
+         {"labelmap.txt": "# label:color_rgb:parts:actions\nbackground:::\npit:::\ncrack:::\n"}, ""),
         (rgb(CLASSES, {1: (200, 10, 10), 2: (10, 200, 10)}), OBJECTS, {"labelmap.txt": "\ufeff" + CVAT}, ""),
         (rgb(CLASSES, {1: (200, 10, 10), 2: (10, 200, 10)}), rgb(OBJECTS, dict(enumerate(VOC_COLOURS[:4]))),
          {"labelmap.txt": CVAT}, ""),
@@ -128,6 +130,13 @@ def test_a_palette_in_the_labelmaps_colours_is_read_by_them(tmp_path: Path) -> N
     palette_png(tmp_path / "SegmentationClass" / "a.png", CLASSES, {1: (10, 200, 10), 2: (200, 10, 10)})
     (record,) = opened(tmp_path)[1]
     assert [label for label, _ in masks(record)] == ["crack", "crack", "pit"]
+
+
+def test_colours_are_voc_s_where_the_labelmap_says_none_at_all(tmp_path: Path) -> None:
+    picture = rgb(CLASSES, {1: (128, 0, 0), 2: (10, 200, 10)})
+    dataset(tmp_path, {"a": picture}, texts={"labelmap.txt": "background:::\npit:::\ncrack:10,200,10::\n"})
+    with pytest.raises(DataError, match=r"a\.png has colours without a class: \(128, 0, 0\)"):
+        opened(tmp_path)
 
 
 def test_the_names_of_pascal_voc_stand_for_its_colours(tmp_path: Path) -> None:
