@@ -1,5 +1,6 @@
 """Pascal VOC segmentation: palette pictures of classes and of objects, lists of images, an XML file for each image.
 
+Where there are no such pictures, the polygons of the XML files are read (`voc_polygons`).
 Void pixels (255), which VOC puts round its objects, are part of no mask. Writing puts none.
 """
 
@@ -15,6 +16,7 @@ from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.files import write_bytes
+from coigan_aug.formats import voc_polygons
 from coigan_aug.formats.image_sizes import measure, same_size
 from coigan_aug.formats.losses import Losses, note_class_ids
 from coigan_aug.formats.mask_values import IGNORED, class_values
@@ -70,7 +72,11 @@ _VOID, _NO_CLASS, _NO_OBJECT, _MIXED, _BOXES = _DONE
 
 
 def sniff(path: Path) -> str | None:
-    """Describe the folder if it holds SegmentationClass/ with masks, else return None."""
+    """Describe the folder if it holds SegmentationClass/ with masks, or XML files with polygons, else return None."""
+    return _masks_in(path) or voc_polygons.sniff(path)
+
+
+def _masks_in(path: Path) -> str | None:
     folder = find_folder(path, CLASSES) if path.is_dir() else None
     if folder is None or not any(found.suffix.lower() == ".png" for found in folder.rglob("*")):
         return None
@@ -85,11 +91,15 @@ def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
     What an XML file says of the object of the same number and class is kept in its attributes.
 
     Raises:
-        DataError: a mask has pixels without a class or another size than its image; a file is missing or broken.
+        DataError: a mask has pixels without a class or another size than its image; a file is missing or broken; there
+            are neither masks nor XML files with polygons, which are read where there are no masks.
     """
-    what = sniff(path)
+    what = _masks_in(path)
+    if what is None and voc_polygons.sniff(path) is not None:
+        return voc_polygons.read(path, options=options, problems=problems)
     if what is None:
-        raise DataError(f"{path} holds no {CLASSES}/ with .png files.", remedy="Name the folder that it lies in.")
+        lack = f"{path} holds no {CLASSES}/ with .png files, and no .xml files with polygons."
+        raise DataError(lack, remedy="Name the folder that they lie in.")
     layout = open_layout(path, options=options, problems=problems)
     names, meaning, where = _classes(layout, options)
     return Source(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +17,7 @@ LISTS = ("ImageSets", "Segmentation")
 IMAGES = "JPEGImages"
 _IMAGE_FOLDERS = (IMAGES.lower(), "images", "image", "img", "imgs")
 _SPLITS = ("train", "val", "test")
+_XML = ".xml"
 
 
 @dataclass(frozen=True)
@@ -58,16 +59,45 @@ def open_layout(home: Path, *, options: ReadOptions, problems: Problems) -> Layo
     objects, about = _files(home, OBJECTS, problems), find_folder(home, ANNOTATIONS)
     layout = Layout(home, ImageFolder(_image_root(home, options), problems=problems))
     stems = _stems(layout.folder)
-    lists = _lists(home, stems, problems)
-    wanted = dict.fromkeys([*lists, *classes]) if lists else dict.fromkeys([*stems, *classes])
+    for name, split in _wanted(layout, stems, classes, options=options, problems=problems).items():
+        xml = _existing(about, f"{name}.xml") if about is not None else None
+        layout.items[name] = Item(stems[name], classes.get(name), objects.get(name), xml, split)
+    _leave_out_unknown(layout, classes, problems, lack="mask", where=f"{CLASSES}/")
+    return layout
+
+
+def open_described(home: Path, *, options: ReadOptions, problems: Problems) -> Layout:
+    """Find the images of a data set without masks, in which XML files stand for them: as `open_layout` does.
+
+    An image's XML file lies beside it, in Annotations/ where the image is in images/, or in the data set's own folder.
+
+    Raises:
+        DataError: an XML file's image is missing, or two images have one name.
+    """
+    layout = Layout(home, ImageFolder(_image_root(home, options), problems=problems))
+    stems = _stems(layout.folder)
+    about = _described(layout, stems)
+    for name, split in _wanted(layout, stems, about, options=options, problems=problems).items():
+        xml = inside(home, about[name]) if name in about else None
+        layout.items[name] = Item(stems[name], None, None, xml, split)
+    _leave_out_unknown(layout, about, problems, lack="XML file", where=f"{home.name}/")
+    return layout
+
+
+def _wanted(
+    layout: Layout,
+    stems: Mapping[str, str],
+    marked: Mapping[str, object],
+    *,
+    options: ReadOptions,
+    problems: Problems,
+) -> dict[str, str]:
+    """Return the names of the images that are listed (all where there are no lists) or marked, each with its split."""
+    lists = _lists(layout.home, stems, problems)
+    wanted = dict.fromkeys([*(lists or stems), *marked])
     missing = [name for name in wanted if name not in stems]
     _note_missing(missing, layout, options, problems)
-    for name in sorted(set(wanted) - set(missing)):
-        found = classes.get(name)
-        xml = _existing(about, f"{name}.xml") if about is not None else None
-        layout.items[name] = Item(stems[name], found, objects.get(name), xml, lists.get(name, ""))
-    _leave_out_unknown(layout, problems)
-    return layout
+    return {name: lists.get(name, "") for name in sorted(set(wanted) - set(missing))}
 
 
 def _image_root(home: Path, options: ReadOptions) -> Path:
@@ -84,6 +114,45 @@ def _files(home: Path, name: str, problems: Problems) -> dict[str, Path]:
         return {}
     own = ImageFolder(folder, problems=problems)
     return {path.rpartition(".")[0]: folder / path for path in own.paths}
+
+
+def xml_files(home: Path) -> dict[str, str]:
+    """Return the XML files below a folder, relative to it, by their paths without the suffix."""
+    found = {}
+    for folder, folders, names in os.walk(home):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            if name.lower().endswith(_XML) and (Path(folder) / name).is_file():
+                path = (Path(folder) / name).relative_to(home).as_posix()
+                found[path[: -len(_XML)]] = path
+    return found
+
+
+def _described(layout: Layout, stems: Iterable[str]) -> dict[str, str]:
+    """Return the XML files, relative to the data set, by their images' names; those of no image by their own."""
+    home, root = layout.home.resolve(), layout.folder.root.resolve()
+    before = root.relative_to(home).as_posix() + "/" if root != home and root.is_relative_to(home) else ""
+    files, found = xml_files(layout.home), {}
+    for stem in stems:
+        name = next((name for name in _xml_names(before + stem, stem) if name in files), None)
+        if name is not None:
+            found[stem] = files.pop(name)
+    return files | found
+
+
+def _xml_names(path: str, stem: str) -> Iterator[str]:
+    """Yield where the XML file of an image may lie, without the suffix.
+
+    Args:
+        path: the image's, relative to the data set where it lies there.
+        stem: the same relative to the folder of the images.
+    """
+    *folders, name = path.split("/")
+    yield path
+    for own in (ANNOTATIONS, ANNOTATIONS.lower()):
+        yield "/".join([*(own if part.lower() in _IMAGE_FOLDERS else part for part in folders), name])
+        yield f"{own}/{stem}"
+    yield stem
 
 
 def _existing(folder: Path, name: str) -> Path | None:
@@ -112,14 +181,14 @@ def _note_missing(missing: list[str], layout: Layout, options: ReadOptions, prob
         problems.add(f"the image {name} is not there", file=where, done="left out")
 
 
-def _leave_out_unknown(layout: Layout, problems: Problems) -> None:
-    """Leave out the images of a list none of which has a mask (VOC's test lists); note other images without one."""
-    masked = {item.split for item in layout.items.values() if item.classes is not None}
-    for split in dict.fromkeys(item.split for item in layout.items.values() if item.classes is None):
-        bare = [name for name, item in layout.items.items() if item.classes is None and item.split == split]
-        known = split not in _SPLITS or split in masked
-        words = f"{len(bare):,} images{f' of {split}.txt' if split else ''} have no mask (first: {bare[0]})"
-        problems.add(words, file=f"{CLASSES}/", done="taken as defect-free" if known else "left out, not annotated")
+def _leave_out_unknown(layout: Layout, marked: Container[str], problems: Problems, *, lack: str, where: str) -> None:
+    """Leave out the images of a list none of which is marked (VOC's test lists); note other images that are not."""
+    known_splits = {item.split for name, item in layout.items.items() if name in marked}
+    for split in dict.fromkeys(item.split for name, item in layout.items.items() if name not in marked):
+        bare = [name for name, item in layout.items.items() if name not in marked and item.split == split]
+        known = split not in _SPLITS or split in known_splits
+        words = f"{len(bare):,} images{f' of {split}.txt' if split else ''} have no {lack} (first: {bare[0]})"
+        problems.add(words, file=where, done="taken as defect-free" if known else "left out, not annotated")
         if not known:
             for name in bare:
                 del layout.items[name]

@@ -1,4 +1,4 @@
-"""The XML files of Pascal VOC: an object's class, its box (1-based, both ends included) and a few words on it."""
+"""The XML files of Pascal VOC: an object's class, its box (1-based, both ends included), polygons, a few words on it."""
 
 from __future__ import annotations
 
@@ -19,10 +19,22 @@ _UNSAID = frozenset({"", "0", "unspecified"})
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """An object of an XML file: its class, and what is said of it beside (`KEPT`)."""
+    """An object of an XML file: its class, what is said of it beside (`KEPT`), its line, and its polygons.
+
+    A polygon is what the file has in it, element by element: name and text.
+    """
 
     label: str
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    line: int = 0
+    polygons: Sequence[Sequence[tuple[str, str]]] = ()
+
+
+@dataclass
+class _Object:
+    line: int
+    said: dict[str, str] = field(default_factory=dict)
+    polygons: list[list[tuple[str, str]]] = field(default_factory=list)
 
 
 def read_objects(path: Path, *, image: str, size: tuple[int, int]) -> list[Listed]:
@@ -34,26 +46,40 @@ def read_objects(path: Path, *, image: str, size: tuple[int, int]) -> list[Liste
     Raises:
         DataError: over 10 MB, not XML, with a document type, or of an image of another size; the message names the line.
     """
+    said, objects = read_annotation(path)
+    if said is not None:
+        check_size(size, said, image=image, file=path.name)
+    return objects
+
+
+def read_annotation(path: Path) -> tuple[tuple[int, int] | None, list[Listed]]:
+    """Read an XML file: the image's height and width, None where it doesn't say them, and its objects in their order.
+
+    Raises:
+        DataError: over 10 MB, not XML, or with a document type; the message names the line.
+    """
     said: dict[str, str] = {}
-    objects: list[dict[str, str]] = []
+    objects: list[_Object] = []
     for element in read_elements(path, most=SHORT):
         match element.path[1:]:
             case ("object",) if element.start:
-                objects.append({})
+                objects.append(_Object(element.line))
+            case ("object", "polygon") if element.start:
+                objects[-1].polygons.append([])
+            case ("object", "polygon", key) if not element.start:
+                objects[-1].polygons[-1].append((key, element.text))
             case ("object", key) if not element.start:
-                objects[-1].setdefault(key, element.text.strip())
+                objects[-1].said.setdefault(key, element.text.strip())
             case ("size", key) if not element.start:
                 said.setdefault(key, element.text)
     height, width = (whole_number(said.get(key, "")) for key in ("height", "width"))
-    if height and width:
-        check_size(size, (height, width), image=image, file=path.name)
-    return [_listed(found) for found in objects]
+    return (height, width) if height and width else None, [_listed(found) for found in objects]
 
 
-def _listed(found: Mapping[str, str]) -> Listed:
-    said = {key: found.get(key, "") for key in KEPT}
+def _listed(found: _Object) -> Listed:
+    said = {key: found.said.get(key, "") for key in KEPT}
     values = {key: whole_number(text) or text for key, text in said.items() if text.lower() not in _UNSAID}
-    return Listed(found.get("name", ""), values)
+    return Listed(found.said.get("name", ""), values, found.line, found.polygons)
 
 
 def write_objects(record: ImageRecord) -> str:

@@ -97,12 +97,23 @@ def _joined(out: Path) -> Path:
     return path
 
 
+def _voc_polygons(out: Path) -> Path:
+    path = _write("voc", out)
+    polygon = "<polygon><x1>2</x1><y1>3</y1><x2>9</x2><y2>3.5</y2><x3>5</x3><y3>11</y3></polygon>"
+    for file in (path / "Annotations").iterdir():
+        file.write_text(file.read_text().replace("</bndbox>", f"</bndbox>{polygon}"))
+    for folder in ("SegmentationClass", "SegmentationObject"):
+        shutil.rmtree(path / folder)
+    return path
+
+
 SOURCES: dict[str, tuple[str, Callable[[Path], Path]]] = {
     **{name: (name, lambda out, name=name: _write(name, out)) for name in FORMATS},  # type: ignore[misc]
     "coco, polygons": ("coco", _coco_polygons),
     "line-json, packed": ("line-json", lambda out: _write("line-json", out, binary=True)),
     "line-json, objects": ("line-json", _objects),
     "severstal, joined": ("severstal", _joined),
+    "voc, polygons": ("voc", _voc_polygons),
 }
 """A source's name -> its format, and what writes it to a folder and returns what to open."""
 
