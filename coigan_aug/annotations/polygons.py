@@ -34,19 +34,21 @@ def fill_centres(polygons: Sequence[Points], *, height: int, width: int) -> Rle:
     return rle.place(mask, left=int(low[0]), top=int(low[1]), height=height, width=width)
 
 
-def fill_on_image(points: Points, *, height: int, width: int) -> Rle:
-    """Fill a polygon of pixel centres as cv2.fillPoly does on the image itself; fractions are rounded.
+def fill_on_image(polygons: Sequence[Points], *, height: int, width: int) -> Rle:
+    """Fill polygons of pixel centres as cv2.fillPoly does on the image itself, each alone; return the union.
 
-    Where a polygon leaves the image cv2 cuts its outline first, which moves slanted edges by up to some pixels: what
-    readers that draw so get is not what `fill_centres` cuts out. Within the image both are the same.
+    Fractions are rounded. Where a polygon leaves the image cv2 cuts its outline first, which moves slanted edges by up
+    to some pixels: what readers that draw so get is not what `fill_centres` cuts out. Within the image both are the same.
     """
     import cv2
 
-    low, high = np.rint(points.min(axis=0)), np.rint(points.max(axis=0))
+    low = np.rint(np.min([points.min(axis=0) for points in polygons], axis=0))
+    high = np.rint(np.max([points.max(axis=0) for points in polygons], axis=0))
     if low.min() >= 0 and high[0] < width and high[1] < height:
-        return fill_centres([points], height=height, width=width)
+        return fill_centres(polygons, height=height, width=width)
     mask = np.zeros((height, width), np.uint8)
-    cv2.fillPoly(mask, [np.rint(points).astype(np.int32)], 1)
+    for points in polygons:
+        cv2.fillPoly(mask, [np.rint(points).astype(np.int32)], 1)
     return rle.encode(mask)
 
 

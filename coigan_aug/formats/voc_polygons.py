@@ -123,8 +123,7 @@ def _mask(polygons: Sequence[Points], at: Place, problems: Problems) -> rle.Rle 
     from_zero = any(float(np.rint(points).min()) < 0 for points in usable)
     what = "objects have a corner before the first pixel: were their pixels counted from 0?"
     problems.count(what, file=at.file, first=at.text, done="taken as counted from 1", count=from_zero)
-    drawn = [fill_on_image(points, height=at.height, width=at.width) for points in usable]
-    return with_pixels(drawn[0] if len(drawn) == 1 else rle.union(drawn), at, problems=problems)
+    return with_pixels(fill_on_image(usable, height=at.height, width=at.width), at, problems=problems)
 
 
 def _polygon(values: Sequence[tuple[str, str]], at: Place) -> Points:

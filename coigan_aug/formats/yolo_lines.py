@@ -93,7 +93,7 @@ def fill_line(
         problems.add(f"a polygon reaches {far:.0f} px out of {image}", file=line.file, row=line.number, done="cut")
     elif far > 0:
         problems.count(BEYOND, file=line.file, row=line.number, done=DONE[BEYOND])
-    mask = fill_on_image(points, height=height, width=width)
+    mask = fill_on_image([points], height=height, width=width)
     if area(mask) == 0:
         problems.count(NOTHING, file=line.file, row=line.number, done=DONE[NOTHING])
         return None

@@ -65,11 +65,11 @@ def test_polygons_are_filled_as_opencv_fills_them_on_the_image(points: list[tupl
     corners = np.clip(points, 0, 19) if within else np.array(points)
     image = np.zeros((20, 20), np.uint8)
     cv2.fillPoly(image, [corners.astype(np.int32)], 1)
-    assert np.array_equal(rle.decode(fill_on_image(corners.astype(float), height=20, width=20)), image)
+    assert np.array_equal(rle.decode(fill_on_image([corners.astype(float)], height=20, width=20)), image)
 
 
 @pytest.mark.parametrize("shift", [(-9, 0), (0, -9), (9, 0), (0, 9)])
 def test_a_polygon_wholly_outside_fills_nothing(shift: tuple[int, int]) -> None:
     square = np.array([[0.0, 0], [3, 0], [3, 2], [0, 2]]) + shift
     assert rle.area(fill_centres([square], height=5, width=6)) == 0
-    assert rle.area(fill_on_image(square, height=5, width=6)) == 0
+    assert rle.area(fill_on_image([square], height=5, width=6)) == 0

@@ -315,14 +315,15 @@ def test_masks_count_where_there_are_both(tmp_path: Path) -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(st.integers(-3, W + 3), st.floats(-3, H + 3)), min_size=3, max_size=8))
-def test_any_polygon_is_drawn_as_cv2_draws_it_on_the_image(
+def test_any_polygons_are_drawn_as_cv2_draws_each_on_the_image(
     tmp_path_factory: pytest.TempPathFactory, points: list[tuple[int, float]]
 ) -> None:
-    folder = dataset(tmp_path_factory.mktemp("voc"), {"annotations/a.xml": xml(thing(polygon(*points)))})
+    text = xml(thing(polygon(*points)), thing(polygon(*points), polygon(*SQUARE)))
     expected = np.zeros((H, W), np.uint8)
     cv2.fillPoly(expected, [np.round(np.array(points, float) - 1).astype(np.int32)], 1)
-    (record,) = opened(folder)[1]
-    assert masks(record) == ([("pit", expected.tolist())] if expected.any() else [])
+    (record,) = opened(dataset(tmp_path_factory.mktemp("voc"), {"annotations/a.xml": text}))[1]
+    alone = [("pit", expected.tolist())] if expected.any() else []
+    assert masks(record) == [*alone, ("pit", (expected | np.array(square())).tolist())]
 
 
 @settings(max_examples=60, deadline=None)
