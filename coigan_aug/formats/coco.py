@@ -28,7 +28,7 @@ KEEPS = frozenset({"id", "split", "notes"})
 POLYGON_READER = "pycocotools, or cv2.fillPoly: `--polygons`"
 _KEYS = re.compile(rb'"(annotations|images|categories)"\s*:')
 _OF_IMAGE = frozenset({"id", "file_name", "height", "width"})
-_BATCH = 200_000  # bytes of annotations that are read at once, an image and an annotation counting for some
+_BATCH = 800_000  # bytes of annotations that are read at once, an image and an annotation counting for some
 _IMAGE, _ENTRY = 500, 1_000
 _Item = dict[str, Any]
 

@@ -86,7 +86,8 @@ class _Window:
     def more(self) -> bool:
         """Take another block in; False at the end of the file."""
         block = self._stream.read(max(_BLOCK, len(self.data) - self.at))
-        self._check.decode(block, final=not block)
+        if not (block and block.isascii() and self._check.getstate()[0] == b""):
+            self._check.decode(block, final=not block)
         if block:
             self.base, self.data, self.at = self.base + self.at, self.data[self.at :] + block, 0
         return bool(block)
@@ -182,9 +183,14 @@ def _last(data: bytes, at: int, end: int) -> int | None:
 def _places(text: bytes, found: list[msgspec.Raw], base: int) -> tuple[list[int], list[int]]:
     """Return where elements begin in the file, and their sizes; `text` has one bracket before what begins at `base`."""
     begins, sizes = [], [len(memoryview(raw)) for raw in found]
-    at = 1
+    at, usual = 1, b"]"
     for size in sizes:
         begins.append(base + at - 1)
-        between = _BETWEEN.match(text, at + size)
-        at = between.end() if between else at + size
+        end = at + size
+        if text.startswith(usual, end):  # the same as before, and a brace
+            at = end + len(usual) - 1
+        else:
+            between = _BETWEEN.match(text, end)
+            at = between.end() if between else end
+            usual = text[end : at + 1]
     return begins, sizes
