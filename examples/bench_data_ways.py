@@ -93,6 +93,12 @@ def own_validate(folder: Path) -> Work:
     return lambda: sum(len(record.annotations) for record in opened().records)
 
 
+def own_validate_ids(folder: Path) -> Work:
+    """Ids, names and sizes alone, which is what hotcoco checks; the polygons stay text on disk."""
+    opened = _opening(folder)
+    return lambda: opened().count
+
+
 def own_coco_to_coco(folder: Path) -> Work:
     """Every polygon parsed, checked, filled and written as compressed run lengths."""
     from coigan_aug.formats import coco
@@ -364,10 +370,11 @@ def supervision_open(folder: Path) -> Work:
 
 
 WAYS: tuple[Callable[[Path], Work], ...] = (
-    own_csv_to_coco, own_csv_to_coco_with_images, own_csv_to_line_json, own_convert, own_csv_to_csv, own_open, own_validate,
-    own_coco_to_coco, own_decode, own_read, own_read_binary, thesis_csv_to_coco, naive_csv_to_line_json, thesis_decode,
-    thesis_read, pycocotools_open, pycocotools_validate, pycocotools_decode, hotcoco_open, hotcoco_validate,
-    hotcoco_command, hotcoco_decode, datumaro_csv_to_coco, datumaro_csv_to_polygons, datumaro_open, supervision_open,
+    own_csv_to_coco, own_csv_to_coco_with_images, own_csv_to_line_json, own_convert, own_csv_to_csv, own_open,
+    own_validate, own_validate_ids, own_coco_to_coco, own_decode, own_read, own_read_binary, thesis_csv_to_coco,
+    naive_csv_to_line_json, thesis_decode, thesis_read, pycocotools_open, pycocotools_validate, pycocotools_decode,
+    hotcoco_open, hotcoco_validate, hotcoco_command, hotcoco_decode, datumaro_csv_to_coco, datumaro_csv_to_polygons,
+    datumaro_open, supervision_open,
 )  # fmt: skip
 
 
