@@ -29,7 +29,7 @@ def block(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> in
     return request.param
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(one=ITEMS, other=ITEMS, rest=st.dictionaries(TEXTS, VALUES, max_size=3), layout=LAYOUTS, order=st.randoms(),
        block=st.sampled_from([1, 7, 60, 1 << 20]), ascii=st.booleans())  # fmt: skip
 def test_pieces_put_together_are_what_python_parses(

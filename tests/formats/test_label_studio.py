@@ -322,7 +322,7 @@ def test_the_format_is_recognised(tmp_path: Path) -> None:
     assert label_studio.sniff(tmp_path / "x.json") is None
 
 
-@settings(max_examples=20)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(st.sampled_from(["pit", "<böse & \"'>"]), masks()), min_size=1, max_size=3))
 def test_written_masks_are_read_again_bit_for_bit(
     tmp_path_factory: pytest.TempPathFactory, own: list[tuple[str, np.ndarray]]

@@ -367,7 +367,7 @@ def test_written_masks_are_read_again_bit_for_bit(
     assert sum(loss.count for loss in losses.found()) == sum(2 for _, mask in own if not mask.any())
 
 
-@settings(max_examples=30)
+@settings(max_examples=60)
 @given(masks())
 def test_written_polygons_are_the_same_pixels_in_labelmes_own_drawing(
     tmp_path_factory: pytest.TempPathFactory, mask: np.ndarray

@@ -313,7 +313,7 @@ def test_masks_count_where_there_are_both(tmp_path: Path) -> None:
     assert masks(record) == [("pit", square(0, 0, 2, 2))]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(st.integers(-3, W + 3), st.floats(-3, H + 3)), min_size=3, max_size=8))
 def test_any_polygons_are_drawn_as_cv2_draws_each_on_the_image(
     tmp_path_factory: pytest.TempPathFactory, points: list[tuple[int, float]]
