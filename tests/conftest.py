@@ -32,6 +32,19 @@ hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 
+_mktemp = pytest.TempPathFactory.mktemp
+
+
+def _alone(self: pytest.TempPathFactory, basename: str, numbered: bool = True) -> Path:
+    """Make a folder two levels down: images are looked for beside a folder, too, and there lie those of other tests."""
+    folder = _mktemp(self, basename, numbered) / "here" / "alone"
+    folder.mkdir(parents=True)
+    return folder
+
+
+pytest.TempPathFactory.mktemp = _alone  # type: ignore[method-assign]
+
+
 @pytest.fixture(autouse=True)
 def sealed(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Point home and caches to a temporary folder and refuse every connection beyond this machine."""
@@ -46,14 +59,6 @@ def sealed(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyP
         connect(self, address)  # type: ignore[arg-type]
 
     monkeypatch.setattr(socket.socket, "connect", local_only)
-
-
-@pytest.fixture
-def tmp_path(tmp_path: Path) -> Path:
-    """Return a folder two levels down: images are looked for beside a folder, too, and there lie those of other tests."""
-    folder = tmp_path / "here" / "alone"
-    folder.mkdir(parents=True)
-    return folder
 
 
 CLASSES = (
