@@ -6,6 +6,7 @@ import os
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
+import itertools
 import socket
 from pathlib import Path
 
@@ -32,12 +33,15 @@ hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 
-_mktemp = pytest.TempPathFactory.mktemp
+_numbers = itertools.count()
 
 
 def _alone(self: pytest.TempPathFactory, basename: str, numbered: bool = True) -> Path:
-    """Make a folder two levels down: images are looked for beside a folder, too, and there lie those of other tests."""
-    folder = _mktemp(self, basename, numbered) / "here" / "alone"
+    """Make a folder two levels down: images are looked for beside a folder, too, and there lie those of other tests.
+
+    Counted here, since pytest looks through all folders that there are to find the next number.
+    """
+    folder = self.getbasetemp() / f"{basename}{next(_numbers) if numbered else ''}" / "here" / "alone"
     folder.mkdir(parents=True)
     return folder
 

@@ -83,7 +83,7 @@ class Spool:
     def __iter__(self) -> Iterator[tuple[str, ImageRecord]]:
         """Yield names and records; the masks of an image in the order of their ids, where all have one."""
         for name, text in self._db.execute("SELECT name, record FROM records ORDER BY name"):
-            record = record_from(json.loads(text), own=True)
+            record = record_from(json.loads(text), sound=True)
             yield name, replace(record, annotations=_in_order(record.annotations))
 
     def have_image_ids(self) -> bool:

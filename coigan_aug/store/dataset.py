@@ -13,13 +13,14 @@ from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.files import parse_json, read_json
 from coigan_aug.imaging import MAX_PIXELS, Pixels, read_rgb
-from coigan_aug.store.index import load_index
+from coigan_aug.store.index import checksum, load_checksums, load_index
 from coigan_aug.store.packed import unpack
 
 FORMAT_VERSION = 1
 MANIFEST = "dataset.json"
 RECORDS = "records.jsonl"
 INDEX = "records.idx"
+CHECKSUMS = "records.crc"
 
 
 class Dataset:
@@ -43,6 +44,7 @@ class Dataset:
         except (KeyError, TypeError, ValueError, OSError) as error:
             raise DataError(f"{folder / MANIFEST} is damaged ({error}).", remedy="Import the data again.") from error
         self._offsets = load_index(folder / INDEX, folder / RECORDS, count=count, binary=self.binary)
+        self._checksums = load_checksums(folder / CHECKSUMS, count=count)
         self._file = os.open(folder / RECORDS, os.O_RDONLY)
 
     def __del__(self) -> None:
@@ -63,8 +65,9 @@ class Dataset:
             raise IndexError(f"record {position} of {len(self)}")
         start, end = int(self._offsets[position]), int(self._offsets[position + 1])
         data = os.pread(self._file, end - start, start)
+        sound = self._checksums is not None and checksum(data) == self._checksums[position]
         try:
-            return record_from(unpack(data)[0] if self.binary else parse_json(data))
+            return record_from(unpack(data)[0] if self.binary else parse_json(data), sound=sound)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise DataError(f"{self.folder / RECORDS}: record {position} is damaged ({error}).") from error
 
@@ -130,11 +133,11 @@ def record_to(record: ImageRecord) -> dict[str, Any]:
     return value | {key: found for key, found in optional.items() if found}
 
 
-def record_from(value: Mapping[str, Any], *, own: bool = False) -> ImageRecord:
+def record_from(value: Mapping[str, Any], *, sound: bool = False) -> ImageRecord:
     """Turn JSON values back into a record; the inverse of `record_to`.
 
     Args:
-        own: this process made them of a sound record, so the runs of the masks need not be looked at again.
+        sound: this package made them of a sound record, so the runs of the masks need not be looked at again.
 
     Raises:
         ValueError, KeyError, TypeError: they are no record, the file's name leaves the image root, or a mask's runs do not
@@ -145,7 +148,9 @@ def record_from(value: Mapping[str, Any], *, own: bool = False) -> ImageRecord:
         raise ValueError(f"an image of {height} x {width} pixels")
     annotations = tuple(
         Annotation(
-            label=_text(a["label"]), rle=_mask(height, width, a["counts"], own=own), attributes=a.get("attributes", {})
+            label=_text(a["label"]),
+            rle=_mask(height, width, a["counts"], sound=sound),
+            attributes=a.get("attributes", {}),
         )
         for a in value["annotations"]
     )
@@ -160,9 +165,9 @@ def record_from(value: Mapping[str, Any], *, own: bool = False) -> ImageRecord:
     )
 
 
-def _mask(height: int, width: int, counts: str, *, own: bool) -> rle.Rle:
+def _mask(height: int, width: int, counts: str, *, sound: bool) -> rle.Rle:
     mask = rle.Rle(height, width, _text(counts))
-    if not own:
+    if not sound:
         rle.runs(mask)
     return mask
 

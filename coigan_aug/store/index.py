@@ -1,7 +1,14 @@
-"""The index of a records file: n + 1 byte offsets, int64 little-endian; rebuilt where missing or stale."""
+"""What lies beside a records file: its index, and a checksum of each record.
+
+The index is n + 1 byte offsets, int64 little-endian, rebuilt where missing or stale. The checksums are n CRC-32, uint32
+little-endian. A record that has its checksum still is as it was written, so its masks need not be looked at again; one that
+somebody changed, or that has none, is checked whenever it is read.
+"""
 
 from __future__ import annotations
 
+import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +19,8 @@ from coigan_aug.files import write_bytes
 from coigan_aug.store.packed import DamagedPacked, unpack
 
 Offsets = NDArray[np.int64]
+Checksums = NDArray[np.uint32]
+checksum = zlib.crc32
 
 
 def load_index(path: Path, records: Path, *, count: int, binary: bool) -> Offsets:
@@ -57,6 +66,18 @@ def scan_binary(records: Path) -> Offsets:
     return np.array(offsets, np.int64)
 
 
-def write_index(path: Path, offsets: list[int]) -> None:
+def write_index(path: Path, offsets: Sequence[int]) -> None:
     """Write n + 1 offsets."""
     write_bytes(path, np.array(offsets, "<i8").tobytes())
+
+
+def load_checksums(path: Path, *, count: int) -> Checksums | None:
+    """Return the checksums of `count` records; None where there is no file of them, or one of another length."""
+    if not path.is_file() or path.stat().st_size != 4 * count:
+        return None
+    return np.fromfile(path, "<u4").astype(np.uint32)
+
+
+def write_checksums(path: Path, checksums: Sequence[int]) -> None:
+    """Write the checksums of all records."""
+    write_bytes(path, np.array(checksums, "<u4").tobytes())

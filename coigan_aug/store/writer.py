@@ -1,18 +1,29 @@
-"""Writing a Dataset: records as they come, the index, and the manifest last."""
+"""Writing a Dataset: records as they come, the index and the checksums, and the manifest last."""
 
 from __future__ import annotations
 
 import math
 import os
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import DefectClass, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.files import atomic_write, json_line, sha256, write_json
-from coigan_aug.store.dataset import FORMAT_VERSION, INDEX, MANIFEST, RECORDS, Dataset, class_to, record_to
-from coigan_aug.store.index import write_index
+from coigan_aug.store.dataset import (
+    CHECKSUMS,
+    FORMAT_VERSION,
+    INDEX,
+    MANIFEST,
+    RECORDS,
+    Dataset,
+    class_to,
+    record_to,
+)
+from coigan_aug.store.index import checksum, write_checksums, write_index
 from coigan_aug.store.packed import pack
 
 _DEEPEST = 50
@@ -30,23 +41,28 @@ def write_dataset(
     """Write records as a Dataset and open it; an existing one in the folder is replaced.
 
     The manifest goes first when replacing and comes last when writing, so a killed write leaves no
-    Dataset rather than a wrong one. Memory does not grow with the number of records (8 bytes each).
+    Dataset rather than a wrong one. Memory does not grow with the number of records (12 bytes each).
 
     Args:
         image_root: the folder that the records' files are relative to; stored relative to `folder` where it can be.
         provenance: what it was made from, as JSON values.
         binary: store packed binary JSON instead of text.
+
+    Raises:
+        DataError: a record can't be stored, or the runs of one of its masks do not add up to its image.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MANIFEST).unlink(missing_ok=True)
-    offsets, annotations = [0], 0
+    offsets, checksums, annotations = array("q", [0]), array("I"), 0
     with atomic_write(folder / RECORDS) as stream:
         for record in records:
             data = _encoded(record, binary=binary)
             stream.write(data)
             offsets.append(offsets[-1] + len(data))
+            checksums.append(checksum(data))
             annotations += len(record.annotations)
     write_index(folder / INDEX, offsets)
+    write_checksums(folder / CHECKSUMS, checksums)
     manifest = {
         "format_version": FORMAT_VERSION,
         "binary": binary,
@@ -64,6 +80,7 @@ def write_dataset(
 def _encoded(record: ImageRecord, *, binary: bool) -> bytes:
     try:
         for annotation in record.annotations:
+            rle.runs(annotation.rle)  # here, once: a record that has its checksum is read without
             _check(annotation.attributes, _DEEPEST)
         return pack(record_to(record)) if binary else json_line(record_to(record))
     except ValueError as error:  # a lone surrogate or a key that is too long, too

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import multiprocessing
 import pickle
 import random
+import re
 from pathlib import Path
 
 import numpy as np
@@ -160,6 +162,60 @@ def test_a_stale_index_is_not_believed(toy_copy: Path, toy: Dataset) -> None:
     offsets[-1] += 5
     offsets.tofile(toy_copy / "records.idx")
     assert list(Dataset(toy_copy)) == list(toy)
+
+
+@given(records=records().filter(bool), binary=st.booleans())
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_checksums_are_those_of_the_records_bytes(
+    tmp_path_factory: pytest.TempPathFactory, records: list[ImageRecord], binary: bool
+) -> None:
+    folder = tmp_path_factory.mktemp("store")
+    write_dataset(folder, records, classes=CLASSES, image_root=folder, provenance={}, binary=binary)
+    data, offsets = (folder / "records.jsonl").read_bytes(), np.fromfile(folder / "records.idx", "<i8")
+    expected = [_crc32(data[start:end]) for start, end in itertools.pairwise(offsets)]
+    assert np.fromfile(folder / "records.crc", "<u4").tolist() == expected
+
+
+def _crc32(data: bytes) -> int:
+    """The CRC-32 of ISO 3309, bit by bit."""
+    rest = 0xFFFFFFFF
+    for byte in data:
+        rest ^= byte
+        for _ in range(8):
+            rest = rest >> 1 ^ (0xEDB88320 if rest & 1 else 0)
+    return rest ^ 0xFFFFFFFF
+
+
+@pytest.mark.parametrize("checksums", [b"", b"\0" * 48, b"\xff" * 48, b"x" * 10_000, None])
+def test_records_without_their_checksums_are_read_as_well(
+    toy_copy: Path, toy: Dataset, checksums: bytes | None
+) -> None:
+    path = toy_copy / "records.crc"
+    path.unlink() if checksums is None else path.write_bytes(checksums)
+    assert list(Dataset(toy_copy)) == list(toy)
+
+
+@pytest.mark.parametrize("checksums", [True, False])
+def test_a_mask_that_was_changed_in_the_file_is_refused(toy_copy: Path, checksums: bool) -> None:
+    path = toy_copy / "records.jsonl"
+    before = path.read_bytes()
+    found = re.search(rb'"counts": ?"', before)
+    assert found
+    at = found.end()
+    path.write_bytes(before[:at] + bytes([before[at] ^ 1]) + before[at + 1 :])
+    if not checksums:
+        (toy_copy / "records.crc").unlink()
+    position = before[:at].count(b"\n")
+    with pytest.raises(DataError, match=f"record {position} is damaged"):
+        Dataset(toy_copy)[position]
+
+
+def test_a_mask_that_does_not_fit_its_image_is_not_stored(tmp_path: Path) -> None:
+    record = ImageRecord(
+        file="b.png", height=3, width=3, annotations=(Annotation(label="pit", rle=rle.Rle(3, 3, "8")),)
+    )
+    with pytest.raises(DataError, match=r"b\.png.*do not add up to 3 x 3"):
+        write_dataset(tmp_path, [record], classes=CLASSES, image_root=tmp_path, provenance={})
 
 
 def _first(dataset: Dataset, answers: object) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
 from pathlib import Path
 
 import cv2
@@ -14,6 +15,7 @@ import torch
 from coigan_aug.compose.composer import Stream
 from coigan_aug.errors import CoiganError
 from coigan_aug.models.layers import EqualConv2d
+from coigan_aug.models.wavelet_discriminator import WaveletDiscriminator
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.settings import Settings
 from coigan_aug.training import steps
@@ -323,8 +325,12 @@ def test_augmentation_grows_while_real_windows_are_told_too_surely(
     assert float(networks.strength) == strength
 
 
-def test_a_batch_in_parts_trains_as_the_whole_batch_does(prepared: Prepared, small: Settings) -> None:
+def test_a_batch_in_parts_trains_as_the_whole_batch_does(
+    prepared: Prepared, small: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Where every mean is over samples of equal weight, two parts give the gradients of the whole: the weights agree."""
+    narrow = functools.partial(WaveletDiscriminator, max_channels=32)
+    monkeypatch.setattr("coigan_aug.models.build.WaveletDiscriminator", narrow)
     train = dataclasses.replace(
         small.train, translate=0.0, gain=0.0, reference_adversarial=0.0, adversarial=0.0, paired=0.0, smooth_l1=1.0,
         background_weight=1.0, object_weight=1.0, r1_every=1,
