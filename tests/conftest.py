@@ -33,15 +33,13 @@ hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 
-_numbers = itertools.count()
-
-
 def _alone(self: pytest.TempPathFactory, basename: str, numbered: bool = True) -> Path:
     """Make a folder two levels down: images are looked for beside a folder, too, and there lie those of other tests.
 
     Counted here, since pytest looks through all folders that there are to find the next number.
     """
-    folder = self.getbasetemp() / f"{basename}{next(_numbers) if numbered else ''}" / "here" / "alone"
+    numbers = vars(self).setdefault("numbers", itertools.count())
+    folder = self.getbasetemp() / (f"{basename}-{next(numbers)}" if numbered else basename) / "here" / "alone"
     folder.mkdir(parents=True)
     return folder
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import islice
 from pathlib import Path
 from types import ModuleType
 
@@ -23,6 +24,7 @@ from coigan_aug.formats import (
     yolo,
 )
 from coigan_aug.formats.names import NAMES
+from coigan_aug.formats.several import read_several
 from coigan_aug.formats.source import Problems, ReadOptions, Source, check_class_names
 
 FORMATS: dict[str, ModuleType] = {  # in the order in which they are tried
@@ -44,6 +46,9 @@ FORMATS: dict[str, ModuleType] = {  # in the order in which they are tried
 IMAGE_FOLDERS = {"line-json": "data", "supervisely": "ds0/img", "voc": "JPEGImages"}
 """Where a format's readers expect the images, below the annotation file; "images" where nothing is said."""
 _SUFFIXES = (".csv", ".json", ".jsonl", ".xml")
+_IN_PARTS = {"coco"}
+"""Formats of which all files in a folder are read: each side of a split has its own."""
+_MOST_FILES = 1_000  # of a folder: annotation files are few
 NAMELESS = frozenset({"severstal", "mask-folder", "mask-instances"})
 """Formats that do not name images without masks: only the image files tell of them."""
 SHOWN_TURNED = frozenset({"labelme", "cvat", "label-studio"})
@@ -65,19 +70,20 @@ def detect(path: Path) -> tuple[str, str]:
     return _found(path)[1:]
 
 
-def _found(path: Path) -> tuple[Path, str, str]:
-    """Return what a path means with its format and a description: itself, or the only annotation file of a folder."""
+def _found(path: Path) -> tuple[list[Path], str, str]:
+    """Return what a path means with its format and a description: itself, or the annotation files of a folder."""
     _check_there(path)
     own = _sniffed(path)
     if own is not None:
-        return path, *own
+        return [path], *own
     inside = _annotation_files(path) if path.is_dir() else []
-    if len(inside) == 1:
-        return inside[0]
-    if inside:
-        names = ", ".join(file.relative_to(path).as_posix() for file, _, _ in inside[:4])
-        what = f"{path} is a folder that holds {len(inside)} annotation files: {names}{' ...' if inside[4:] else ''}."
-        raise DataError(what, remedy=f"Name one: {inside[0][0]}")
+    files, kinds = [file for file, _, _ in inside], {name for _, name, _ in inside}
+    if len(files) == 1 or kinds == _IN_PARTS:
+        return files, *inside[0][1:]
+    if files:
+        names = ", ".join(file.relative_to(path).as_posix() for file in files[:4])
+        what = f"{path} is a folder that holds {len(files)} annotation files: {names}{' ...' if files[4:] else ''}."
+        raise DataError(what, remedy=f"Name one: {files[0]}")
     what = f"{path} is of no format known here: {_seen(path)}."
     raise DataError(what, remedy=f"Formats: {', '.join(FORMATS)}.")
 
@@ -97,8 +103,12 @@ def open_source(path: Path, *, options: ReadOptions, problems: Problems, name: s
     if name is not None and name not in FORMATS:
         raise _no_format(name)
     _check_there(path)
-    place, chosen = (path, name) if name else _found(path)[:2]
-    source: Source = FORMATS[chosen].read(place, options=options, problems=problems)
+    places, chosen = ([path], name) if name else _found(path)[:2]
+    read: Callable[..., Source] = FORMATS[chosen].read
+    if len(places) == 1:
+        source = read(places[0], options=options, problems=problems)
+    else:
+        source = read_several(places, path, read=read, options=options, problems=problems)
     check_class_names([known.name for known in source.classes])
     return source
 
@@ -134,11 +144,27 @@ def _no_format(name: str) -> UsageError:
 
 
 def _annotation_files(folder: Path) -> list[tuple[Path, str, str]]:
-    """Return the annotation files in a folder and in its folder annotations/, where COCO has them."""
-    places = [folder, *(found for found in sorted(folder.iterdir()) if found.name.lower() == "annotations")]
-    files = [file for place in places if place.is_dir() for file in sorted(place.iterdir())]
+    """Return the annotation files in a folder and in its folder annotations/, where COCO has them, or else one level down.
+
+    Beside COCO's instances_*.json lie files of the same form for other tasks, which are left out.
+    """
+    below = [found for found in _entries(folder) if found.is_dir() and not found.name.startswith(".")]
+    known = _known([folder, *(found for found in below if found.name.lower() == "annotations")]) or _known(below)
+    instances = [found for found in known if found[0].name.startswith("instances_")]
+    return instances if {name for _, name, _ in known} == {"coco"} and instances else known
+
+
+def _known(folders: Sequence[Path]) -> list[tuple[Path, str, str]]:
+    files = [file for folder in folders for file in islice(_entries(folder), _MOST_FILES)]
     known = [(file, _sniffed(file)) for file in files if file.suffix.lower() in _SUFFIXES and file.is_file()]
     return [(file, *own) for file, own in known if own is not None]
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError:  # nothing that this person may read
+        return []
 
 
 def _seen(path: Path) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from coigan_aug.annotations.records import ImageRecord
 from coigan_aug.errors import UsageError
 from coigan_aug.formats.source import Problems
-from coigan_aug.prepare.groups import find_groups, groups_from_pattern
+from coigan_aug.prepare.groups import find_groups, groups_from_pattern, join_versions
 from coigan_aug.progress import Report
 
 NEAR_DUPLICATES = "near-duplicates"
@@ -36,7 +36,7 @@ def group_images(
     names = [record.file for record in records]
     if group_by is None:
         paths = [image_root / name for name in names]
-        return find_groups(paths, names, progress=progress("looking for near-duplicates"))
+        return join_versions(names, find_groups(paths, names, progress=progress("looking for near-duplicates")))
     if group_by == "none":
         return names
     if any(group_by in record.source for record in records):

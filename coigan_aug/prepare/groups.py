@@ -38,6 +38,7 @@ SAME_NEIGHBOURS = 0.44
 COARSE = 0.3
 NEAREST = 6
 NEXT = 4
+_VERSION = re.compile(r"(.+)\.rf\.[0-9A-Za-z]{16,40}\.\w+")
 CROWD = 30
 """A group of more images than this, and than 5 % of all, is suspect: its weaker links are cut."""
 
@@ -105,6 +106,28 @@ def join_links(
     for position, k in enumerate(order):
         labels[k] = names[order[first[position]]]
     return labels
+
+
+def join_versions(names: Sequence[str], labels: Sequence[str]) -> list[str]:
+    """Join the groups of images that Roboflow made of one image, turned and recoloured: NAME.rf.HASH.jpg.
+
+    >>> join_versions(["a_jpg.rf.0123456789abcdef.jpg", "b.jpg", "a_jpg.rf.fedcba9876543210.jpg"], ["x", "y", "z"])
+    ['x', 'y', 'x']
+    """
+    joined = {label: label for label in labels}
+
+    def of(label: str) -> str:
+        while joined[label] != label:
+            label = joined[label]
+        return label
+
+    first: dict[str, str] = {}
+    for name, label in zip(names, labels, strict=True):
+        version = _VERSION.fullmatch(name.rpartition("/")[2])
+        if version is not None:
+            low, high = sorted((of(label), of(first.setdefault(version[1], label))))
+            joined[high] = low
+    return [of(label) for label in labels]
 
 
 def agreements(paths: Sequence[Path], pairs: Pairs) -> Vectors:

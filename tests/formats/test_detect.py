@@ -96,19 +96,17 @@ def test_a_folder_means_its_only_annotation_file(tmp_path: Path) -> None:
 
 
 def test_of_several_annotation_files_one_is_to_be_named(tmp_path: Path) -> None:
-    coco_set(tmp_path, parts=("train", "val"))
+    coco_set(tmp_path, parts=("train",))
+    (tmp_path / "annotations" / "train.csv").write_text("ImageId,ClassId,EncodedPixels\ntrain.png,1,1 2\n")
     with pytest.raises(DataError) as caught:
         detect(tmp_path)
     assert caught.value.message == (
-        f"{tmp_path} is a folder that holds 2 annotation files: annotations/instances_train.json, "
-        "annotations/instances_val.json."
+        f"{tmp_path} is a folder that holds 2 annotation files: annotations/instances_train.json, annotations/train.csv."
     )
     first = tmp_path / "annotations" / "instances_train.json"
     assert caught.value.remedy == f"Name one: {first}"
-    for name in ("train", "val"):
-        path = first.with_stem(f"instances_{name}")
-        source = open_source(path, options=ReadOptions(), problems=Problems(strict=True))
-        assert [record.file for record in source.records] == [f"{name}.png"]
+    source = open_source(first, options=ReadOptions(), problems=Problems(strict=True))
+    assert [record.file for record in source.records] == ["train.png"]
 
 
 def test_an_unknown_format_lists_those_known(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from coigan_aug.errors import DataError, UsageError
 from coigan_aug.imaging import write_image
 from coigan_aug.prepare.folds import FOLDS, numbers_of, read_folds
+from coigan_aug.prepare.groups import join_versions
 from coigan_aug.prepare.importing import ImportReport, import_dataset
 from coigan_aug.store.dataset import Dataset
 
@@ -53,6 +54,32 @@ def test_a_column_of_a_csv_groups_its_images(tmp_path: Path) -> None:
     assert (report.groups, report.grouped, report.grouping) == (3, 12, "strip_id")
     assert {len({r.split for r in dataset if r.group == name}) for name in ("S0", "S1", "S2")} == {1}
     assert dataset[5].source["strip_id"] == "S1"
+
+
+def test_what_roboflow_made_of_one_image_stays_together(tmp_path: Path) -> None:
+    """Turned and recoloured copies look like other images; their names tell."""
+    draw = np.random.default_rng(0)
+    rows = ""
+    for k in range(12):
+        name = f"{'new/' * (k % 2)}strip_{k // 3}_jpg.rf.{k:032x}.png"
+        write_image(tmp_path / "images" / name, draw.integers(0, 255, (20, 30)).astype(np.uint8))
+        rows += f"{name},1,1 3\n"
+    write_image(tmp_path / "images" / "strip_0_jpg.png", draw.integers(0, 255, (20, 30)).astype(np.uint8))
+    (tmp_path / "train.csv").write_text(f"ImageId,ClassId,EncodedPixels\n{rows}")
+    dataset, report = imported(tmp_path / "train.csv", tmp_path / "out", split=0.5)
+    groups: dict[str, set[str]] = {}
+    for record in dataset:
+        groups.setdefault(record.group, set()).add(record.file.rpartition("/")[2][:11])
+    assert sorted(sorted(own) for own in groups.values()) == [
+        ["strip_0_jpg"], ["strip_0_jpg"], ["strip_1_jpg"], ["strip_2_jpg"], ["strip_3_jpg"],
+    ]  # fmt: skip
+    assert (report.groups, report.grouped, report.leakage) == (4, 12, 0)
+    assert all(len({r.split for r in dataset if r.group == group}) == 1 for group in groups)
+
+
+def test_versions_join_the_groups_that_were_found() -> None:
+    names = [f"{key}.rf.{k:020d}.jpg" for k, key in enumerate("aabbc")] + ["d.rf.short.jpg"]
+    assert join_versions(names, ["k", "j", "j", "i", "h", "g"]) == ["i", "i", "i", "i", "h", "g"]
 
 
 def test_a_key_of_coco_images_groups_them(tmp_path: Path) -> None:

@@ -1,0 +1,123 @@
+"""Several annotation files as one source: data sets whose training, validation and test images have a file each."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from coigan_aug.annotations.records import DefectClass, ImageRecord
+from coigan_aug.errors import DataError
+from coigan_aug.formats.source import Problems, ReadOptions, Source, make_classes
+
+_SIDES = re.compile(r"(?<![a-z])(train|valid|val|test)(?:ing|ation)?(?![a-z])")
+
+
+def read_several(
+    files: Sequence[Path], folder: Path, *, read: Callable[..., Source], options: ReadOptions, problems: Problems
+) -> Source:
+    """Open annotation files of one format below a folder as one source.
+
+    Classes are those of all files, by name. Images are called by their paths below the folder that holds those of all
+    files. What a file's name or folder calls its images (train, valid, val, test) is kept in `record.source["split"]`,
+    where the file itself says nothing.
+
+    Args:
+        read: the format's `read`.
+
+    Raises:
+        DataError: as `read`; an image is in two of the files (raised where the records are read).
+    """
+    opened: list[tuple[str, Source]] = []
+    for file in files:
+        name = file.relative_to(folder).as_posix()
+        with problems.attempt(file=name, done="file left out"), _named(name):
+            opened.append((name, read(file, options=options, problems=_Within(problems, name))))
+    if not opened:
+        raise DataError(f"{folder}: none of its annotation files can be read.", remedy=f"Name one: {files[0]}")
+    sources = [source for _, source in opened]
+    classes, count = _classes(sources), sum(source.count for source in sources)
+    seen = f"{len(opened)} files ({', '.join(name for name, _ in opened)}): {count:,} images, {len(classes)} classes"
+    root = Path(os.path.commonpath([source.image_root.resolve() for source in sources]))
+    return Source(
+        format=sources[0].format,
+        description=f"{sources[0].description.partition(' (')[0]} in {seen}. Images: {root}/",
+        classes=classes,
+        image_root=root,
+        count=count,
+        records=_records(opened, root, folder, problems),
+    )
+
+
+class _Within(Problems):
+    """Passes the problems of one of several files on, with the file's path for its name."""
+
+    def __init__(self, outer: Problems, name: str) -> None:
+        super().__init__(strict=outer.strict, lenient=outer.lenient)
+        self.outer = outer
+        self.name = name
+
+    def add(
+        self, what: str, *, file: str, row: int | None = None, done: str, column: str = "", error: bool = False
+    ) -> None:
+        self.outer.add(what, file=self._place(file), row=row, done=done, column=column, error=error)
+
+    def count(
+        self, what: str, *, file: str, row: int | None = None, done: str, first: str = "", count: int = 1
+    ) -> None:
+        self.outer.count(what, file=self._place(file), row=row, done=done, first=first, count=count)
+
+    def _place(self, file: str) -> str:
+        return self.name if file in (self.name, self.name.rpartition("/")[2]) else f"{file} ({self.name})"
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Name one of several files by its path in what is raised within."""
+    try:
+        yield
+    except DataError as error:
+        if name in error.message:
+            raise
+        short = name.rpartition("/")[2]
+        known = short in error.message
+        message = error.message.replace(short, name, 1) if known else f"{name}: {error.message}"
+        raise DataError(message, remedy=error.remedy) from error
+
+
+def _classes(sources: Sequence[Source]) -> tuple[DefectClass, ...]:
+    """Return the classes of all files, by name; those that files number differently have no number."""
+    numbers: dict[str, set[int | str | None]] = {}
+    for found in (found for source in sources for found in source.classes):
+        numbers.setdefault(found.name, set()).add(found.source_id)
+    ids = [next(iter(own)) if len(own) == 1 else None for own in numbers.values()]
+    return make_classes(list(numbers), source_ids=[own if ids.count(own) == 1 else None for own in ids])
+
+
+def _records(
+    opened: Sequence[tuple[str, Source]], root: Path, folder: Path, problems: Problems
+) -> Iterator[ImageRecord]:
+    first: dict[str, str] = {}
+    for name, source in opened:
+        below, side = source.image_root.resolve().relative_to(root), _side(name)
+        with problems.attempt(file=name, done="the rest of the file left out"), _named(name):
+            for record in source.records:
+                file = (below / record.file).as_posix()
+                if first.setdefault(file, name) != name:
+                    what = f"the image {file} is in {first[file]} and in {name}."
+                    raise DataError(what, remedy=f"Name one of the files: {folder / name}")
+                split = {"split": side} if side and not (record.split or record.source.get("split")) else {}
+                yield replace(record, file=file, source={**record.source, **split})
+
+
+def _side(name: str) -> str:
+    """Return what a file is called by: the side of a split, "" where its path names none.
+
+    >>> _side("valid/_annotations.coco.json"), _side("annotations/instances_train2017.json"), _side("latest.json")
+    ('valid', 'train', '')
+    """
+    found = _SIDES.findall(name.lower())
+    return found[-1] if found else ""
