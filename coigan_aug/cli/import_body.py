@@ -11,6 +11,7 @@ from rich.console import Console
 from coigan_aug.cli.class_table import class_table
 from coigan_aug.cli.steps import steps
 from coigan_aug.cli.workspace import Workspace
+from coigan_aug.errors import UsageError
 from coigan_aug.formats.source import ReadOptions, parse_classes
 from coigan_aug.prepare.eight_bits import parse_range
 from coigan_aug.prepare.folds import FOLDS
@@ -23,7 +24,7 @@ _SHOWN = 3
 
 def import_here(
     source: Path, workspace: Workspace, *, images: Path | None, format: str | None, classes: str | None,
-    group_by: str | None, split: float, folds: int, fold: int, seed: int, clip_rle: bool, skip_missing: bool,
+    group_by: str | None, split: str, folds: int, fold: int, seed: int, clip_rle: bool, skip_missing: bool,
     skip_broken: bool, value_range: str | None, strict: bool, overwrite: bool, binary: bool, as_json: bool, quiet: bool,
     command: str,
 ) -> None:  # fmt: skip
@@ -38,7 +39,7 @@ def import_here(
     )
     with steps(quiet=quiet) as begin:
         report = import_dataset(
-            source, workspace.dataset, options=options, format=format, group_by=group_by, split=split, folds=folds,
+            source, workspace.dataset, options=options, format=format, group_by=group_by, split=_share(split), folds=folds,
             fold=fold, seed=seed, strict=strict, overwrite=overwrite, binary=binary, command=command, progress=begin,
             say=lambda text: say(f"Format: {text}", quiet=quiet),
         )  # fmt: skip
@@ -46,6 +47,16 @@ def import_here(
         show(report)
     if as_json:
         print(json.dumps(report.to_dict(), ensure_ascii=False))
+
+
+def _share(text: str) -> float | None:
+    if text == "source":
+        return None
+    try:
+        return float(text)
+    except ValueError as error:
+        remedy = "Write  --split 0.8  or  --split source"
+        raise UsageError(f"--split {text} is neither a share nor 'source'.", remedy=remedy) from error
 
 
 def show(report: ImportReport) -> None:
@@ -65,7 +76,8 @@ def _lines(report: ImportReport) -> Iterator[str]:
     if report.groups:
         shares = f"{report.leakage:.0%}; a random split: {report.random_leakage:.0%}"
         kind = " of near-duplicate images" if report.grouping == NEAR_DUPLICATES else ""
-        yield f"{report.groups:,} groups{kind} ({report.grouped:,} images) kept together in the split"
+        kept = " kept together in the split" if not report.leakage else ""
+        yield f"{report.groups:,} group{'s' * (report.groups > 1)}{kind} ({report.grouped:,} images){kept}"
         yield f"  (share of test images with a sibling in train: {shares})"
     elif report.grouping not in (NEAR_DUPLICATES, "none"):
         yield f"No two images share a group by --group-by {report.grouping}: each is split alone."
@@ -76,6 +88,11 @@ def _lines(report: ImportReport) -> Iterator[str]:
 
 
 def _split_lines(report: ImportReport) -> Iterator[str]:
+    if report.sides:
+        sides = ", ".join(f"{name} {count:,}" for name, count in report.sides.items())
+        yield f"Sides of the source: {sides}; what is not train is held out"
+    if report.leakage:
+        yield "The source's split tears groups, which inflates scores. Without --split source they stay together."
     if not report.test:
         return
     clean = "" if report.clean_share is None else f", of the images without defects {report.clean_share:.1%}"

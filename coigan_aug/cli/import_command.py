@@ -20,7 +20,11 @@ def import_dataset_command(
         help="Column of SOURCE, regex over file names (group 1 names the group), or none. "
         "Default: near-duplicates are found.",
     ),
-    split: float = typer.Option(0.8, help="Share of the training images, 0-1; --folds needs none."),
+    split: str = typer.Option(
+        "0.8",
+        metavar="SHARE|source",
+        help="Share of the training images, 0-1; --folds needs none. source: the sides that SOURCE names.",
+    ),
     folds: int = typer.Option(0, help="Folds of a cross validation, listed in folds.json. Default: none."),
     fold: int = typer.Option(1, help="The fold that is the test set, from 1."),
     seed: int = typer.Option(0, help="Seed of the split and of the folds."),

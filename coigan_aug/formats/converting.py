@@ -25,7 +25,7 @@ from coigan_aug.formats.detect import (
     writer,
 )
 from coigan_aug.formats.losses import Loss, Losses
-from coigan_aug.formats.source import Problem, Problems, ReadOptions, Source
+from coigan_aug.formats.source import Problem, Problems, ReadOptions, Source, side_of
 from coigan_aug.formats.spool import Spool
 from coigan_aug.formats.whole_folder import whole_folder
 from coigan_aug.imaging import read_header
@@ -291,7 +291,7 @@ def _written(
         gone = place.how == "none" and place.to in NAMELESS and not record.annotations
         losses.add("images without a mask, which only their files would tell of", first=name, count=gone)
         tally.add(record)
-        yield replace(record, file=file, split=record.split or _share(record.source.get("split")))
+        yield replace(record, file=file, split=record.split or side_of(record.source.get("split")))
 
 
 def _is_turned(image: Path) -> bool:
@@ -299,11 +299,6 @@ def _is_turned(image: Path) -> bool:
         return read_header(image).orientation > 1
     except DataError:  # nobody asked whether the image can be read
         return False
-
-
-def _share(said: object) -> str:
-    """Return the side of the split that a source names: what is neither "train" nor nothing is held out."""
-    return "" if not said else "train" if said == "train" else "test"
 
 
 def _count_losses(record: ImageRecord, name: str, losses: Losses, *, keeps: frozenset[str]) -> None:

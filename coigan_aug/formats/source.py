@@ -295,6 +295,15 @@ def colour_text(colour: tuple[int, int, int]) -> str:
     return "#{:02x}{:02x}{:02x}".format(*colour)
 
 
+def side_of(said: object) -> str:
+    """Return the side of the split that a source's word for it means: what is neither train nor nothing is held out.
+
+    >>> side_of("train"), side_of("val"), side_of(None)
+    ('train', 'test', '')
+    """
+    return "" if not said else "train" if str(said).lower().startswith("train") else "test"
+
+
 def whole_number(text: str) -> int | None:
     """Read a whole number as tables write it ("3", "3.0"); None for other text."""
     match = re.fullmatch(r"\s*([+-]?[0-9]{1,18})(\.0*)?\s*", text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,10 @@ from coigan_aug.formats.detect import open_source
 from coigan_aug.formats.source import Problem, Problems, ReadOptions, Source
 from coigan_aug.prepare.counting import ClassCount, Counts, count_classes, object_areas, object_counts
 from coigan_aug.prepare.eight_bits import write_copies
-from coigan_aug.prepare.folds import FoldCount, check_folds, count_folds, fold_deviation, gather_folds, write_folds
+from coigan_aug.prepare.folds import FoldCount, count_folds, fold_deviation, gather_folds, write_folds
 from coigan_aug.prepare.grouping import NEAR_DUPLICATES, group_images
-from coigan_aug.prepare.split import fold_groups, largest_deviation, share_of_clean, siblings_across, split_groups
+from coigan_aug.prepare.sides import Sides, check_split, deal, own_sides
+from coigan_aug.prepare.split import largest_deviation, share_of_clean, siblings_across
 from coigan_aug.progress import Report, silent
 from coigan_aug.store.dataset import MANIFEST, Dataset
 from coigan_aug.store.writer import write_dataset
@@ -32,10 +33,11 @@ REPORT = "import.json"
 class ImportReport:
     """What an import made.
 
-    `groups` counts the groups of more than one image, `grouped` the images in them, `grouping` says how they were
-    found ("near-duplicates", "none", the column, or the pattern). `leakage` is the share of test
-    images with an image of their group in train (0 unless the split is broken), `random_leakage` what a split by
-    single images would have had. `wanted` is the share of everything that train was to get, `deviation` how far a
+    `groups` counts the groups of more than one image, `grouped` the images in them, `grouping` says how they were found
+    ("near-duplicates", "none", the column, or the pattern). `leakage` is the share of test images with an image of their
+    group in train (0 unless the source's own split tears groups), `random_leakage` what a split by single images would
+    have had. `sides` says how many images the source has on each side, where its sides were taken. `wanted` is the share
+    of everything that train was to get (of the objects, where the source's sides were taken), `deviation` how far a
     class' share of objects is from it at most (0..1), `clean_share` the share of the defect-free images in train (None
     without any). `folds` are those of a cross validation, of which `fold` is the test set; `fold_deviation` as
     `deviation`, for the folds.
@@ -56,6 +58,7 @@ class ImportReport:
     leakage: float
     random_leakage: float
     wanted: float
+    sides: Mapping[str, int]
     deviation: float
     clean_share: float | None
     folds: tuple[FoldCount, ...]
@@ -75,7 +78,7 @@ def import_dataset(
     options: ReadOptions | None = None,
     format: str | None = None,
     group_by: str | None = None,
-    split: float = 0.8,
+    split: float | None = 0.8,
     folds: int = 0,
     fold: int = 1,
     seed: int = 0,
@@ -93,7 +96,8 @@ def import_dataset(
         format: one of `formats.detect.FORMATS`; None looks.
         group_by: "none" (each image alone), a column of the source, a regular expression over file names whose first
             group (or whole match) names the group, or None: near-duplicate images are found and kept together.
-        split: share of the training images, above 0, at most 1; folds need none.
+        split: share of the training images, above 0, at most 1; folds need none. None takes the sides that the source
+            names, though they tear groups.
         folds: deal the images out to so many folds for a cross validation, kept in `folds.json`; 0: none.
         fold: which of them is the test set, from 1; the others are for training.
         strict: the first problem is an error.
@@ -107,8 +111,8 @@ def import_dataset(
         UsageError: `out` holds a Dataset and `overwrite` is off; an option is out of range.
         DataError: the source can't be read, holds no image, or has a problem that no option allows.
     """
-    _check(out, split=split, overwrite=overwrite)
-    check_folds(folds, fold)
+    check_split(split, folds=folds, fold=fold)
+    _check(out, overwrite=overwrite)
     report = progress or (lambda title: silent)
     problems = Problems(strict=strict)
     opened = open_source(source, options=options or ReadOptions(), problems=problems, name=format)
@@ -121,7 +125,11 @@ def import_dataset(
         opened = replace(opened, image_root=_copies(records, opened.image_root, out, options.value_range, report))
     areas = object_areas(records, opened.classes)
     groups = group_images(opened.image_root, records, group_by=group_by, problems=problems, progress=report)
-    sides = _sides(groups, object_counts(areas), split=split, folds=folds, fold=fold, seed=seed)
+    counts = object_counts(areas)
+    if split is None:
+        sides = own_sides(records, counts, problems)
+    else:
+        sides = deal(groups, counts, split=split, folds=folds, fold=fold, seed=seed)
     result = _report(
         out, opened, records, areas=areas, groups=groups, sides=sides, grouping=group_by or NEAR_DUPLICATES,
         problems=problems.found, seed=seed,
@@ -129,6 +137,7 @@ def import_dataset(
     kept = gather_folds([record.file for record in records], sides.folds, test=fold, seed=seed) if folds else None
     provenance: dict[str, Any] = {"source": str(source.resolve()), "format": opened.format, "command": command}
     provenance |= {"seed": seed, "split": sides.wanted} | ({"folds": folds, "fold": fold} if folds else {})
+    provenance |= {"sides": sides.named} if sides.named else {}
     if options is not None and options.value_range is not None:
         provenance["value_range"] = options.value_range
     final = (replace(record, group=g, split=s) for record, g, s in zip(records, groups, sides.split, strict=True))
@@ -142,9 +151,7 @@ def import_dataset(
     return result
 
 
-def _check(out: Path, *, split: float, overwrite: bool) -> None:
-    if not 0 < split <= 1:
-        raise UsageError(f"--split {split}: the share of the training images is above 0, at most 1.")
+def _check(out: Path, *, overwrite: bool) -> None:
     if (out / MANIFEST).exists() and not overwrite:
         what = f"{out}/ already holds {len(Dataset(out)):,} images."
         raise UsageError(what, remedy="--overwrite, or another --workspace")
@@ -172,28 +179,6 @@ def _copies(
         return write_copies(records, root, out, value_range=value_range, report=report("scaling images to 8 bits"))
 
 
-# The split and counts
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Sides:
-    """The side, and where there are folds the fold from 1, of each image; the share that train was to get."""
-
-    split: list[str]
-    folds: list[int]
-    fold: int | None
-    wanted: float
-
-
-def _sides(groups: Sequence[str], counts: Counts, *, split: float, folds: int, fold: int, seed: int) -> _Sides:
-    if not folds:
-        sides = split_groups(groups, counts, share=split, seed=seed)
-        return _Sides(split=sides, folds=[], fold=None, wanted=split)
-    numbers = fold_groups(groups, counts, folds=folds, seed=seed)
-    sides = ["test" if number == fold else "train" for number in numbers]
-    return _Sides(split=sides, folds=numbers, fold=fold, wanted=1 - 1 / folds)
-
-
 def _report(
     out: Path,
     source: Source,
@@ -201,7 +186,7 @@ def _report(
     *,
     areas: Sequence[Sequence[Counts]],
     groups: Sequence[str],
-    sides: _Sides,
+    sides: Sides,
     grouping: str,
     problems: Sequence[Problem],
     seed: int,
@@ -227,6 +212,7 @@ def _report(
         leakage=siblings_across(groups, sides.split),
         random_leakage=siblings_across(groups, _shuffled(sides.split, seed)),
         wanted=sides.wanted,
+        sides=sides.named,
         deviation=largest_deviation(counts, sides.split, share=sides.wanted),
         clean_share=share_of_clean(counts, sides.split),
         folds=folds,

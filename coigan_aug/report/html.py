@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -88,10 +88,32 @@ def fill(name: str, values: Mapping[str, Any], *, most_bytes: int) -> str:
     """
     template = _environment().get_template(name)
     for level in LEVELS:
-        page = template.render(values, version=__version__, picture=lambda pixels, level=level: data_uri(pixels, level))
+        try:
+            page = template.render(values, version=__version__, picture=_pictures(level, most_bytes))
+        except _TooLarge:
+            continue
         if len(page.encode()) <= most_bytes:
             return page
     raise ResourceError(f"The page would be larger than {most_bytes:,} bytes.")
+
+
+class _TooLarge(Exception):
+    """The pictures alone are more than the page may have."""
+
+
+def _pictures(level: Level, most_bytes: int) -> Callable[[Pixels], str]:
+    """Return what makes data addresses of pictures until they are too many, which is known long before the last one."""
+    left = most_bytes
+
+    def picture(pixels: Pixels) -> str:
+        nonlocal left
+        uri = data_uri(pixels, level)
+        left -= len(uri)
+        if left < 0:
+            raise _TooLarge
+        return uri
+
+    return picture
 
 
 def empty_sections(contents: Contents) -> list[str]:

@@ -297,7 +297,7 @@ def test_files_that_lie_outside_are_not_read(tmp_path: Path) -> None:
     ],
 )
 def test_xml_without_such_polygons_is_none_of_this(tmp_path: Path, text: str) -> None:
-    dataset(tmp_path, {"labels/a.xml": text})
+    dataset(tmp_path, {"labels/old/a.xml": text})
     with pytest.raises(DataError, match="is of no format known here"):
         detect(tmp_path)
     with pytest.raises(
