@@ -27,6 +27,7 @@ from coigan_aug.evaluation.protocol import PROTOCOLS, SYNTHETIC_TILES, counted, 
 from coigan_aug.evaluation.result import Result, begin_result, write_result
 from coigan_aug.evaluation.speed import Speed, measure_speed, steps_within
 from coigan_aug.files import folder_lock, read_json, write_json
+from coigan_aug.formats.names import CARD
 from coigan_aug.prepare.examples import Examples, load_examples
 from coigan_aug.prepare.prepared import Prepared, prepare
 from coigan_aug.progress import progress, say
@@ -34,7 +35,6 @@ from coigan_aug.settings import Settings
 from coigan_aug.signals import stop_request
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.synthesis.engines import ENGINES, Engine, copying_engine, gan_engine
-from coigan_aug.synthesis.finishing import CARD
 from coigan_aug.synthesis.run import Request, synthesize_counts
 from coigan_aug.training.device import choose_device
 from coigan_aug.training.run import Run, find_run

@@ -25,6 +25,7 @@ from coigan_aug.evaluation.choosing import choose_engines
 from coigan_aug.evaluation.result import list_results
 from coigan_aug.files import atomic_write, json_line, read_json, read_lines
 from coigan_aug.formats.detect import writer
+from coigan_aug.formats.names import CARD
 from coigan_aug.prepare.places import measure_places
 from coigan_aug.prepare.prepared import Prepared, prepare
 from coigan_aug.prepare.roi import open_roi
@@ -37,7 +38,7 @@ from coigan_aug.synthesis.bases import check_kind
 from coigan_aug.synthesis.beside import most_synthetic
 from coigan_aug.synthesis.counting import balancing, parse_counts, parse_together, together_of
 from coigan_aug.synthesis.engines import ENGINES, Engine, copying_engine, gan_engine, mixed_engine
-from coigan_aug.synthesis.finishing import CARD, Made
+from coigan_aug.synthesis.finishing import Made
 from coigan_aug.synthesis.parts import Shard, before_log, parse_shard
 from coigan_aug.synthesis.plan import Planner, make_planner
 from coigan_aug.synthesis.rejected import read_rejected

@@ -9,9 +9,9 @@ from coigan_aug.errors import DataError
 from coigan_aug.evaluation.crops import find_instances, with_objects
 from coigan_aug.evaluation.embedding import PictureSet
 from coigan_aug.files import read_json
+from coigan_aug.formats.names import CARD
 from coigan_aug.store.dataset import Dataset
 
-CARD = "card.json"
 _BACK = "Put the images back, or import again with: coigan-aug import"
 _AGAIN = "Make them again with: coigan-aug synthesize --overwrite"
 

@@ -24,6 +24,7 @@ from coigan_aug.formats.image_sizes import check_size, clean_records, images_wit
 from coigan_aug.formats.json_files import both_ends, load_json
 from coigan_aug.formats.labelme_shapes import AREAS, mask_of, shapes_of, written_shapes
 from coigan_aug.formats.losses import Losses, note_class_ids
+from coigan_aug.formats.names import CARD
 from coigan_aug.formats.source import Problems, ReadOptions, Source, chosen_labels, class_of, classes_of
 
 LOSES = "the classes' ids"
@@ -138,7 +139,7 @@ def _overview(root: Path, files: Sequence[str], problems: Problems, *, single: b
         if not isinstance(item, dict) or "shapes" not in item:
             if single:
                 raise DataError(f"{name} is not a labelme file: it has no list 'shapes'.")
-            found.others.append(name)
+            found.others += [name] if name != CARD else []
             continue
         found.images[name] = _image_named(item, name)
         areas = [str(shape["label"]) for shape in shapes_of(item, name) if shape["shape_type"] in AREAS]

@@ -1,4 +1,4 @@
-"""The names of the formats, for whoever must not load them: the command line's help."""
+"""Names that others need: of the formats, for the command line's help, and of what lies beside their files."""
 
 from __future__ import annotations
 
@@ -7,3 +7,5 @@ NAMES = (
     "mask-folder", "mask-instances",
 )  # fmt: skip
 """The keys of `detect.FORMATS`, in its order."""
+CARD = "card.json"
+"""Beside a synthesized set: what made it. No format's own."""

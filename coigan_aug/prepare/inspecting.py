@@ -121,7 +121,7 @@ def inspect_subject(
     looks = read_looks(paths, progress=report("looking at the images"))
     groups = _groups(records, paths, looks, report("looking for near-duplicates"))
     classes = count_classes(dataset.classes, areas, splits)
-    state = _split_state(dataset, records, counts, groups) if subject.own else None
+    state = _split_state(dataset, records, counts, groups) if subject.split else None
     objects = [
         found for k, record in enumerate(records) for found in objects_of(record, k, names=dataset.names, scale=1)
     ]

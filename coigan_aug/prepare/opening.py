@@ -12,7 +12,7 @@ from coigan_aug.annotations.records import ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.formats.dataset_source import find_dataset
 from coigan_aug.formats.detect import open_source
-from coigan_aug.formats.source import Problem, Problems, ReadOptions, Source
+from coigan_aug.formats.source import Problem, Problems, ReadOptions, Source, side_of
 from coigan_aug.progress import Report, silent
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.store.writer import write_dataset
@@ -22,13 +22,13 @@ from coigan_aug.store.writer import write_dataset
 class Subject:
     """What is inspected: `path` as it was named, how it was read, what the reader met, and what stopped it ("" nothing).
 
-    `own` says that it is a Dataset, with a split and groups; any other source has neither.
+    `split` says that it is known of images on which side they are: of a Dataset, and where a source names both.
     """
 
     path: Path
     dataset: Dataset
     description: str
-    own: bool
+    split: bool
     problems: tuple[Problem, ...] = ()
     stopped: str = ""
 
@@ -36,7 +36,7 @@ class Subject:
 def subject_of(dataset: Dataset, *, path: Path | None = None) -> Subject:
     """Return a Dataset as what is inspected; `path` is what a person named, by default its folder."""
     described = f"Data set ({len(dataset):,} images, {dataset.manifest['provenance'].get('format', 'made here')})"
-    return Subject(path=path or dataset.folder, dataset=dataset, description=described, own=True)
+    return Subject(path=path or dataset.folder, dataset=dataset, description=described, split=True)
 
 
 @contextmanager
@@ -66,24 +66,30 @@ def opened(
         if not len(dataset):
             raise reading.error or DataError(f"{path} holds no images.", remedy="Say where they are: --images DIR")
         yield Subject(
-            path=path, dataset=dataset, description=source.description, own=False, problems=tuple(problems.found),
-            stopped=reading.error.message if reading.error else "",
+            path=path, dataset=dataset, description=source.description, split={"train", "test"} <= reading.sides,
+            problems=tuple(problems.found), stopped=reading.error.message if reading.error else "",
         )  # fmt: skip
 
 
 class _Reading:
-    """The records of a source up to the first that stops its reader; `error` says why."""
+    """The records of a source up to the first that stops its reader, each on the side that the source names.
+
+    `error` says what stopped it, `sides` which sides were named.
+    """
 
     def __init__(self, source: Source, progress: Report) -> None:
         self.source = source
         self.progress = progress
         self.error: DataError | None = None
+        self.sides: set[str] = set()
 
     def __iter__(self) -> Iterator[ImageRecord]:
         done = 0
         try:
             for done, record in enumerate(self.source.records, start=1):
-                yield record
+                side = record.split or side_of(record.source.get("split"))
+                self.sides.add(side)
+                yield replace(record, split=side)
                 if done % 64 == 0:
                     self.progress(done, max(self.source.count, done))
         except DataError as error:

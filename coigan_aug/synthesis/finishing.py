@@ -18,6 +18,7 @@ from coigan_aug.annotations.rle import Rle, box
 from coigan_aug.errors import DataError
 from coigan_aug.files import atomic_write, disk_errors, json_line, read_json, read_lines, sha256, write_json
 from coigan_aug.formats.detect import IMAGE_FOLDERS, writer
+from coigan_aug.formats.names import CARD
 from coigan_aug.imaging import Pixels, read_image, to_rgb, write_image
 from coigan_aug.pictures import contact_sheet, mark, surroundings
 from coigan_aug.store.dataset import Dataset, class_from, class_masks
@@ -28,7 +29,6 @@ from coigan_aug.synthesis.rejected import REJECTED, THUMBNAILS
 from coigan_aug.synthesis.rows import PLAN, Row, read_rows
 from coigan_aug.synthesis.written import note_written
 
-CARD = "card.json"
 PREVIEW = "preview.png"
 PREVIEW_CELLS = 24
 

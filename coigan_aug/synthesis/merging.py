@@ -9,8 +9,9 @@ from typing import Any
 
 from coigan_aug.errors import DataError, UsageError
 from coigan_aug.files import folder_lock, inside, read_json, read_lines, write_bytes, write_json
+from coigan_aug.formats.names import CARD
 from coigan_aug.store.dataset import Dataset
-from coigan_aug.synthesis.finishing import CARD, Made
+from coigan_aug.synthesis.finishing import Made
 from coigan_aug.synthesis.parts import START, Shard, log_of, unfinished
 from coigan_aug.synthesis.run import complete
 

@@ -21,6 +21,7 @@ from coigan_aug.config import settings_to_dict
 from coigan_aug.errors import Stopped, UsageError
 from coigan_aug.files import atomic_write, folder_lock, json_line, read_json, read_lines, write_json
 from coigan_aug.formats.detect import IMAGE_FOLDERS
+from coigan_aug.formats.names import CARD
 from coigan_aug.prepare.places import measure_places
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.progress import Report, silent
@@ -31,7 +32,7 @@ from coigan_aug.store.dataset import Dataset, class_to
 from coigan_aug.synthesis.bases import about_bases, erased_margin
 from coigan_aug.synthesis.counting import together_of
 from coigan_aug.synthesis.engines import Engine
-from coigan_aug.synthesis.finishing import CARD, Made, finish
+from coigan_aug.synthesis.finishing import Made, finish
 from coigan_aug.synthesis.making import Done, Maker, make_all
 from coigan_aug.synthesis.margin import margin_of
 from coigan_aug.synthesis.parts import ALONE, PARTS, START, Shard, before_log, open_log, unfinished

@@ -315,6 +315,7 @@ def test_one_file_is_read_alone(tmp_path: Path) -> None:
 
 def test_other_json_files_are_left_out_and_an_image_has_one_file(tmp_path: Path) -> None:
     (tmp_path / "z.json").write_text("[1]")
+    (tmp_path / "card.json").write_text('{"engine": "gan"}')  # of a synthesized set: nobody forgot it there
     source, problems = opened(tmp_path, document(shape()))
     assert source.count == 1
     assert problems.found[0].what == "1 JSON files are not labelme's (first: z.json)"

@@ -85,6 +85,21 @@ def test_a_split_of_the_source_that_tears_a_piece_is_taken_and_told(
     assert "Sides of" not in kept
 
 
+def test_inspect_finds_what_a_source_tears_before_it_is_imported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def inspected(source: Path, *options: str) -> tuple[int, dict[str, object]]:
+        code = run(lambda: app(["inspect", str(source), "--json", "--quiet", *options]))
+        return code, json.loads(capsys.readouterr().out)
+
+    code, found = inspected(pieces(tmp_path, twin=True), "--strict")
+    assert code == 6
+    assert (found["train"], found["test"], found["leakage"]) == (3, 2, 0.5)
+    assert found["pairs"] == [["d.png", "a.png"]]
+    assert inspected(pieces(tmp_path))[1]["leakage"] == 0
+    assert inspected(pieces(tmp_path, sides=("", "", "")))[1]["split"] is None
+
+
 def test_a_source_without_sides_and_a_mistyped_split_are_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -268,13 +268,16 @@ def test_a_killed_first_process_is_named_by_the_next(standing: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_launcher_says_which_process_was_killed_and_leaves_none_behind(standing: Path) -> None:
+def test_the_launcher_says_which_process_was_killed_and_leaves_nothing_behind(
+    standing: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    temporary = tmp_path_factory.mktemp("temporary")
     launcher = subprocess.Popen(
         [sys.executable, "-c", LAUNCH, *_train(8000)],
         cwd=standing,
         stderr=subprocess.PIPE,
         text=True,
-        env=_environment(),
+        env=_environment() | {"TMPDIR": str(temporary)},
     )
     _wait(lambda: _lines(standing), [launcher])
     processes = _ranks_of(launcher)
@@ -284,14 +287,18 @@ def test_the_launcher_says_which_process_was_killed_and_leaves_none_behind(stand
     assert f"Process 1 of 2 (process id {processes[1]}) was ended by SIGKILL" in said
     assert "Traceback" not in said
     assert not any(Path(f"/proc/{process}").exists() for process in processes)
+    assert not list(temporary.iterdir())
 
 
 @pytest.mark.slow
-def test_a_signal_to_the_whole_group_saves_once_and_keeps_its_exit_code(standing: Path) -> None:
+def test_a_signal_to_the_whole_group_saves_once_and_keeps_its_exit_code(
+    standing: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     """As Ctrl-C does: launcher and processes get it at once, and the processes again from the launcher."""
+    temporary = tmp_path_factory.mktemp("temporary")
     launcher = subprocess.Popen(
         [sys.executable, "-c", LAUNCH, *_train(8000)], cwd=standing, stderr=subprocess.PIPE, text=True,
-        env=_environment(), start_new_session=True,
+        env=_environment() | {"TMPDIR": str(temporary)}, start_new_session=True,
     )  # fmt: skip
     _wait(lambda: _lines(standing), [launcher])
     processes = _ranks_of(launcher)
@@ -302,6 +309,7 @@ def test_a_signal_to_the_whole_group_saves_once_and_keeps_its_exit_code(standing
     assert said.count(f"saved at {position:,} images") == 1, said
     assert "Traceback" not in said
     assert not any(Path(f"/proc/{process}").exists() for process in processes)
+    assert not list(temporary.iterdir())
 
 
 @pytest.mark.slow
