@@ -57,16 +57,20 @@ def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
     """
     file = CocoFile(path)
     images = _images(file.images, path.name)
-    labels, classes = _categories(file.categories, path.name, options)
+    heading = _heading(file)
+    own_categories = [item for item in file.categories if item is not heading]
+    labels, classes = _categories(own_categories, path.name, options)
     own = _by_image(file.entries, images, labels, path.name, problems)
     _note_boxes(own, path.name, problems)
     rows: dict[str, int | None] = {item["file_name"]: None for item in images.values()}
     folder, where = open_images(path, rows, options=options, problems=problems, sizes=_sizes(images))
     paths = resolve(folder, rows, file=path.name, options=options, problems=problems)
     number = sum(len(items) for items in own.values())
+    said = f"{len(images):,} images, {number:,} masks, {len(classes)} classes"
+    said += f"; {heading['name']} is no class, it heads the others" if heading else ""
     return Source(
         format="coco",
-        description=f"COCO JSON ({len(images):,} images, {number:,} masks, {len(classes)} classes). Images: {where}",
+        description=f"COCO JSON ({said}). Images: {where}",
         classes=classes,
         image_root=folder.root,
         count=len(images),
@@ -134,6 +138,17 @@ def _categories(
         what = f"{file}: several categories are named {twice[0]}."
         raise DataError(what, remedy="Name them: --classes NAME=ID,NAME=ID")
     return names, make_classes(list(names.values()), source_ids=list(names))
+
+
+def _heading(file: CocoFile) -> _Item | None:
+    """Return the category that is none: Roboflow's first, which has no masks and is what all others belong to."""
+    headings = [item for item in file.categories if item.get("supercategory") == "none"]
+    if len(headings) != 1 or len(file.categories) == 1:
+        return None
+    heading = headings[0]
+    above = {str(item.get("supercategory")) for item in file.categories if item is not heading}
+    used = any(entry.category_id == heading.get("id") for entry in file.entries)
+    return heading if above == {heading.get("name")} and not used else None
 
 
 def _chosen(names: Mapping[int | str, str], options: ReadOptions, file: str) -> dict[int | str, str]:

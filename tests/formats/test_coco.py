@@ -231,6 +231,35 @@ def test_clipping_cuts_runs_that_leave_the_image(tmp_path: Path) -> None:
     assert problems.found[0].done == "cut"
 
 
+HEADED = ({"id": 0, "name": "pits", "supercategory": "none"}, {"id": 21, "name": "crack", "supercategory": "pits"})
+
+
+def test_a_category_that_only_heads_the_others_is_no_class(tmp_path: Path) -> None:
+    """Roboflow's first one; any other without masks stays a class."""
+    source, problems = opened(tmp_path, document(categories=HEADED))
+    assert [(found.name, found.source_id) for found in source.classes] == [("crack", 21)]
+    assert "1 classes; pits is no class, it heads the others)" in source.description
+    assert [annotation.label for record in source.records for annotation in record.annotations] == ["crack"]
+    assert not problems.found
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"categories": (HEADED[0], HEADED[1] | {"supercategory": "none"})},
+        {"categories": (HEADED[0], HEADED[1] | {"supercategory": "lines"})},
+        {"categories": (HEADED[0], HEADED[1], {"id": 22, "name": "line", "supercategory": "none"})},
+        {"categories": (HEADED[0] | {"supercategory": "pits"}, HEADED[1])},
+        {"categories": (HEADED[0],), "annotations": []},
+        {"categories": HEADED, "annotations": [{"image_id": 12, "category_id": 0, "segmentation": SQUARE}]},
+    ],
+)
+def test_any_other_category_is_a_class(tmp_path: Path, changes: dict[str, Any]) -> None:
+    source, _ = opened(tmp_path, document(**changes))
+    assert [found.name for found in source.classes] == [item["name"] for item in changes["categories"]]
+    assert "heads" not in source.description
+
+
 def test_classes_are_named_and_limited(tmp_path: Path) -> None:
     source, _ = opened(tmp_path, document(), classes=parse_classes("line=21"))
     assert [(found.name, found.source_id) for found in source.classes] == [("line", 21)]

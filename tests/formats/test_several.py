@@ -18,6 +18,7 @@ from coigan_aug.imaging import write_image
 from coigan_aug.store.dataset import Dataset
 
 SQUARE = [[1, 1, 4, 1, 4, 3, 1, 3]]
+HEADED = [{"id": 0, "name": "defects", "supercategory": "none"}, {"id": 1, "name": "pit", "supercategory": "defects"}]
 
 
 def coco(names: list[str], classes: dict[int, str], *, first_id: int = 0, shape: object = SQUARE) -> dict[str, Any]:
@@ -45,13 +46,11 @@ def images(folder: Path, names: list[str]) -> None:
 
 @pytest.fixture
 def roboflow(tmp_path: Path) -> Path:
-    """Laid out as Roboflow exports COCO: a folder a side, which holds the images too; category 0 has no masks."""
+    """Laid out as Roboflow exports COCO: a folder a side, which holds the images too; category 0 heads the others."""
     root = tmp_path / "export"
     for side, names in (("train", ["a.jpg", "b.jpg"]), ("valid", ["a.jpg"]), ("test", ["c.jpg"])):
         images(root / side, names)
-        write(root / side / "_annotations.coco.json", coco(names, {1: "pit"}) | {
-            "categories": [{"id": 0, "name": "defects", "supercategory": "none"}, {"id": 1, "name": "pit"}]
-        })  # fmt: skip
+        write(root / side / "_annotations.coco.json", coco(names, {1: "pit"}) | {"categories": HEADED})
     (root / "README.roboflow.txt").write_text("defects")
     return root
 
@@ -65,10 +64,10 @@ def test_the_files_of_all_sides_are_one_source(roboflow: Path) -> None:
     source = opened(roboflow)
     assert source.description == (
         "COCO JSON in 3 files (test/_annotations.coco.json, train/_annotations.coco.json, valid/_annotations.coco.json): "
-        f"4 images, 2 classes. Images: {roboflow}/"
+        f"4 images, 1 classes. Images: {roboflow}/"
     )
     assert (source.count, source.image_root) == (4, roboflow)
-    assert [(found.name, found.source_id) for found in source.classes] == [("defects", 0), ("pit", 1)]
+    assert [(found.name, found.source_id) for found in source.classes] == [("pit", 1)]
     found = {record.file: (record.source["split"], len(record.annotations)) for record in source.records}
     assert found == {
         "test/c.jpg": ("test", 1), "train/a.jpg": ("train", 1), "train/b.jpg": ("train", 1), "valid/a.jpg": ("valid", 1),
