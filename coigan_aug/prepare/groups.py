@@ -114,20 +114,16 @@ def join_versions(names: Sequence[str], labels: Sequence[str]) -> list[str]:
     >>> join_versions(["a_jpg.rf.0123456789abcdef.jpg", "b.jpg", "a_jpg.rf.fedcba9876543210.jpg"], ["x", "y", "z"])
     ['x', 'y', 'x']
     """
-    joined = {label: label for label in labels}
-
-    def of(label: str) -> str:
-        while joined[label] != label:
-            label = joined[label]
-        return label
-
+    known = sorted(set(labels))
+    place = {label: k for k, label in enumerate(known)}
     first: dict[str, str] = {}
+    links = []
     for name, label in zip(names, labels, strict=True):
         version = _VERSION.fullmatch(name.rpartition("/")[2])
         if version is not None:
-            low, high = sorted((of(label), of(first.setdefault(version[1], label))))
-            joined[high] = low
-    return [of(label) for label in labels]
+            links.append((place[label], place[first.setdefault(version[1], label)]))
+    joined = _join(len(known), np.array(links, np.int64).reshape(-1, 2))
+    return [known[joined[place[label]]] for label in labels]
 
 
 def agreements(paths: Sequence[Path], pairs: Pairs) -> Vectors:

@@ -71,7 +71,7 @@ def imported(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _train(name: str) -> list[str]:
     settings = [part for value in SETTINGS for part in ("--set", value)]
-    return ["train", "--recipe", "tiny", "--images-seen", "96", "--workspace", name, *settings]
+    return ["train", "--recipe", "tiny", "--images-seen", "160", "--workspace", name, *settings]
 
 
 def test_train_killed_at_random_moments_ends_equal(imported: Path) -> None:
@@ -126,7 +126,7 @@ def test_ctrl_c_saves_and_exits_130(imported: Path) -> None:
     arguments = [value if value != "killed" else "stopped" for value in _train("killed")]
     _finish("import", "data", "--group-by", "none", "--workspace", "stopped", cwd=imported)
     metrics = imported / "stopped" / "runs" / "001-tiny" / "metrics.jsonl"
-    child = _run(*[value.replace("96", "16000") for value in arguments], cwd=imported)
+    child = _run(*[value.replace("160", "16000") for value in arguments], cwd=imported)
     while child.poll() is None and not list(read_lines(metrics)):
         time.sleep(0.01)
     child.send_signal(signal.SIGINT)

@@ -86,6 +86,13 @@ def test_cocos_own_layout_is_one_source_without_the_files_of_other_tasks(tmp_pat
     assert source.image_root == tmp_path / "images"
 
 
+def test_one_that_is_named_is_read_alone(roboflow: Path) -> None:
+    for side, files in (("train", ["a.jpg", "b.jpg"]), ("valid", ["a.jpg"])):
+        source = opened(roboflow / side / "_annotations.coco.json")
+        assert [record.file for record in source.records] == files
+        assert source.image_root == roboflow / side
+
+
 def test_classes_are_those_of_all_files_by_name(tmp_path: Path) -> None:
     """pit has one number in both, line two; 2 is of two classes, so of none."""
     for side, classes in (("train", {1: "pit", 2: "line"}), ("test", {1: "pit", 3: "line", 2: "spot"})):

@@ -292,18 +292,28 @@ def test_files_that_lie_outside_are_not_read(tmp_path: Path) -> None:
     [
         xml(thing()),
         "<annotation><object><name>pit</name><polygon><pt><x>1</x><y>1</y></pt></polygon></object></annotation>",
-        "<annotations><version>1.1</version><image><polygon points='1,1;2,2;3,1'/></image></annotations>",
         "<svg><polygon points='1,1'/></svg>",
     ],
 )
 def test_xml_without_such_polygons_is_none_of_this(tmp_path: Path, text: str) -> None:
-    dataset(tmp_path, {"labels/old/a.xml": text})
+    dataset(tmp_path, {"labels/a.xml": text})
     with pytest.raises(DataError, match="is of no format known here"):
         detect(tmp_path)
+    refused(tmp_path)
+
+
+def test_polygons_of_cvat_are_not_vocs(tmp_path: Path) -> None:
+    image = "<image><polygon points='1,1;2,2;3,1'/></image>"
+    dataset(tmp_path, {"labels/a.xml": f"<annotations><version>1.1</version>{image}</annotations>"})
+    assert detect(tmp_path)[0] == "cvat"
+    refused(tmp_path)
+
+
+def refused(path: Path) -> None:
     with pytest.raises(
         DataError, match=r"holds no SegmentationClass/ with \.png files, and no \.xml files with polygons"
     ):
-        opened(tmp_path)
+        opened(path)
 
 
 def test_masks_count_where_there_are_both(tmp_path: Path) -> None:

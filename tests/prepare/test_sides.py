@@ -12,8 +12,7 @@ import pytest
 from coigan_aug.cli.main import app, run
 from coigan_aug.errors import UsageError
 from coigan_aug.imaging import write_image
-from coigan_aug.prepare.importing import ImportReport, import_dataset
-from coigan_aug.store.dataset import Dataset
+from tests.prepare.test_grouping import imported
 
 SQUARE = [[2, 2, 9, 2, 9, 9, 2, 9]]
 SIDES = ("train", "train", "train", "valid", "test", "")
@@ -41,11 +40,6 @@ def pieces(folder: Path, *, sides: tuple[str, ...] = SIDES, twin: bool = False) 
     }
     (folder / "coco.json").write_text(json.dumps(value))
     return folder / "coco.json"
-
-
-def imported(source: Path, out: Path, **options: object) -> tuple[Dataset, ImportReport]:
-    report = import_dataset(source, out, **options)
-    return Dataset(out), report
 
 
 def test_train_is_train_and_all_else_is_held_out(tmp_path: Path) -> None:
