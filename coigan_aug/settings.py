@@ -319,30 +319,48 @@ class EvaluateSettings:
 
     seed: int = 0
     """the first seed; the others follow it"""
-    seeds: int = 5
-    """trainings of the segmenter for each arm of the benefit test"""
+    seeds: int = 3
+    """trainings of the segmenter for each arm of the benefit test, and for each fold"""
     segmenter: str = "lite0_unet"
     """lite0_unet (pretrained, no download), unet (small, from nothing), lraspp, deeplabv3, fcn_resnet50, smp:NAME"""
     width: int = 16
     """channels of the first stage of unet and lite0_unet"""
     depth: int = 3
     """downsamplings of the unet"""
+    stride: int = 2
+    """px a side that lite0_unet gives one answer for, before it is enlarged; 1 takes half as long again"""
+    scale: float = 1.0
+    """the segmenter of the benefit test sees images resized by this factor; it is scored on full-size pixels"""
+    window: int = 192
+    """side of its training windows, px after scaling"""
     binary: bool = False
     """all classes together as one, as the successor of the thesis measures"""
-    steps: int = 1_000
+    steps: int = 1_500
     """optimiser steps of one training, the same for every arm"""
-    batch: int = 16
-    """windows in a step"""
-    learning_rate: float = 4e-3
-    """Adam's largest step; it warms up and falls to nothing"""
+    batch: int = 8
+    """windows in a step, half of them round real defects"""
+    learning_rate: float = 2e-3
+    """AdamW's largest step; it warms up and falls to nothing by a cosine"""
+    encoder_rate: float = 0.3
+    """a pretrained encoder learns at this share of the rate"""
+    average: float = 0.998
+    """share of the averaged weights, which are tested, that is kept at each step; 0: the last weights are tested"""
+    precision: str = "auto"
+    """of the convolutions: float32, bfloat16, or auto: bfloat16 on a GPU, float32 on a CPU"""
+    jitter: tuple[float, float] = (0.7, 1.4)
+    """windows are shown at a size between these factors of the images' own"""
     photometric: float = 0.2
     """brightness, contrast and gamma vary by up to this share"""
-    shares: tuple[float, ...] = (0.35,)
-    """shares of synthetic (or duplicated) windows in a step; each is an arm of its own"""
+    shares: tuple[float, ...] = (0.25,)
+    """shares of added windows in a step; each is an arm of its own"""
+    slots: str = "clean"
+    """added windows take the place of clean ones (clean), or come on top, and the real arm gets as many real ones (extra)"""
     fade: bool = False
     """the shares fall from twice as much to nothing over a training, so that real windows come last"""
     per_class: int = 200
-    """synthetic defects of each class that an arm draws from"""
+    """drawn defects of each class that an arm draws from; copies are made anew for every window"""
+    screen_steps: int = 1_000
+    """optimiser steps of the small segmenter that judges drawn defects (in synthesize, and in evaluate quality)"""
     features: tuple[str, ...] = ("efficientnet_lite0",)
     """feature spaces of the quality measures: efficientnet_lite0, inception"""
     crop: float = 1.5
@@ -351,15 +369,29 @@ class EvaluateSettings:
     def __post_init__(self) -> None:
         for name, low, high in (("seeds", 1, 100), ("width", 4, 256), ("depth", 1, 6), ("batch", 2, 1024)):
             _check(self, name, low=low, high=high)
-        _check(self, "steps", "per_class", low=1)
+        _check(self, "steps", "per_class", "screen_steps", low=1)
         _check(self, "learning_rate", low=1e-7, high=0.1)
         _check(self, "photometric", low=0.0, high=0.9)
+        _check(self, "encoder_rate", low=0.0, high=1.0)
+        _check(self, "average", low=0.0, high=0.99999)
         _check(self, "crop", low=1.0, high=10.0)
+        _check(self, "scale", low=0.05, high=1.0)
+        _check(self, "window", low=16, high=2048)
+        _check(self, "stride", low=1, high=2)
         if self.segmenter not in SEGMENTERS and not self.segmenter.startswith("smp:"):
             _choice(self, "segmenter", (*SEGMENTERS, "smp:NAME"))
-        most = 0.5 if self.fade else 1  # twice as many at first
-        if not self.shares or not all(0 < share < most for share in self.shares):
-            raise ConfigError(f"evaluate.shares is {list(self.shares)}; shares between 0 and {most}, one at least.")
+        _choice(self, "precision", ("auto", "bfloat16", "float32"))
+        _choice(self, "slots", ("clean", "extra"))
+        if len(self.jitter) != 2 or not 0.2 <= self.jitter[0] <= self.jitter[1] <= 5:
+            raise ConfigError(f"evaluate.jitter is {list(self.jitter)}; smallest and largest, within 0.2 to 5.")
+        most = (0.5 if self.slots == "clean" else 1.0) * (
+            0.5 if self.fade else 1
+        )  # half of a batch; twice as many at first
+        if not self.shares or not all(0 < share <= most for share in self.shares):
+            raise ConfigError(
+                f"evaluate.shares is {list(self.shares)}; shares above 0, at most {most}, one at least.",
+                remedy="Half of each batch stays real defects; --set evaluate.slots=extra adds up to as many again.",
+            )
         _choice(self, "features", FEATURE_SPACES)
 
 

@@ -140,7 +140,7 @@ def benefit(ablation: Ablation, done: Sequence[Trained], *, out: Path) -> Mappin
     arms = [part for item in best for part in ("--arm", f"{item.name}={item.records}")]
     note = out / "benefit.json"
     if not note.exists() or read_json(note)["arms"] != arms:
-        run("evaluate", "benefit", "--engines", "", *arms, *ablation.benefit, workspace=workspace)
+        run("evaluate", "benefit", "--engines", "duplicates", *arms, *ablation.benefit, workspace=workspace)
         newest = [result for result in list_results(workspace / "results") if result.kind == "benefit"][-1]
         write_json(note, {"arms": arms, "result": newest.folder.name})
     found: Mapping[str, Any] = read_json(workspace / "results" / read_json(note)["result"] / "result.json")

@@ -1,7 +1,7 @@
 """Write the part of a synthetic set whose images hold defects of the named classes only, as an arm for `evaluate benefit`.
 
 python examples/keep_classes.py coigan/synthetic/NAME OUT blowhole crack
-coigan-aug evaluate benefit --engines "" --arm local=OUT
+coigan-aug evaluate benefit --engines duplicates --arm local=OUT
 """
 
 from __future__ import annotations

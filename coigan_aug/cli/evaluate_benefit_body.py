@@ -11,118 +11,226 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from rich.console import Console
-from rich.table import Table
 
-from coigan_aug.checkpoint import GeneratorFile, load_generator
-from coigan_aug.cli.screening import screen_of
+from coigan_aug.checkpoint import load_generator
+from coigan_aug.cli.benefit_benches import Fold, make_bench, short_hash
+from coigan_aug.cli.benefit_tables import show_benefit
 from coigan_aug.cli.workspace import Workspace
 from coigan_aug.config import load_settings, settings_to_dict
 from coigan_aug.errors import DataError, UsageError
-from coigan_aug.evaluation.arms import Arm, Bench, list_arms
-from coigan_aug.evaluation.benefit import run_arms, summarise
-from coigan_aug.evaluation.leaks import check_split, check_synthetic
+from coigan_aug.evaluation.arms import CONTROLS, REAL, Arm, Bench, list_arms
+from coigan_aug.evaluation.benefit import run_arms
+from coigan_aug.evaluation.curves import draw_confusions, draw_curve
+from coigan_aug.evaluation.leaks import check_split
 from coigan_aug.evaluation.looks import where_it_looks
 from coigan_aug.evaluation.protocol import PROTOCOLS, SYNTHETIC_TILES, counted, follow, tiles_of
 from coigan_aug.evaluation.result import Result, begin_result, write_result
 from coigan_aug.evaluation.speed import Speed, measure_speed, steps_within
+from coigan_aug.evaluation.summary import Question, summarise
 from coigan_aug.files import folder_lock, read_json, write_json
-from coigan_aug.formats.names import CARD
-from coigan_aug.prepare.examples import Examples, load_examples
-from coigan_aug.prepare.prepared import Prepared, prepare
+from coigan_aug.prepare.folds import hold_out, read_folds
 from coigan_aug.progress import progress, say
 from coigan_aug.settings import Settings
 from coigan_aug.signals import stop_request
 from coigan_aug.store.dataset import Dataset
-from coigan_aug.synthesis.engines import ENGINES, Engine, copying_engine, gan_engine
-from coigan_aug.synthesis.run import Request, synthesize_counts
+from coigan_aug.synthesis.engines import ENGINES
 from coigan_aug.training.device import choose_device
 from coigan_aug.training.run import Run, find_run
 
 SPEED = "speed.json"
+TRAININGS = "trainings"
+_FREE = ("seeds", "shares", "features", "crop", "per_class", "screen_steps")  # no training depends on them
+_SEEN = ("flip", "min_area", "groups_per_class", "subset_seed")  # of the data settings: all trainings do
+FEW_PIECES = 10
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Asked:
-    """What the person asked for, resolved."""
+class BenefitOptions:
+    """The options of `coigan-aug evaluate benefit`, as given."""
 
-    workspace: Workspace
-    settings: Settings
-    run: Run
-    generator: GeneratorFile
-    engines: tuple[str, ...]
-    given: Mapping[str, Path]
-    protocol: str
-    screen: bool
-    device: torch.device
-    command: str
-    quiet: bool
+    engines: str
+    given: Sequence[str] = ()
+    run: str | None = None
+    folds: bool = False
+    minutes: float | None = None
+    jobs: int = 1
+    groups_per_class: int | None = None
+    protocol: str = "default"
+    screen: bool = True
 
 
 def benefit_here(
-    workspace: Workspace, *, engines: Sequence[str], arms: Sequence[str], run_name: str | None, minutes: float | None,
-    jobs: int, groups_per_class: int | None, protocol: str, screen: bool, flags: Mapping[str, Any], device_name: str | None,
+    workspace: Workspace, wanted: BenefitOptions, *, flags: Mapping[str, Any], device_name: str | None,
     overrides: Sequence[str], config: Path | None, as_json: bool, quiet: bool, command: str,
 ) -> None:  # fmt: skip
     """Measure the benefit in a workspace, as the options of `coigan-aug evaluate benefit` say."""
     begun = time.monotonic()
-    dataset = Dataset(workspace.dataset)
-    check_split(dataset)
-    run = find_run(workspace.runs, run_name)
-    generator = load_generator(run.generator)
-    _check_run(run, generator, dataset, groups_per_class)
+    given = _given(wanted.given)
     made = load_settings(file=config, overrides=overrides, flags=flags)
-    settings = dataclasses.replace(generator.settings, synthesize=made.synthesize, evaluate=made.evaluate)
-    asked = _Asked(
-        workspace=workspace, settings=follow(protocol, settings), run=run, generator=generator,
-        engines=_known(engines), given=_given(arms), protocol=protocol, screen=screen,
-        device=choose_device(device_name, gpus=None), command=command, quiet=quiet,
-    )  # fmt: skip
-    if asked.device.type == "cpu":
+    arms = list_arms(_asked(wanted.engines, given), made.evaluate.shares)
+    workspaces = _workspaces(workspace, folds=wanted.folds)
+    opened = [
+        _open(own, number, arms, given, wanted, made, of=len(workspaces))
+        for number, own in enumerate(workspaces, start=1)
+    ]
+    device = choose_device(device_name, gpus=None)
+    if device.type == "cpu":
         torch.set_num_threads(1)
-    with progress("reading images", quiet=quiet) as report:
-        prepared = prepare(dataset, settings.data, cache_root=workspace.cache, report=report)
-    folder = begin_result(workspace.results, "benefit", _start(asked, dataset, minutes))
-    with folder_lock(folder), stop_request() as stop:
-        bench, plan = _bench(asked, prepared, folder)
-        settings = bench.settings
-        bench, speed = _timed(asked, bench, plan, minutes=minutes, jobs=jobs)
-        say(
-            f"{len(plan)} arms x {settings.evaluate.seeds} seeds, {bench.settings.evaluate.steps:,} steps each",
-            quiet=quiet,
-        )
-        seeds = [settings.evaluate.seed + k for k in range(settings.evaluate.seeds)]
-        with progress("trainings", quiet=quiet) as report:
-            scores = run_arms(
-                bench, plan, seeds, device=asked.device, bfloat16=speed.bfloat16, jobs=jobs, stop=stop, report=report
+    measured_on = _measured_on(opened, workspace)
+    trainings = workspace.results / TRAININGS / _key(opened, wanted)
+    with folder_lock(trainings), stop_request() as stop:
+        result_folder = begin_result(workspace.results, "benefit", measured_on | {"arms": [arm.name for arm in arms]})
+        folds = [
+            dataclasses.replace(fold, folder=trainings / f"fold-{number}")
+            for number, fold in enumerate(opened, start=1)
+        ]
+        benches = [
+            make_bench(
+                fold, arms, protocol=wanted.protocol, screen=wanted.screen, device=device, command=command, quiet=quiet
             )
-        about = "gan" if "gan" in bench.synthetic else next(iter(bench.synthetic), "none")
-        numbers = summarise(bench, plan, seeds, scores, about=about)
+            for fold in folds
+        ]
+        benches, arms = _counted(benches, arms, wanted)
+        benches = _timed(benches, arms, wanted, trainings, device)
+        evaluate = benches[0].settings.evaluate
+        seeds = tuple(evaluate.seed + k for k in range(evaluate.seeds))
+        many = f" x {len(benches)} folds" if len(benches) > 1 else ""
+        say(f"{len(arms)} arms x {len(seeds)} seeds{many}, {evaluate.steps:,} steps each", quiet=quiet)
+        with progress("trainings", quiet=quiet) as report:
+            tallies = run_arms(benches, arms, seeds, device=device, jobs=wanted.jobs, stop=stop, report=report)
+        question = Question(
+            arms=tuple(arms), seeds=seeds, folds=len(benches), names=_names(benches[0]), seed=evaluate.seed
+        )
+        about = _about(arms)
+        numbers = summarise(question, tallies, about=about) | {
+            "steps": evaluate.steps,
+            "images": {
+                "train": [len(bench.real.positions) for bench in benches],
+                "test_defective": sum(len(bench.held.defective) for bench in benches),
+                "test_clean": sum(len(bench.held.clean) for bench in benches),
+            },
+        }
+        pictures = (
+            draw_curve(result_folder, numbers["arms"]),
+            draw_confusions(result_folder, numbers["arms"], numbers["classes"], about=numbers["about"]),
+            *where_it_looks(benches[0], arms, seeds[0], about=about, folder=result_folder, device=device),
+        )
         result = Result(
             kind="benefit",
             verdict=numbers["verdict"],
             command=command,
-            measured_on=_measured_on(asked, dataset),
-            settings=settings_to_dict(bench.settings),
+            measured_on=measured_on,
+            settings=settings_to_dict(benches[0].settings),
             numbers=numbers,
             warnings=_warnings(numbers),
-            pictures=where_it_looks(bench, plan, seeds[0], about=about, device=asked.device),
+            pictures=pictures,
             seconds=time.monotonic() - begun,
         )
-        path = write_result(folder, result)
-    _show(result, path, quiet=quiet)
+        path = write_result(result_folder, result)
+    if not quiet:
+        show_benefit(result, path)
     if as_json:
         print(json.dumps(read_json(path), ensure_ascii=False))
 
 
-def _check_run(run: Run, generator: GeneratorFile, dataset: Dataset, groups_per_class: int | None) -> None:
-    """Refuse a generator that may have seen test images, or other training images than the segmenters are to see."""
+def _asked(engines: str, given: Mapping[str, str]) -> list[str]:
+    """Return the arms beside real: those named, and each given set that none of them names."""
+    asked = [name.strip() for name in engines.split(",") if name.strip()]
+    named = {part for text in asked for part in text.split("/")[0].split("+")}
+    return [*asked, *(name for name in given if name not in named)]
+
+
+def _given(arms: Sequence[str]) -> dict[str, str]:
+    found = {}
+    for text in arms:
+        name, equals, folder = text.partition("=")
+        if not equals or not name or not folder or set(name) & set("+/ "):
+            raise UsageError(f"--arm {text}: write  --arm NAME=FOLDER .", remedy="FOLDER is one of coigan/synthetic/.")
+        if name in (*ENGINES, REAL, *CONTROLS):
+            raise UsageError(f"--arm {text}: {name} is an arm's name already.", remedy="Give it another name.")
+        found[name] = folder
+    return found
+
+
+def _workspaces(workspace: Workspace, *, folds: bool) -> list[Workspace]:
+    """Return the workspace of each fold, its data set made; the workspace itself without folds."""
+    if not folds:
+        return [workspace]
+    dataset = Dataset(workspace.dataset)
+    known = read_folds(dataset.folder)
+    count = len(known.files) if known else 1
+    own = [workspace.fold(number) for number in range(1, count + 1)]
+    for number, fold in enumerate(own, start=1):
+        hold_out(dataset, number, fold.dataset)
+    return own
+
+
+def _open(
+    workspace: Workspace, number: int, arms: Sequence[Arm], given: Mapping[str, str], wanted: BenefitOptions,
+    made: Settings, *, of: int,
+) -> Fold:  # fmt: skip
+    """Open a fold: its data set, its run where one is needed, and the settings that hold for it.
+
+    Raises:
+        DataError: there is no run, or one that saw other images.
+    """
+    dataset = Dataset(workspace.dataset)
+    check_split(dataset)
+    run, generator, settings = None, None, _small(made, wanted.groups_per_class)
+    if wanted.run or any("gan" in arm.sources for arm in arms):
+        run = _find_run(workspace, wanted.run, dataset, folds=of > 1)
+        generator = load_generator(run.generator)
+        _check_groups(run, generator.settings, wanted.groups_per_class)
+        settings = dataclasses.replace(generator.settings, synthesize=made.synthesize, evaluate=made.evaluate)
+    folders = {name: Path(folder.replace("{fold}", str(number))) for name, folder in given.items()}
+    if of > 1 and any("{fold}" not in folder for folder in given.values()):
+        raise UsageError(
+            "--folds: a set that --arm gives must be one for each fold.", remedy="Write  --arm NAME=sets/{fold}"
+        )
+    return Fold(
+        workspace=workspace,
+        dataset=dataset,
+        run=run.name if run else None,
+        generator=generator,
+        given={name: Dataset(folder) for name, folder in folders.items()},
+        settings=follow(wanted.protocol, settings),
+        folder=Path(),
+    )
+
+
+def _small(settings: Settings, groups_per_class: int | None) -> Settings:
+    if groups_per_class is None:
+        return settings
+    return dataclasses.replace(settings, data=dataclasses.replace(settings.data, groups_per_class=groups_per_class))
+
+
+def _find_run(workspace: Workspace, name: str | None, dataset: Dataset, *, folds: bool) -> Run:
+    """Return the run to draw with.
+
+    Raises:
+        DataError: there is none, or it may have seen test images.
+    """
+    train = f"coigan-aug train{f' --workspace {workspace.root}' if folds else ''}"
+    try:
+        run = find_run(workspace.runs, name)
+    except DataError as error:
+        if name is not None:
+            raise
+        raise DataError(
+            f"{workspace.root} has no trained run, and the arm gan draws with one.",
+            remedy=f"Train one with: {train}    or leave it out: --engines duplicates,transplant,paste",
+        ) from error
     if run.start()["data"] != dataset.manifest["sha256"]:
         raise DataError(
             f"{run.name} was trained on another data set or split than {dataset.folder} holds; it may have seen test images.",
-            remedy="Train again with: coigan-aug train",
+            remedy=f"Train again with: {train}",
         )
-    seen, asked = generator.settings.data.groups_per_class, groups_per_class
+    return run
+
+
+def _check_groups(run: Run, settings: Settings, asked: int | None) -> None:
+    """Refuse a generator that saw other training images than the segmenters are to see."""
+    seen = settings.data.groups_per_class
     if asked is not None and asked != seen:
         what = f"{seen} groups of each class" if seen else "all training groups"
         raise DataError(
@@ -131,143 +239,78 @@ def _check_run(run: Run, generator: GeneratorFile, dataset: Dataset, groups_per_
         )
 
 
-def _known(engines: Sequence[str]) -> tuple[str, ...]:
-    for name in engines:
-        if name not in ENGINES:
-            raise UsageError(f"There is no engine {name!r}.", remedy=f"Engines: {', '.join(ENGINES)}.")
-    return tuple(engines)
+def _key(folds: Sequence[Fold], wanted: BenefitOptions) -> str:
+    """Name what every training depends on beside its arm and seed; measurements with the same share their trainings.
+
+    What only some arms depend on (the generator, how copies are set in) is in `Bench.marks`.
+    """
+    values = settings_to_dict(folds[0].settings)
+    evaluate = {key: value for key, value in values["evaluate"].items() if key not in _FREE}
+    data = {key: values["data"][key] for key in _SEEN}
+    own = [fold.dataset.manifest["sha256"] for fold in folds]
+    return short_hash([evaluate, data, own, wanted.minutes, wanted.protocol])
 
 
-def _given(arms: Sequence[str]) -> dict[str, Path]:
-    found = {}
-    for text in arms:
-        name, equals, folder = text.partition("=")
-        if not equals or not name or not folder:
-            raise UsageError(f"--arm {text}: write  --arm NAME=FOLDER .", remedy="FOLDER is one of coigan/synthetic/.")
-        if name in (*ENGINES, "real", "duplicates"):
-            raise UsageError(f"--arm {text}: {name} is an arm's name already.", remedy="Give it another name.")
-        found[name] = Path(folder)
-    return found
+def _measured_on(folds: Sequence[Fold], workspace: Workspace) -> dict[str, Any]:
+    """Say what was measured on, with checksums; a list for each fold where there are several."""
+    rows = [
+        {
+            "dataset": fold.dataset.manifest["sha256"],
+            "run": fold.run,
+            "generator": fold.generator.sha256 if fold.generator else None,
+            "images_seen": fold.generator.images if fold.generator else None,
+            "given": {name: dataset.manifest["sha256"] for name, dataset in fold.given.items()},
+        }
+        for fold in folds
+    ]
+    if len(folds) == 1:
+        return rows[0]
+    return {"dataset": Dataset(workspace.dataset).manifest["sha256"], "folds": rows}
 
 
-def _start(asked: _Asked, dataset: Dataset, minutes: float | None) -> dict[str, Any]:
-    """What must be equal for a stopped measurement to go on."""
-    return _measured_on(asked, dataset) | {
-        "settings": settings_to_dict(asked.settings),
-        "engines": list(asked.engines),
-        "minutes": minutes,
-        "protocol": asked.protocol,
-        "screen": asked.screen,
-    }
-
-
-def _measured_on(asked: _Asked, dataset: Dataset) -> dict[str, Any]:
-    return {
-        "dataset": dataset.manifest["sha256"],
-        "run": asked.run.name,
-        "generator": asked.generator.sha256,
-        "images_seen": asked.generator.images,
-        "given": {name: Dataset(folder).manifest["sha256"] for name, folder in asked.given.items()},
-    }
-
-
-def _bench(asked: _Asked, prepared: Prepared, folder: Path) -> tuple[Bench, list[Arm]]:
-    """Make the synthetic images that are missing, open everything, and list the arms."""
-    dataset, data, protocol = prepared.dataset, asked.settings.data, PROTOCOLS[asked.protocol]
-    sets = {name: _synthesized(asked, prepared, name, folder) for name in asked.engines}
-    sets |= {name: Dataset(path) for name, path in asked.given.items()}
-    opened: dict[str, Examples] = {}
-    for name, synthetic in sets.items():
-        check_synthetic(synthetic, dataset, prepared.positions)
-        opened[name] = load_examples(synthetic, range(len(synthetic)), data, cache_root=asked.workspace.cache)
-    held_out = dataset.indices("test")
-    test = load_examples(dataset, held_out, data, cache_root=asked.workspace.cache)
-    settings = asked.settings
-    if protocol.epochs:
-        added = [tiles_of(examples) for examples in opened.values()]
-        settings = counted(settings, real=tiles_of(prepared), synthetic=min([*added, SYNTHETIC_TILES]))
-    bench = Bench(
-        real=prepared,
-        test=test,
-        synthetic=opened,
-        defective=tuple(p for p in held_out if dataset[p].annotations),
-        clean=tuple(p for p in held_out if not dataset[p].annotations),
-        settings=settings,
-        folder=folder,
-        tiles=protocol.tiles,
-    )
-    if not bench.defective:
-        raise DataError("No test image has a defect; nothing can be measured.", remedy="Import again with --split 0.7.")
-    return bench, list_arms(tuple(opened), settings.evaluate.shares)
-
-
-def _synthesized(asked: _Asked, prepared: Prepared, engine: str, folder: Path) -> Dataset:
-    out, records = folder / "images" / engine, folder / "synthetic" / engine
-    if not (out / CARD).exists():
-        tiles = PROTOCOLS[asked.protocol].tiles
-        each = -(-SYNTHETIC_TILES // prepared.classes) if tiles else asked.settings.evaluate.per_class
-        request = Request(format="coco", command=asked.command)
-        screen = screen_of(
-            prepared, asked.settings, on=asked.screen, copies=engine == "gan", cache_root=asked.workspace.cache,
-            device=asked.device, quiet=asked.quiet,
-        )  # fmt: skip
-        with progress(f"synthesize ({engine})", quiet=asked.quiet) as report:
-            synthesize_counts(
-                prepared, _engine(asked, prepared, engine), screen, asked.settings, [each] * prepared.classes, request,
-                windows=tiles, out=out, records=records, cache_root=asked.workspace.cache, report=report,
-            )  # fmt: skip
-    return Dataset(records)
-
-
-def _engine(asked: _Asked, prepared: Prepared, name: str) -> Engine:
-    if name != "gan":
-        return copying_engine(name, prepared, asked.settings)
-    return gan_engine(prepared, asked.generator, run=asked.run.name, device=asked.device)
+def _counted(benches: Sequence[Bench], arms: Sequence[Arm], wanted: BenefitOptions) -> tuple[list[Bench], list[Arm]]:
+    """Take the share and the steps that follow from the numbers of tiles, where the protocol counts in epochs."""
+    if not PROTOCOLS[wanted.protocol].epochs:
+        return list(benches), list(arms)
+    settings = counted(benches[0].settings, real=tiles_of(benches[0].real), synthetic=SYNTHETIC_TILES)
+    share = settings.evaluate.shares[0]
+    shared = [dataclasses.replace(arm, share=share) if arm.share else arm for arm in arms]
+    return [dataclasses.replace(bench, settings=settings) for bench in benches], shared
 
 
 def _timed(
-    asked: _Asked, bench: Bench, plan: Sequence[Arm], *, minutes: float | None, jobs: int
-) -> tuple[Bench, Speed]:
-    """Measure the machine once for a result, and turn a budget of minutes into steps."""
-    path = bench.folder / SPEED
+    benches: Sequence[Bench], arms: Sequence[Arm], wanted: BenefitOptions, folder: Path, device: torch.device
+) -> list[Bench]:
+    """Turn a budget of minutes into steps, by a speed that is measured once for a result."""
+    if wanted.minutes is None:
+        return list(benches)
+    path = folder / SPEED
     if not path.exists():
-        write_json(path, dataclasses.asdict(measure_speed(bench, device=asked.device)))
-    speed, evaluate = Speed(**read_json(path)), bench.settings.evaluate
-    if minutes is not None:
-        steps = steps_within(minutes, speed, trainings=len(plan) * evaluate.seeds, jobs=jobs)
-        evaluate = dataclasses.replace(evaluate, steps=steps)
-    return dataclasses.replace(bench, settings=dataclasses.replace(bench.settings, evaluate=evaluate)), speed
+        write_json(path, dataclasses.asdict(measure_speed(benches[0], device=device)))
+    evaluate = benches[0].settings.evaluate
+    trainings = len(arms) * evaluate.seeds * len(benches)
+    steps = steps_within(wanted.minutes, Speed(**read_json(path)), trainings=trainings, jobs=wanted.jobs)
+    settings = dataclasses.replace(benches[0].settings, evaluate=dataclasses.replace(evaluate, steps=steps))
+    return [dataclasses.replace(bench, settings=settings) for bench in benches]
+
+
+def _names(bench: Bench) -> tuple[str, ...]:
+    return ("defect",) if bench.settings.evaluate.binary else tuple(bench.real.dataset.names)
+
+
+def _about(arms: Sequence[Arm]) -> str:
+    """Return what the verdict is about: the GAN, else the first that is drawn or given."""
+    drawn = [name for arm in arms for name in arm.sources if name not in (REAL, *CONTROLS)]
+    return "gan" if "gan" in drawn else next(iter(drawn), "none")
 
 
 def _warnings(numbers: Mapping[str, Any]) -> tuple[str, ...]:
     found = []
-    if len(numbers["seeds"]) < 5:
-        found.append(f"{len(numbers['seeds'])} seeds only; use 5 or more before you believe a difference.")
-    if numbers["groups"]["test_defective"] < 20:
-        found.append(f"{numbers['groups']['test_defective']} test groups with a defect only: the intervals are wide.")
+    if len(numbers["seeds"]) < 3:
+        found.append(f"{len(numbers['seeds'])} seeds only; use 3 or more before you believe a difference.")
+    few = [f"{name} ({count})" for name, count in numbers["pieces"].items() if count < FEW_PIECES]
+    if few:
+        found.append(
+            f"Fewer than {FEW_PIECES} test pieces: {', '.join(few)}; little can be told of these classes alone."
+        )
     return tuple(found)
-
-
-def _show(result: Result, path: Path, *, quiet: bool) -> None:
-    if quiet:
-        return
-    numbers = result.numbers
-    table = Table("test IoU")
-    for arm in numbers["arms"]:
-        table.add_column(arm["name"], justify="right")
-    for name in numbers["classes"]:
-        table.add_row(name, *(_percent(arm["iou"][name]) for arm in numbers["arms"]))
-    table.add_section()
-    table.add_row("mean", *(_percent(arm["mean_iou"]["mean"]) for arm in numbers["arms"]))
-    bounds = [f"{100 * arm['mean_iou']['low']:.1f}-{100 * arm['mean_iou']['high']:.1f}" for arm in numbers["arms"]]
-    table.add_row("95 %", *bounds)
-    table.add_row("mean Dice", *(_percent(arm["mean_dice"]) for arm in numbers["arms"]))
-    clean = (100 * (arm["clean_false_positives"] or 0) for arm in numbers["arms"])
-    table.add_row("false on clean, %", *(f"{share:.2f}" for share in clean))
-    Console(stderr=True).print(table)
-    for line in (result.verdict, *result.warnings, f"-> {path}", "Next: coigan-aug report"):
-        say(line)
-
-
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.1f}"

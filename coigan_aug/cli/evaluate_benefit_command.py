@@ -12,16 +12,24 @@ from coigan_aug.cli.workspace import AS_JSON, CONFIG, QUIET, SETTINGS, WORKSPACE
 
 
 def evaluate_benefit_command(
-    engines: str = typer.Option("paste,poisson,gan", help="Engines whose defects are added, as arms of their own."),
+    engines: str = typer.Option(
+        "duplicates,transplant,paste,gan",
+        help="What is added, an arm each: engines, duplicates, cutmix, empty; a+b mixes, a/negatives adds counterfeits.",
+    ),
     arms: list[str] = typer.Option(
-        [], "--arm", metavar="NAME=FOLDER", help="One more arm: a data set made by synthesize. May be repeated."
+        [], "--arm", metavar="NAME=FOLDER", help="One more source: a data set made by synthesize. May be repeated."
     ),
     run: Optional[str] = typer.Option(None, help="Run to draw with: its name or number. Default: the newest."),
-    seeds: Optional[int] = typer.Option(None, min=1, help="Trainings of each arm. Default: 5."),
+    folds: bool = typer.Option(
+        False,
+        "--folds/--no-folds",
+        help="Test every piece once, with a run for each fold of import --folds. Default: no.",
+    ),
+    seeds: Optional[int] = typer.Option(None, min=1, help="Trainings of each arm, in each fold. Default: 3."),
     minutes: Optional[float] = typer.Option(
         None,
         min=0.01,
-        help="Budget for all trainings together; every arm gets the same steps. Default: 1,000 steps each.",
+        help="Budget for all trainings together; every arm gets the same steps. Default: 1,500 steps each.",
     ),
     jobs: int = typer.Option(1, min=1, help="Trainings at the same time, one thread each. Default: 1."),
     groups_per_class: Optional[int] = typer.Option(
@@ -45,25 +53,29 @@ def evaluate_benefit_command(
 ) -> None:
     """Train a segmenter with and without synthetic defects and compare on held-out images; says so when nothing is gained.
 
-    Arms: real; real + duplicates; real + each engine. The same command continues one that was stopped.
+    Finding a defect and naming its class are told apart. The same command continues one that was stopped; with more seeds
+    or arms it trains what is missing.
 
-    Example: coigan-aug evaluate benefit --seeds 5 --minutes 60
+    Example: coigan-aug evaluate benefit --engines duplicates,transplant --seeds 3 --minutes 60
     """
     check_torch()
-    from coigan_aug.cli.evaluate_benefit_body import benefit_here
+    from coigan_aug.cli.evaluate_benefit_body import BenefitOptions, benefit_here
 
-    flags = {"evaluate.seeds": seeds}
-    benefit_here(
-        Workspace(workspace),
-        engines=[name.strip() for name in engines.split(",") if name.strip()],
-        arms=arms,
-        run_name=run,
+    wanted = BenefitOptions(
+        engines=engines,
+        given=arms,
+        run=run,
+        folds=folds,
         minutes=minutes,
         jobs=jobs,
         groups_per_class=groups_per_class,
         protocol=protocol,
         screen=screen,
-        flags={name: value for name, value in flags.items() if value is not None},
+    )
+    benefit_here(
+        Workspace(workspace),
+        wanted,
+        flags={"evaluate.seeds": seeds} if seeds is not None else {},
         device_name=device,
         overrides=overrides,
         config=settings_file(config),

@@ -14,10 +14,11 @@ from coigan_aug.cli.workspace import Workspace
 from coigan_aug.errors import UsageError
 from coigan_aug.formats.source import ReadOptions, parse_classes
 from coigan_aug.prepare.eight_bits import parse_range
-from coigan_aug.prepare.folds import FOLDS
+from coigan_aug.prepare.folds import FOLDS, hold_out
 from coigan_aug.prepare.grouping import NEAR_DUPLICATES
 from coigan_aug.prepare.importing import REPORT, ImportReport, import_dataset
 from coigan_aug.progress import say
+from coigan_aug.store.dataset import Dataset
 
 _SHOWN = 3
 
@@ -43,8 +44,14 @@ def import_here(
             fold=fold, seed=seed, strict=strict, overwrite=overwrite, binary=binary, command=command, progress=begin,
             say=lambda text: say(f"Format: {text}", quiet=quiet),
         )  # fmt: skip
+    for number in range(1, len(report.folds) + 1):
+        hold_out(Dataset(workspace.dataset), number, workspace.fold(number).dataset)
     if not quiet:
         show(report)
+        if report.folds:
+            say(
+                f"A workspace for each: {workspace.fold(1).root} ... coigan-aug evaluate benefit --folds tests every piece once"
+            )
     if as_json:
         print(json.dumps(report.to_dict(), ensure_ascii=False))
 

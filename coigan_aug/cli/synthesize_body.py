@@ -37,7 +37,7 @@ from coigan_aug.store.dataset import Dataset
 from coigan_aug.synthesis.bases import check_kind
 from coigan_aug.synthesis.beside import most_synthetic
 from coigan_aug.synthesis.counting import balancing, parse_counts, parse_together, together_of
-from coigan_aug.synthesis.engines import ENGINES, Engine, copying_engine, gan_engine, mixed_engine
+from coigan_aug.synthesis.engines import COPYING, ENGINES, Engine, copying_engine, gan_engine, mixed_engine
 from coigan_aug.synthesis.finishing import Made
 from coigan_aug.synthesis.parts import Shard, before_log, parse_shard
 from coigan_aug.synthesis.plan import Planner, make_planner
@@ -102,11 +102,12 @@ def synthesize_here(
         prepared = prepare(dataset, settings.data, cache_root=workspace.cache, report=report)
     tasks = _tasks(wanted, prepared, settings, quiet=quiet)
     counts = counted_labels(tasks, prepared.classes)
-    planner = _planner(wanted, prepared, settings, workspace, counts, device, quiet=quiet)
+    engine = _engine(workspace, prepared, settings, run, generator, device, wanted.engine, quiet=quiet)
+    own_places = engine.own_places(prepared.classes)
+    planner = _planner(wanted, prepared, settings, workspace, counts, device, own_places=own_places, quiet=quiet)
     if wanted.dry_run:
         _show_plan(planner, tasks, wanted.out, bases=wanted.bases, as_json=as_json, quiet=quiet)
         return
-    engine = _engine(workspace, prepared, settings, run, generator, device, wanted.engine, quiet=quiet)
     drawn = {engine.of(label) for label, count in enumerate(counts) if count}
     screen = screen_of(
         prepared,
@@ -201,7 +202,7 @@ def _tasks(wanted: Wanted, prepared: Prepared, settings: Settings, *, quiet: boo
 
 def _planner(
     wanted: Wanted, prepared: Prepared, settings: Settings, workspace: Workspace, counts: Sequence[int],
-    device: torch.device, *, quiet: bool,
+    device: torch.device, *, own_places: frozenset[int], quiet: bool,
 ) -> Planner:  # fmt: skip
     """Measure shapes and places on the training images, and say what was seen of them."""
     with progress("train the shapes", quiet=quiet) as report:
@@ -212,8 +213,9 @@ def _planner(
     say(places.parts.says(prepared.dataset.names), quiet=quiet)
     roi = open_roi(wanted.roi, prepared.dataset) if wanted.roi else None
     planner = make_planner(
-        prepared, settings, counts, source=source, places=places, windows=wanted.windows, bases=wanted.bases, roi=roi
-    )
+        prepared, settings, counts, source=source, places=places, windows=wanted.windows, bases=wanted.bases, roi=roi,
+        own_places=own_places,
+    )  # fmt: skip
     if roi is not None and not roi.single:
         say(
             f"ROI: masks for {roi.count(prepared.positions):,} of {len(prepared.positions):,} training images",
@@ -232,11 +234,7 @@ def _first_number(wanted: Wanted) -> int:
 
 def _run(workspace: Workspace, name: str | None, engine: str, *, quiet: bool) -> Run | None:
     """Return the run to draw with or, for an engine that needs none, to take the settings from; None where there is none."""
-    if (
-        engine in ("paste", "poisson")
-        and name is None
-        and not any(r.generator.exists() for r in list_runs(workspace.runs))
-    ):
+    if engine in COPYING and name is None and not any(r.generator.exists() for r in list_runs(workspace.runs)):
         say("No trained run: windows and scale are those of the settings.", quiet=quiet)
         return None
     return find_run(workspace.runs, name)
@@ -246,7 +244,7 @@ def _engine(
     workspace: Workspace, prepared: Prepared, settings: Settings, run: Run | None, generator: GeneratorFile | None,
     device: torch.device, name: str, *, quiet: bool,
 ) -> Engine:  # fmt: skip
-    if name in ("paste", "poisson"):
+    if name in COPYING:
         return copying_engine(name, prepared, settings)
     assert run is not None
     assert generator is not None
@@ -264,7 +262,7 @@ def _engine(
     say(f"engine  by {choice.result}:", quiet=quiet)
     for line in choice.lines:
         say(f"        {line}", quiet=quiet)
-    engines = {"gan": gan} | {e: copying_engine(e, prepared, settings) for e in ENGINES if e != "gan"}
+    engines = {"gan": gan} | {e: copying_engine(e, prepared, settings) for e in COPYING}
     return mixed_engine({names.index(label): engine for label, engine in choice.engines.items()}, engines)
 
 

@@ -41,8 +41,8 @@ def synthesize_command(
     ),
     engine: str = typer.Option(
         "auto",
-        help="gan; copies of training objects: paste (brightness matched), poisson (cloned); auto: what evaluate benefit found"
-        " best for each class, else gan.",
+        help="gan; copies: transplant (an image's defects in their own place), paste (brightness matched), poisson (cloned);"
+        " auto: what evaluate benefit found best for each class, else gan.",
     ),
     run: Optional[str] = typer.Option(None, help="Run to draw with: its name or number. Default: the newest."),
     format_: str = typer.Option("coco", "--format", help=f"{', '.join(NAMES)}, or source (as imported)."),

@@ -37,6 +37,10 @@ class Workspace:
         """What `import` wrote."""
         return self.root / "dataset"
 
+    def fold(self, number: int) -> Workspace:
+        """The workspace of a fold, from 1: its data set holds the fold out, its runs know the others."""
+        return Workspace(self.root / "folds" / str(number))
+
     @property
     def runs(self) -> Path:
         """What `train` wrote."""

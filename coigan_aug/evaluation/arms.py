@@ -2,74 +2,117 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import torch
 from safetensors.torch import save
 
-from coigan_aug.files import atomic_write, write_bytes
+from coigan_aug.errors import UsageError
+from coigan_aug.evaluation.tally import Held, Tally, read_tally, take_tally, write_tally
+from coigan_aug.files import write_bytes
 from coigan_aug.prepare.examples import Examples
 from coigan_aug.progress import Report, silent
 from coigan_aug.segmenter.build import build_segmenter
 from coigan_aug.segmenter.fit import fit
-from coigan_aug.segmenter.scoring import Counts, class_counts
-from coigan_aug.segmenter.windows import Mixture
-from coigan_aug.settings import Settings
+from coigan_aug.segmenter.windows import CutMix, Empty, Mixture, Pool, Source
+from coigan_aug.settings import DataSettings, EvaluateSettings, Settings
 
-REAL, DUPLICATES = "real", "duplicates"
+REAL, DUPLICATES, CUTMIX, EMPTY = "real", "duplicates", "cutmix", "empty"
+CONTROLS = (DUPLICATES, CUTMIX, EMPTY)
+"""Arms that every measurement can have: nothing is drawn for them."""
+NEGATIVES = "/negatives"
 
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """What a segmenter is trained on: real images, and with `share` of the windows those of a source.
+    """What a segmenter is trained on: real images, and with `share` of the windows those of some sources, by turns.
 
-    `source` is "real" (nothing added), "duplicates" (windows round the real defects once more) or the name of a
-    synthetic set.
+    `sources` are ("real",) (nothing added), controls ("duplicates": windows round the real defects once more; "cutmix";
+    "empty": other windows from anywhere), engines, or names of synthetic sets. `negatives`: counterfeit negatives besides.
     """
 
-    source: str
+    sources: tuple[str, ...]
     share: float
     name: str
+    negatives: bool = False
 
 
-def list_arms(sources: Sequence[str], shares: Sequence[float]) -> list[Arm]:
-    """List real alone, then for each share real + duplicates and real + each source."""
-    arms = [Arm(REAL, 0.0, REAL)]
+def list_arms(asked: Sequence[str], shares: Sequence[float]) -> list[Arm]:
+    """List real alone, then for each share what is asked for: names, joined by + where an arm mixes them.
+
+    "transplant/negatives" takes counterfeit negatives besides.
+
+    Raises:
+        UsageError: an arm without a name, or one that is asked for twice.
+    """
+    arms = [Arm((REAL,), 0.0, REAL)]
     for share in shares:
-        for source in (DUPLICATES, *sources):
+        for text in asked:
+            kinds, slash, rest = text.partition(NEGATIVES)
+            sources = tuple(name.strip() for name in kinds.split("+"))
+            if rest or not all(sources) or REAL in sources or "/" in kinds:
+                raise UsageError(f"{text!r} is no arm.", remedy="Write a name, two joined by +, or NAME/negatives.")
             tail = f" {share:g}" if len(shares) > 1 else ""
-            arms.append(Arm(source, share, f"real + {source}{tail}"))
+            arms.append(Arm(sources, share, f"real + {' + '.join(sources)}{slash}{tail}", bool(slash)))
+    doubled = [arm.name for k, arm in enumerate(arms) if arm.name in {other.name for other in arms[:k]}]
+    if doubled:
+        raise UsageError(f"The arm {doubled[0]!r} is asked for twice.")
     return arms
+
+
+def evaluated_at(data: DataSettings, evaluate: EvaluateSettings) -> DataSettings:
+    """Return the data settings that the benefit test's segmenters see images by: their own scale and window."""
+    return dataclasses.replace(data, scale=evaluate.scale, window=evaluate.window, fit=0.0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bench:
     """Everything that one training and scoring needs; picklable, so that it can go to another process.
 
-    `real` holds the training images, `test` the held-out ones, `synthetic` what the arms add, by source.
-    `defective` and `clean` are positions in `test`.
+    `real` holds the training images, `held` the test images, `added` what is added, by the name of the source, and
+    `negatives` counterfeit ones. `marks` tells apart sources that may be others under the same name. With `tiles` nothing is
+    balanced.
     """
 
     real: Examples
-    test: Examples
-    synthetic: Mapping[str, Examples]
-    defective: tuple[int, ...]
-    clean: tuple[int, ...]
+    held: Held
+    added: Mapping[str, Source]
     settings: Settings
     folder: Path
+    negatives: Source | None = None
+    marks: Mapping[str, str] = field(default_factory=dict)
     tiles: bool = False
+
+    def name(self, arm: Arm, seed: int) -> str:
+        """Return what the files of an arm and seed are called, without a suffix."""
+        marks = "".join(f"-{self.marks[name]}" for name in arm.sources if self.marks.get(name))
+        share = f"-{arm.share:g}" if arm.share else ""
+        return f"{'+'.join(arm.sources)}{'-negatives' * arm.negatives}{marks}{share}-{seed}"
+
+    def source(self, name: str) -> Source:
+        """Return what a source's windows are drawn from."""
+        evaluate = self.settings.evaluate
+        if name in self.added:
+            return self.added[name]
+        if name == CUTMIX:
+            return CutMix(examples=self.real, jitter=evaluate.jitter)
+        if name == EMPTY:
+            return Empty(examples=self.real, jitter=evaluate.jitter)
+        return Pool(examples=self.real, jitter=evaluate.jitter, tiles=self.tiles)
 
     def mixture(self, arm: Arm) -> Mixture:
         """Return what an arm draws its windows from."""
-        extra = {REAL: None, DUPLICATES: self.real}.get(arm.source, self.synthetic.get(arm.source))
         evaluate = self.settings.evaluate
         return Mixture(
             real=self.real,
-            extra=extra,
-            share=arm.share,
+            added=[self.source(name) for name in arm.sources if name != REAL],
+            negatives=self.negatives if arm.negatives else None,
+            share=arm.share or max(evaluate.shares) * (evaluate.slots == "extra"),
+            extra=evaluate.slots == "extra",
+            jitter=evaluate.jitter,
             flip=self.settings.data.flip,
             photometric=evaluate.photometric,
             binary=evaluate.binary,
@@ -78,57 +121,29 @@ class Bench:
         )
 
 
-@dataclass(frozen=True)
-class Score:
-    """The pixels counted for one arm and seed: [N, K, 3] over defective images, predicted and all pixels of clean ones."""
-
-    counts: Counts
-    clean_predicted: int
-    clean_pixels: int
-
-
-def score_file(bench: Bench, arm: Arm, seed: int) -> Path:
-    """Return where the score of an arm and seed is kept."""
-    return bench.folder / "arms" / f"{_plain(arm.name)}-{seed}.npz"
+def tally_file(bench: Bench, arm: Arm, seed: int) -> Path:
+    """Return where the tally of an arm and seed is kept."""
+    return bench.folder / "arms" / f"{bench.name(arm, seed)}.npz"
 
 
 def network_file(bench: Bench, arm: Arm, seed: int) -> Path:
     """Return where the segmenter of an arm and seed is kept."""
-    return bench.folder / "segmenters" / f"{_plain(arm.name)}-{seed}.safetensors"
+    return bench.folder / "segmenters" / f"{bench.name(arm, seed)}.safetensors"
 
 
-def _plain(name: str) -> str:
-    return name.replace(" + ", "+").replace(" ", "-")
-
-
-def run_arm(
-    bench: Bench, arm: Arm, seed: int, *, device: torch.device, bfloat16: bool, report: Report = silent
-) -> Score:
-    """Train a segmenter on an arm, score it on the held-out images, keep the score and the segmenter, and return the score."""
-    evaluate, binary = bench.settings.evaluate, bench.settings.evaluate.binary
-    network = build_segmenter(evaluate, 1 if binary else bench.real.classes, seed=seed)
+def run_arm(bench: Bench, arm: Arm, seed: int, *, device: torch.device, report: Report = silent) -> Tally:
+    """Train a segmenter on an arm, look at the held-out images, keep tally and segmenter, and return the tally."""
+    evaluate = bench.settings.evaluate
+    network = build_segmenter(evaluate, 1 if evaluate.binary else bench.real.classes, seed=seed)
     mixture = bench.mixture(arm)
-    fit(
-        network, lambda step: mixture.batch(seed, step, size=evaluate.batch), evaluate, device=device, bfloat16=bfloat16,
-        report=report,
-    )  # fmt: skip
-    score = _score(network, bench, device=device, binary=binary)
+    fit(network, lambda step: mixture.batch(seed, step, size=evaluate.batch), evaluate, device=device, report=report)
+    tally = take_tally(network, bench.held, device=device)
     weights = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
     write_bytes(network_file(bench, arm, seed), save(weights))
-    with atomic_write(score_file(bench, arm, seed)) as stream:
-        np.savez(stream, counts=score.counts, clean=np.array([score.clean_predicted, score.clean_pixels]))
-    return score
+    write_tally(tally_file(bench, arm, seed), tally)
+    return tally
 
 
-def load_score(path: Path) -> Score:
-    """Read a score that `run_arm` kept."""
-    with np.load(path, allow_pickle=False) as arrays:
-        predicted, pixels = (int(value) for value in arrays["clean"])
-        return Score(arrays["counts"], predicted, pixels)
-
-
-def _score(network: torch.nn.Module, bench: Bench, *, device: torch.device, binary: bool) -> Score:
-    counts = class_counts(network, bench.test, bench.defective, device=device, binary=binary)
-    clean = class_counts(network, bench.test, bench.clean, device=device, binary=binary)
-    pixels = sum(int(np.prod(bench.test.cache[position].shape[:2])) for position in bench.clean)
-    return Score(counts, int(clean[..., 1].sum()), pixels)
+def load_tally(bench: Bench, arm: Arm, seed: int) -> Tally:
+    """Read the tally that `run_arm` kept."""
+    return read_tally(tally_file(bench, arm, seed))

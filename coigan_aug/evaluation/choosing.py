@@ -24,7 +24,9 @@ class Choice:
 def choose_engines(
     results: Sequence[Result], *, dataset: str, generator: str, names: Sequence[str], engines: Sequence[str]
 ) -> Choice | None:
-    """Choose for each class the engine whose arm reached the highest IoU in the newest benefit measurement.
+    """Choose for each class the engine whose arm reached the highest pixel AP in the newest benefit measurement.
+
+    Results of earlier versions know no AP by class; of them the IoU is taken.
 
     Args:
         dataset, generator: checksums of what is drawn from and with; measurements of others do not count.
@@ -36,22 +38,26 @@ def choose_engines(
     for result in reversed(results):
         known = result.kind == "benefit" and result.measured_on.get("dataset") == dataset
         if known and result.measured_on.get("generator") == generator:
-            arms = {str(arm["source"]): arm["iou"] for arm in reversed(result.numbers["arms"])}
+            own = [arm for arm in result.numbers["arms"] if not arm.get("negatives")]
+            measure = "ap" if all("ap" in arm for arm in own) else "iou"
+            arms = {str(arm["source"]): arm[measure] for arm in reversed(own)}
             rows = {
                 name: {e: arms[e][name] for e in engines if e in arms and arms[e].get(name) is not None}
                 for name in names
             }
             if all(rows.values()):
-                return _choice(rows, arms[REAL], result.folder.name)
+                return _choice(rows, arms[REAL], result.folder.name, measure={"ap": "AP", "iou": "IoU"}[measure])
     return None
 
 
-def _choice(rows: Mapping[str, Mapping[str, float]], real: Mapping[str, float | None], result: str) -> Choice:
+def _choice(
+    rows: Mapping[str, Mapping[str, float]], real: Mapping[str, float | None], result: str, *, measure: str
+) -> Choice:
     best = {name: max(own, key=lambda engine: own[engine]) for name, own in rows.items()}
     lines = []
     for name, engine in best.items():
         without = real.get(name) or 0.0
         better = rows[name][engine] > without
-        line = f"{name}: {engine}, IoU {100 * rows[name][engine]:.1f} against {100 * without:.1f} without"
+        line = f"{name}: {engine}, {measure} {100 * rows[name][engine]:.1f} against {100 * without:.1f} without"
         lines.append(line + ("" if better else "; no engine helps, so leaving it out may be better"))
     return Choice(best, tuple(lines), result)

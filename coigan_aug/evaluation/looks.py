@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,27 +17,31 @@ from coigan_aug.prepare.examples import Examples
 from coigan_aug.segmenter.build import build_segmenter, cam_layer
 from coigan_aug.segmenter.gradcam import Examples as Shown
 from coigan_aug.segmenter.gradcam import cam_sheet
+from coigan_aug.segmenter.windows import Pool
 
 PICTURE = "where-it-looks.png"
 EACH = 4
 
 
 def where_it_looks(
-    bench: Bench, arms: Sequence[Arm], seed: int, *, about: str, device: torch.device
+    bench: Bench, arms: Sequence[Arm], seed: int, *, about: str, folder: Path, device: torch.device
 ) -> tuple[tuple[str, str], ...]:
-    """Draw the picture into the result's folder and return its title and file name; nothing where no synthetic arm is.
+    """Draw the picture into a folder and return its title and file name; nothing where no pool of drawn images was added.
 
     The segmenter is that of the arm `about`; its real examples are held-out ones.
     """
-    arm = next((arm for arm in arms if arm.source == about), None)
-    if arm is None or bench.settings.evaluate.binary:
+    arm = next((arm for arm in arms if about in arm.sources), None)
+    pool = bench.added.get(about)
+    if arm is None or not isinstance(pool, Pool) or bench.settings.evaluate.binary:
+        return ()
+    if not network_file(bench, arm, seed).exists():  # the tally was made elsewhere
         return ()
     network = _load(bench, arm, seed).to(device)
     classes, labels = bench.real.dataset.classes, range(bench.real.classes)
-    real = [_examples(bench.test, label, device) for label in labels]
-    synthetic = [_examples(bench.synthetic[about], label, device) for label in labels]
+    real = [_examples(bench.held.test, label, device) for label in labels]
+    synthetic = [_examples(pool.examples, label, device) for label in labels]
     sheet = cam_sheet(_Classes(network), f"network.{cam_layer(network)}", real, synthetic, classes=classes)
-    write_image(bench.folder / PICTURE, sheet)
+    write_image(folder / PICTURE, sheet)
     title = f"Where the segmenter trained on {arm.name} looks: {EACH} held-out real and {EACH} synthetic examples of each class"
     return ((title, PICTURE),)
 

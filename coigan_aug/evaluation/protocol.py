@@ -37,7 +37,15 @@ def follow(protocol: str, settings: Settings) -> Settings:
         raise UsageError(f"There is no protocol {protocol!r}.", remedy=f"Protocols: {', '.join(PROTOCOLS)}.")
     if protocol == "default":
         return settings
-    evaluate = dataclasses.replace(settings.evaluate, segmenter="fcn_resnet50", binary=True)
+    data = settings.data
+    evaluate = dataclasses.replace(
+        settings.evaluate,
+        segmenter="fcn_resnet50",
+        binary=True,
+        scale=data.scale,
+        window=data.window,
+        jitter=(1.0, 1.0),
+    )
     return dataclasses.replace(settings, evaluate=evaluate)
 
 

@@ -136,10 +136,15 @@ def defect_region(rng: np.random.Generator, examples: Examples, *, whole: bool =
     labels = [k for k, members in enumerate(examples.by_class) if members]
     members = examples.by_class[labels[int(rng.integers(len(labels)))]]
     item = examples.objects[members[int(rng.integers(len(members)))]]
-    height, width = examples.cache[item.position].shape[:2]
-    left, top, across, down = item.box
-    side = examples.side(max(across, down), item.position) if whole else examples.window
-    return item.position, (_side(rng, left, across, side, width), _side(rng, top, down, side, height), side, side)
+    side = examples.side(max(item.box[2:]), item.position) if whole else examples.window
+    return item.position, place_window(rng, item.box, examples.cache[item.position].shape[:2], side=side)
+
+
+def place_window(rng: np.random.Generator, box: Box, size: tuple[int, ...], *, side: int) -> Box:
+    """Choose a square of a side in an image of `size` (height, width), so that a box lies anywhere in it, or fills it."""
+    height, width = size
+    left, top, across, down = box
+    return (_side(rng, left, across, side, width), _side(rng, top, down, side, height), side, side)
 
 
 def _side(rng: np.random.Generator, start: int, length: int, window: int, room: int) -> int:

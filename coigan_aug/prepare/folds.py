@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,8 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from coigan_aug.errors import DataError, UsageError
-from coigan_aug.files import read_json, write_json
+from coigan_aug.files import read_json, sha256, write_json
 from coigan_aug.prepare.counting import Counts
+from coigan_aug.store.dataset import MANIFEST, Dataset
+from coigan_aug.store.writer import write_dataset
 
 FOLDS = "folds.json"
 
@@ -77,6 +80,39 @@ def read_folds(folder: Path) -> Folds | None:
         return Folds(test=int(value["test"]), seed=int(value["seed"]), files=files)
     except (TypeError, KeyError, ValueError) as error:
         raise DataError(f"{path} is not a list of folds.", remedy="Import again with --folds K.") from error
+
+
+def hold_out(dataset: Dataset, number: int, folder: Path) -> Dataset:
+    """Return the Dataset in a folder that holds out a fold, from 1, of another one; written where it is not there or stale.
+
+    Records and images are the same; only the sides differ.
+
+    Raises:
+        DataError: the data set has no folds, or not so many.
+    """
+    folds = read_folds(dataset.folder)
+    if folds is None or not 1 <= number <= len(folds.files):
+        raise DataError(
+            f"{dataset.folder} has no fold {number}: it was imported without --folds {max(number, 2)}.",
+            remedy="Import it again with: coigan-aug import ... --folds 2 --overwrite",
+        )
+    made_of = {"fold": number, "of": dataset.manifest["sha256"], "folds": sha256(dataset.folder / FOLDS)}
+    if (folder / MANIFEST).exists():
+        kept = Dataset(folder)
+        if kept.manifest["provenance"].get("made_of") == made_of:
+            return kept
+    own = set(folds.files[number - 1])
+    records = (dataclasses.replace(record, split="test" if record.file in own else "train") for record in dataset)
+    made = write_dataset(
+        folder,
+        records,
+        classes=dataset.classes,
+        image_root=dataset.image_root,
+        provenance=dict(dataset.manifest["provenance"]) | {"made_of": made_of},
+        binary=dataset.binary,
+    )
+    write_folds(folder, dataclasses.replace(folds, test=number))
+    return made
 
 
 def numbers_of(folds: Folds, files: Sequence[str]) -> list[int]:

@@ -14,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from coigan_aug import __version__
 from coigan_aug.errors import ResourceError
+from coigan_aug.evaluation.summary import TITLES
 from coigan_aug.imaging import Pixels, encode_image
 from coigan_aug.report import scores, tables
 from coigan_aug.report.contents import Contents
@@ -166,6 +167,7 @@ def _environment() -> Environment:
         "minutes": lambda seconds: f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s",
         "together": lambda compared: list(shown_together(compared).items()),
         "sentence": _sentence,
+        "measure": lambda name: TITLES.get(name, name),
     }
     return environment
 

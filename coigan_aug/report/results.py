@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from coigan_aug.errors import DataError
 from coigan_aug.evaluation.result import Result
+from coigan_aug.evaluation.summary import FINDING, NAMING, TITLES
 from coigan_aug.files import inside
 from coigan_aug.imaging import Pixels, read_rgb
 from coigan_aug.report import score_plots, scores
@@ -17,6 +18,7 @@ from coigan_aug.report.notes import Notes
 from coigan_aug.report.quality import Compared, comparisons_of, shown_together, tables_of
 from coigan_aug.report.tables import Table
 
+_TOLD = ("pixel_ap", "found_10", "ap", "iou")  # measures of which every comparison is told
 CLASSES = 20
 PICTURES = 8
 PAIRS = 8
@@ -61,6 +63,7 @@ class BenefitPart:
     means: tuple[tuple[str, Markup], ...]
     forests: tuple[tuple[str, Markup], ...]
     totals: tuple[scores.Difference, ...]
+    tables: tuple[tuple[str, Table], ...]
     classes: tuple[tuple[str, str, Markup], ...]
     pictures: tuple[Shown, ...]
 
@@ -130,7 +133,8 @@ def benefit_part(result: Result | None, colours: Mapping[str, str], pictures: tu
     arms = scores.arms_of(result.numbers)
     every = scores.differences_of(result.numbers, colours)
     about = result.numbers.get("about")
-    pairs = [own for own in every if about is None or own[0].arm == about][:PAIRS]
+    deciding = "ap" if any(own[0].measure == "ap" for own in every) else "iou"
+    pairs = [own for own in every if own[0].measure == deciding and about in (None, own[0].arm)][:PAIRS]
     reach = [found.estimate for own in pairs for found in own]
     names = list(dict.fromkeys(name for arm in arms for name in arm.iou))[:CLASSES]
     shades = [colours.get(name, "#808080") for name in names]
@@ -142,12 +146,43 @@ def benefit_part(result: Result | None, colours: Mapping[str, str], pictures: tu
             (f"{own[0].arm} − {own[0].against}", score_plots.forest(own[: CLASSES + 1], f"forest{k}", reach=reach))
             for k, own in enumerate(pairs)
         ),
-        totals=tuple(found for own in every for found in own if found.label is None),
+        totals=tuple(found for own in every for found in own if found.label is None and found.measure in _TOLD),
+        tables=tuple(_measure_tables(arms)),
         classes=tuple(
             (name, shade, score_plots.class_scores(name, shade, arms, f"class{k}"))
             for k, (name, shade) in enumerate(zip(names, shades, strict=True))
         ),
         pictures=pictures,
+    )
+
+
+def _measure_tables(arms: Sequence[scores.Arm]) -> Iterator[tuple[str, Table]]:
+    """Yield finding, then naming: an arm a row; nothing for results of earlier versions."""
+    known = [arm for arm in arms if arm.measures]
+    names = list(dict.fromkeys(name for arm in known for name in arm.ap))[:CLASSES]
+    if not known:
+        return
+    finding = (*FINDING, "clean_alarms")
+    yield (
+        "Finding: is there any defect? %",
+        Table(
+            ("Trained on", *(TITLES[name] for name in finding)),
+            tuple((arm.name, *(scores.with_interval(arm.measures.get(name)) for name in finding)) for arm in known),
+        ),
+    )
+    yield (
+        "Naming: which class? Pixel AP, %",
+        Table(
+            ("Trained on", *(TITLES[name] for name in NAMING), *names),
+            tuple(
+                (
+                    arm.name,
+                    *(scores.with_interval(arm.measures.get(name)) for name in NAMING),
+                    *(scores.value_of(arm.ap.get(name)) for name in names),
+                )
+                for arm in known
+            ),
+        ),
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 from matplotlib.axes import Axes
 
+from coigan_aug.evaluation.summary import TITLES
 from coigan_aug.report.figure import ACCENT, INK, MUTED, PAPER, chart, evenly, inline, plain, rows, ticks, under, write
 from coigan_aug.report.plots import nice
 from coigan_aug.report.scores import Arm, Difference, Estimate, signed, value_of
@@ -21,7 +22,7 @@ def verdict_bar(found: Difference) -> Markup:
     axes.set_yticks([])
     _interval(axes, 0, found.estimate, ACCENT, size=9)
     _differences(axes, [found.estimate])
-    under(axes, f"{found.arm} minus {found.against}, points of mean IoU")
+    under(axes, f"{found.arm} minus {found.against}, points of {TITLES.get(found.measure, found.measure)}")
     return inline(axes, "verdict-bar", f"{found.arm} minus {found.against}: {signed(found.estimate)}")
 
 
@@ -60,7 +61,7 @@ def forest(differences: Sequence[Difference], key: str, *, reach: Sequence[Estim
             va="center_baseline", fontsize=10.5, color=INK if not found.label else MUTED,
         )  # fmt: skip
     _differences(axes, reach, about=2)
-    under(axes, "difference in IoU, points")
+    under(axes, f"difference in {TITLES.get(differences[0].measure, differences[0].measure)}, points")
     return inline(
         axes, key, f"{differences[0].arm} minus {differences[0].against}, class by class, with 95 % intervals"
     )

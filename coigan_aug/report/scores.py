@@ -31,7 +31,10 @@ class Estimate:
 
 @dataclass(frozen=True, kw_only=True)
 class Arm:
-    """One way to train the segmenter: scores by class and by seed, percent; `clean` is a share of the clean surface."""
+    """One way to train the segmenter: scores by class and by seed, percent; `clean` is a share of the clean surface.
+
+    `measures` are those of finding and naming, percent; none in results of earlier versions.
+    """
 
     name: str
     source: str
@@ -42,17 +45,20 @@ class Arm:
     clean: float | None
     seeds: tuple[float, ...]
     seeds_by_class: tuple[Mapping[str, float | None], ...]
+    measures: Mapping[str, Estimate]
+    ap: Mapping[str, float | None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """One arm minus another, points; `label` is a class, or None for all together; `colour` the class' as #rrggbb."""
+    """One arm minus another, points of a measure; `label` is a class, or None for all together; `colour` is #rrggbb."""
 
     arm: str
     against: str
     label: str | None
     estimate: Estimate
     colour: str | None = None
+    measure: str = "iou"
 
 
 def number(value: Any) -> float | None:
@@ -99,6 +105,12 @@ def _arm(item: Mapping[str, Any]) -> Arm:
         clean=number(item.get("clean_false_positives")),
         seeds=tuple(PERCENT * v for v in (number(s.get("mean_iou")) for s in by_seed) if v is not None),
         seeds_by_class=tuple(_percents(seed.get("iou")) for seed in by_seed),
+        measures={
+            str(name): found
+            for name, value in mapping(item.get("measures")).items()
+            if (found := _percent(estimate(value))) is not None
+        },
+        ap=_percents(item.get("ap")),
     )
 
 
@@ -112,25 +124,33 @@ def _percent(found: Estimate | None) -> Estimate | None:
 
 
 def differences_of(numbers: Mapping[str, Any], colours: Mapping[str, str]) -> list[list[Difference]]:
-    """Read the differences of a benefit result, those of one pair of arms together, all classes first."""
-    pairs: dict[tuple[str, str], list[Difference]] = {}
+    """Read the differences of a benefit result, those of one pair of arms and measure together, all classes first.
+
+    Results of earlier versions name no measure: it is the IoU.
+    """
+    pairs: dict[tuple[str, str, str], list[Difference]] = {}
     for item in listing(numbers.get("differences")):
         found = _percent(estimate(item))
         arm, against, label = str(item.get("arm", "?")), str(item.get("against", "?")), item.get("class")
+        measure = str(item.get("measure", "iou"))
         if found is not None:
             shade = colours.get(str(label)) if label is not None else None
             own = Difference(
-                arm=arm, against=against, label=None if label is None else str(label), estimate=found, colour=shade
-            )
-            pairs.setdefault((arm, against), []).append(own)
+                arm=arm, against=against, label=None if label is None else str(label), estimate=found, colour=shade,
+                measure=measure,
+            )  # fmt: skip
+            pairs.setdefault((arm, against, measure), []).append(own)
     return [sorted(own, key=lambda found: found.label is not None) for own in pairs.values()]
 
 
 def headline(numbers: Mapping[str, Any], groups: Sequence[Sequence[Difference]]) -> Difference | None:
-    """Return the difference that decides: over all classes, the arm it is about against the best other one."""
+    """Return the difference that decides: of finding, the arm it is about against the best other one.
+
+    In results of earlier versions it is that of the mean IoU.
+    """
     pair = (numbers.get("about"), numbers.get("best_other"))
-    whole = [found for own in groups for found in own if found.label is None]
-    return next((found for found in whole if (found.arm, found.against) == pair), None)
+    whole = [found for own in groups for found in own if found.label is None and (found.arm, found.against) == pair]
+    return next((found for name in ("pixel_ap", "iou") for found in whole if found.measure == name), None)
 
 
 # Numbers as text

@@ -44,7 +44,7 @@ def _build(settings: EvaluateSettings, classes: int) -> nn.Module:
         network: SegmentationUNet | Lite0UNet = (
             SegmentationUNet(classes=classes, width=settings.width, depth=settings.depth)
             if small
-            else Lite0UNet(classes=classes, width=settings.width)
+            else Lite0UNet(classes=classes, width=settings.width, stride=settings.stride)
         )
         with torch.no_grad():
             network.head.bias[0] = _PRIOR  # type: ignore[index]
@@ -52,6 +52,11 @@ def _build(settings: EvaluateSettings, classes: int) -> nn.Module:
     if settings.segmenter.startswith("smp:"):
         return _smp(settings.segmenter.removeprefix("smp:"), classes)
     return _Torchvision(_TORCHVISION[settings.segmenter](weights=None, weights_backbone=None, num_classes=1 + classes))
+
+
+def pretrained_part(network: nn.Module) -> nn.Module | None:
+    """Return the part of a segmenter whose weights were trained elsewhere; None where all of it is new."""
+    return network.encoder if isinstance(network, Lite0UNet) else None
 
 
 def cam_layer(network: nn.Module) -> str:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from coigan_aug.errors import CoiganError
 from coigan_aug.progress import Report, silent
+from coigan_aug.segmenter.build import pretrained_part
 from coigan_aug.settings import EvaluateSettings
 
 WARM_UP = 0.05
@@ -23,13 +26,13 @@ def fit(
     settings: EvaluateSettings,
     *,
     device: torch.device,
-    bfloat16: bool,
     report: Report = silent,
 ) -> None:
     """Train a segmenter in place for `settings.steps` steps and leave it in eval mode.
 
-    AdamW; the learning rate warms up over 5 % of the steps and falls to nothing by a cosine, so that the last weights
-    need no choosing among checkpoints (which would need images held out for it).
+    AdamW; the learning rate warms up over 5 % of the steps and falls to nothing by a cosine, and what stays is the average
+    of the weights along the way: nothing is chosen among checkpoints, which would need images held out for it. The precision
+    is that of the settings, so that equal commands give equal segmenters.
 
     Args:
         draw: step -> images [B, 3, H, W] in 0..1 and masks [B, K, H, W].
@@ -38,10 +41,13 @@ def fit(
         CoiganError: the loss is not finite; the message names the step.
     """
     network.to(device).to(memory_format=torch.channels_last).train()
-    optimizer = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=1e-4)
+    bfloat16 = settings.precision == "bfloat16" or (settings.precision == "auto" and device.type != "cpu")
+    groups = _parameter_groups(network, settings)
+    optimizer = torch.optim.AdamW(groups, weight_decay=1e-4)
+    averaged = AveragedModel(network, multi_avg_fn=_average(settings.average), use_buffers=True)
     for step in range(settings.steps):
         for group in optimizer.param_groups:
-            group["lr"] = settings.learning_rate * schedule(step, settings.steps)
+            group["lr"] = group["largest"] * schedule(step, settings.steps)
         images, masks = draw(step)
         images = images.to(device).contiguous(memory_format=torch.channels_last)
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bfloat16):
@@ -54,8 +60,38 @@ def fit(
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
+        averaged.update_parameters(network)
         report(step + 1, settings.steps)
+    network.load_state_dict(averaged.module.state_dict())
     network.eval()
+
+
+def _parameter_groups(network: nn.Module, settings: EvaluateSettings) -> list[dict[str, Any]]:
+    """Return the parameters with their largest rates: those that were trained elsewhere learn more slowly."""
+    pretrained = pretrained_part(network)
+    known = list(pretrained.parameters()) if pretrained is not None else []
+    names = {id(value) for value in known}
+    new = [value for value in network.parameters() if id(value) not in names]
+    groups = [(new, settings.learning_rate), (known, settings.learning_rate * settings.encoder_rate)]
+    return [{"params": values, "lr": rate, "largest": rate} for values, rate in groups if values]
+
+
+def _average(most: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], Tensor | int], None]:
+    """Return what moves averaged weights towards new ones: by less at first, when the average is of little yet.
+
+    After n updates the share (1 + n) / (10 + n) of the average is kept, `most` at most: the warm-up of TensorFlow's
+    ExponentialMovingAverage.
+    """
+
+    def update(averaged: Sequence[Tensor], new: Sequence[Tensor], count: Tensor | int) -> None:
+        kept = min(most, (1 + int(count)) / (10 + int(count)))
+        for old, value in zip(averaged, new, strict=True):
+            if old.is_floating_point():
+                old.lerp_(value, 1 - kept)
+            else:
+                old.copy_(value)
+
+    return update
 
 
 def schedule(step: int, steps: int) -> float:
@@ -79,10 +115,19 @@ def segmentation_loss(logits: Tensor, masks: Tensor) -> Tensor:
 
     Shape: logits [B, 1 + K, H, W], background first, and masks [B, K, H, W] -> scalar.
     """
-    labels = torch.where(masks.amax(dim=1) > 0, masks.argmax(dim=1) + 1, 0)
-    shares = logits.softmax(dim=1)[:, 1:]
+    labels = first_class(masks)
+    logarithms = logits.log_softmax(dim=1)
+    shares = logarithms[:, 1:].exp()
     both = (shares * masks).sum(dim=(2, 3))
     sums = shares.sum(dim=(2, 3)) + masks.sum(dim=(2, 3))
     present = masks.amax(dim=(2, 3)) > 0
     missed = torch.where(present, 1 - 2 * both / sums.clamp_min(1e-6), torch.zeros_like(both))
-    return F.cross_entropy(logits, labels) + missed.sum() / present.sum().clamp_min(1)
+    return F.nll_loss(logarithms, labels) + missed.sum() / present.sum().clamp_min(1)
+
+
+def first_class(masks: Tensor) -> Tensor:
+    """Return the number of the first class of each pixel, 0 where there is none: masks [B, K, H, W] -> int64 [B, H, W]."""
+    labels = torch.zeros_like(masks[:, 0], dtype=torch.int64)
+    for k in range(masks.shape[1] - 1, -1, -1):
+        labels.masked_fill_(masks[:, k] > 0, k + 1)
+    return labels

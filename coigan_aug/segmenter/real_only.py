@@ -18,10 +18,11 @@ from coigan_aug.prepare.prepared import training_positions
 from coigan_aug.progress import Report, silent
 from coigan_aug.segmenter.build import build_segmenter
 from coigan_aug.segmenter.fit import fit
-from coigan_aug.segmenter.windows import Mixture
-from coigan_aug.settings import Settings
+from coigan_aug.segmenter.windows import SAME, Mixture
+from coigan_aug.settings import EvaluateSettings, Settings
 from coigan_aug.store.dataset import Dataset
 
+SCREEN_BATCH, SCREEN_RATE = 16, 4e-3
 _LEARNT_FROM = ("window", "scale", "min_area", "flip", "groups_per_class", "subset_seed")  # of the data settings
 
 
@@ -29,7 +30,7 @@ def real_only_segmenter(
     real: Dataset, settings: Settings, *, cache_root: Path, device: torch.device, report: Report = silent
 ) -> nn.Module:
     """Return a segmenter in eval mode that was trained on the real training images; trained where it is not kept yet."""
-    network = build_segmenter(settings.evaluate, len(real.classes), seed=settings.evaluate.seed)
+    network = build_segmenter(screening(settings), len(real.classes), seed=settings.evaluate.seed)
     kept = cache_root / f"segmenter-{segmenter_key(real, settings, device)}.safetensors"
     if not kept.exists():
         with folder_lock(cache_root / "segmenters", wait=True):
@@ -44,8 +45,30 @@ def real_only_segmenter(
 def segmenter_key(real: Dataset, settings: Settings, device: torch.device) -> str:
     """Name what the segmenter depends on."""
     data = {name: getattr(settings.data, name) for name in _LEARNT_FROM}
-    parts = [__version__, real.manifest["sha256"], device.type, data, asdict(settings.evaluate)]
+    parts = [__version__, real.manifest["sha256"], device.type, data, asdict(screening(settings))]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def screening(settings: Settings) -> EvaluateSettings:
+    """Return how it is trained: briefly, at the generator's scale and in its windows, which is what it will look at."""
+    evaluate, data = settings.evaluate, settings.data
+    return EvaluateSettings(
+        seed=evaluate.seed,
+        segmenter=evaluate.segmenter,
+        width=evaluate.width,
+        depth=evaluate.depth,
+        precision=evaluate.precision,
+        photometric=evaluate.photometric,
+        steps=evaluate.screen_steps,
+        scale=data.scale,
+        window=data.window,
+        batch=SCREEN_BATCH,
+        stride=1,
+        jitter=SAME,
+        learning_rate=SCREEN_RATE,
+        encoder_rate=1.0,
+        average=0.0,
+    )
 
 
 def _train(
@@ -54,9 +77,9 @@ def _train(
     examples: Examples = load_examples(
         real, training_positions(real, settings.data), settings.data, cache_root=cache_root
     )
-    evaluate = settings.evaluate
+    evaluate = screening(settings)
     mixture = Mixture(real=examples, flip=settings.data.flip, photometric=evaluate.photometric)
     fit(
         network, lambda step: mixture.batch(evaluate.seed, step, size=evaluate.batch), evaluate, device=device,
-        bfloat16=device.type != "cpu", report=report,
+        report=report,
     )  # fmt: skip

@@ -18,7 +18,9 @@ from coigan_aug.synthesis.gan import Patch, blend, cut_patches, draw_patches
 from coigan_aug.synthesis.job import Job
 from coigan_aug.synthesis.paste import paste, poisson
 
-ENGINES = ("gan", "paste", "poisson")
+COPYING = ("transplant", "paste", "poisson")
+ENGINES = ("gan", *COPYING)
+OWN_PLACE = "transplant"  # moves defects in their own place
 Cut = Callable[[Job, Pixels], list[Patch]]
 Draw = Callable[[Sequence[Job], Sequence[Pixels], Sequence[list[Patch]]], Iterable[Pixels]]
 
@@ -44,6 +46,10 @@ class Engine:
     def of(self, label: int) -> str:
         """Return the name of the engine that draws a class."""
         return self.by_class.get(label, self.name)
+
+    def own_places(self, classes: int) -> frozenset[int]:
+        """Return which of so many classes are planned in their own place."""
+        return frozenset(label for label in range(classes) if self.of(label) == OWN_PLACE)
 
 
 def gan_engine(prepared: Prepared, generator: GeneratorFile, *, run: str, device: torch.device) -> Engine:
@@ -84,8 +90,11 @@ def generator_engine(generator: GeneratorFile, *, run: str, device: torch.device
 
 
 def copying_engine(name: str, prepared: Prepared, settings: Settings) -> Engine:
-    """Draw with copies of training objects: "paste" (brightness matched) or "poisson" (gradients cloned)."""
-    put = {"paste": paste, "poisson": poisson}[name]
+    """Draw with copies of training objects: "paste" (brightness matched), "poisson" (gradients cloned), or "transplant".
+
+    A transplant is pasted, too; what makes it one is that it was planned in its own place.
+    """
+    put = {"transplant": paste, "paste": paste, "poisson": poisson}[name]
 
     def draw(jobs: Sequence[Job], images: Sequence[Pixels], patches: Sequence[list[Patch]]) -> Iterator[Pixels]:
         return (put(prepared, job, image, settings) for job, image in zip(jobs, images, strict=True))

@@ -74,6 +74,38 @@ def _put(
     return out
 
 
+def counterfeit(prepared: Prepared, job: Job, image: Pixels, settings: Settings, *, donor: int) -> Pixels:
+    """Set clean surface of another defect-free image where a job's defects would be, with the same seam as theirs.
+
+    What is learnt from a seam is then wrong. The surface comes from its own place, in the image's proportions.
+
+    Args:
+        image: the base [H, W(, 3)], whole.
+        donor: the record of the defect-free image.
+    """
+    out, margin = image.copy(), margin_of(settings)
+    size = (image.shape[1], image.shape[0])
+    other = to_rgb(read_image(prepared.dataset.image_path(donor)))
+    other = np.asarray(cv2.resize(other, size, interpolation=cv2.INTER_LINEAR), np.uint8)
+    for defect in job.defects:
+        region = _region(defect, margin)
+        inner, _, _ = inside(region, *image.shape[:2])
+        held = (inner[1].start, inner[0].start, inner[1].stop - inner[1].start, inner[0].stop - inner[0].start)
+        mask = decode_box(defect.rle, held)
+        target = to_rgb(out[inner])
+        cut = Cut(held, target, other[inner], mask, np.ones(mask.shape, bool))
+        change = (matched(cut, margin) - target) / np.float32(255)
+        out[inner] = add_change(out[inner], change, alpha_of(mask[None], settings))
+    return out
+
+
+def _region(defect: PlannedDefect, margin: int) -> Box:
+    """Return a defect's box with the margin and the ring that its brightness is matched on."""
+    left, top, width, height = box(defect.rle)
+    reach = margin + RING + 1
+    return (left - reach, top - reach, width + 2 * reach, height + 2 * reach)
+
+
 def cut_object(prepared: Prepared, defect: PlannedDefect, image: Pixels, taken: Mask, *, margin: int) -> Cut:
     """Bring a defect's training object to its place in an image [H, W(, 3)].
 
@@ -88,9 +120,7 @@ def cut_object(prepared: Prepared, defect: PlannedDefect, image: Pixels, taken: 
             f"A {prepared.dataset.names[defect.label]} has a shape of no training object: nothing can be copied.",
             remedy="Draw it with --engine gan, or plan with --shapes real or warped.",
         )
-    left, top, width, height = box(defect.rle)
-    reach = margin + RING + 1
-    region = (left - reach, top - reach, width + 2 * reach, height + 2 * reach)
+    region = _region(defect, margin)
     item = prepared.objects[defect.shape_of]
     record = prepared.dataset[item.position]
     whole = to_rgb(read_image(prepared.dataset.image_path(item.position)))

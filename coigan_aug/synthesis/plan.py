@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coigan_aug import rng as streams
-from coigan_aug.annotations.rle import Mask
+from coigan_aug.annotations.rle import Mask, decode
 from coigan_aug.annotations.rle import place as place_mask
 from coigan_aug.compose.augment import tight
 from coigan_aug.compose.placement import find_place, fit
@@ -20,12 +20,14 @@ from coigan_aug.prepare.parts import full_size
 from coigan_aug.prepare.places import Places
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.prepare.roi import Roi
+from coigan_aug.prepare.room import Room
 from coigan_aug.settings import Settings
 from coigan_aug.shapes.draw import ShapeSource, draw_shape
 from coigan_aug.shapes.shape import Shape
 from coigan_aug.synthesis.bases import Base, find_bases
 from coigan_aug.synthesis.counting import Together, share_out
 from coigan_aug.synthesis.job import Job, PlannedDefect, noise_seed, stream_of
+from coigan_aug.synthesis.own_place import STRETCHES, Donor, draw_donor, move, stretch_of
 
 SHAPES, BASES_EACH = 5, 10  # tries at the shapes of an image, and at a base for them
 SPANNING = 6  # bases that are passed over because a defect would not reach from edge to edge as it does on its own
@@ -35,7 +37,10 @@ Rng = np.random.Generator
 
 @dataclass(frozen=True, kw_only=True)
 class Planner:
-    """What jobs are planned with. A job depends on it, its number, part and attempt, and the classes of its defects."""
+    """What jobs are planned with. A job depends on it, its number, part and attempt, and the classes of its defects.
+
+    `own_places` are the classes (by position) that are moved in their own place, as the engine transplant has it.
+    """
 
     prepared: Prepared
     settings: Settings
@@ -44,6 +49,7 @@ class Planner:
     source: ShapeSource
     places: Places
     roi: Roi | None = None
+    own_places: frozenset[int] = frozenset()
 
     def plan(self, number: int, labels: Sequence[int]) -> list[Job]:
         """Plan an image with defects of the given classes; defects that find no place together go on several.
@@ -76,14 +82,16 @@ class Planner:
             shapes = [self._shape(rng, label) for label in labels]
             for passed in range(BASES_EACH):
                 base = self.bases[int(rng.integers(len(self.bases)))]
-                defects = self._place_all(rng, base, labels, shapes, spanning=passed < SPANNING)
+                defects = self._place_all(rng, base, labels, shapes, passed=passed)
                 if defects is not None:
                     seed = noise_seed(self.settings.synthesize.seed, number, part, attempt)
                     return Job(number, base.position, base.region, defects, base.erased, part, attempt, seed)
         return None
 
-    def _shape(self, rng: Rng, label: int) -> Shape:
-        """Draw a shape of a class; mirrored so that the class keeps its sides of the part."""
+    def _shape(self, rng: Rng, label: int) -> Shape | Donor:
+        """Draw a shape of a class, or defects to be moved; mirrored so that the class keeps its sides of the part."""
+        if label in self.own_places:
+            return draw_donor(self.prepared, self.places, rng, label, flip=self.settings.data.flip)
 
         def mirrors(own: Rng, chosen: int) -> NDArray[np.float64]:
             x, y = (bool(value) for value in (own.random(2) < 0.5) & self.settings.data.flip)
@@ -96,44 +104,65 @@ class Planner:
         )
 
     def _place_all(
-        self, rng: Rng, base: Base, labels: Sequence[int], shapes: Sequence[Shape], *, spanning: bool
+        self, rng: Rng, base: Base, labels: Sequence[int], shapes: Sequence[Shape | Donor], *, passed: int
     ) -> tuple[PlannedDefect, ...] | None:
-        """Put shapes on a base; None where one finds no place."""
+        """Put shapes on a base; None where one finds no place. The more bases were passed, the less is asked of one."""
         if base.erased and any(
             self._erased_here(shape, label, base) for shape, label in zip(shapes, labels, strict=True)
         ):
             return None
         part = self.places.parts.full(self.prepared, base.position)
         allowed, room = self._allowed(base, part), self.places.room(part)
-        left, top, width, height = base.region
         placed = []
         for label, shape in zip(labels, shapes, strict=True):
-            if spanning and not self.windows and not self.places.spans(shape.of, shape.mask, room):
+            if isinstance(shape, Donor):
+                defect = self._move(shape, base, allowed, passed=passed)
+            else:
+                defect = self._place(rng, label, shape, base, allowed, room, spanning=passed < SPANNING)
+            if defect is None:
                 return None
-            rows, columns = fit(rng, shape.mask, height=height, width=width)
-            mask = shape.mask[rows, columns]
-            inner = tight(mask)
-            mask = mask[inner]
-            at = self.places.find(rng, label, mask, allowed, room, near=self._near(shape), beside=shape.of)
-            if at is None and self.windows:  # it may lie where the class does not: the window is all there is
-                at = find_place(rng, mask, ~allowed[top : top + height, left : left + width])
-                at = None if at is None else (at[0] + left, at[1] + top)
-            if at is None:
-                return None
-            x, y = at
-            allowed[y : y + mask.shape[0], x : x + mask.shape[1]] &= mask == 0
-            rle = place_mask(mask, left=x - left, top=y - top, height=height, width=width)
-            shift = (x - left - columns.start - inner[1].start, y - top - rows.start - inner[0].start)
-            contrast = round(contrast_of(self.prepared, self.prepared.objects[shape.of]), 4)
-            placed.append(
-                PlannedDefect(label, rle, shape.of, _moved(shape.warp, shift), contrast, shape.bend, shape.kind)
-            )
+            placed.append(defect)
         return tuple(placed)
 
-    def _erased_here(self, shape: Shape, label: int, base: Base) -> bool:
+    def _move(self, donor: Donor, base: Base, allowed: NDArray[np.bool_], *, passed: int) -> PlannedDefect | None:
+        """Move defects to a base in their own place, and take it off what is allowed; None where they do not fit."""
+        most = STRETCHES[passed * len(STRETCHES) // BASES_EACH]
+        if stretch_of(self.prepared, donor, base.position) > most:
+            return None
+        defect = move(self.prepared, donor, base.position, base.region, allowed)
+        if defect is not None:
+            left, top, width, height = base.region
+            allowed[top : top + height, left : left + width] &= decode(defect.rle) == 0
+        return defect
+
+    def _place(
+        self, rng: Rng, label: int, shape: Shape, base: Base, allowed: NDArray[np.bool_], room: Room, *, spanning: bool
+    ) -> PlannedDefect | None:
+        """Put a shape on a base, and take its place off what is allowed; None where it finds none."""
+        left, top, width, height = base.region
+        if spanning and not self.windows and not self.places.spans(shape.of, shape.mask, room):
+            return None
+        rows, columns = fit(rng, shape.mask, height=height, width=width)
+        mask = shape.mask[rows, columns]
+        inner = tight(mask)
+        mask = mask[inner]
+        at = self.places.find(rng, label, mask, allowed, room, near=self._near(shape), beside=shape.of)
+        if at is None and self.windows:  # it may lie where the class does not: the window is all there is
+            at = find_place(rng, mask, ~allowed[top : top + height, left : left + width])
+            at = None if at is None else (at[0] + left, at[1] + top)
+        if at is None:
+            return None
+        x, y = at
+        allowed[y : y + mask.shape[0], x : x + mask.shape[1]] &= mask == 0
+        rle = place_mask(mask, left=x - left, top=y - top, height=height, width=width)
+        shift = (x - left - columns.start - inner[1].start, y - top - rows.start - inner[0].start)
+        contrast = round(contrast_of(self.prepared, self.prepared.objects[shape.of]), 4)
+        return PlannedDefect(label, rle, shape.of, _moved(shape.warp, shift), contrast, shape.bend, shape.kind)
+
+    def _erased_here(self, shape: Shape | Donor, label: int, base: Base) -> bool:
         """Tell whether a shape's object is one that was erased from the base, and the class has others elsewhere."""
         objects, members = self.prepared.objects, self.prepared.by_class[label]
-        own = objects[shape.of].position == base.position
+        own = objects[shape.first if isinstance(shape, Donor) else shape.of].position == base.position
         return own and any(objects[k].position != base.position for k in members)
 
     def _near(self, shape: Shape) -> tuple[float, float]:
@@ -159,13 +188,16 @@ class Planner:
     def about(self) -> dict[str, Any]:
         """Return how places are found, for the card."""
         parts = self.places.parts
-        about: dict[str, Any] = {"parts_used": parts.used, "parts": parts.says(self.prepared.dataset.names)}
+        names = self.prepared.dataset.names
+        about: dict[str, Any] = {"parts_used": parts.used, "parts": parts.says(names)}
+        if self.own_places:
+            about["own_places"] = [names[label] for label in sorted(self.own_places)]
         return about | ({"roi": str(self.roi.path)} if self.roi else {})
 
 
 def make_planner(
     prepared: Prepared, settings: Settings, counts: Sequence[int], *, source: ShapeSource, places: Places, windows: bool,
-    bases: str, roi: Roi | None = None,
+    bases: str, roi: Roi | None = None, own_places: frozenset[int] = frozenset(),
 ) -> Planner:  # fmt: skip
     """Find what can be drawn on, and see that there are shapes for what is asked.
 
@@ -174,6 +206,7 @@ def make_planner(
         windows: make windows of the training size instead of whole images.
         bases: what is drawn on: "clean" (defect-free), "erased" (images whose defects are erased) or "both".
         roi: where defects may go; images without a mask there are no bases.
+        own_places: the classes that are moved in their own place (`Engine.own_places`).
 
     Raises:
         DataError: there is nothing to draw on, or a class has no training object.
@@ -196,8 +229,9 @@ def make_planner(
             )
         usable = inside
     return Planner(
-        prepared=prepared, settings=settings, bases=usable, windows=windows, source=source, places=places, roi=roi
-    )
+        prepared=prepared, settings=settings, bases=usable, windows=windows, source=source, places=places, roi=roi,
+        own_places=own_places,
+    )  # fmt: skip
 
 
 def plan_all(planner: Planner, counts: Sequence[int], together: Together) -> Iterator[Job]:

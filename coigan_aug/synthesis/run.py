@@ -287,8 +287,9 @@ def synthesize_counts(
         prepared, settings.data, settings.synthesize.shapes, root=cache_root, device=torch.device("cpu")
     )
     planner = make_planner(
-        prepared, settings, counts, source=source, places=measure_places(prepared), windows=windows, bases=request.bases
-    )
+        prepared, settings, counts, source=source, places=measure_places(prepared), windows=windows, bases=request.bases,
+        own_places=engine.own_places(prepared.classes),
+    )  # fmt: skip
     tasks = Counted(tuple(counts), together_of(prepared, settings.synthesize), settings.synthesize.seed)
     made = synthesize(planner, engine, screen, tasks, request, out=out, records=records, report=report)
     assert made is not None  # one share alone is always the last

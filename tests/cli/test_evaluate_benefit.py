@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from coigan_aug.files import read_json, write_json
+from coigan_aug.prepare.folds import Folds, write_folds
 from coigan_aug.store.dataset import Dataset
 from tests.cli.calling import call
 
 LITTLE = (
     "evaluate.segmenter=unet", "evaluate.steps=2", "evaluate.per_class=3", "evaluate.width=8", "evaluate.depth=2",
-    "evaluate.batch=4", "synthesize.least_shown=0", "synthesize.most_seam=1000",
+    "evaluate.batch=4", "evaluate.window=32", "evaluate.screen_steps=2", "synthesize.least_shown=0",
+    "synthesize.most_seam=1000",
 )  # fmt: skip
 
 
@@ -31,39 +34,95 @@ def test_all_arms_are_trained_scored_shown_and_kept(
     assert value == read_json(folder / "result.json")
     numbers = value["numbers"]
     assert [arm["name"] for arm in numbers["arms"]] == [
-        "real", "real + duplicates", "real + paste", "real + poisson", "real + gan",
+        "real", "real + duplicates", "real + transplant", "real + paste", "real + gan",
     ]  # fmt: skip
     assert {row["class"] for row in numbers["differences"]} == {None, "spot", "line"}
     assert numbers["about"] == "real + gan"
-    assert value["verdict"] in err
+    for kind in ("finding", "naming"):
+        assert f"{kind.capitalize()}: {numbers['verdicts'][kind]}." in err
+    assert err.index("Finding any defect") < err.index("Naming its class")
+    assert "(few)" in err, "so few test pieces are named beside the class"
     assert "1 seeds only" in err
-    assert (folder / "where-it-looks.png").exists()
-    bases = {
-        name: [r.source["base"] for r in Dataset(folder / "synthetic" / name)] for name in ("gan", "paste", "poisson")
-    }
-    assert bases["gan"] == bases["paste"] == bases["poisson"]
-    masks = {name: [r.annotations[0].rle for r in Dataset(folder / "synthetic" / name)] for name in bases}
-    assert masks["gan"] == masks["paste"] == masks["poisson"]
+    for name in ("where-it-looks.png", "objects-found.png", "confusion.png"):
+        assert (folder / name).exists()
+    assert {name for _, name in value["pictures"]} == {"where-it-looks.png", "objects-found.png", "confusion.png"}
 
 
-def test_the_same_command_goes_on_with_what_is_finished(
+def test_a_measurement_takes_the_trainings_that_others_made(
     drawable: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = json.loads(call(capsys, monkeypatch, *little("--json", "--quiet"))[1])
-    folder = drawable / "coigan/results/001-benefit"
-    (folder / "result.json").unlink()
-    kept = folder / "arms" / "real-0.npz"
-    (folder / "arms" / "real+gan-0.npz").unlink()
-    stamp = kept.stat().st_mtime_ns
-    again = json.loads(call(capsys, monkeypatch, *little("--json", "--quiet"))[1])
-    assert again["numbers"] == whole["numbers"]
-    assert kept.stat().st_mtime_ns == stamp
+    """More arms or seeds, and a stopped measurement, train what is missing; the numbers are as if made in one go."""
+    first = json.loads(call(capsys, monkeypatch, *little("--engines", "duplicates", "--json", "--quiet"))[1])
+    (arms,) = (drawable / "coigan/results/trainings").glob("*/fold-1/arms")
+    stamps = {path.name: path.stat().st_mtime_ns for path in arms.iterdir()}
+    assert len(stamps) == 2
+    more = json.loads(call(capsys, monkeypatch, *little("--engines", "duplicates,paste", "--json", "--quiet"))[1])
+    assert more["numbers"]["arms"][:2] == first["numbers"]["arms"]
+    assert {path.name: path.stat().st_mtime_ns for path in arms.iterdir()}.items() > stamps.items()
+    (lost,) = arms.glob("paste-*")
+    lost.unlink()
+    (drawable / "coigan/results/002-benefit/result.json").unlink()
+    again = json.loads(call(capsys, monkeypatch, *little("--engines", "duplicates,paste", "--json", "--quiet"))[1])
+    assert again["numbers"] == more["numbers"]
+    call(capsys, monkeypatch, *little("--engines", "paste", "--set", "evaluate.photometric=0.1", "--quiet"))
+    assert len(list((drawable / "coigan/results/trainings").iterdir())) == 2, "another training is another one"
+
+
+def test_copies_need_no_run(
+    drawable: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.rmtree(drawable / "coigan/runs")
+    window = ("--set", "data.window=32")
+    code, out, err = call(capsys, monkeypatch, *little("--engines", "transplant/negatives,empty", "--json", *window))
+    assert code == 0, err
+    numbers = json.loads(out)["numbers"]
+    assert [arm["name"] for arm in numbers["arms"]] == ["real", "real + transplant/negatives", "real + empty"]
+    assert numbers["about"] == "real + transplant/negatives"
+    code, _, err = call(capsys, monkeypatch, *little())
+    assert code == 3
+    assert "has no trained run, and the arm gan draws with one" in err
+    assert "--engines duplicates,transplant,paste" in err
+
+
+def test_every_piece_is_tested_once_with_folds(
+    drawable: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each fold has a data set of its own that holds it out; a run that saw another fold's images is refused."""
+    code, _, err = call(capsys, monkeypatch, *little("--folds", "--engines", "transplant"))
+    assert code == 3
+    assert "was imported without --folds" in err
+    source = Dataset(drawable / "coigan/dataset")
+    files = [record.file for record in source]
+    folds = Folds(
+        test=1, seed=0, files=(tuple(files[::2][:3] + files[1::2][:3]), tuple(files[::2][3:] + files[1::2][3:]))
+    )
+    write_folds(source.folder, folds)
+    window = ("--set", "data.window=32")
+    code, out, err = call(capsys, monkeypatch, *little("--folds", "--engines", "transplant", "--json", *window))
+    assert code == 0, err
+    numbers = json.loads(out)["numbers"]
+    assert numbers["folds"] == 2
+    assert numbers["images"]["test_defective"] == 6
+    assert numbers["images"]["test_clean"] == 6
+    sides = [
+        {record.file for record in Dataset(drawable / f"coigan/folds/{k}/dataset") if record.split == "test"}
+        for k in (1, 2)
+    ]
+    assert sides[0] | sides[1] == set(files)
+    assert not sides[0] & sides[1]
+    code, _, err = call(capsys, monkeypatch, *little("--folds", "--engines", "gan"))
+    assert code == 3
+    assert "coigan-aug train --workspace coigan/folds/1" in err
+    shutil.copytree(drawable / "coigan/runs", drawable / "coigan/folds/1/runs")
+    code, _, err = call(capsys, monkeypatch, *little("--folds", "--engines", "gan"))
+    assert code == 3
+    assert "it may have seen test images" in err
 
 
 def test_a_budget_of_minutes_is_shared_by_all_trainings(
     drawable: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    code, out, err = call(capsys, monkeypatch, *little("--minutes", "0.01", "--engines", "paste", "--json"))
+    code, out, err = call(capsys, monkeypatch, *little("--minutes", "0.01", "--engines", "duplicates,paste", "--json"))
     assert code == 0, err
     assert json.loads(out)["numbers"]["steps"] >= 1
     assert [arm["name"] for arm in json.loads(out)["numbers"]["arms"]] == ["real", "real + duplicates", "real + paste"]
@@ -80,7 +139,11 @@ def test_a_set_of_ones_own_is_an_arm(
         capsys, monkeypatch, *little("--engines", "gan", "--arm", "mine=coigan/synthetic/mine", "--json")
     )
     assert code == 0, err
-    assert [arm["name"] for arm in json.loads(out)["numbers"]["arms"]][2:] == ["real + gan", "real + mine"]
+    assert [arm["name"] for arm in json.loads(out)["numbers"]["arms"]] == ["real", "real + gan", "real + mine"]
+    mixed = little("--engines", "gan+mine", "--arm", "mine=coigan/synthetic/mine", "--json")
+    assert [arm["name"] for arm in json.loads(call(capsys, monkeypatch, *mixed)[1])["numbers"]["arms"]] == [
+        "real", "real + gan + mine",
+    ]  # fmt: skip
 
 
 @pytest.mark.slow
@@ -89,6 +152,7 @@ def test_the_successors_protocol_runs(
 ) -> None:
     monkeypatch.setattr("coigan_aug.evaluation.protocol.EPOCHS", 1)
     monkeypatch.setattr("coigan_aug.cli.evaluate_benefit_body.SYNTHETIC_TILES", 6)
+    monkeypatch.setattr("coigan_aug.cli.benefit_benches.SYNTHETIC_TILES", 6)
     options = ("--protocol", "coigan", "--minutes", "0.01", "--engines", "gan", "--json")
     code, out, err = call(capsys, monkeypatch, *little(*options))
     assert code == 0, err
@@ -121,12 +185,17 @@ def test_few_groups_need_a_run_that_was_trained_on_as_few(
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (["--engines", "paste,gam"], 2, ["There is no engine 'gam'.", "Engines: gan, paste, poisson."]),
+        (
+            ["--engines", "paste,gam"],
+            2,
+            ["There is no engine 'gam'.", "Engines: gan, transplant, paste, poisson. Controls: duplicates, cutmix"],
+        ),
         (["--arm", "mine"], 2, ["--arm mine: write  --arm NAME=FOLDER ."]),
         (["--arm", "gan=coigan/x"], 2, ["gan is an arm's name already."]),
+        (["--engines", "paste/negative"], 2, ["'paste/negative' is no arm."]),
         (["--arm", "mine=nowhere"], 3, ["nowhere holds no data set"]),
         (["--protocol", "cogan"], 2, ["There is no protocol 'cogan'.", "Protocols: default, coigan."]),
-        (["--set", "evaluate.shares=[1.5]"], 3, ["evaluate.shares is [1.5]"]),
+        (["--set", "evaluate.shares=[0.75]"], 3, ["evaluate.shares is [0.75]", "evaluate.slots=extra"]),
         (["--set", "evaluate.segmenter=unett"], 3, ["choose one of: lite0_unet, unet"]),
         (["--run", "9"], 3, ["There is no run '9'"]),
     ],

@@ -115,8 +115,7 @@ def test_a_segmenter_that_knows_real_images_says_how_far_it_agrees_with_the_mask
             "data.window=32",
             "evaluate.segmenter=unet",
             "evaluate.width=8",
-            "evaluate.steps=60",
-            "evaluate.batch=8",
+            "evaluate.screen_steps=60",
         )
     ]
     code, out, err = call(capsys, monkeypatch, "--segmenter", "--json", *small)

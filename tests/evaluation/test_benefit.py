@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,14 +16,17 @@ from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import Annotation, ImageRecord
 from coigan_aug.config import load_settings
 from coigan_aug.errors import Stopped, UsageError
-from coigan_aug.evaluation.arms import Arm, Bench, Score, list_arms, load_score, score_file
-from coigan_aug.evaluation.benefit import run_arms, summarise
+from coigan_aug.evaluation.arms import Arm, Bench, list_arms, load_tally, tally_file
+from coigan_aug.evaluation.benefit import run_arms
 from coigan_aug.evaluation.looks import where_it_looks
 from coigan_aug.evaluation.protocol import counted, follow, tiles_of
 from coigan_aug.evaluation.result import Result, begin_result, list_results, read_result, write_result
 from coigan_aug.evaluation.speed import Speed, measure_speed, steps_within
+from coigan_aug.evaluation.summary import Question, summarise
+from coigan_aug.evaluation.tally import BINS, COARSE, Held, Tally
 from coigan_aug.imaging import write_image
 from coigan_aug.prepare.examples import Examples, load_examples
+from coigan_aug.segmenter.windows import Pool
 from coigan_aug.settings import Settings
 from coigan_aug.signals import StopRequest
 from coigan_aug.store.dataset import Dataset
@@ -32,26 +37,32 @@ CPU = torch.device("cpu")
 QUICK = (
     "data.window=32",
     "data.scale=1.0",
+    "evaluate.window=32",
     "evaluate.segmenter=unet",
     "evaluate.width=8",
     "evaluate.depth=2",
     "evaluate.batch=8",
+    "evaluate.learning_rate=4e-3",
+    "evaluate.jitter=[1.0,1.0]",
+    "evaluate.average=0.9",
 )
+NAMES = ("spot", "line")
 
 
 def settings_of(*more: str) -> Settings:
     return load_settings(recipe="tiny", overrides=[*QUICK, *more])
 
 
-def write_set(folder: Path, numbers: Mapping[int, str], *, moved: bool = False) -> Dataset:
+def write_set(folder: Path, numbers: Mapping[int, str], *, moved: bool = False, swapped: bool = False) -> Dataset:
     """Write toy images, every one with both defects but those below 0, which have none; number -> split.
 
-    `moved` puts the masks where no defect is.
+    `moved` puts the masks where no defect is, `swapped` calls each class by the other's name.
     """
     records = []
     for number, split in numbers.items():
         image, masks = make_image(abs(number), defective=number > 0)
         masks = {name: np.roll(mask, (29, 43), (0, 1)) if moved else mask for name, mask in masks.items()}
+        masks = {NAMES[1 - NAMES.index(name)] if swapped else name: mask for name, mask in masks.items()}
         write_image(folder / "images" / f"{number}.png", image)
         annotations = tuple(Annotation(label=name, rle=rle.encode(mask)) for name, mask in masks.items())
         records.append(
@@ -67,75 +78,131 @@ def examples_of(dataset: Dataset, split: str, settings: Settings, cache: Path) -
 
 
 def bench_of(folder: Path, settings: Settings, synthetic: Mapping[str, Dataset]) -> Bench:
-    """Four defective training images and some clean ones; eight held-out defective images and two clean ones."""
-    numbers = dict.fromkeys((1, 2, 3, 4, -5, -6, -7), "train") | dict.fromkeys((*range(11, 19), -19, -20), "test")
+    """Four defective training images and some clean ones; eight held-out defective images and four clean ones."""
+    numbers = dict.fromkeys((1, 2, 3, 4, -5, -6, -7), "train")
+    numbers |= dict.fromkeys((*range(11, 19), -19, -20, -21, -22), "test")
     dataset = write_set(folder / "real", numbers)
-    test = dataset.indices("test")
+    test, real = (examples_of(dataset, split, settings, folder / "cache") for split in ("test", "train"))
+    held = Held(
+        test=test,
+        defective=tuple(p for p in test.positions if dataset[p].annotations),
+        clean=tuple(p for p in test.positions if not dataset[p].annotations),
+        real=real,
+        train_clean=tuple(p for p in real.positions if not dataset[p].annotations),
+        binary=settings.evaluate.binary,
+    )
     return Bench(
-        real=examples_of(dataset, "train", settings, folder / "cache"),
-        test=examples_of(dataset, "test", settings, folder / "cache"),
-        synthetic={k: examples_of(v, "train", settings, folder / "cache") for k, v in synthetic.items()},
-        defective=tuple(p for p in test if dataset[p].annotations),
-        clean=tuple(p for p in test if not dataset[p].annotations),
+        real=real,
+        held=held,
+        added={
+            name: Pool(examples=examples_of(own, "train", settings, folder / "cache"))
+            for name, own in synthetic.items()
+        },
         settings=settings,
         folder=folder / "result",
     )
 
 
-def run(bench: Bench, arms: list[Arm], seeds: range, *, jobs: int = 1) -> dict[tuple[str, int], Score]:
-    return run_arms(bench, arms, seeds, device=CPU, bfloat16=False, jobs=jobs, stop=StopRequest())
+def run(bench: Bench, arms: list[Arm], seeds: range, *, jobs: int = 1) -> dict[tuple[str, int, int], Tally]:
+    return run_arms([bench], arms, seeds, device=CPU, jobs=jobs, stop=StopRequest())
+
+
+def said(
+    arms: list[Arm], tallies: Mapping[tuple[str, int, int], Tally], *, about: str, folds: int = 1,
+    names: tuple[str, ...] = NAMES,
+) -> dict[str, Any]:  # fmt: skip
+    seeds = tuple(sorted({seed for _, _, seed in tallies}))
+    return summarise(Question(arms=tuple(arms), seeds=seeds, folds=folds, names=names, seed=0), tallies, about=about)
 
 
 @pytest.fixture(scope="module")
-def controls(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
-    """Three seeds of: real; duplicates; copies of the real images as a synthetic set; masks that are not where defects are."""
-    folder, settings = tmp_path_factory.mktemp("controls"), settings_of("evaluate.steps=120", "evaluate.shares=[0.75]")
+def controls(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Three seeds of real images with: duplicates; copies of them as a synthetic set; masks that are not where defects are;
+    windows from anywhere in the added slots; the classes' names swapped.
+    """
+    folder, settings = tmp_path_factory.mktemp("controls"), settings_of("evaluate.steps=120", "evaluate.shares=[0.5]")
     train = dict.fromkeys((1, 2, 3, 4), "train")
-    sets = {"copies": write_set(folder / "copies", train), "random": write_set(folder / "random", train, moved=True)}
-    bench, arms = bench_of(folder, settings, sets), list_arms(("copies", "random"), settings.evaluate.shares)
-    return summarise(bench, arms, range(3), run(bench, arms, range(3)), about="copies")
+    sets = {
+        "copies": write_set(folder / "copies", train),
+        "random": write_set(folder / "random", train, moved=True),
+        "swapped": write_set(folder / "swapped", train, swapped=True),
+    }
+    bench = bench_of(folder, settings, sets)
+    arms = list_arms(("duplicates", "copies", "random", "empty", "swapped"), settings.evaluate.shares)
+    return said(arms, run(bench, arms, range(3)), about="copies")
 
 
-def _difference(numbers: dict[str, object], arm: str, against: str) -> dict[str, float]:
-    rows = numbers["differences"]
-    return next(r for r in rows if (r["arm"], r["against"], r["class"]) == (arm, against, None))  # type: ignore[attr-defined]
-
-
-@pytest.mark.slow
-def test_the_segmenter_finds_held_out_defects_at_all(controls: dict[str, object]) -> None:
-    """The two controls below mean nothing where nothing is learnt."""
-    real = next(arm for arm in controls["arms"] if arm["name"] == "real")  # type: ignore[attr-defined]
-    assert real["mean_iou"]["mean"] > 0.4
-
-
-@pytest.mark.slow
-def test_copies_of_real_images_do_not_help_over_duplicates(controls: dict[str, object]) -> None:
-    found = _difference(controls, "real + copies", "real + duplicates")
-    assert abs(found["mean"]) < 0.05
-    assert found["low"] < 0.01
-    assert not str(controls["verdict"]).startswith("Benefit")
+def _difference(numbers: dict[str, Any], arm: str, against: str, measure: str) -> dict[str, float]:
+    key = (arm, against, measure, None)
+    return next(r for r in numbers["differences"] if (r["arm"], r["against"], r["measure"], r["class"]) == key)
 
 
 @pytest.mark.slow
-def test_masks_that_are_not_where_the_defects_are_do_harm(controls: dict[str, object]) -> None:
-    assert _difference(controls, "real + random", "real + duplicates")["high"] < 0
+def test_the_segmenter_finds_and_names_held_out_defects_at_all(controls: dict[str, Any]) -> None:
+    """The controls below mean nothing where nothing is learnt."""
+    real = controls["arms"][0]["measures"]
+    assert real["pixel_ap"]["mean"] > 0.5
+    assert real["ap"]["mean"] > 0.5
+    assert real["iou"]["mean"] > 0.4
+    assert real["found_10"]["mean"] > 0.5
 
 
-def test_arms_are_real_then_duplicates_and_sources_for_each_share() -> None:
-    assert [arm.name for arm in list_arms(("paste", "gan"), (0.35,))] == [
-        "real", "real + duplicates", "real + paste", "real + gan",
-    ]  # fmt: skip
+@pytest.mark.slow
+def test_copies_of_real_images_do_not_help_over_duplicates(controls: dict[str, Any]) -> None:
+    for measure in ("pixel_ap", "ap"):
+        found = _difference(controls, "real + copies", "real + duplicates", measure)
+        assert abs(found["mean"]) < 0.05
+        assert found["low"] < 0.01
+    assert "benefit: " not in controls["verdict"].replace("no benefit", "")
+
+
+@pytest.mark.slow
+def test_masks_that_are_not_where_the_defects_are_do_harm(controls: dict[str, Any]) -> None:
+    assert _difference(controls, "real + random", "real + duplicates", "pixel_ap")["high"] < 0
+
+
+@pytest.mark.slow
+def test_an_arm_of_empty_slots_equals_real_within_noise(controls: dict[str, Any]) -> None:
+    for measure in ("pixel_ap", "ap"):
+        found = _difference(controls, "real + empty", "real", measure)
+        assert found["low"] <= 0 <= found["high"]
+        assert abs(found["mean"]) < 0.06
+
+
+@pytest.mark.slow
+def test_swapped_names_harm_naming_and_leave_finding(controls: dict[str, Any]) -> None:
+    named = _difference(controls, "real + swapped", "real + duplicates", "ap")
+    found = _difference(controls, "real + swapped", "real + duplicates", "pixel_ap")
+    assert named["high"] < 0
+    assert named["mean"] < -0.1
+    assert abs(found["mean"]) < 0.5 * abs(named["mean"])
+
+
+def test_arms_are_real_then_what_is_asked_for_with_each_share() -> None:
+    assert [arm.name for arm in list_arms(("duplicates", "gan"), (0.25,))] == [
+        "real",
+        "real + duplicates",
+        "real + gan",
+    ]
     swept = list_arms(("gan",), (0.1, 0.5))
-    assert [(arm.name, arm.share) for arm in swept] == [
-        ("real", 0.0), ("real + duplicates 0.1", 0.1), ("real + gan 0.1", 0.1), ("real + duplicates 0.5", 0.5),
-        ("real + gan 0.5", 0.5),
-    ]  # fmt: skip
+    assert [(arm.name, arm.share) for arm in swept] == [("real", 0.0), ("real + gan 0.1", 0.1), ("real + gan 0.5", 0.5)]
+    mixed = list_arms(("gan+transplant", "transplant/negatives"), (0.25,))[1:]
+    assert [(arm.name, arm.sources, arm.negatives) for arm in mixed] == [
+        ("real + gan + transplant", ("gan", "transplant"), False),
+        ("real + transplant/negatives", ("transplant",), True),
+    ]
+
+
+@pytest.mark.parametrize("asked", [("gan", "gan"), ("+gan",), ("gan/positives",), ("real",)])
+def test_an_arm_that_is_none_is_refused(asked: tuple[str, ...]) -> None:
+    with pytest.raises(UsageError):
+        list_arms(asked, (0.25,))
 
 
 def test_a_stopped_measurement_goes_on_and_ends_equal(tmp_path: Path) -> None:
     settings = settings_of("evaluate.steps=3")
     whole, stopped = (bench_of(tmp_path / name, settings, {}) for name in ("whole", "stopped"))
-    arms = list_arms((), (0.35,))
+    arms = list_arms(("duplicates",), (0.25,))
     expected = run(whole, arms, range(2))
     stop = StopRequest()
 
@@ -143,69 +210,133 @@ def test_a_stopped_measurement_goes_on_and_ends_equal(tmp_path: Path) -> None:
         stop.signal_number = 2 * (done >= 3)
 
     with pytest.raises(Stopped) as caught:
-        run_arms(stopped, arms, range(2), device=CPU, bfloat16=False, jobs=1, stop=stop, report=after_three)
+        run_arms([stopped], arms, range(2), device=CPU, jobs=1, stop=stop, report=after_three)
     assert caught.value.signal_number == 2
-    assert sum(score_file(stopped, arm, seed).exists() for arm in arms for seed in range(2)) == 3
+    assert sum(tally_file(stopped, arm, seed).exists() for arm in arms for seed in range(2)) == 3
     found = run(stopped, arms, range(2))
-    assert all(np.array_equal(found[key].counts, expected[key].counts) for key in expected)
+    assert all(_equal(found[key], expected[key]) for key in expected)
+
+
+def _equal(one: Tally, other: Tally) -> bool:
+    return all(np.array_equal(getattr(one, f.name), getattr(other, f.name)) for f in dataclasses.fields(Tally))
 
 
 @pytest.mark.slow
 def test_several_processes_measure_the_same_as_one(tmp_path: Path) -> None:
     settings = settings_of("evaluate.steps=3")
     one, two = (bench_of(tmp_path / name, settings, {}) for name in ("one", "two"))
-    arms = list_arms((), (0.35,))
+    arms = list_arms(("duplicates", "cutmix"), (0.25,))
     alone, together = run(one, arms, range(2)), run(two, arms, range(2), jobs=2)
-    assert all(np.array_equal(alone[key].counts, together[key].counts) for key in alone)
+    assert all(_equal(alone[key], together[key]) for key in alone)
 
 
-def _score(hit: int, missed: int, groups: int) -> Score:
-    counts = np.zeros((groups, 2, 3), np.int64)
-    counts[..., 0], counts[..., 2] = hit, missed
-    return Score(counts, 5, 100)
+def _tally(hit: int, missed: int, pieces: int, *, wrong: int = 0) -> Tally:
+    """Make up pieces with one spot and one line each: pixels hit, missed, and hit under the other name."""
+    high, low, ratio = BINS - 1, 0, BINS // COARSE
+    defects = np.zeros((pieces, 2, BINS), np.int64)
+    classes = np.zeros((pieces, 2, 2, BINS), np.int64)
+    named = np.zeros((pieces, 3, 2, COARSE), np.int64)
+    for k in range(2):
+        defects[:, 1, high] += hit + wrong
+        defects[:, 1, low] += missed
+        classes[:, k, 1, high] += hit
+        classes[:, k, 1, low] += missed + wrong
+        classes[:, 1 - k, 0, high] += wrong
+        classes[:, 1 - k, 0, low] += hit + missed
+        named[:, k + 1, k, high // ratio] += hit
+        named[:, k + 1, 1 - k, high // ratio] += wrong
+        named[:, k + 1, k, low] += missed
+    defects[:, 0, low] += 1000
+    classes[:, :, 0, low] += 1000
+    named[:, 0, 0, low] += 1000
+    found = np.where(np.arange(2 * pieces) % 10 < hit // 10, high, low)
+    return Tally(
+        pieces=tuple(f"piece {k:02d}" for k in range(pieces)),
+        pieces_of=np.full(2, pieces),
+        defects=defects,
+        classes=classes,
+        named=named,
+        clean=np.zeros((pieces, BINS), np.int64),
+        objects=np.array([(piece, k) for piece in range(pieces) for k in range(2)]),
+        object_scores=found,
+        clean_pieces=np.arange(pieces),
+        clean_scores=np.full(pieces, 5),
+        train_scores=np.full(4, 5),
+    )
+
+
+ARMS = [
+    Arm(("real",), 0.0, "real"),
+    Arm(("duplicates",), 0.25, "real + duplicates"),
+    Arm(("gan",), 0.25, "real + gan"),
+]
 
 
 @pytest.mark.parametrize(
     ("gan", "says"),
     [
-        (60, "Benefit: real + gan against the best other arm, real + duplicates: +10.0 points of mean IoU"),
-        (45, "No benefit, it harms: real + gan against the best other arm, real + duplicates: -5.0 points"),
-        (50, "No benefit shown: real + gan against the best other arm, real + duplicates: +0.0 points"),
+        (60, "Finding: benefit: real + gan against the best other arm, real + duplicates: +"),
+        (45, "Finding: no benefit, it harms: real + gan against the best other arm, real + duplicates: -"),
+        (50, "Finding: no benefit shown: real + gan against the best other arm, real + duplicates: +0.0 points of"),
     ],
 )
-def test_the_verdict_says_what_the_interval_allows(tmp_path: Path, gan: int, says: str) -> None:
-    bench = bench_of(tmp_path, settings_of(), {})
-    arms = [Arm("real", 0.0, "real"), Arm("duplicates", 0.35, "real + duplicates"), Arm("gan", 0.35, "real + gan")]
+def test_the_verdict_says_what_the_interval_allows(gan: int, says: str) -> None:
     hits = {"real": 40, "real + duplicates": 50, "real + gan": gan}
-    scores = {(arm.name, seed): _score(hits[arm.name], 100 - hits[arm.name], 8) for arm in arms for seed in (0, 1)}
-    numbers = summarise(bench, arms, (0, 1), scores, about="gan")
+    tallies = {(arm.name, 0, seed): _tally(hits[arm.name], 100 - hits[arm.name], 8) for arm in ARMS for seed in (0, 1)}
+    numbers = said(ARMS, tallies, about="gan")
     assert numbers["verdict"].startswith(says)
-    assert "(2 seeds, 8 test groups)" in numbers["verdict"]
+    assert "(2 seeds, 8 test pieces with a defect)" in numbers["verdict"]
     assert numbers["best_other"] == "real + duplicates"
     arm = numbers["arms"][2]
-    assert arm["mean_iou"]["mean"] == pytest.approx(gan / 100)
-    assert arm["dice"]["spot"] == pytest.approx(2 * gan / (100 + gan))
-    assert arm["clean_false_positives"] == pytest.approx(0.05)
+    assert arm["iou"]["spot"] == pytest.approx(gan / 100)
+    assert arm["measures"]["iou_any"]["mean"] == pytest.approx(gan / 100)
+    assert arm["spread"]["pixel_ap"] == 0
+    assert numbers["pieces"] == {"spot": 8, "line": 8}
+    assert {row["measure"] for row in numbers["differences"]} >= {"pixel_ap", "found_5", "found_10", "ap", "iou"}
 
 
-def test_without_a_synthetic_arm_nothing_is_said_about_benefit(tmp_path: Path) -> None:
-    bench, arms = bench_of(tmp_path, settings_of(), {}), list_arms((), (0.35,))
-    scores = {(arm.name, 0): _score(1, 1, 8) for arm in arms}
-    assert "nothing is said about benefit" in summarise(bench, arms, (0,), scores, about="gan")["verdict"]
+def test_defects_called_by_another_name_lower_naming_and_not_finding() -> None:
+    tallies = {
+        ("real", 0, 0): _tally(80, 20, 8),
+        ("real + duplicates", 0, 0): _tally(80, 20, 8),
+        ("real + gan", 0, 0): _tally(50, 20, 8, wrong=30),
+    }
+    numbers = said(ARMS, tallies, about="gan")
+    real, gan = numbers["arms"][0], numbers["arms"][2]
+    assert gan["measures"]["pixel_ap"] == real["measures"]["pixel_ap"]
+    assert gan["measures"]["ap"]["mean"] < real["measures"]["ap"]["mean"]
+    assert "no benefit shown" in numbers["verdicts"]["finding"]
+    assert "it harms" in numbers["verdicts"]["naming"]
+    assert gan["confusion"][1] == [8 * 20, 8 * 50, 8 * 30], "spots: missed, called spots, called lines"
+
+
+def test_folds_are_pooled_and_every_piece_counts_once() -> None:
+    tallies = {("real", fold, 0): _tally(60 + 20 * fold, 40 - 20 * fold, 6) for fold in (0, 1)}
+    numbers = said(ARMS[:1], tallies, about="gan", folds=2)
+    assert numbers["pieces"] == {"spot": 12, "line": 12}
+    assert numbers["arms"][0]["measures"]["iou_any"]["mean"] == pytest.approx(0.7)
+    assert numbers["arms"][0]["measures"]["found_10"]["mean"] == pytest.approx((8 + 10) / 24)
+
+
+def test_without_a_synthetic_arm_nothing_is_said_about_benefit() -> None:
+    tallies = {(arm.name, 0, 0): _tally(1, 1, 8) for arm in ARMS[:2]}
+    numbers = said(ARMS[:2], tallies, about="gan")
+    assert "nothing is said about benefit" in numbers["verdict"]
+    assert numbers["verdicts"] == {"finding": None, "naming": None}
 
 
 def test_the_picture_of_where_it_looks_has_two_rows_for_each_class(tmp_path: Path) -> None:
     settings = settings_of("evaluate.steps=2")
     bench = bench_of(tmp_path, settings, {"gan": write_set(tmp_path / "gan", {1: "train", 2: "train"})})
-    arms = list_arms(("gan",), (0.35,))
+    arms = list_arms(("gan",), (0.25,))
     run(bench, arms, range(1))
-    ((title, name),) = where_it_looks(bench, arms, 0, about="gan", device=CPU)
+    ((title, name),) = where_it_looks(bench, arms, 0, about="gan", folder=tmp_path, device=CPU)
     assert "real + gan" in title
-    assert cv2.imread(str(bench.folder / name)).shape == (4 * 192 + 48, 8 * 192, 3)
+    assert cv2.imread(str(tmp_path / name)).shape == (4 * 192 + 48, 8 * 192, 3)
 
 
 def test_a_budget_of_minutes_becomes_the_same_steps_for_every_training() -> None:
-    speed = Speed(False, 0.5, 10.0)
+    speed = Speed(0.5, 10.0)
     steps = steps_within(30, speed, trainings=25, jobs=1)
     assert 25 * (steps * 0.5 + 10) <= 30 * 60 < 25 * ((steps + 1) * 0.5 + 10)
     assert steps_within(30, speed, trainings=25, jobs=2) > 2 * steps
@@ -231,10 +362,10 @@ def test_the_successors_protocol_is_binary_and_counts_tiles(tmp_path: Path) -> N
 
 def test_a_binary_bench_scores_one_class(tmp_path: Path) -> None:
     bench = bench_of(tmp_path, settings_of("evaluate.steps=2", "evaluate.binary=true"), {})
-    arms = list_arms((), (0.35,))
-    numbers = summarise(bench, arms, (0,), run(bench, arms, range(1)), about="gan")
+    arms = list_arms(("duplicates",), (0.25,))
+    numbers = said(arms, run(bench, arms, range(1)), about="gan", names=("defect",))
     assert numbers["classes"] == ["defect"]
-    assert load_score(score_file(bench, arms[0], 0)).counts.shape == (8, 1, 3)
+    assert load_tally(bench, arms[0], 0).classes.shape == (12, 1, 2, BINS)
 
 
 def test_an_unfinished_result_begun_alike_goes_on_and_another_gets_a_new_folder(tmp_path: Path) -> None:

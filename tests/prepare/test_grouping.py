@@ -10,7 +10,7 @@ import pytest
 
 from coigan_aug.errors import DataError, UsageError
 from coigan_aug.imaging import write_image
-from coigan_aug.prepare.folds import FOLDS, numbers_of, read_folds
+from coigan_aug.prepare.folds import FOLDS, hold_out, numbers_of, read_folds
 from coigan_aug.prepare.groups import join_versions
 from coigan_aug.prepare.importing import ImportReport, import_dataset
 from coigan_aug.store.dataset import Dataset
@@ -139,6 +139,23 @@ def test_folds_are_listed_beside_the_data_set_and_one_is_the_test_set(tmp_path: 
     assert not set(held_out[0]) & set(held_out[1])
     imported(source, tmp_path / "1", group_by="strip_id", overwrite=True)
     assert not (tmp_path / "1" / FOLDS).exists()
+
+
+def test_a_fold_held_out_is_the_data_set_that_an_import_with_that_fold_gives(tmp_path: Path) -> None:
+    images(tmp_path, 12)
+    source = coco(tmp_path, count=12)
+    first, _ = imported(source, tmp_path / "1", group_by="strip_id", folds=3, fold=1)
+    second, _ = imported(source, tmp_path / "2", group_by="strip_id", folds=3, fold=2)
+    made = hold_out(first, 2, tmp_path / "folds" / "2")
+    assert made.manifest["sha256"] == second.manifest["sha256"]
+    assert [made.image_path(k) for k in range(12)] == [second.image_path(k) for k in range(12)]
+    assert read_folds(made.folder) == read_folds(second.folder)
+    stamp = (made.folder / "dataset.json").stat().st_mtime_ns
+    assert hold_out(first, 2, made.folder).folder.joinpath("dataset.json").stat().st_mtime_ns == stamp, "made once"
+    other, _ = imported(source, tmp_path / "1", group_by="strip_id", folds=3, fold=1, seed=5, overwrite=True)
+    assert hold_out(other, 2, made.folder).manifest["provenance"]["made_of"] != made.manifest["provenance"]["made_of"]
+    with pytest.raises(DataError, match="has no fold 4"):
+        hold_out(other, 4, tmp_path / "folds" / "4")
 
 
 @pytest.mark.parametrize(

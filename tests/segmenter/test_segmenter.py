@@ -10,19 +10,22 @@ import pytest
 import torch
 from torch import nn
 
+from coigan_aug import rng as streams
 from coigan_aug.errors import CoiganError, ConfigError, EnvironmentProblem
-from coigan_aug.prepare.examples import load_examples
+from coigan_aug.prepare.examples import Examples, load_examples
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.segmenter.build import build_segmenter, cam_layer
 from coigan_aug.segmenter.fit import fit, schedule, segmentation_loss
 from coigan_aug.segmenter.gradcam import grad_cam
 from coigan_aug.segmenter.scoring import class_counts, dice, iou, predict
-from coigan_aug.segmenter.windows import Mixture, augment
+from coigan_aug.segmenter.windows import CutMix, Empty, Mixture, Pool, anywhere, augment, draw_side, round_defect
 from coigan_aug.settings import SEGMENTERS, EvaluateSettings, Settings
 from coigan_aug.store.dataset import Dataset
 
 CPU = torch.device("cpu")
-TINY = EvaluateSettings(segmenter="unet", width=8, depth=2, steps=60, batch=8)
+TINY = EvaluateSettings(
+    segmenter="unet", width=8, depth=2, steps=60, batch=8, learning_rate=4e-3, average=0.0, jitter=(1.0, 1.0)
+)
 
 
 @pytest.mark.parametrize("name", SEGMENTERS)
@@ -143,7 +146,7 @@ def test_the_pretrained_segmenter_begins_with_imagenets_weights_and_lets_them_le
     assert torch.equal(one.state_dict()[first], other.state_dict()[first])
     assert not torch.equal(one.state_dict()["head.weight"], other.state_dict()["head.weight"])
     mixture = _mixture(prepared)
-    fit(one, lambda step: mixture.batch(0, step, size=4), settings, device=CPU, bfloat16=False)
+    fit(one, lambda step: mixture.batch(0, step, size=4), settings, device=CPU)
     assert not torch.equal(one.state_dict()[first], other.state_dict()[first])
 
 
@@ -160,30 +163,164 @@ def _mixture(prepared: Prepared, **more: object) -> Mixture:
 
 
 def test_real_windows_are_the_same_in_every_arm_of_a_seed(prepared: Prepared) -> None:
+    pool = Pool(examples=prepared)
     alone, _ = _mixture(prepared).batch(3, 5, size=8)
-    mixed, _ = _mixture(prepared, extra=prepared, share=0.25).batch(3, 5, size=8)
-    assert torch.equal(alone[2:], mixed[2:])
-    assert not torch.equal(alone[:2], mixed[:2])
+    mixed, _ = _mixture(prepared, added=[pool], share=0.25).batch(3, 5, size=8)
+    both, _ = _mixture(prepared, added=[pool], negatives=Empty(examples=prepared), share=0.25).batch(3, 5, size=8)
+    assert mixed.shape == both.shape == alone.shape
+    assert torch.equal(alone[:6], mixed[:6])
+    assert not torch.equal(alone[6:], mixed[6:])
+    assert torch.equal(alone[:4], both[:4])
+
+
+def test_half_of_a_batch_is_real_defects_whatever_is_added(prepared: Prepared) -> None:
+    """What is added, and counterfeit negatives, take the places of windows from anywhere alone."""
+    nothing = _Blank(prepared)
+    for more in ({}, {"added": [nothing], "share": 0.25}, {"added": [nothing], "share": 0.5, "negatives": nothing}):
+        for step in range(6):
+            _, masks = _mixture(prepared, **more).batch(1, step, size=8)
+            assert (masks[:4].amax(dim=(1, 2, 3)) == 1).all()
+            added = int(8 * more.get("share", 0))
+            assert (masks[8 - added :] == 0).all() or not added
+
+
+@dataclasses.dataclass(frozen=True)
+class _Blank:
+    """A source of windows without anything."""
+
+    examples: Examples
+
+    def window(self, seed: int, index: int) -> tuple[np.ndarray, np.ndarray]:
+        side = self.examples.window
+        return np.zeros((side, side, 3), np.uint8), np.zeros((self.examples.classes, side, side), np.uint8)
+
+
+def test_with_extra_slots_every_arm_gets_as_many_windows_and_loses_none(prepared: Prepared) -> None:
+    pool = Pool(examples=prepared)
+    alone, _ = _mixture(prepared, share=0.25, extra=True).batch(3, 5, size=8)
+    mixed, _ = _mixture(prepared, added=[pool], share=0.25, extra=True).batch(3, 5, size=8)
+    plain, _ = _mixture(prepared).batch(3, 5, size=8)
+    assert alone.shape == mixed.shape == (10, 3, 32, 32)
+    assert torch.equal(alone[:8], plain)
+    assert torch.equal(mixed[:8], plain)
+    assert not torch.equal(alone[8:], mixed[8:])
 
 
 @pytest.mark.parametrize("fade", [0, 20])
-def test_the_share_of_added_windows_is_kept_over_the_steps(
-    prepared: Prepared, monkeypatch: pytest.MonkeyPatch, fade: int
-) -> None:
-    seen = []
-    window = Mixture._window
+def test_the_share_of_added_windows_is_kept_over_the_steps(prepared: Prepared, fade: int) -> None:
+    counts, asked = [], []
 
-    def note(self: Mixture, seed: int, index: int, *, added: bool) -> object:
-        seen.append(added)
-        return window(self, seed, index, added=added)
+    class Noting(_Blank):
+        def window(self, seed: int, index: int) -> tuple[np.ndarray, np.ndarray]:
+            asked.append(index)
+            return super().window(seed, index)
 
-    monkeypatch.setattr(Mixture, "_window", note)
     for step in range(20):
-        _mixture(prepared, extra=prepared, share=0.35, fade=fade).batch(0, step, size=8)
-    assert sum(seen) == 56  # 0.35 of 160
-    quarters = np.reshape(seen, (4, 40)).sum(axis=1)
-    # A line from 0.7 to 0 has 0.6125, 0.4375, 0.2625 and 0.0875 for the means of its quarters.
-    np.testing.assert_allclose(quarters, [24.5, 17.5, 10.5, 3.5] if fade else [14] * 4, atol=1)
+        before = len(asked)
+        _mixture(prepared, added=[Noting(prepared)], share=0.35 if not fade else 0.2, fade=fade).batch(0, step, size=8)
+        counts.append(len(asked) - before)
+    assert asked == list(range(len(asked))), "each window is another one"
+    assert sum(counts) == (32 if fade else 56)  # 0.2 and 0.35 of 160
+    quarters = np.reshape(counts, (4, 5)).sum(axis=1)
+    # A line from 0.4 to 0 has 0.35, 0.25, 0.15 and 0.05 for the means of its quarters.
+    np.testing.assert_allclose(quarters, [14, 10, 6, 2] if fade else [14] * 4, atol=1)
+
+
+def test_mixed_sources_take_turns(prepared: Prepared) -> None:
+    asked: list[str] = []
+
+    @dataclasses.dataclass(frozen=True)
+    class Named(_Blank):
+        name: str = ""
+
+        def window(self, seed: int, index: int) -> tuple[np.ndarray, np.ndarray]:
+            asked.append(self.name)
+            return super().window(seed, index)
+
+    mixture = _mixture(prepared, added=[Named(prepared, "a"), Named(prepared, "b")], share=0.25)
+    for step in range(3):
+        mixture.batch(0, step, size=8)
+    assert asked == ["a", "b"] * 3
+
+
+def test_an_image_counts_once_however_many_objects_it_has(prepared: Prepared) -> None:
+    """Five of six objects lie on one image: it is drawn half of the time, not five sixths."""
+    label = 0
+    first, second = sorted({prepared.objects[k].position for k in prepared.by_class[label]})[:2]
+    one, other = (
+        next(k for k in prepared.by_class[label] if prepared.objects[k].position == p) for p in (first, second)
+    )
+    many = dataclasses.replace(prepared, by_class=[[one] * 5 + [other], []])
+    pixels = {p: np.asarray(prepared.cache[p]) for p in (first, second)}
+    drawn = [round_defect(np.random.default_rng(k), many, (1.0, 1.0))[0] for k in range(200)]
+    hits = sum(_is_part(window[..., 0], pixels[first]) for window in drawn)
+    assert 70 <= hits <= 130, "two in a hundred thousand by chance"
+
+
+def _is_part(window: np.ndarray, image: np.ndarray) -> bool:
+    grey = image if image.ndim == 2 else image[..., 0]
+    views = np.lib.stride_tricks.sliding_window_view(grey, window.shape)
+    return bool((views[:, :, 0, :8] == window[0, :8]).all(axis=-1).any())
+
+
+def test_jitter_shows_windows_between_the_two_sizes(prepared: Prepared) -> None:
+    sides = [draw_side(np.random.default_rng(k), 32, (0.5, 2.0)) for k in range(400)]
+    assert min(sides) >= 16
+    assert max(sides) <= 64
+    assert 28 <= np.median(sides) <= 36, "as often larger as smaller"
+    for k in range(20):
+        pixels, masks = anywhere(np.random.default_rng(k), prepared, (0.5, 2.0))
+        assert pixels.shape == (32, 32, 3)
+        assert masks.shape == (2, 32, 32)
+        assert set(np.unique(masks)) <= {0, 1}
+
+
+def test_cutmix_takes_a_rectangle_of_pixels_with_their_masks(prepared: Prepared) -> None:
+    """Every pixel and its labels come from one of two windows, those of the other in a rectangle."""
+    mix, shares = CutMix(examples=prepared), []
+    for index in range(60):
+        pixels, masks = mix.window(0, index)
+        rng = streams.generator(0, "added", index)
+        (under, below), (over, above) = anywhere(rng, prepared, (1.0, 1.0)), round_defect(rng, prepared, (1.0, 1.0))
+        from_other = (pixels == over).all(axis=2) & (masks == above).all(axis=0)
+        from_base = (pixels == under).all(axis=2) & (masks == below).all(axis=0)
+        assert (from_base | from_other).all()
+        rows, columns = np.nonzero(~from_base)
+        if len(rows):
+            assert from_other[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1].all()
+        shares.append((~from_base).mean())
+    assert 0.2 < np.mean(shares) < 0.5, "half the area on average, less what lies beyond the window"
+
+
+def test_averaged_weights_are_tested_and_lag_behind_the_last(prepared: Prepared) -> None:
+    """With a share of 0 the last weights stay; otherwise the mean that the recursion gives."""
+    seen: list[torch.Tensor] = []
+    settings = dataclasses.replace(TINY, steps=6, average=0.9)
+    network, mixture = build_segmenter(settings, prepared.classes, seed=0), _mixture(prepared)
+
+    def draw(step: int) -> tuple[torch.Tensor, torch.Tensor]:
+        seen.append(network.head.weight.detach().clone())
+        return mixture.batch(0, step, size=4)
+
+    fit(network, draw, settings, device=CPU)
+    last = build_segmenter(settings, prepared.classes, seed=0)
+    fit(last, lambda step: mixture.batch(0, step, size=4), dataclasses.replace(settings, average=0.0), device=CPU)
+    expected, after = seen[1], [*seen[2:], last.head.weight.detach()]
+    for count, value in enumerate(after, start=1):
+        kept = min(0.9, (1 + count) / (10 + count))
+        expected = kept * expected + (1 - kept) * value
+    torch.testing.assert_close(network.head.weight.detach(), expected)
+
+
+def test_a_pretrained_encoder_learns_at_its_share_of_the_rate(prepared: Prepared) -> None:
+    """AdamW's first step moves every weight by its rate, whatever the gradient."""
+    settings = dataclasses.replace(TINY, segmenter="lite0_unet", steps=1, encoder_rate=0.25, learning_rate=1e-3)
+    network = build_segmenter(settings, 2, seed=0)
+    before = {name: value.clone() for name, value in network.named_parameters()}
+    fit(network, lambda step: _mixture(prepared).batch(0, step, size=4), settings, device=CPU)
+    moved = {name: float((value - before[name]).detach().abs().max()) for name, value in network.named_parameters()}
+    assert moved["head.weight"] == pytest.approx(1e-3, rel=0.05)
+    assert moved["encoder.0.0.weight"] == pytest.approx(0.25e-3, rel=0.05)
 
 
 def test_flips_move_image_and_mask_alike_and_photometry_leaves_the_mask() -> None:
@@ -199,7 +336,7 @@ def test_flips_move_image_and_mask_alike_and_photometry_leaves_the_mask() -> Non
 
 def _fitted(prepared: Prepared, settings: EvaluateSettings) -> nn.Module:
     network, mixture = build_segmenter(settings, prepared.classes, seed=0), _mixture(prepared)
-    fit(network, lambda step: mixture.batch(0, step, size=settings.batch), settings, device=CPU, bfloat16=False)
+    fit(network, lambda step: mixture.batch(0, step, size=settings.batch), settings, device=CPU)
     return network
 
 
@@ -224,4 +361,4 @@ def test_a_loss_that_is_not_finite_stops_the_training_and_names_the_step(prepare
 
     network = build_segmenter(TINY, 2, seed=0)
     with pytest.raises(CoiganError, match="not finite at step 0"):
-        fit(network, broken, TINY, device=CPU, bfloat16=False)
+        fit(network, broken, TINY, device=CPU)

@@ -28,7 +28,7 @@ from coigan_aug.synthesis.tasks import Counted
 
 def planner_of(
     prepared: Prepared, settings: Settings, counts: Sequence[int], *, windows: bool = False, bases: str = "clean",
-    roi: Roi | None = None,
+    roi: Roi | None = None, own_places: frozenset[int] = frozenset(),
 ) -> Planner:  # fmt: skip
     """Return a planner of shapes that need no training."""
     source = shape_source(
@@ -43,6 +43,7 @@ def planner_of(
         windows=windows,
         bases=bases,
         roi=roi,
+        own_places=own_places,
     )
 
 
@@ -62,7 +63,8 @@ def made_set(
 ) -> Made | None:  # fmt: skip
     """Make so many defects of each class; unless asked, whatever comes is kept."""
     counts = (per_class,) * prepared.classes
-    planner = planner_of(prepared, settings, counts, windows=windows, bases=bases)
+    own_places = engine.own_places(prepared.classes)
+    planner = planner_of(prepared, settings, counts, windows=windows, bases=bases, own_places=own_places)
     request = Request(
         format=form, command="coigan-aug synthesize", bases=bases, overwrite=overwrite, append=append, shard=shard,
         suffix=suffix,

@@ -1,0 +1,196 @@
+"""What the benefit test needs of each fold: its training and test images, and what its arms add."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from coigan_aug.checkpoint import GeneratorFile
+from coigan_aug.cli.screening import screen_of
+from coigan_aug.cli.workspace import Workspace
+from coigan_aug.config import settings_to_dict
+from coigan_aug.errors import DataError, UsageError
+from coigan_aug.evaluation.arms import CONTROLS, Arm, Bench, evaluated_at
+from coigan_aug.evaluation.leaks import check_synthetic
+from coigan_aug.evaluation.protocol import PROTOCOLS, SYNTHETIC_TILES
+from coigan_aug.evaluation.tally import Held
+from coigan_aug.formats.names import CARD
+from coigan_aug.prepare.examples import Examples, load_examples
+from coigan_aug.prepare.places import measure_places
+from coigan_aug.prepare.prepared import Prepared, prepare
+from coigan_aug.progress import progress
+from coigan_aug.segmenter.windows import Pool, Source
+from coigan_aug.settings import Settings
+from coigan_aug.shapes.draw import shape_source
+from coigan_aug.store.dataset import Dataset
+from coigan_aug.synthesis.engines import ENGINES, OWN_PLACE, Engine, copying_engine, gan_engine
+from coigan_aug.synthesis.live import LiveCopies
+from coigan_aug.synthesis.plan import Planner, make_planner
+from coigan_aug.synthesis.run import Request, synthesize_counts
+
+LIVE = ("transplant", "paste")
+"""Copies that are made anew for each window; the others are too slow for that and come from a pool."""
+MOST_CLEAN = 100
+"""Defect-free training images that the threshold for use is taken from, at most."""
+_FREE = ("batch", "workers", "synthetic_share")  # of the settings of synthesize: no pixel depends on them
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fold:
+    """One fold: its workspace and Dataset, the run that is drawn with where one is, and where its part of the result goes."""
+
+    workspace: Workspace
+    dataset: Dataset
+    run: str | None
+    generator: GeneratorFile | None
+    given: Mapping[str, Dataset]
+    settings: Settings
+    folder: Path
+
+
+def make_bench(
+    fold: Fold, arms: Sequence[Arm], *, protocol: str, screen: bool, device: torch.device, command: str, quiet: bool
+) -> Bench:
+    """Make the synthetic images that are missing, and open everything that the arms need.
+
+    Raises:
+        DataError: no test image has a defect, or a synthetic set saw other images than the fold's training images.
+        UsageError: an arm names no engine, control or given set.
+    """
+    dataset, settings, cache = fold.dataset, fold.settings, fold.workspace.cache
+    with progress("reading images", quiet=quiet) as report:
+        prepared = prepare(dataset, settings.data, cache_root=cache, report=report)
+        seen = evaluated_at(settings.data, settings.evaluate)
+        real = load_examples(dataset, prepared.positions, seen, cache_root=cache, report=report)
+        held_out = dataset.indices("test")
+        test = load_examples(dataset, held_out, seen, cache_root=cache, report=report)
+    held = _held(dataset, real, test, held_out, binary=settings.evaluate.binary)
+    names = dict.fromkeys(name for arm in arms for name in arm.sources if name not in ("real", *CONTROLS))
+    known = (*ENGINES, *fold.given)
+    for name in names:
+        if name not in known:
+            raise UsageError(
+                f"There is no engine {name!r}.",
+                remedy=f"Engines: {', '.join(ENGINES)}. Controls: {', '.join(CONTROLS)}.",
+            )
+    tiles = PROTOCOLS[protocol].tiles
+    copies = _Copies(fold, prepared) if any(name in LIVE for name in names) or any(a.negatives for a in arms) else None
+    added: dict[str, Source] = {}
+    for name in names:
+        if name in LIVE and copies is not None and not tiles:
+            added[name] = copies.live(name)
+            continue
+        synthetic = fold.given.get(name) or _synthesized(
+            fold, prepared, name, screen=screen, tiles=tiles, device=device, command=command, quiet=quiet
+        )
+        check_synthetic(synthetic, dataset, prepared.positions)
+        opened = load_examples(synthetic, range(len(synthetic)), seen, cache_root=cache)
+        added[name] = Pool(examples=opened, jitter=settings.evaluate.jitter, tiles=tiles)
+    negatives = copies.live(OWN_PLACE, counterfeit=True) if copies and any(arm.negatives for arm in arms) else None
+    marks = {name: _mark(fold, name, screen=screen) for name in names}
+    return Bench(
+        real=real, held=held, added=added, settings=settings, folder=fold.folder, negatives=negatives, marks=marks,
+        tiles=tiles,
+    )  # fmt: skip
+
+
+def _held(dataset: Dataset, real: Examples, test: Examples, held_out: Sequence[int], *, binary: bool) -> Held:
+    defective = tuple(p for p in held_out if dataset[p].annotations)
+    if not defective:
+        raise DataError("No test image has a defect; nothing can be measured.", remedy="Import again with --split 0.7.")
+    clean = [p for p in real.positions if not dataset[p].annotations]
+    step = -(-len(clean) // MOST_CLEAN)
+    return Held(
+        test=test,
+        defective=defective,
+        clean=tuple(p for p in held_out if not dataset[p].annotations),
+        real=real,
+        train_clean=tuple(clean[:: max(step, 1)]),
+        binary=binary,
+    )
+
+
+def _mark(fold: Fold, name: str, *, screen: bool) -> str:
+    """Name what a source's windows depend on beside data and seed."""
+    if name in fold.given:
+        return short_hash(fold.given[name].manifest["sha256"])
+    values = settings_to_dict(fold.settings)
+    drawn = {key: value for key, value in values["synthesize"].items() if key not in _FREE}
+    parts = [values["data"], values["model"]["grow"], values["model"]["soften"], drawn]
+    if name not in LIVE:
+        generator = fold.generator.sha256 if fold.generator and name == "gan" else None
+        parts += [generator, values["evaluate"]["per_class"], screen, values["evaluate"]["screen_steps"]]
+    return short_hash(parts)
+
+
+def short_hash(value: Any) -> str:
+    """Return eight hexadecimal digits of a JSON value's SHA-256."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:8]
+
+
+class _Copies:
+    """Makes the sources of copies; what they are planned with is measured once."""
+
+    def __init__(self, fold: Fold, prepared: Prepared) -> None:
+        self._fold, self._prepared = fold, prepared
+        self._places = measure_places(prepared)
+        self._shapes = shape_source(
+            prepared, fold.settings.data, fold.settings.synthesize.shapes, root=fold.workspace.cache,
+            device=torch.device("cpu"),
+        )  # fmt: skip
+
+    def live(self, name: str, *, counterfeit: bool = False) -> LiveCopies:
+        """Return what makes windows with copies by an engine, or counterfeit negatives."""
+        evaluate = self._fold.settings.evaluate
+        return LiveCopies(
+            planner=self._planner(name),
+            engine=name,
+            scale=evaluate.scale,
+            window_side=evaluate.window,
+            jitter=evaluate.jitter,
+            counterfeit=counterfeit,
+        )
+
+    def _planner(self, name: str) -> Planner:
+        counts = [bool(members) for members in self._prepared.by_class]
+        return make_planner(
+            self._prepared, self._fold.settings, counts, source=self._shapes, places=self._places, windows=False,
+            bases="clean", own_places=Engine(name, lambda *_: ()).own_places(len(counts)),
+        )  # fmt: skip
+
+
+def _synthesized(
+    fold: Fold, prepared: Prepared, engine: str, *, screen: bool, tiles: bool, device: torch.device, command: str,
+    quiet: bool,
+) -> Dataset:  # fmt: skip
+    """Return the set that an engine drew for this measurement, drawn where it is not there yet."""
+    name = f"{engine}-{_mark(fold, engine, screen=screen)}"
+    out, records = fold.folder / "images" / name, fold.folder / "synthetic" / name
+    if not (out / CARD).exists():
+        each = -(-SYNTHETIC_TILES // prepared.classes) if tiles else fold.settings.evaluate.per_class
+        counts = [each if members else 0 for members in prepared.by_class]
+        judge = screen_of(
+            prepared, fold.settings, on=screen, copies=engine == "gan", cache_root=fold.workspace.cache, device=device,
+            quiet=quiet,
+        )  # fmt: skip
+        with progress(f"synthesize ({engine})", quiet=quiet) as report:
+            synthesize_counts(
+                prepared, _engine(fold, prepared, engine, device), judge, fold.settings, counts,
+                Request(format="coco", command=command), windows=tiles, out=out, records=records,
+                cache_root=fold.workspace.cache, report=report,
+            )  # fmt: skip
+    return Dataset(records)
+
+
+def _engine(fold: Fold, prepared: Prepared, name: str, device: torch.device) -> Engine:
+    if name != "gan":
+        return copying_engine(name, prepared, fold.settings)
+    assert fold.generator is not None
+    assert fold.run is not None
+    return gan_engine(prepared, fold.generator, run=fold.run, device=device)

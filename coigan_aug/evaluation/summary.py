@@ -1,0 +1,378 @@
+"""The numbers of the benefit test: each arm's measures with intervals over pieces and seeds, differences, verdicts."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from coigan_aug.evaluation.arms import DUPLICATES, REAL, Arm
+from coigan_aug.evaluation.bootstrap import Draws, Interval, draw, interval
+from coigan_aug.evaluation.measures import (
+    ALARMS,
+    CURVE,
+    Scores,
+    Thresholds,
+    alarm_threshold,
+    at_thresholds,
+    average_precision,
+    choose_thresholds,
+    class_curve,
+    classes_of,
+    confusion,
+    defect_curve,
+    objects_found,
+)
+from coigan_aug.evaluation.tally import Counts, Tally
+from coigan_aug.segmenter.scoring import iou
+
+FINDING = ("pixel_ap", "iou_any", "found_5", "found_10")
+NAMING = ("ap", "iou")
+DECISIVE = {"finding": "pixel_ap", "naming": "ap"}
+"""The measure that each verdict is about; it needs no threshold."""
+TITLES = {
+    "pixel_ap": "pixel AP of any defect",
+    "iou_any": "IoU of any defect",
+    "found_5": "objects found, 5 % of clean images alarmed",
+    "found_10": "objects found, 10 % of clean images alarmed",
+    "ap": "mean pixel AP by class",
+    "iou": "mean IoU by class",
+    "clean_alarms": "clean images alarmed",
+    "clean_pixels": "clean pixels called a defect",
+}
+"""What a table calls a measure; where it is by class, the mean over the classes."""
+
+Tallies = Mapping[tuple[str, int, int], Tally]
+"""By arm's name, fold (from 0) and seed."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """An arm's measures in each draw and for each seed: [D, S], those by class [D, S, K]."""
+
+    values: Mapping[str, Scores]
+
+    def over_seeds(self, name: str, draws: Draws) -> Scores:
+        """Return the mean over the seeds that each draw takes: [D] or [D, K]."""
+        return np.asarray(np.einsum("ds,ds...->d...", draws.seeds, self.values[name]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What was measured: the arms, the seeds, how many folds, the classes' names, the seed of the intervals."""
+
+    arms: tuple[Arm, ...]
+    seeds: tuple[int, ...]
+    folds: int
+    names: tuple[str, ...]
+    seed: int
+
+
+def summarise(question: Question, tallies: Tallies, *, about: str) -> dict[str, Any]:
+    """Put the tallies together as JSON values.
+
+    Pieces are drawn anew within their fold and rarest class, seeds besides, for the intervals; an arm's AP is the mean over
+    the folds, other measures pool what the folds counted.
+
+    Args:
+        about: the source that the verdicts are about, "gan" as a rule. Where several shares were tried they are about the
+            first of them, so that it is not the best of several looks at the same test images.
+    """
+    arms, seeds, folds = question.arms, question.seeds, range(question.folds)
+    first = [tallies[arms[0].name, fold, seeds[0]] for fold in folds]
+    strata = [f"{fold} {name}" for fold, tally in enumerate(first) for name in strata_of(tally)]
+    draws = draw(strata, len(seeds), seed=question.seed)
+    weights = np.split(draws.groups, np.cumsum([len(tally.pieces) for tally in first])[:-1], axis=1)
+    thresholds = {
+        (arm.name, fold, seed): choose_thresholds(
+            tallies[arm.name, fold, seed], [tallies[arm.name, other, seed] for other in folds if other != fold]
+        )
+        for arm in arms
+        for fold in folds
+        for seed in seeds
+    }
+    with warnings.catch_warnings():  # a draw in which a class has no pixel is left out, not an error
+        warnings.simplefilter("ignore", RuntimeWarning)
+        measured = {arm.name: measure(question, arm, tallies, thresholds, weights) for arm in arms}
+        rows = [_arm_row(question, arm, measured[arm.name], draws, tallies, thresholds) for arm in arms]
+        main = next((arm for arm in arms if about in arm.sources), None)
+        rivals = [arm for arm in arms if main and about not in arm.sources and arm.share in (0.0, main.share)]
+        best = {
+            kind: max(rivals, key=lambda arm: _level(measured[arm.name], decisive, draws), default=None)
+            for kind, decisive in DECISIVE.items()
+        }
+        differences = [
+            row
+            for arm in arms
+            for other in arms
+            if _compared(arm, other, tuple(best.values()))
+            for row in _difference_rows(question, arm, other, measured, draws)
+        ]
+    found = {kind: _verdict(decisive, main, best[kind], differences) for kind, decisive in DECISIVE.items()}
+    basis = (
+        f"{len(seeds)} seed{'s' * (len(seeds) > 1)}, {sum(_defective_pieces(first).values())} test pieces with a defect"
+    )
+    return {
+        "classes": list(question.names),
+        "folds": question.folds,
+        "seeds": list(seeds),
+        "pieces": _pieces(first, question.names),
+        "groups": {"test_defective": sum(_defective_pieces(first).values())},
+        "arms": rows,
+        "differences": differences,
+        "about": main.name if main else None,
+        "best_other": best["finding"].name if best["finding"] else None,
+        "best_other_naming": best["naming"].name if best["naming"] else None,
+        "verdicts": found,
+        "verdict": (
+            f"Finding: {found['finding']}. Naming: {found['naming']} ({basis})."
+            if main and best["finding"]
+            else "No synthetic arm was tested, so nothing is said about benefit."
+        ),
+    }
+
+
+def strata_of(tally: Tally) -> list[str]:
+    """Name the stratum of each piece: the rarest of its classes, by pieces; "clean" where it has none."""
+    of_class = classes_of(tally)
+    how_many = of_class.sum(axis=0)
+    return [str(min(np.flatnonzero(own), key=lambda k: how_many[k])) if own.any() else "clean" for own in of_class]
+
+
+def measure(
+    question: Question, arm: Arm, tallies: Tallies, thresholds: Mapping[tuple[str, int, int], Thresholds],
+    weights: Sequence[Scores],
+) -> Measured:  # fmt: skip
+    """Take every measure of an arm in each draw of pieces: `weights` [D, G] for each fold."""
+    by_seed = [
+        _measure_seed(
+            [tallies[arm.name, fold, seed] for fold in range(question.folds)],
+            [thresholds[arm.name, fold, seed] for fold in range(question.folds)],
+            weights,
+        )
+        for seed in question.seeds
+    ]
+    return Measured({name: np.stack([own[name] for own in by_seed], axis=1) for name in by_seed[0]})
+
+
+def _measure_seed(
+    tallies: Sequence[Tally], thresholds: Sequence[Thresholds], weights: Sequence[Scores]
+) -> dict[str, Scores]:
+    """Take every measure of one arm and seed: [D], those by class [D, K]."""
+    folds = list(zip(tallies, thresholds, weights, strict=True))
+    values = {
+        "pixel_ap": np.nanmean([_pixel_ap(tally, own) for tally, _, own in folds], axis=0),
+        "ap": np.nanmean([_class_ap(tally, own) for tally, _, own in folds], axis=0),
+        "iou_any": iou(np.sum([_defect_pixels(tally, cut, own) for tally, cut, own in folds], axis=0)),
+        "iou": iou(np.sum([_class_pixels(tally, cut, own) for tally, cut, own in folds], axis=0)),
+    }
+    for rate in ALARMS:
+        name = f"found_{round(100 * rate)}"
+        values[name] = _share([_found(tally, own, rate) for tally, _, own in folds])
+    values["clean_alarms"] = _share([_alarmed(tally, cut, own) for tally, cut, own in folds])
+    values["clean_pixels"] = _share([_false_pixels(tally, cut, own) for tally, cut, own in folds])
+    return values
+
+
+def _pixel_ap(tally: Tally, weights: Scores) -> Scores:
+    other, own = (tally.defects[:, side].astype(np.float64) for side in (0, 1))  # [G, B]
+    return average_precision(weights @ own, weights @ other)
+
+
+def _class_ap(tally: Tally, weights: Scores) -> Scores:
+    both = tally.classes.astype(np.float64)
+    own = [average_precision(weights @ both[:, k, 1], weights @ both[:, k, 0]) for k in range(both.shape[1])]
+    return np.stack(own, axis=1)
+
+
+def _defect_pixels(tally: Tally, cut: Thresholds, weights: Scores) -> Scores:
+    return np.asarray(weights @ at_thresholds(defect_curve(tally), cut.defect).astype(np.float64))
+
+
+def _class_pixels(tally: Tally, cut: Thresholds, weights: Scores) -> Scores:
+    counts = at_thresholds(class_curve(tally), cut.classes).astype(np.float64)
+    return np.asarray(np.einsum("dg,gkc->dkc", weights, counts))
+
+
+def _found(tally: Tally, weights: Scores, rate: float) -> Scores:
+    """Return how many objects are found and how many there are, in each draw: [D, 2]."""
+    threshold = alarm_threshold(tally.clean_scores, weights[:, tally.clean_pieces], rate)
+    own = weights[:, tally.objects[:, 0]]
+    return np.stack([objects_found(tally.object_scores, own, threshold), own.sum(axis=1)], axis=1)
+
+
+def _alarmed(tally: Tally, cut: Thresholds, weights: Scores) -> Scores:
+    own = weights[:, tally.clean_pieces]
+    alarmed = tally.clean_scores >= cut.defect[tally.clean_pieces]
+    return np.stack([own @ alarmed.astype(float), own.sum(axis=1)], axis=1)
+
+
+def _false_pixels(tally: Tally, cut: Thresholds, weights: Scores) -> Scores:
+    called = np.where(np.arange(tally.clean.shape[1]) >= cut.defect[:, None], tally.clean, 0).sum(axis=1)
+    return np.stack([weights @ called.astype(float), weights @ tally.clean.sum(axis=1).astype(float)], axis=1)
+
+
+def _share(parts: Sequence[Scores]) -> Scores:
+    """Divide what the folds counted together: (part, whole) rows [D, 2] of each -> [D]."""
+    part, whole = np.sum(parts, axis=0).T
+    return np.asarray(np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=whole > 0))
+
+
+def _level(measured: Measured, name: str, draws: Draws) -> float:
+    return float(_mean_over_classes(measured.over_seeds(name, draws))[0])
+
+
+def _mean_over_classes(values: Scores) -> Scores:
+    return values if values.ndim == 1 else np.asarray(np.nanmean(values, axis=1))
+
+
+def _arm_row(
+    question: Question, arm: Arm, measured: Measured, draws: Draws, tallies: Tallies,
+    thresholds: Mapping[tuple[str, int, int], Thresholds],
+) -> dict[str, Any]:  # fmt: skip
+    """Say what an arm reached; `mean_iou` and `iou` stand where earlier results have them, too."""
+    own = {name: measured.over_seeds(name, draws) for name in measured.values}
+    keys = [(arm.name, fold, seed) for fold in range(question.folds) for seed in question.seeds]
+    looks = [tallies[key] for key in keys]
+    total = np.sum([confusion(tallies[key], thresholds[key]) for key in keys], axis=0)
+    intervals = {name: asdict(interval(_mean_over_classes(values))) for name, values in own.items()}
+    return {
+        "name": arm.name,
+        "source": "+".join(arm.sources),
+        "share": arm.share,
+        "negatives": arm.negatives,
+        "measures": intervals,
+        "mean_iou": intervals["iou"],
+        "iou": named(question.names, own["iou"][0]),
+        "ap": named(question.names, own["ap"][0]),
+        "found_by_class": {
+            f"found_{round(100 * rate)}": named(question.names, _found_by_class(looks, rate)) for rate in ALARMS
+        },
+        "in_use": [_in_use(looks, rate) for rate in ALARMS],
+        "clean_false_positives": intervals["clean_pixels"]["mean"],
+        "confusion": total.tolist(),
+        "curve": {"alarmed": list(CURVE), "found": [number(v) for v in _froc(looks)]},
+        "by_seed": [_seed_row(question, measured, k) for k in range(len(question.seeds))],
+        "spread": {name: _spread(values) for name, values in measured.values.items()},
+    }  # fmt: skip
+
+
+def _seed_row(question: Question, measured: Measured, k: int) -> dict[str, Any]:
+    means = {name: number(float(np.nanmean(values[0, k]))) for name, values in measured.values.items()}
+    by_class = named(question.names, measured.values["iou"][0, k])
+    return {"seed": question.seeds[k], "measures": means, "mean_iou": means["iou"], "iou": by_class}
+
+
+def _spread(values: Scores) -> float | None:
+    """Return the standard deviation between the seeds; None for one seed."""
+    own = _mean_over_classes(values[0])
+    return number(float(np.std(own, ddof=1))) if len(own) > 1 else None
+
+
+def _froc(tallies: Sequence[Tally]) -> list[float]:
+    """Return the share of objects found at each share of alarmed images, the mean over folds and seeds."""
+    return [float(np.mean([_found_once(tally, rate).mean() for tally in tallies])) for rate in CURVE]
+
+
+def _found_once(tally: Tally, rate: float) -> Counts:
+    threshold = alarm_threshold(tally.clean_scores, np.ones((1, len(tally.clean_scores))), rate)[0]
+    return (tally.object_scores > threshold).astype(np.int64)
+
+
+def _found_by_class(tallies: Sequence[Tally], rate: float) -> list[float]:
+    found, every = np.zeros((2, tallies[0].classes.shape[1]))
+    for tally in tallies:
+        np.add.at(found, tally.objects[:, 1], _found_once(tally, rate))
+        np.add.at(every, tally.objects[:, 1], 1)
+    return np.divide(found, every, out=np.full(len(every), np.nan), where=every > 0).tolist()
+
+
+def _in_use(tallies: Sequence[Tally], rate: float) -> dict[str, float | None]:
+    """Say what a threshold from defect-free training images finds and alarms on test images."""
+    found, alarmed = [], []
+    for tally in tallies:
+        if not len(tally.train_scores):
+            continue
+        threshold = alarm_threshold(tally.train_scores, np.ones((1, len(tally.train_scores))), rate)[0]
+        found.append(float((tally.object_scores > threshold).mean()))
+        alarmed.append(float((tally.clean_scores > threshold).mean()) if len(tally.clean_scores) else math.nan)
+    means = [number(float(np.mean(values))) if values else None for values in (found, alarmed)]
+    return {"asked": rate, "found": means[0], "alarmed": means[1]}
+
+
+def _compared(arm: Arm, other: Arm, best: Sequence[Arm | None]) -> bool:
+    """Compare everything with real alone, synthetic arms with duplicates of their share, and all with the best other arms."""
+    if arm == other or arm.sources == (REAL,):
+        return False
+    twin = other.sources == (DUPLICATES,) and other.share == arm.share
+    return other.sources == (REAL,) or twin or (other in best and arm.sources != (DUPLICATES,))
+
+
+def _difference_rows(
+    question: Question, arm: Arm, other: Arm, measured: Mapping[str, Measured], draws: Draws
+) -> list[dict[str, Any]]:
+    pair = {"arm": arm.name, "against": other.name}
+    rows = []
+    for name in measured[arm.name].values:
+        ours, theirs = (measured[one.name].over_seeds(name, draws) for one in (arm, other))
+        total = _mean_over_classes(ours) - _mean_over_classes(theirs)
+        if np.isfinite(total[0]):
+            rows.append(pair | {"measure": name, "class": None} | asdict(interval(total)))
+        if ours.ndim > 1:
+            rows += [
+                pair | {"measure": name, "class": label} | asdict(interval(ours[:, k] - theirs[:, k]))
+                for k, label in enumerate(question.names)
+                if np.isfinite(ours[0, k] - theirs[0, k])
+            ]
+    return rows
+
+
+def _verdict(name: str, main: Arm | None, best: Arm | None, differences: Sequence[Mapping[str, Any]]) -> str | None:
+    """Say in half a sentence whether it helps; None where no synthetic arm was measured."""
+    if main is None or best is None:
+        return None
+    found = next((_interval(row) for row in differences if _is(row, main, best, name)), None)
+    if found is None:
+        return "not measured"
+    against = f"{main.name} against the best other arm, {best.name}: {points(found, TITLES[name])}"
+    if found.low > 0:
+        return f"benefit: {against}"
+    if found.high < 0:
+        return f"no benefit, it harms: {against}"
+    return f"no benefit shown: {against}; the interval holds 0"
+
+
+def _interval(row: Mapping[str, Any]) -> Interval:
+    return Interval(float(row["mean"]), float(row["low"]), float(row["high"]))
+
+
+def _is(row: Mapping[str, Any], arm: Arm, other: Arm, name: str) -> bool:
+    same = row["arm"] == arm.name and row["against"] == other.name
+    return bool(same and row["measure"] == name and row["class"] is None)
+
+
+def points(found: Interval, what: str) -> str:
+    """Write a difference in points of a measure, with its interval."""
+    return f"{100 * found.mean:+.1f} points of {what}, 95 % interval {100 * found.low:+.1f} to {100 * found.high:+.1f}"
+
+
+def _defective_pieces(tallies: Sequence[Tally]) -> dict[int, int]:
+    return {fold: int((tally.defects[:, 1].sum(axis=1) > 0).sum()) for fold, tally in enumerate(tallies)}
+
+
+def _pieces(tallies: Sequence[Tally], names: Sequence[str]) -> dict[str, int]:
+    return dict(zip(names, np.sum([tally.pieces_of for tally in tallies], axis=0).tolist(), strict=True))
+
+
+def named(names: Sequence[str], values: Sequence[float] | Scores) -> dict[str, float | None]:
+    """Name values by class; a value that is not a number becomes None."""
+    return {name: number(float(value)) for name, value in zip(names, values, strict=True)}
+
+
+def number(value: float) -> float | None:
+    """Return a value for JSON: None where it is not finite."""
+    return value if math.isfinite(value) else None

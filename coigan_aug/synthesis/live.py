@@ -1,0 +1,99 @@
+"""Copies made for a segmenter while it trains: another one in each window, never written anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from coigan_aug import rng as streams
+from coigan_aug.annotations.masks import resize
+from coigan_aug.annotations.rle import Box, Mask, decode
+from coigan_aug.errors import DataError
+from coigan_aug.imaging import Pixels, cut_mirrored, read_image, to_rgb
+from coigan_aug.prepare.cache import shrink
+from coigan_aug.prepare.examples import place_window
+from coigan_aug.segmenter.windows import Cut, Range, draw_side, resized
+from coigan_aug.settings import Settings
+from coigan_aug.synthesis.job import Job
+from coigan_aug.synthesis.margin import margin_of
+from coigan_aug.synthesis.paste import counterfeit, paste, poisson
+from coigan_aug.synthesis.plan import Planner
+from coigan_aug.synthesis.screen import Screen
+
+TRIES = 20
+Rng = np.random.Generator
+_NUMBERS = (1 << 31) - 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveCopies:
+    """Windows with a copied defect of each class as often as of any other; picklable.
+
+    `engine` is "transplant", "paste" or "poisson"; the planner must be made for it (`Engine.own_places`). What is hardly
+    visible, or has a seam, is made anew, as by the screen. With `counterfeit` clean surface is moved in the defect's stead,
+    and the window's masks are empty. `scale`, `window` and `jitter` are the segmenter's.
+    """
+
+    planner: Planner
+    engine: str
+    scale: float
+    window_side: int
+    jitter: Range
+    counterfeit: bool = False
+
+    def window(self, seed: int, index: int) -> Cut:
+        """Make window `index`: uint8 [S, S, 3] and masks uint8 [K, S, S].
+
+        Raises:
+            DataError: nothing visible could be made in twenty tries.
+        """
+        rng = streams.generator(seed, "counterfeit" if self.counterfeit else "live", index)
+        prepared, settings = self.planner.prepared, self.planner.settings
+        labels = [label for label, members in enumerate(prepared.by_class) if members]
+        screen = Screen(settings, margin_of(settings))
+        for _ in range(TRIES):
+            label = labels[int(rng.integers(len(labels)))]
+            job = self.planner.place(int(rng.integers(_NUMBERS)), [label], part=0, attempt=0)
+            if job is None:
+                continue
+            left, top, width, height = job.region
+            base = read_image(prepared.dataset.image_path(job.base))[top : top + height, left : left + width]
+            if self.counterfeit:
+                return self._shown(rng, job, self._counterfeit(rng, job, base), labelled=False)
+            image = self._put(job, base, settings)
+            if screen.judge(job, base, image, [self.engine])[1] is None:
+                return self._shown(rng, job, image, labelled=True)
+        raise DataError(
+            f"{TRIES} tries at a copied defect were all invisible or had a seam.",
+            remedy="--set synthesize.least_shown=0 takes them as they are.",
+        )
+
+    def _put(self, job: Job, base: Pixels, settings: Settings) -> Pixels:
+        put: Callable[..., Pixels] = {"transplant": paste, "paste": paste, "poisson": poisson}[self.engine]
+        return put(self.planner.prepared, job, base, settings)
+
+    def _counterfeit(self, rng: Rng, job: Job, base: Pixels) -> Pixels:
+        others = [base.position for base in self.planner.bases if base.position != job.base]
+        donor = others[int(rng.integers(len(others)))] if others else job.base
+        return counterfeit(self.planner.prepared, job, base, self.planner.settings, donor=donor)
+
+    def _shown(self, rng: Rng, job: Job, image: Pixels, *, labelled: bool) -> Cut:
+        """Cut a window round one of the parts of the defect, at the segmenter's scale."""
+        defect, small = job.defects[0], to_rgb(shrink(image, self.scale))
+        mask = resize(decode(defect.rle), height=small.shape[0], width=small.shape[1])
+        side = draw_side(rng, self.window_side, self.jitter)
+        region = place_window(rng, _a_part(rng, mask), mask.shape, side=side)
+        masks = np.zeros((self.planner.prepared.classes, side, side), np.uint8)
+        masks[defect.label] = cut_mirrored(mask, region) * labelled
+        return resized(cut_mirrored(small, region), masks, self.window_side)
+
+
+def _a_part(rng: Rng, mask: Mask) -> Box:
+    """Return the box of one of the parts of a mask [h, w]; each as often as any other."""
+    number, _, stats, _ = cv2.connectedComponentsWithStats(np.ascontiguousarray(mask), connectivity=8)
+    chosen = stats[1 + int(rng.integers(number - 1))]
+    left, top, width, height = (int(value) for value in chosen[:4])
+    return (left, top, width, height)
