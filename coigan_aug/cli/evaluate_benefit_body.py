@@ -96,7 +96,7 @@ def benefit_here(
         seeds = tuple(evaluate.seed + k for k in range(evaluate.seeds))
         many = f" x {len(benches)} folds" if len(benches) > 1 else ""
         say(f"{len(arms)} arms x {len(seeds)} seeds{many}, {evaluate.steps:,} steps each", quiet=quiet)
-        with progress("trainings", quiet=quiet) as report:
+        with progress("train the segmenters", quiet=quiet) as report:
             tallies = run_arms(benches, arms, seeds, device=device, jobs=wanted.jobs, stop=stop, report=report)
         question = Question(
             arms=tuple(arms), seeds=seeds, folds=len(benches), names=_names(benches[0]), seed=evaluate.seed

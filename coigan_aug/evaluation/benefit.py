@@ -40,6 +40,7 @@ def run_arms(
     Args:
         benches: one for each fold.
         jobs: trainings at the same time, each in a process and on a thread of its own; 1 stays in this process.
+        report: is told steps, those of all trainings together.
 
     Returns:
         The tallies by arm's name, fold and seed.
@@ -49,10 +50,11 @@ def run_arms(
     """
     tasks = [Training(fold, arm, seed) for seed in seeds for fold in range(len(benches)) for arm in arms]
     missing = [task for task in tasks if not tally_file(benches[task.fold], task.arm, task.seed).exists()]
-    done = len(tasks) - len(missing)
-    report(done, len(tasks))
+    steps = benches[0].settings.evaluate.steps
+    done = (len(tasks) - len(missing)) * steps
+    report(done, len(tasks) * steps)
     run = _in_processes if jobs > 1 and len(missing) > 1 else _one_by_one
-    run(benches, missing, device, jobs, stop, lambda n, note="": report(done + n, len(tasks), note))
+    run(benches, missing, device, jobs, stop, lambda n, note="": report(done + n, len(tasks) * steps, note))
     return {(t.arm.name, t.fold, t.seed): load_tally(benches[t.fold], t.arm, t.seed) for t in tasks}
 
 
@@ -60,18 +62,15 @@ def _one_by_one(
     benches: Sequence[Bench], tasks: Sequence[Training], device: torch.device, jobs: int, stop: StopRequest,
     tell: Callable[..., None],
 ) -> None:  # fmt: skip
+    steps = benches[0].settings.evaluate.steps
     for n, task in enumerate(tasks):
-        tell(n, task.says)
-        run_arm(benches[task.fold], task.arm, task.seed, device=device, report=_stopping(stop))
-        tell(n + 1)
 
+        def told(done: int, total: int, note: str = "", *, before: int = n * steps, says: str = task.says) -> None:
+            if stop.signal_number:
+                raise _stopped(stop)
+            tell(before + done, says)
 
-def _stopping(stop: StopRequest) -> Report:
-    def check(done: int, total: int, note: str = "") -> None:
-        if stop.signal_number:
-            raise _stopped(stop)
-
-    return check
+        run_arm(benches[task.fold], task.arm, task.seed, device=device, report=told)
 
 
 def _stopped(stop: StopRequest) -> Stopped:
@@ -94,7 +93,7 @@ def _in_processes(
         try:
             for n, future in enumerate(as_completed(futures)):
                 future.result()
-                tell(n + 1)
+                tell((n + 1) * benches[0].settings.evaluate.steps)
                 if stop.signal_number:
                     raise _stopped(stop)
         except BaseException:

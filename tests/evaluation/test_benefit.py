@@ -207,7 +207,8 @@ def test_a_stopped_measurement_goes_on_and_ends_equal(tmp_path: Path) -> None:
     stop = StopRequest()
 
     def after_three(done: int, total: int, note: str = "") -> None:
-        stop.signal_number = 2 * (done >= 3)
+        assert total == 4 * 3
+        stop.signal_number = 2 * (done > 3 * 3)
 
     with pytest.raises(Stopped) as caught:
         run_arms([stopped], arms, range(2), device=CPU, jobs=1, stop=stop, report=after_three)
