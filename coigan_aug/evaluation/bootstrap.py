@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from coigan_aug import rng as streams
-from coigan_aug.segmenter.scoring import iou
 
 DRAWS = 2_000
 Scores = NDArray[np.float64]
@@ -51,18 +50,6 @@ def draw(strata: Sequence[str], seeds: int, *, seed: int, draws: int = DRAWS) ->
     return Draws(groups, np.concatenate([np.ones((1, seeds)), taken]) / seeds)
 
 
-def class_scores(counts: NDArray[np.int64], draws: Draws) -> Scores:
-    """Return the IoU of each class in each draw, float64 [D, K]: pixels pooled over the images, then the mean over seeds.
-
-    NaN where a class has neither mask nor prediction.
-
-    Args:
-        counts: true positives, false positives, false negatives for each seed and group, [S, G, K, 3].
-    """
-    pooled = np.einsum("dg,sgkc->dskc", draws.groups, counts.astype(np.float64))
-    return np.asarray(np.einsum("ds,dsk->dk", draws.seeds, iou(pooled)))
-
-
 def interval(values: Scores) -> Interval:
     """Return the first of the draws [D], which is the measurement, and the 2.5th and 97.5th percentile of the others."""
     low, high = np.nanpercentile(values[1:], [2.5, 97.5])
@@ -70,13 +57,5 @@ def interval(values: Scores) -> Interval:
 
 
 def mean_over_classes(scores: Scores) -> Scores:
-    """Return the mean over the classes [D, K] -> [D]; a class without a score is left out."""
-    return np.asarray(np.nanmean(scores, axis=1))
-
-
-def by_group(counts: NDArray[np.int64], groups: Sequence[str], names: Sequence[str]) -> NDArray[np.int64]:
-    """Add up the counts of the images [N, K, 3] of each group, in the order of `names`: [G, K, 3]."""
-    place: Mapping[str, int] = {name: k for k, name in enumerate(names)}
-    out = np.zeros((len(names), *counts.shape[1:]), np.int64)
-    np.add.at(out, [place[name] for name in groups], counts)
-    return out
+    """Return the mean over the classes [D, K] -> [D]; a class without a score is left out. What is not by class stays."""
+    return scores if scores.ndim == 1 else np.asarray(np.nanmean(scores, axis=1))

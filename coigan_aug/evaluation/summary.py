@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from coigan_aug.evaluation.arms import DUPLICATES, REAL, Arm
-from coigan_aug.evaluation.bootstrap import Draws, Interval, draw, interval
+from coigan_aug.evaluation.bootstrap import Draws, Interval, draw, interval, mean_over_classes
 from coigan_aug.evaluation.measures import (
     ALARMS,
     CURVE,
@@ -149,7 +149,7 @@ def measure(
 ) -> Measured:  # fmt: skip
     """Take every measure of an arm in each draw of pieces: `weights` [D, G] for each fold."""
     by_seed = [
-        _measure_seed(
+        measure_seed(
             [tallies[arm.name, fold, seed] for fold in range(question.folds)],
             [thresholds[arm.name, fold, seed] for fold in range(question.folds)],
             weights,
@@ -159,10 +159,10 @@ def measure(
     return Measured({name: np.stack([own[name] for own in by_seed], axis=1) for name in by_seed[0]})
 
 
-def _measure_seed(
+def measure_seed(
     tallies: Sequence[Tally], thresholds: Sequence[Thresholds], weights: Sequence[Scores]
 ) -> dict[str, Scores]:
-    """Take every measure of one arm and seed: [D], those by class [D, K]."""
+    """Take every measure of one arm and seed over its folds, in each draw of pieces: [D], those by class [D, K]."""
     folds = list(zip(tallies, thresholds, weights, strict=True))
     values = {
         "pixel_ap": np.nanmean([_pixel_ap(tally, own) for tally, _, own in folds], axis=0),
@@ -223,11 +223,7 @@ def _share(parts: Sequence[Scores]) -> Scores:
 
 
 def _level(measured: Measured, name: str, draws: Draws) -> float:
-    return float(_mean_over_classes(measured.over_seeds(name, draws))[0])
-
-
-def _mean_over_classes(values: Scores) -> Scores:
-    return values if values.ndim == 1 else np.asarray(np.nanmean(values, axis=1))
+    return float(mean_over_classes(measured.over_seeds(name, draws))[0])
 
 
 def _arm_row(
@@ -239,7 +235,7 @@ def _arm_row(
     keys = [(arm.name, fold, seed) for fold in range(question.folds) for seed in question.seeds]
     looks = [tallies[key] for key in keys]
     total = np.sum([confusion(tallies[key], thresholds[key]) for key in keys], axis=0)
-    intervals = {name: asdict(interval(_mean_over_classes(values))) for name, values in own.items()}
+    intervals = {name: asdict(interval(mean_over_classes(values))) for name, values in own.items()}
     return {
         "name": arm.name,
         "source": "+".join(arm.sources),
@@ -269,7 +265,7 @@ def _seed_row(question: Question, measured: Measured, k: int) -> dict[str, Any]:
 
 def _spread(values: Scores) -> float | None:
     """Return the standard deviation between the seeds; None for one seed."""
-    own = _mean_over_classes(values[0])
+    own = mean_over_classes(values[0])
     return number(float(np.std(own, ddof=1))) if len(own) > 1 else None
 
 
@@ -319,7 +315,7 @@ def _difference_rows(
     rows = []
     for name in measured[arm.name].values:
         ours, theirs = (measured[one.name].over_seeds(name, draws) for one in (arm, other))
-        total = _mean_over_classes(ours) - _mean_over_classes(theirs)
+        total = mean_over_classes(ours) - mean_over_classes(theirs)
         if np.isfinite(total[0]):
             rows.append(pair | {"measure": name, "class": None} | asdict(interval(total)))
         if ours.ndim > 1:

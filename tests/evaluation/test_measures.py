@@ -19,6 +19,7 @@ from coigan_aug.evaluation.measures import (
     halves,
     objects_found,
 )
+from coigan_aug.evaluation.summary import measure_seed
 from coigan_aug.evaluation.tally import COARSE, REACH, Tally
 
 CLASSES = 3
@@ -169,3 +170,47 @@ def test_objects_found_and_alarms_are_those_of_a_double_loop(rate: float) -> Non
         objects = [s for s, w in zip(tally.object_scores, own[d], strict=True) for _ in range(int(w))]
         assert sum(s > thresholds[d] for s in images) <= rate * len(images) + 1e-9
         assert found[d] == sum(score > allowed[0] for score in objects)
+
+
+def _repeated(tally: Tally, times: np.ndarray) -> Tally:
+    """Return a tally in which each piece is there so many times."""
+    rows = np.repeat(np.arange(len(times)), times)
+
+    def again(pieces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return which rows of what belongs to pieces are taken, and the new piece of each."""
+        pairs = [(k, new) for new, old in enumerate(rows) for k in np.flatnonzero(pieces == old)]
+        taken, new = np.array(pairs, np.int64).reshape(-1, 2).T
+        return taken, new
+
+    objects, of_object = again(tally.objects[:, 0])
+    clean, of_clean = again(tally.clean_pieces)
+    return Tally(
+        pieces=tuple(f"{tally.pieces[old]} {new}" for new, old in enumerate(rows)),
+        pieces_of=tally.pieces_of,
+        defects=tally.defects[rows],
+        classes=tally.classes[rows],
+        named=tally.named[rows],
+        clean=tally.clean[rows],
+        objects=np.column_stack([of_object, tally.objects[objects, 1]]),
+        object_scores=tally.object_scores[objects],
+        clean_pieces=of_clean,
+        clean_scores=tally.clean_scores[clean],
+        train_scores=tally.train_scores,
+    )
+
+
+def test_every_measure_of_a_draw_is_that_of_its_pieces_repeated() -> None:
+    """Two folds; what a draw weights is what one would get from a test set that holds its pieces that often."""
+    tallies = [_random_tally(seed)[0] for seed in (11, 12)]
+    cuts = [choose_thresholds(tally, [other]) for tally, other in zip(tallies, tallies[::-1], strict=True)]
+    weights = [np.random.default_rng(k).integers(0, 3, (5, 6)) + (np.arange(6) == 5) for k in (0, 1)]
+    found = measure_seed(tallies, cuts, [own.astype(float) for own in weights])
+    for d in range(5):
+        again = [_repeated(tally, own[d]) for tally, own in zip(tallies, weights, strict=True)]
+        rows = [np.repeat(np.arange(6), own[d]) for own in weights]
+        same = [
+            Thresholds(defect=cut.defect[own], classes=cut.classes[own]) for cut, own in zip(cuts, rows, strict=True)
+        ]
+        once = measure_seed(again, same, [np.ones((1, len(own))) for own in rows])
+        for name, values in found.items():
+            np.testing.assert_allclose(values[d], once[name][0], err_msg=name)
