@@ -307,7 +307,8 @@ def _about(arms: Sequence[Arm]) -> str:
 def _warnings(numbers: Mapping[str, Any]) -> tuple[str, ...]:
     found = []
     if len(numbers["seeds"]) < 3:
-        found.append(f"{len(numbers['seeds'])} seeds only; use 3 or more before you believe a difference.")
+        count = len(numbers["seeds"])
+        found.append(f"{count} seed{'s' * (count > 1)} only; use 3 or more before you believe a difference.")
     few = [f"{name} ({count})" for name, count in numbers["pieces"].items() if count < FEW_PIECES]
     if few:
         found.append(

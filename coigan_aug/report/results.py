@@ -34,9 +34,9 @@ class Shown:
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """The sentence that decides; `state` is "gain", "loss" or "none" by where the interval lies."""
+    """The sentences that decide, of finding and of naming; `state` is "gain", "loss" or "none" by the first one's interval."""
 
-    sentence: str
+    sentences: tuple[str, ...]
     state: str
     bar: Markup | None
     found: scores.Difference | None
@@ -92,8 +92,9 @@ def verdict_of(result: Result | None, colours: Mapping[str, str]) -> Verdict | N
         return None
     found = scores.headline(result.numbers, scores.differences_of(result.numbers, colours))
     low, high = found.estimate.ends if found else (0.0, 0.0)
+    told = scores.mapping(result.numbers.get("verdicts"))
     return Verdict(
-        sentence=result.verdict,
+        sentences=tuple(f"{kind.capitalize()}: {said}." for kind, said in told.items() if said) or (result.verdict,),
         state="gain" if low > 0 else "loss" if high < 0 else "none",
         bar=score_plots.verdict_bar(found) if found else None,
         found=found,

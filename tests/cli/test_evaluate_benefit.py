@@ -42,7 +42,7 @@ def test_all_arms_are_trained_scored_shown_and_kept(
         assert f"{kind.capitalize()}: {numbers['verdicts'][kind]}." in err
     assert err.index("Finding any defect") < err.index("Naming its class")
     assert "(few)" in err, "so few test pieces are named beside the class"
-    assert "1 seeds only" in err
+    assert "1 seed only" in err
     for name in ("where-it-looks.png", "objects-found.png", "confusion.png"):
         assert (folder / name).exists()
     assert {name for _, name in value["pictures"]} == {"where-it-looks.png", "objects-found.png", "confusion.png"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import html.parser
 import itertools
 import json
@@ -236,6 +237,22 @@ def test_a_picture_is_stored_no_larger_than_its_level_allows() -> None:
     for level, wanted in ((Level(1.0, 84), (700, 1400)), (Level(0.5, 60), (350, 700))):
         data = base64.b64decode(data_uri(noise(1000, 2000), level).removeprefix("data:image/webp;base64,"))
         assert cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR).shape[:2] == wanted
+
+
+def test_finding_comes_first_then_naming_each_with_its_verdict(full: Path) -> None:
+    from tests.evaluation.test_benefit import ARMS, _tally, said
+
+    hits = {"real": 40, "real + duplicates": 50, "real + gan": 60}
+    tallies = {(arm.name, 0, seed): _tally(hits[arm.name], 100 - hits[arm.name], 8) for arm in ARMS for seed in (0, 1)}
+    numbers = said(ARMS, tallies, about="gan")
+    path = full / "results" / "002-benefit" / "result.json"
+    write_json(path, read_json(path) | {"numbers": numbers, "verdict": numbers["verdict"]})
+    page = html.unescape(_page(full))
+    told = [f"{kind.capitalize()}: {numbers['verdicts'][kind]}." for kind in ("finding", "naming")]
+    places = [page.index(text) for text in (*told, "Finding: is there any defect?", "Naming: which class?")]
+    assert places == sorted(places)
+    for text in ("pixel AP of any defect", "objects found, 10 % of clean images alarmed", "mean pixel AP by class"):
+        assert text in page.replace("Pixel AP", "pixel AP")
 
 
 @pytest.mark.parametrize(
