@@ -88,7 +88,8 @@ def _is_whole(row: Mapping[str, Any]) -> bool:
 
 
 def _signed(row: Mapping[str, Any]) -> str:
-    return f"{100 * row['mean']:+.1f} ({100 * row['low']:+.1f} to {100 * row['high']:+.1f})"
+    mean, low, high = ("-" if row[key] is None else f"{100 * row[key]:+.1f}" for key in ("mean", "low", "high"))
+    return f"{mean} ({low} to {high})"
 
 
 def _spreads(numbers: Mapping[str, Any]) -> Iterator[str]:

@@ -27,7 +27,7 @@ from coigan_aug.evaluation.measures import (
     defect_curve,
     objects_found,
 )
-from coigan_aug.evaluation.tally import Counts, Tally
+from coigan_aug.evaluation.tally import Tally
 from coigan_aug.segmenter.scoring import iou
 
 FINDING = ("pixel_ap", "iou_any", "found_5", "found_10")
@@ -199,7 +199,9 @@ def _class_pixels(tally: Tally, cut: Thresholds, weights: Scores) -> Scores:
 
 
 def _found(tally: Tally, weights: Scores, rate: float) -> Scores:
-    """Return how many objects are found and how many there are, in each draw: [D, 2]."""
+    """Return how many objects are found and how many there are, in each draw: [D, 2]; none without clean images to alarm."""
+    if not len(tally.clean_scores):
+        return np.zeros((len(weights), 2))
     threshold = alarm_threshold(tally.clean_scores, weights[:, tally.clean_pieces], rate)
     own = weights[:, tally.objects[:, 0]]
     return np.stack([objects_found(tally.object_scores, own, threshold), own.sum(axis=1)], axis=1)
@@ -235,7 +237,7 @@ def _arm_row(
     keys = [(arm.name, fold, seed) for fold in range(question.folds) for seed in question.seeds]
     looks = [tallies[key] for key in keys]
     total = np.sum([confusion(tallies[key], thresholds[key]) for key in keys], axis=0)
-    intervals = {name: asdict(interval(mean_over_classes(values))) for name, values in own.items()}
+    intervals = {name: _numbers(interval(mean_over_classes(values))) for name, values in own.items()}
     return {
         "name": arm.name,
         "source": "+".join(arm.sources),
@@ -274,9 +276,12 @@ def _froc(tallies: Sequence[Tally]) -> list[float]:
     return [float(np.mean([_found_once(tally, rate).mean() for tally in tallies])) for rate in CURVE]
 
 
-def _found_once(tally: Tally, rate: float) -> Counts:
+def _found_once(tally: Tally, rate: float) -> Scores:
+    """Tell which objects are found, 1 or 0: [M]; NaN without clean images to alarm."""
+    if not len(tally.clean_scores):
+        return np.full(len(tally.object_scores), np.nan)
     threshold = alarm_threshold(tally.clean_scores, np.ones((1, len(tally.clean_scores))), rate)[0]
-    return (tally.object_scores > threshold).astype(np.int64)
+    return (tally.object_scores > threshold).astype(np.float64)
 
 
 def _found_by_class(tallies: Sequence[Tally], rate: float) -> list[float]:
@@ -311,16 +316,16 @@ def _compared(arm: Arm, other: Arm, best: Sequence[Arm | None]) -> bool:
 def _difference_rows(
     question: Question, arm: Arm, other: Arm, measured: Mapping[str, Measured], draws: Draws
 ) -> list[dict[str, Any]]:
-    pair = {"arm": arm.name, "against": other.name}
+    pair: dict[str, Any] = {"arm": arm.name, "against": other.name}
     rows = []
     for name in measured[arm.name].values:
         ours, theirs = (measured[one.name].over_seeds(name, draws) for one in (arm, other))
         total = mean_over_classes(ours) - mean_over_classes(theirs)
         if np.isfinite(total[0]):
-            rows.append(pair | {"measure": name, "class": None} | asdict(interval(total)))
+            rows.append(pair | {"measure": name, "class": None} | _numbers(interval(total)))
         if ours.ndim > 1:
             rows += [
-                pair | {"measure": name, "class": label} | asdict(interval(ours[:, k] - theirs[:, k]))
+                pair | {"measure": name, "class": label} | _numbers(interval(ours[:, k] - theirs[:, k]))
                 for k, label in enumerate(question.names)
                 if np.isfinite(ours[0, k] - theirs[0, k])
             ]
@@ -362,6 +367,10 @@ def _defective_pieces(tallies: Sequence[Tally]) -> dict[int, int]:
 
 def _pieces(tallies: Sequence[Tally], names: Sequence[str]) -> dict[str, int]:
     return dict(zip(names, np.sum([tally.pieces_of for tally in tallies], axis=0).tolist(), strict=True))
+
+
+def _numbers(found: Interval) -> dict[str, float | None]:
+    return {key: number(value) for key, value in asdict(found).items()}
 
 
 def named(names: Sequence[str], values: Sequence[float] | Scores) -> dict[str, float | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -317,6 +318,18 @@ def test_folds_are_pooled_and_every_piece_counts_once() -> None:
     assert numbers["pieces"] == {"spot": 12, "line": 12}
     assert numbers["arms"][0]["measures"]["iou_any"]["mean"] == pytest.approx(0.7)
     assert numbers["arms"][0]["measures"]["found_10"]["mean"] == pytest.approx((8 + 10) / 24)
+
+
+def test_without_clean_test_images_nothing_is_said_about_alarms() -> None:
+    """An image that can't be alarmed sets no threshold; the rest is measured, and all of it can be written down."""
+    none = np.zeros(0, np.int64)
+    tally = dataclasses.replace(_tally(60, 40, 8), clean_pieces=none, clean_scores=none, train_scores=none)
+    numbers = said(ARMS, {(arm.name, 0, 0): tally for arm in ARMS}, about="gan")
+    measures = numbers["arms"][0]["measures"]
+    assert measures["found_10"] == measures["clean_alarms"] == {"mean": None, "low": None, "high": None}
+    assert measures["iou_any"]["mean"] == pytest.approx(0.6)
+    assert {row["measure"] for row in numbers["differences"]} == {"pixel_ap", "iou_any", "ap", "iou"}
+    json.dumps(numbers, allow_nan=False)
 
 
 def test_without_a_synthetic_arm_nothing_is_said_about_benefit() -> None:
