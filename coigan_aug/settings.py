@@ -335,7 +335,7 @@ class EvaluateSettings:
     """side of its training windows, px after scaling"""
     binary: bool = False
     """all classes together as one, as the successor of the thesis measures"""
-    steps: int = 1_500
+    steps: int = 2_400
     """optimiser steps of one training, the same for every arm"""
     batch: int = 8
     """windows in a step, half of them round real defects"""

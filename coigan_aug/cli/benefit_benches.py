@@ -36,6 +36,8 @@ from coigan_aug.synthesis.run import Request, synthesize_counts
 
 LIVE = ("transplant", "paste")
 """Copies that are made anew for each window; the others are too slow for that and come from a pool."""
+REVISION = 2
+"""Of how copies and drawn defects are made; another one makes trainings on them anew."""
 MOST_CLEAN = 100
 """Defect-free training images that the threshold for use is taken from, at most."""
 _FREE = ("batch", "workers", "synthetic_share")  # of the settings of synthesize: no pixel depends on them
@@ -122,7 +124,7 @@ def _mark(fold: Fold, name: str, *, screen: bool) -> str:
         return short_hash(fold.given[name].manifest["sha256"])
     values = settings_to_dict(fold.settings)
     drawn = {key: value for key, value in values["synthesize"].items() if key not in _FREE}
-    parts = [values["data"], values["model"]["grow"], values["model"]["soften"], drawn]
+    parts = [REVISION, values["data"], values["model"]["grow"], values["model"]["soften"], drawn]
     if name not in LIVE:
         generator = fold.generator.sha256 if fold.generator and name == "gan" else None
         parts += [generator, values["evaluate"]["per_class"], screen, values["evaluate"]["screen_steps"]]

@@ -29,7 +29,7 @@ def evaluate_benefit_command(
     minutes: Optional[float] = typer.Option(
         None,
         min=0.01,
-        help="Budget for all trainings together; every arm gets the same steps. Default: 1,500 steps each.",
+        help="Budget for all trainings together; every arm gets the same steps. Default: 2,400 steps each.",
     ),
     jobs: int = typer.Option(1, min=1, help="Trainings at the same time, one thread each. Default: 1."),
     groups_per_class: Optional[int] = typer.Option(

@@ -6,6 +6,8 @@ import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -87,41 +89,24 @@ def summarise(question: Question, tallies: Tallies, *, about: str) -> dict[str, 
     strata = [f"{fold} {name}" for fold, tally in enumerate(first) for name in strata_of(tally)]
     draws = draw(strata, len(seeds), seed=question.seed)
     weights = np.split(draws.groups, np.cumsum([len(tally.pieces) for tally in first])[:-1], axis=1)
-    thresholds = {
-        (arm.name, fold, seed): choose_thresholds(
-            tallies[arm.name, fold, seed], [tallies[arm.name, other, seed] for other in folds if other != fold]
-        )
-        for arm in arms
-        for fold in folds
-        for seed in seeds
-    }
+    thresholds = {key: _threshold(question, tallies, *key) for key in product([arm.name for arm in arms], folds, seeds)}
     with warnings.catch_warnings():  # a draw in which a class has no pixel is left out, not an error
         warnings.simplefilter("ignore", RuntimeWarning)
         measured = {arm.name: measure(question, arm, tallies, thresholds, weights) for arm in arms}
         rows = [_arm_row(question, arm, measured[arm.name], draws, tallies, thresholds) for arm in arms]
         main = next((arm for arm in arms if about in arm.sources), None)
-        rivals = [arm for arm in arms if main and about not in arm.sources and arm.share in (0.0, main.share)]
-        best = {
-            kind: max(rivals, key=lambda arm: _level(measured[arm.name], decisive, draws), default=None)
-            for kind, decisive in DECISIVE.items()
-        }
-        differences = [
-            row
-            for arm in arms
-            for other in arms
-            if _compared(arm, other, tuple(best.values()))
-            for row in _difference_rows(question, arm, other, measured, draws)
-        ]
+        best = _best_others(arms, main, measured, draws)
+        pairs = [(arm, other) for arm, other in product(arms, arms) if _compared(arm, other, tuple(best.values()))]
+        differences = [row for pair in pairs for row in _difference_rows(question, *pair, measured, draws)]
     found = {kind: _verdict(decisive, main, best[kind], differences) for kind, decisive in DECISIVE.items()}
-    basis = (
-        f"{len(seeds)} seed{'s' * (len(seeds) > 1)}, {sum(_defective_pieces(first).values())} test pieces with a defect"
-    )
+    pieces = sum(int((tally.defects[:, 1].sum(axis=1) > 0).sum()) for tally in first)
+    basis = f"{len(seeds)} seed{'s' * (len(seeds) > 1)}, {pieces} test pieces with a defect"
     return {
         "classes": list(question.names),
         "folds": question.folds,
         "seeds": list(seeds),
         "pieces": _pieces(first, question.names),
-        "groups": {"test_defective": sum(_defective_pieces(first).values())},
+        "groups": {"test_defective": pieces},
         "arms": rows,
         "differences": differences,
         "about": main.name if main else None,
@@ -134,6 +119,24 @@ def summarise(question: Question, tallies: Tallies, *, about: str) -> dict[str, 
             else "No synthetic arm was tested, so nothing is said about benefit."
         ),
     }
+
+
+def _threshold(question: Question, tallies: Tallies, arm: str, fold: int, seed: int) -> Thresholds:
+    others = [tallies[arm, other, seed] for other in range(question.folds) if other != fold]
+    return choose_thresholds(tallies[arm, fold, seed], others)
+
+
+def _best_others(
+    arms: Sequence[Arm], main: Arm | None, measured: Mapping[str, Measured], draws: Draws
+) -> dict[str, Arm | None]:
+    """Return the best arm without what the verdict is about, of its share or none: by finding, and by naming."""
+    rivals = [] if main is None else [arm for arm in arms if not set(arm.sources) & set(main.sources)]
+    rivals = [arm for arm in rivals if main and arm.share in (0.0, main.share)]
+
+    def level(name: str, arm: Arm) -> float:
+        return float(mean_over_classes(measured[arm.name].over_seeds(name, draws))[0])
+
+    return {kind: max(rivals, key=partial(level, name), default=None) for kind, name in DECISIVE.items()}
 
 
 def strata_of(tally: Tally) -> list[str]:
@@ -222,10 +225,6 @@ def _share(parts: Sequence[Scores]) -> Scores:
     """Divide what the folds counted together: (part, whole) rows [D, 2] of each -> [D]."""
     part, whole = np.sum(parts, axis=0).T
     return np.asarray(np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=whole > 0))
-
-
-def _level(measured: Measured, name: str, draws: Draws) -> float:
-    return float(mean_over_classes(measured.over_seeds(name, draws))[0])
 
 
 def _arm_row(
@@ -359,10 +358,6 @@ def _is(row: Mapping[str, Any], arm: Arm, other: Arm, name: str) -> bool:
 def points(found: Interval, what: str) -> str:
     """Write a difference in points of a measure, with its interval."""
     return f"{100 * found.mean:+.1f} points of {what}, 95 % interval {100 * found.low:+.1f} to {100 * found.high:+.1f}"
-
-
-def _defective_pieces(tallies: Sequence[Tally]) -> dict[int, int]:
-    return {fold: int((tally.defects[:, 1].sum(axis=1) > 0).sum()) for fold, tally in enumerate(tallies)}
 
 
 def _pieces(tallies: Sequence[Tally], names: Sequence[str]) -> dict[str, int]:

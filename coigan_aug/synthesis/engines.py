@@ -16,9 +16,9 @@ from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.settings import Settings
 from coigan_aug.synthesis.gan import Patch, blend, cut_patches, draw_patches
 from coigan_aug.synthesis.job import Job
-from coigan_aug.synthesis.paste import paste, poisson
+from coigan_aug.synthesis.paste import PUT
 
-COPYING = ("transplant", "paste", "poisson")
+COPYING = tuple(PUT)
 ENGINES = ("gan", *COPYING)
 OWN_PLACE = "transplant"  # moves defects in their own place
 Cut = Callable[[Job, Pixels], list[Patch]]
@@ -90,11 +90,8 @@ def generator_engine(generator: GeneratorFile, *, run: str, device: torch.device
 
 
 def copying_engine(name: str, prepared: Prepared, settings: Settings) -> Engine:
-    """Draw with copies of training objects: "paste" (brightness matched), "poisson" (gradients cloned), or "transplant".
-
-    A transplant is pasted, too; what makes it one is that it was planned in its own place.
-    """
-    put = {"transplant": paste, "paste": paste, "poisson": poisson}[name]
+    """Draw with copies of training objects: "transplant", "paste" (brightness matched) or "poisson" (gradients cloned)."""
+    put = PUT[name]
 
     def draw(jobs: Sequence[Job], images: Sequence[Pixels], patches: Sequence[list[Patch]]) -> Iterator[Pixels]:
         return (put(prepared, job, image, settings) for job, image in zip(jobs, images, strict=True))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -19,7 +18,7 @@ from coigan_aug.segmenter.windows import Cut, Range, draw_side, resized
 from coigan_aug.settings import Settings
 from coigan_aug.synthesis.job import Job
 from coigan_aug.synthesis.margin import margin_of
-from coigan_aug.synthesis.paste import counterfeit, paste, poisson
+from coigan_aug.synthesis.paste import PUT, counterfeit
 from coigan_aug.synthesis.plan import Planner
 from coigan_aug.synthesis.screen import Screen
 
@@ -72,8 +71,7 @@ class LiveCopies:
         )
 
     def _put(self, job: Job, base: Pixels, settings: Settings) -> Pixels:
-        put: Callable[..., Pixels] = {"transplant": paste, "paste": paste, "poisson": poisson}[self.engine]
-        return put(self.planner.prepared, job, base, settings)
+        return PUT[self.engine](self.planner.prepared, job, base, settings)
 
     def _counterfeit(self, rng: Rng, job: Job, base: Pixels) -> Pixels:
         others = [base.position for base in self.planner.bases if base.position != job.base]

@@ -26,6 +26,16 @@ def alpha_of(masks: Mask, settings: Settings) -> Alpha:
     return np.asarray(mask_alpha(torch.from_numpy(masks)[None].float(), grow=grow, soften=soften)[0, 0].numpy())
 
 
+def soft_alpha(mask: Mask, settings: Settings) -> Alpha:
+    """Return how much of each pixel a moved defect replaces: float32 [H, W], 1 in the mask, half just beyond it.
+
+    A defect's own pixels come with their mask. The surface that would come with them in the margin is another image's, and
+    shows as a rim.
+    """
+    soften = min(margin_of(settings), 1)
+    return np.asarray(mask_alpha(torch.from_numpy(mask)[None, None].float(), grow=0, soften=soften)[0, 0].numpy())
+
+
 def add_change(old: Pixels, change: NDArray[np.floating], alpha: Alpha) -> Pixels:
     """Add alpha [h, w] times a change ([h, w, 3], -1..1) to pixels [h, w(, 3)]; where alpha is 0 every byte stays."""
     scaled = change * alpha[..., None] * 255

@@ -1,4 +1,4 @@
-"""The engines paste and poisson: a training object's own pixels, through the same warp as its shape, put in place."""
+"""The engines that copy: a training object's own pixels, through the same warp as its shape, put in place."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from coigan_aug.settings import Settings
 from coigan_aug.shapes.warp import source_places
 from coigan_aug.synthesis.harmonic import continue_into
 from coigan_aug.synthesis.job import Job, PlannedDefect
-from coigan_aug.synthesis.margin import add_change, alpha_of, margin_of
+from coigan_aug.synthesis.margin import add_change, alpha_of, margin_of, soft_alpha
 from coigan_aug.synthesis.regions import cut_masks, inside
 
 RING = 4  # px beyond the margin: what brightness is matched on
@@ -48,6 +48,14 @@ def paste(prepared: Prepared, job: Job, image: Pixels, settings: Settings) -> Pi
     return _put(prepared, job, image, settings, matched)
 
 
+def transplant(prepared: Prepared, job: Job, image: Pixels, settings: Settings) -> Pixels:
+    """Move each defect's training objects onto the image [H, W(, 3)], brightness matched as by `paste`, with a soft edge.
+
+    What makes it a transplant is that it was planned in its own place (`own_place`).
+    """
+    return _put(prepared, job, image, settings, matched, soft=True)
+
+
 def poisson(prepared: Prepared, job: Job, image: Pixels, settings: Settings) -> Pixels:
     """Clone each defect's training object into the image [H, W(, 3)] by its gradients.
 
@@ -56,9 +64,14 @@ def poisson(prepared: Prepared, job: Job, image: Pixels, settings: Settings) -> 
     return _put(prepared, job, image, settings, cloned)
 
 
+PUT = {"transplant": transplant, "paste": paste, "poisson": poisson}
+"""What each copying engine puts a job's defects onto an image with."""
+
+
 def _put(
-    prepared: Prepared, job: Job, image: Pixels, settings: Settings, pixels_of: Callable[[Cut, int], Floats]
-) -> Pixels:
+    prepared: Prepared, job: Job, image: Pixels, settings: Settings, pixels_of: Callable[[Cut, int], Floats], *,
+    soft: bool = False,
+) -> Pixels:  # fmt: skip
     out, margin = image.copy(), margin_of(settings)
     masks = [defect.rle for defect in job.defects]
     for k, defect in enumerate(job.defects):
@@ -69,7 +82,8 @@ def _put(
         rows = slice(before[0], before[0] + inner[0].stop - inner[0].start)
         columns = slice(before[1], before[1] + inner[1].stop - inner[1].start)
         change = (pixels_of(cut, margin) - cut.target) / np.float32(255)
-        alpha = alpha_of(cut.mask[None], settings)[rows, columns] * (taken[inner] == 0)  # no margin over a neighbour
+        alpha = soft_alpha(cut.mask, settings) if soft else alpha_of(cut.mask[None], settings)
+        alpha = alpha[rows, columns] * (taken[inner] == 0)  # no margin over a neighbour
         out[inner] = add_change(out[inner], change[rows, columns], alpha)
     return out
 
@@ -95,7 +109,7 @@ def counterfeit(prepared: Prepared, job: Job, image: Pixels, settings: Settings,
         target = to_rgb(out[inner])
         cut = Cut(held, target, other[inner], mask, np.ones(mask.shape, bool))
         change = (matched(cut, margin) - target) / np.float32(255)
-        out[inner] = add_change(out[inner], change, alpha_of(mask[None], settings))
+        out[inner] = add_change(out[inner], change, soft_alpha(mask, settings))
     return out
 
 
