@@ -100,7 +100,8 @@ def summarise(question: Question, tallies: Tallies, *, about: str) -> dict[str, 
         differences = [row for pair in pairs for row in _difference_rows(question, *pair, measured, draws)]
     found = {kind: _verdict(decisive, main, best[kind], differences) for kind, decisive in DECISIVE.items()}
     pieces = sum(int((tally.defects[:, 1].sum(axis=1) > 0).sum()) for tally in first)
-    basis = f"{len(seeds)} seed{'s' * (len(seeds) > 1)}, {pieces} test pieces with a defect"
+    trained = f"{len(seeds)} seeds" if len(seeds) > 1 else "1 seed, whose own chance the interval leaves out"
+    basis = f"{trained}, {pieces} test pieces with a defect"
     return {
         "classes": list(question.names),
         "folds": question.folds,

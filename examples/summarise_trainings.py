@@ -1,0 +1,74 @@
+"""Summarise kept trainings of `evaluate benefit` without data or run: what is finished of a long measurement, by fold.
+
+    python examples/summarise_trainings.py examples/results/benefit/magnetic-tile --classes blowhole,break,crack,fray,uneven
+
+The folder holds `fold-1/arms/*.npz`, ... as `coigan/results/trainings/KEY` does (put there, they need not be trained again).
+Every arm that all the folds in question have, with the seeds that all of these arms have, is taken. `--folds 1` takes the first fold alone. Writes `NAME.json` and pictures beside the folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections import defaultdict
+from pathlib import Path
+
+from coigan_aug.evaluation.arms import Arm
+from coigan_aug.evaluation.curves import draw_confusions, draw_curve
+from coigan_aug.evaluation.summary import Question, summarise
+from coigan_aug.evaluation.tally import Tally, read_tally
+from coigan_aug.files import write_json
+
+NAME = re.compile(r"(?P<arm>.+?)(?:-(?P<share>0\.\d+))?-(?P<seed>\d+)")
+
+
+def main() -> None:
+    """Read the command line, summarise, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--classes", required=True)
+    parser.add_argument("--folds", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--out", help="name of what is written; default: the folder's")
+    asked = parser.parse_args()
+    kept = [read_fold(asked.folder / f"fold-{fold}" / "arms") for fold in asked.folds]
+    arms = [arm for arm in sorted(kept[0], key=lambda arm: (arm.share, arm.name)) if all(arm in own for own in kept)]
+    seeds = tuple(sorted(set.intersection(*(set(own[arm]) for own in kept for arm in arms))))
+    question = Question(arms=tuple(arms), seeds=seeds, folds=len(kept), names=tuple(asked.classes.split(",")), seed=0)
+    tallies = {(arm.name, k, seed): own[arm][seed] for k, own in enumerate(kept) for arm in arms for seed in seeds}
+    about = next((arm.sources[0] for arm in arms if "gan" in arm.sources), arms[-1].sources[0])
+    numbers = summarise(question, tallies, about=about)
+    name, place = asked.out or asked.folder.name, asked.folder.parent
+    write_json(place / f"{name}.json", {"command": command(asked), "folds": asked.folds, "numbers": numbers})
+    for draw in (
+        lambda: draw_curve(place, numbers["arms"]),
+        lambda: draw_confusions(place, numbers["arms"], numbers["classes"], about=numbers["about"]),
+    ):
+        _, picture = draw()
+        (place / picture).rename(place / f"{name}-{picture}")
+    for arm in numbers["arms"]:
+        print(arm["name"], {key: value and round(100 * value["mean"], 1) for key, value in arm["measures"].items()})
+    print(numbers["verdict"])
+
+
+def command(asked: argparse.Namespace) -> str:
+    """Return the command that repeats it."""
+    folds = " ".join(map(str, asked.folds))
+    return f"python examples/summarise_trainings.py {asked.folder} --classes {asked.classes} --folds {folds}"
+
+
+def read_fold(folder: Path) -> dict[Arm, dict[int, Tally]]:
+    """Read the tallies of a fold: by arm, then by seed."""
+    found: dict[Arm, dict[int, Tally]] = defaultdict(dict)
+    for path in sorted(folder.glob("*.npz")):
+        match = NAME.fullmatch(path.stem)
+        if match is None:
+            raise SystemExit(f"{path} is not named as a training is.")
+        name, share = match["arm"], float(match["share"] or 0)
+        sources = tuple(re.sub(r"(-[0-9a-f]{8})+$", "", name.removesuffix("-negatives")).split("+"))
+        full = name if name == "real" else f"real + {name}"
+        found[Arm(sources, share, full, "-negatives" in name)][int(match["seed"])] = read_tally(path)
+    return dict(found)
+
+
+if __name__ == "__main__":
+    main()
