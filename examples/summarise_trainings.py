@@ -3,7 +3,8 @@
     python examples/summarise_trainings.py examples/results/benefit/magnetic-tile --classes blowhole,break,crack,fray,uneven
 
 The folder holds `fold-1/arms/*.npz`, ... as `coigan/results/trainings/KEY` does (put there, they need not be trained again).
-Every arm that all the folds in question have, with the seeds that all of these arms have, is taken. `--folds 1` takes the first fold alone. Writes `NAME.json` and pictures beside the folder.
+Every arm that all the folds in question have, with the seeds that all of these arms have, is taken. `--folds 1` takes the first
+fold alone. Writes `NAME.json` and pictures beside the folder.
 """
 
 from __future__ import annotations

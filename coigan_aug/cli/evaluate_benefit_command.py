@@ -53,8 +53,7 @@ def evaluate_benefit_command(
 ) -> None:
     """Train a segmenter with and without synthetic defects and compare on held-out images; says so when nothing is gained.
 
-    Finding a defect and naming its class are told apart. The same command continues one that was stopped; with more seeds
-    or arms it trains what is missing.
+    Finding and naming a defect are told apart. Stopped, or asked for more arms or seeds, it trains what is missing.
 
     Example: coigan-aug evaluate benefit --engines duplicates,transplant --seeds 3 --minutes 60
     """
