@@ -77,7 +77,7 @@ def benefit_here(
     if device.type == "cpu":
         torch.set_num_threads(1)
     measured_on = _measured_on(opened, workspace)
-    trainings = workspace.results / TRAININGS / _key(opened, wanted)
+    trainings = workspace.results / TRAININGS / _key(opened, wanted, arms)
     with folder_lock(trainings), stop_request() as stop:
         result_folder = begin_result(workspace.results, "benefit", measured_on | {"arms": [arm.name for arm in arms]})
         folds = [
@@ -239,16 +239,18 @@ def _check_groups(run: Run, settings: Settings, asked: int | None) -> None:
         )
 
 
-def _key(folds: Sequence[Fold], wanted: BenefitOptions) -> str:
+def _key(folds: Sequence[Fold], wanted: BenefitOptions, arms: Sequence[Arm]) -> str:
     """Name what every training depends on beside its arm and seed; measurements with the same share their trainings.
 
-    What only some arms depend on (the generator, how copies are set in) is in `Bench.marks`.
+    What only some arms depend on (the generator, how copies are set in) is in `Bench.marks`. A budget of minutes gives the
+    fewer steps the more trainings share it.
     """
     values = settings_to_dict(folds[0].settings)
     evaluate = {key: value for key, value in values["evaluate"].items() if key not in _FREE}
     data = {key: values["data"][key] for key in _SEEN}
     own = [fold.dataset.manifest["sha256"] for fold in folds]
-    return short_hash([evaluate, data, own, wanted.minutes, wanted.protocol])
+    shared = [wanted.minutes, [arm.name for arm in arms], values["evaluate"]["seeds"]] if wanted.minutes else None
+    return short_hash([evaluate, data, own, shared, wanted.protocol])
 
 
 def _measured_on(folds: Sequence[Fold], workspace: Workspace) -> dict[str, Any]:
