@@ -77,8 +77,8 @@ FLAGS = {
     "inspect": "classes format help html images json min-area quiet strict workspace",
     "evaluate quality": "config device features help images inception-weights json protocol quiet segmenter set synthetic "
     "workspace",
-    "evaluate benefit": "arm config device engines groups-per-class help jobs json minutes protocol quiet run screen seeds set "
-    "workspace",
+    "evaluate benefit": "arm config device engines folds groups-per-class help jobs json minutes protocol quiet run screen "
+    "seeds set workspace",
     "export-model": "help json out overwrite quiet run size to workspace",
     "report": "help json out quiet workspace",
     "demo": "help images-seen out per-class quiet train",

@@ -87,7 +87,6 @@ def _score(dataset: Dataset, folder: Path) -> float:
         lambda step: mixture.batch(0, step, size=8),
         settings.evaluate,
         device=torch.device("cpu"),
-        bfloat16=False,
     )
     counts = class_counts(network, test, dataset.indices("test"), device=torch.device("cpu"))
     return float(iou(counts.sum(axis=0))[0])
