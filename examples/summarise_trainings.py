@@ -16,6 +16,7 @@ from pathlib import Path
 
 from coigan_aug.evaluation.arms import Arm
 from coigan_aug.evaluation.curves import draw_confusions, draw_curve
+from coigan_aug.evaluation.result import Result, to_json
 from coigan_aug.evaluation.summary import Question, summarise
 from coigan_aug.evaluation.tally import Tally, read_tally
 from coigan_aug.files import write_json
@@ -39,7 +40,15 @@ def main() -> None:
     about = next((arm.sources[0] for arm in arms if "gan" in arm.sources), arms[-1].sources[0])
     numbers = summarise(question, tallies, about=about)
     name, place = asked.out or asked.folder.name, asked.folder.parent
-    write_json(place / f"{name}.json", {"command": command(asked), "folds": asked.folds, "numbers": numbers})
+    result = Result(
+        kind="benefit",
+        verdict=numbers["verdict"],
+        command=command(asked),
+        measured_on={"folds": asked.folds},
+        settings={},
+        numbers=numbers,
+    )
+    write_json(place / f"{name}.json", to_json(result))
     for draw in (
         lambda: draw_curve(place, numbers["arms"]),
         lambda: draw_confusions(place, numbers["arms"], numbers["classes"], about=numbers["about"]),
