@@ -354,7 +354,7 @@ class EvaluateSettings:
     shares: tuple[float, ...] = (0.25,)
     """shares of added windows in a step; each is an arm of its own"""
     slots: str = "clean"
-    """added windows take the place of clean ones (clean), or come on top, and the real arm gets as many real ones (extra)"""
+    """added windows take the place of clean ones (clean), then of defects, too (any), or come on top of all (extra)"""
     fade: bool = False
     """the shares fall from twice as much to nothing over a training, so that real windows come last"""
     per_class: int = 200
@@ -381,10 +381,10 @@ class EvaluateSettings:
         if self.segmenter not in SEGMENTERS and not self.segmenter.startswith("smp:"):
             _choice(self, "segmenter", (*SEGMENTERS, "smp:NAME"))
         _choice(self, "precision", ("auto", "bfloat16", "float32"))
-        _choice(self, "slots", ("clean", "extra"))
+        _choice(self, "slots", ("clean", "any", "extra"))
         if len(self.jitter) != 2 or not 0.2 <= self.jitter[0] <= self.jitter[1] <= 5:
             raise ConfigError(f"evaluate.jitter is {list(self.jitter)}; smallest and largest, within 0.2 to 5.")
-        most = (0.5 if self.slots == "clean" else 1.0) * (
+        most = {"clean": 0.5, "any": 0.99, "extra": 1.0}[self.slots] * (
             0.5 if self.fade else 1
         )  # half of a batch; twice as many at first
         if not self.shares or not all(0 < share <= most for share in self.shares):

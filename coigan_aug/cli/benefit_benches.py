@@ -15,7 +15,7 @@ from coigan_aug.checkpoint import GeneratorFile
 from coigan_aug.cli.screening import screen_of
 from coigan_aug.cli.workspace import Workspace
 from coigan_aug.config import settings_to_dict
-from coigan_aug.errors import DataError, UsageError
+from coigan_aug.errors import DataError
 from coigan_aug.evaluation.arms import CONTROLS, Arm, Bench, evaluated_at
 from coigan_aug.evaluation.leaks import check_synthetic
 from coigan_aug.evaluation.protocol import PROTOCOLS, SYNTHETIC_TILES
@@ -29,7 +29,7 @@ from coigan_aug.segmenter.windows import Pool, Source
 from coigan_aug.settings import Settings
 from coigan_aug.shapes.draw import shape_source
 from coigan_aug.store.dataset import Dataset
-from coigan_aug.synthesis.engines import ENGINES, OWN_PLACE, Engine, copying_engine, gan_engine
+from coigan_aug.synthesis.engines import OWN_PLACE, Engine, copying_engine, gan_engine
 from coigan_aug.synthesis.live import LiveCopies
 from coigan_aug.synthesis.plan import Planner, make_planner
 from coigan_aug.synthesis.run import Request, synthesize_counts
@@ -63,7 +63,6 @@ def make_bench(
 
     Raises:
         DataError: no test image has a defect, or a synthetic set saw other images than the fold's training images.
-        UsageError: an arm names no engine, control or given set.
     """
     dataset, settings, cache = fold.dataset, fold.settings, fold.workspace.cache
     with progress("reading images", quiet=quiet) as report:
@@ -74,13 +73,6 @@ def make_bench(
         test = load_examples(dataset, held_out, seen, cache_root=cache, report=report)
     held = _held(dataset, real, test, held_out, binary=settings.evaluate.binary)
     names = dict.fromkeys(name for arm in arms for name in arm.sources if name not in ("real", *CONTROLS))
-    known = (*ENGINES, *fold.given)
-    for name in names:
-        if name not in known:
-            raise UsageError(
-                f"There is no engine {name!r}.",
-                remedy=f"Engines: {', '.join(ENGINES)}. Controls: {', '.join(CONTROLS)}.",
-            )
     tiles = PROTOCOLS[protocol].tiles
     copies = _Copies(fold, prepared) if any(name in LIVE for name in names) or any(a.negatives for a in arms) else None
     added: dict[str, Source] = {}

@@ -10,10 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from coigan_aug.evaluation.result import Result
-from coigan_aug.evaluation.summary import FINDING, NAMING, TITLES
+from coigan_aug.evaluation.summary import FEW_PIECES, FINDING, NAMING, TITLES
 from coigan_aug.progress import say
-
-FEW_PIECES = 10
 
 
 def show_benefit(result: Result, path: Path) -> None:

@@ -26,10 +26,11 @@ from coigan_aug.evaluation.looks import where_it_looks
 from coigan_aug.evaluation.protocol import PROTOCOLS, SYNTHETIC_TILES, counted, follow, tiles_of
 from coigan_aug.evaluation.result import Result, begin_result, write_result
 from coigan_aug.evaluation.speed import Speed, measure_speed, steps_within
-from coigan_aug.evaluation.summary import Question, summarise
+from coigan_aug.evaluation.summary import FEW_PIECES, Question, summarise
 from coigan_aug.files import folder_lock, read_json, write_json
 from coigan_aug.prepare.folds import hold_out, read_folds
 from coigan_aug.progress import progress, say
+from coigan_aug.segmenter.windows import Pool
 from coigan_aug.settings import Settings
 from coigan_aug.signals import stop_request
 from coigan_aug.store.dataset import Dataset
@@ -41,7 +42,6 @@ SPEED = "speed.json"
 TRAININGS = "trainings"
 _FREE = ("seeds", "shares", "features", "crop", "per_class", "screen_steps")  # no training depends on them
 _SEEN = ("flip", "min_area", "groups_per_class", "subset_seed")  # of the data settings: all trainings do
-FEW_PIECES = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +68,7 @@ def benefit_here(
     given = _given(wanted.given)
     made = load_settings(file=config, overrides=overrides, flags=flags)
     arms = list_arms(_asked(wanted.engines, given), made.evaluate.shares)
+    _check_known(arms, given)
     workspaces = _workspaces(workspace, folds=wanted.folds)
     opened = [
         _open(own, number, arms, given, wanted, made, of=len(workspaces))
@@ -138,6 +139,13 @@ def _asked(engines: str, given: Mapping[str, str]) -> list[str]:
     asked = [name.strip() for name in engines.split(",") if name.strip()]
     named = {part for text in asked for part in text.split("/")[0].split("+")}
     return [*asked, *(name for name in given if name not in named)]
+
+
+def _check_known(arms: Sequence[Arm], given: Mapping[str, str]) -> None:
+    known = (REAL, *CONTROLS, *ENGINES, *given)
+    for name in (name for arm in arms for name in arm.sources if name not in known):
+        remedy = f"Engines: {', '.join(ENGINES)}. Controls: {', '.join(CONTROLS)}."
+        raise UsageError(f"There is no engine {name!r}.", remedy=remedy)
 
 
 def _given(arms: Sequence[str]) -> dict[str, str]:
@@ -250,6 +258,8 @@ def _key(folds: Sequence[Fold], wanted: BenefitOptions, arms: Sequence[Arm]) -> 
     data = {key: values["data"][key] for key in _SEEN}
     own = [fold.dataset.manifest["sha256"] for fold in folds]
     shared = [wanted.minutes, [arm.name for arm in arms], values["evaluate"]["seeds"]] if wanted.minutes else None
+    if evaluate["slots"] == "extra":  # the real arm gets as many windows as the largest share adds
+        shared = [shared, max(values["evaluate"]["shares"])]
     return short_hash([evaluate, data, own, shared, wanted.protocol])
 
 
@@ -274,7 +284,9 @@ def _counted(benches: Sequence[Bench], arms: Sequence[Arm], wanted: BenefitOptio
     """Take the share and the steps that follow from the numbers of tiles, where the protocol counts in epochs."""
     if not PROTOCOLS[wanted.protocol].epochs:
         return list(benches), list(arms)
-    settings = counted(benches[0].settings, real=tiles_of(benches[0].real), synthetic=SYNTHETIC_TILES)
+    added = [tiles_of(source.examples) for source in benches[0].added.values() if isinstance(source, Pool)]
+    synthetic = min([*added, SYNTHETIC_TILES])
+    settings = counted(benches[0].settings, real=tiles_of(benches[0].real), synthetic=synthetic)
     share = settings.evaluate.shares[0]
     shared = [dataclasses.replace(arm, share=share) if arm.share else arm for arm in arms]
     return [dataclasses.replace(bench, settings=settings) for bench in benches], shared

@@ -42,6 +42,7 @@ def follow(protocol: str, settings: Settings) -> Settings:
         settings.evaluate,
         segmenter="fcn_resnet50",
         binary=True,
+        slots="any",
         scale=data.scale,
         window=data.window,
         jitter=(1.0, 1.0),

@@ -32,6 +32,8 @@ from coigan_aug.evaluation.measures import (
 from coigan_aug.evaluation.tally import Tally
 from coigan_aug.segmenter.scoring import iou
 
+FEW_PIECES = 10
+"""Test pieces of a class below which little can be told of it alone."""
 FINDING = ("pixel_ap", "iou_any", "found_5", "found_10")
 NAMING = ("ap", "iou")
 DECISIVE = {"finding": "pixel_ap", "naming": "ap"}

@@ -6,6 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import cv2
@@ -44,6 +45,15 @@ class Examples:
     def classes(self) -> int:
         """The number of classes, K."""
         return len(self.dataset.classes)
+
+    @cached_property
+    def by_image(self) -> list[dict[int, list[int]]]:
+        """For each class the positions in `objects` of those in `by_class`, by record: records ascending."""
+        found: list[dict[int, list[int]]] = [defaultdict(list) for _ in self.by_class]
+        for own, members in zip(found, self.by_class, strict=True):
+            for k in sorted(members, key=lambda k: self.objects[k].position):
+                own[self.objects[k].position].append(k)
+        return [dict(own) for own in found]
 
     @property
     def grey(self) -> bool:

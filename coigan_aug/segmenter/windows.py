@@ -162,11 +162,10 @@ def round_defect(rng: Rng, examples: Examples, jitter: Range) -> Cut:
 
     An image with many specks so counts as one defect, not as many.
     """
-    labels = [k for k, members in enumerate(examples.by_class) if members]
-    members = examples.by_class[labels[int(rng.integers(len(labels)))]]
-    positions = sorted({examples.objects[k].position for k in members})
-    position = positions[int(rng.integers(len(positions)))]
-    own = [k for k in members if examples.objects[k].position == position]
+    classes = [images for images in examples.by_image if images]
+    images = classes[int(rng.integers(len(classes)))]
+    position = list(images)[int(rng.integers(len(images)))]
+    own = images[position]
     item = examples.objects[own[int(rng.integers(len(own)))]]
     side = draw_side(rng, examples.window, jitter)
     return shown(examples, position, place_window(rng, item.box, examples.cache[position].shape[:2], side=side))

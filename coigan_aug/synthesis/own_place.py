@@ -42,11 +42,9 @@ class Donor:
 
 def draw_donor(prepared: Prepared, places: Places, rng: Rng, label: int, *, flip: bool) -> Donor:
     """Draw a training image with a class, each as often as any other, mirrored so that the class keeps its sides."""
-    members = prepared.by_class[label]
-    positions = sorted({prepared.objects[k].position for k in members})
-    position = positions[int(rng.integers(len(positions)))]
-    own = [k for k in members if prepared.objects[k].position == position]
-    own.sort(key=lambda k: (-rle.area(prepared.objects[k].full), k))
+    images = prepared.by_image[label]
+    position = list(images)[int(rng.integers(len(images)))]
+    own = sorted(images[position], key=lambda k: (-rle.area(prepared.objects[k].full), k))
     x, y = (bool(value) for value in (rng.random(2) < 0.5) & flip)
     flip_x, flip_y, _ = places.mirror(rng, label, own[0], x=x, y=y)
     return Donor(label, tuple(own), flip_x, flip_y)

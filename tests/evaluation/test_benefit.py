@@ -371,6 +371,7 @@ def test_the_successors_protocol_is_binary_and_counts_tiles(tmp_path: Path) -> N
     assert tiles_of(bench.real) == 7 * 3 * 3
     resolved = counted(asked, real=10_000, synthetic=5_000).evaluate
     assert resolved.steps == 100 * 15_000 // asked.evaluate.batch
+    assert counted(asked, real=100, synthetic=5_000).evaluate.shares == (0.9804,), "few real tiles beside many"
     with pytest.raises(UsageError, match="no protocol 'cogan'"):
         follow("cogan", settings_of())
 
