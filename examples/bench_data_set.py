@@ -20,8 +20,8 @@ import cv2
 import numpy as np
 from bench_data_ways import CLASSES, COCO, COUNTS, CSV, DATUMARO, HEIGHT, IMAGES, LINES, STORE, WIDTH
 
-from coigan_aug.formats import line_json, rle_csv
 from coigan_aug.formats.source import Problems, ReadOptions
+from coigan_aug.formats.tables import line_json, rle_csv
 from coigan_aug.store.writer import write_dataset
 
 ALL_IMAGES, ALL_DEFECTIVE, ALL_ROWS = 12_568, 6_666, 7_095

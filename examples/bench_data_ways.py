@@ -82,7 +82,7 @@ def own_open(folder: Path) -> Work:
     """Ids, names, boxes, and how many there are of each class; the polygons stay text on disk."""
     from collections import Counter
 
-    from coigan_aug.formats.coco_file import CocoFile
+    from coigan_aug.formats.coco.file import CocoFile
 
     return lambda: Counter(entry.category_id for entry in CocoFile(folder / COCO).entries)
 

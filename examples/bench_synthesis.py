@@ -32,13 +32,13 @@ from coigan_aug.annotations.masks import grow
 from coigan_aug.checkpoint import GeneratorFile, load_generator, save_generator
 from coigan_aug.compose.erase import TELEA
 from coigan_aug.config import load_settings
+from coigan_aug.data.importing import import_dataset
 from coigan_aug.demo.strips import CLASSES, write_strips
 from coigan_aug.files import read_json
 from coigan_aug.formats.source import ReadOptions, parse_classes
 from coigan_aug.imaging import read_image
 from coigan_aug.models.build import build_generator
-from coigan_aug.prepare.importing import import_dataset
-from coigan_aug.prepare.places import measure_places
+from coigan_aug.places.density import measure_places
 from coigan_aug.prepare.prepared import Prepared, prepare
 from coigan_aug.settings import Settings
 from coigan_aug.shapes.draw import shape_source

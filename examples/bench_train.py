@@ -26,9 +26,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from coigan_aug.compose.composer import Stream
 from coigan_aug.config import load_settings
+from coigan_aug.data.importing import import_dataset
 from coigan_aug.demo.strips import CLASSES, write_strips
 from coigan_aug.formats.source import ReadOptions, parse_classes
-from coigan_aug.prepare.importing import import_dataset
 from coigan_aug.prepare.prepared import Prepared, prepare
 from coigan_aug.settings import Settings
 from coigan_aug.store.dataset import Dataset

@@ -20,11 +20,11 @@ from pathlib import Path
 import numpy as np
 
 from coigan_aug import rng
+from coigan_aug.data.counting import object_areas, object_counts
+from coigan_aug.data.groups import SAME, SAME_NEIGHBOURS, Links, agreements, find_links, join_links
+from coigan_aug.data.split import largest_deviation, share_of_clean, siblings_across, split_groups
 from coigan_aug.formats.detect import open_source
 from coigan_aug.formats.source import Problems, ReadOptions
-from coigan_aug.prepare.counting import object_areas, object_counts
-from coigan_aug.prepare.groups import SAME, SAME_NEIGHBOURS, Links, agreements, find_links, join_links
-from coigan_aug.prepare.split import largest_deviation, share_of_clean, siblings_across, split_groups
 
 
 def groups_by_name(names: list[str]) -> list[str]:

@@ -18,6 +18,8 @@ from PIL import Image, ImageOps
 
 from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import Annotation, ImageRecord
+from coigan_aug.data.eight_bits import parse_range
+from coigan_aug.data.importing import import_dataset
 from coigan_aug.errors import DataError, UsageError
 from coigan_aug.formats import (
     coco,
@@ -35,8 +37,6 @@ from coigan_aug.formats.image_folder import ImageFolder
 from coigan_aug.formats.image_sizes import measure
 from coigan_aug.formats.source import Problems, ReadOptions, make_classes
 from coigan_aug.imaging import read_header, read_image, read_palette, read_thumbnail, to_eight_bits, write_image
-from coigan_aug.prepare.eight_bits import parse_range
-from coigan_aug.prepare.importing import import_dataset
 from coigan_aug.store.dataset import Dataset
 
 DRAW = np.random.default_rng(0)

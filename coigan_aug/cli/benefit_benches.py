@@ -21,8 +21,8 @@ from coigan_aug.evaluation.leaks import check_synthetic
 from coigan_aug.evaluation.protocol import PROTOCOLS, SYNTHETIC_TILES
 from coigan_aug.evaluation.tally import Held
 from coigan_aug.formats.names import CARD
+from coigan_aug.places.density import measure_places
 from coigan_aug.prepare.examples import Examples, load_examples
-from coigan_aug.prepare.places import measure_places
 from coigan_aug.prepare.prepared import Prepared, prepare
 from coigan_aug.progress import progress
 from coigan_aug.segmenter.windows import Pool, Source

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from rich.table import Table
 
-from coigan_aug.prepare.importing import ImportReport
-from coigan_aug.prepare.inspecting import Inspection
-from coigan_aug.prepare.statistics import QUANTILES, ClassStatistics
+from coigan_aug.data.importing import ImportReport
+from coigan_aug.data.inspecting import Inspection
+from coigan_aug.data.statistics import QUANTILES, ClassStatistics
 
 _LOW, _MIDDLE, _HIGH = (QUANTILES.index(share) for share in (0.05, 0.5, 0.95))
 

@@ -17,6 +17,7 @@ from coigan_aug.cli.benefit_benches import Fold, make_bench, short_hash
 from coigan_aug.cli.benefit_tables import show_benefit
 from coigan_aug.cli.workspace import Workspace
 from coigan_aug.config import load_settings, settings_to_dict
+from coigan_aug.data.folds import hold_out, read_folds
 from coigan_aug.errors import DataError, UsageError
 from coigan_aug.evaluation.arms import CONTROLS, REAL, Arm, Bench, list_arms
 from coigan_aug.evaluation.benefit import run_arms
@@ -28,7 +29,6 @@ from coigan_aug.evaluation.result import Result, begin_result, write_result
 from coigan_aug.evaluation.speed import Speed, measure_speed, steps_within
 from coigan_aug.evaluation.summary import FEW_PIECES, Question, summarise
 from coigan_aug.files import folder_lock, read_json, write_json
-from coigan_aug.prepare.folds import hold_out, read_folds
 from coigan_aug.progress import progress, say
 from coigan_aug.segmenter.windows import Pool
 from coigan_aug.settings import Settings

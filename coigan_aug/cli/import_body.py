@@ -11,12 +11,12 @@ from rich.console import Console
 from coigan_aug.cli.class_table import class_table
 from coigan_aug.cli.steps import steps
 from coigan_aug.cli.workspace import Workspace
+from coigan_aug.data.eight_bits import parse_range
+from coigan_aug.data.folds import FOLDS, hold_out
+from coigan_aug.data.grouping import NEAR_DUPLICATES
+from coigan_aug.data.importing import REPORT, ImportReport, import_dataset
 from coigan_aug.errors import UsageError
 from coigan_aug.formats.source import ReadOptions, parse_classes
-from coigan_aug.prepare.eight_bits import parse_range
-from coigan_aug.prepare.folds import FOLDS, hold_out
-from coigan_aug.prepare.grouping import NEAR_DUPLICATES
-from coigan_aug.prepare.importing import REPORT, ImportReport, import_dataset
 from coigan_aug.progress import say
 from coigan_aug.store.dataset import Dataset
 

@@ -11,11 +11,11 @@ from rich.console import Console
 from coigan_aug.cli.class_table import class_table, shape_table
 from coigan_aug.cli.steps import steps
 from coigan_aug.cli.workspace import Workspace
+from coigan_aug.data.findings import KINDS, by_kind
+from coigan_aug.data.inspecting import Inspection, inspect_subject
+from coigan_aug.data.opening import opened
 from coigan_aug.errors import GateError
 from coigan_aug.formats.source import ReadOptions, parse_classes
-from coigan_aug.prepare.findings import KINDS, by_kind
-from coigan_aug.prepare.inspecting import Inspection, inspect_subject
-from coigan_aug.prepare.opening import opened
 from coigan_aug.progress import say
 from coigan_aug.report.inspection import write_inspection
 from coigan_aug.store.dataset import Dataset

@@ -26,9 +26,9 @@ from coigan_aug.evaluation.result import list_results
 from coigan_aug.files import atomic_write, json_line, read_json, read_lines
 from coigan_aug.formats.detect import writer
 from coigan_aug.formats.names import CARD
-from coigan_aug.prepare.places import measure_places
+from coigan_aug.places.density import measure_places
+from coigan_aug.places.roi import open_roi
 from coigan_aug.prepare.prepared import Prepared, prepare
-from coigan_aug.prepare.roi import open_roi
 from coigan_aug.progress import progress, say
 from coigan_aug.report.preview import write_preview
 from coigan_aug.settings import Settings

@@ -10,11 +10,11 @@ import torch
 
 from coigan_aug.checkpoint import GeneratorFile, load_generator
 from coigan_aug.config import load_settings
+from coigan_aug.data.importing import import_dataset
 from coigan_aug.demo.strips import CLASSES, write_strips
 from coigan_aug.errors import UsageError
 from coigan_aug.files import folder_lock
 from coigan_aug.formats.source import ReadOptions, parse_classes
-from coigan_aug.prepare.importing import import_dataset
 from coigan_aug.prepare.prepared import Prepared, prepare
 from coigan_aug.progress import progress, say
 from coigan_aug.report.writing import write_report

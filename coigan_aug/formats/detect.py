@@ -9,23 +9,17 @@ from pathlib import Path
 from types import ModuleType
 
 from coigan_aug.errors import DataError, UsageError
-from coigan_aug.formats import (
-    coco,
-    cvat,
-    label_studio,
-    labelme,
-    line_json,
-    mask_folder,
-    mask_index,
-    mask_instances,
-    rle_csv,
-    supervisely,
-    voc,
-    yolo,
-)
+from coigan_aug.formats.coco import coco
+from coigan_aug.formats.masks import folder as mask_folder
+from coigan_aug.formats.masks import index as mask_index
+from coigan_aug.formats.masks import instances as mask_instances
 from coigan_aug.formats.names import NAMES
 from coigan_aug.formats.several import read_several
 from coigan_aug.formats.source import Problems, ReadOptions, Source, check_class_names
+from coigan_aug.formats.tables import line_json, rle_csv
+from coigan_aug.formats.tools import cvat, label_studio, labelme, supervisely
+from coigan_aug.formats.voc import voc
+from coigan_aug.formats.yolo import yolo
 
 FORMATS: dict[str, ModuleType] = {  # in the order in which they are tried
     "coco": coco,

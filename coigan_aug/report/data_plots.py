@@ -8,8 +8,8 @@ import numpy as np
 from markupsafe import Markup
 from matplotlib.ticker import MaxNLocator
 
-from coigan_aug.prepare.counting import ClassCount
-from coigan_aug.prepare.statistics import ImageStatistics
+from coigan_aug.data.counting import ClassCount
+from coigan_aug.data.statistics import ImageStatistics
 from coigan_aug.report.figure import ACCENT, MUTED, chart, colour, inline, rows, ticks, under, write
 from coigan_aug.report.inventory import ClassInventory
 from coigan_aug.report.plots import nice

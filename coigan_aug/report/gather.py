@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from coigan_aug.checkpoint import load_generator
+from coigan_aug.data.importing import REPORT
 from coigan_aug.evaluation.result import Result, list_results
 from coigan_aug.files import read_json, read_lines
 from coigan_aug.formats.names import CARD
-from coigan_aug.prepare.importing import REPORT
 from coigan_aug.store.dataset import MANIFEST, Dataset
 from coigan_aug.synthesis.rejected import Rejected, read_rejected
 from coigan_aug.training.run import Run, list_runs

@@ -10,9 +10,9 @@ from typing import Any
 
 from markupsafe import Markup
 
+from coigan_aug.data.findings import KINDS, Finding, by_kind
+from coigan_aug.data.inspecting import Inspection
 from coigan_aug.files import write_bytes
-from coigan_aug.prepare.findings import KINDS, Finding, by_kind
-from coigan_aug.prepare.inspecting import Inspection
 from coigan_aug.prepare.objects import DefectObject
 from coigan_aug.report import data_plots, plots
 from coigan_aug.report.crops import CloseUp, close_ups, whole_image

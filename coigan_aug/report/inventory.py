@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import DefectClass
+from coigan_aug.data.statistics import place_map
 from coigan_aug.prepare.objects import DefectObject, find_objects
-from coigan_aug.prepare.statistics import place_map
 from coigan_aug.store.dataset import Dataset
 
 MAP_WIDTH = 48

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from coigan_aug.annotations import rle
 from coigan_aug.annotations.rle import Box, Mask
+from coigan_aug.places.density import Places
 from coigan_aug.prepare.contrast import contrast_of
-from coigan_aug.prepare.places import Places
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.shapes.warp import warp_mask
 from coigan_aug.synthesis.job import PlannedDefect

@@ -15,12 +15,12 @@ from coigan_aug.annotations.rle import place as place_mask
 from coigan_aug.compose.augment import tight
 from coigan_aug.compose.placement import find_place, fit
 from coigan_aug.errors import DataError
+from coigan_aug.places.density import Places
+from coigan_aug.places.parts import full_size
+from coigan_aug.places.roi import Roi
+from coigan_aug.places.room import Room
 from coigan_aug.prepare.contrast import contrast_of
-from coigan_aug.prepare.parts import full_size
-from coigan_aug.prepare.places import Places
 from coigan_aug.prepare.prepared import Prepared
-from coigan_aug.prepare.roi import Roi
-from coigan_aug.prepare.room import Room
 from coigan_aug.settings import Settings
 from coigan_aug.shapes.draw import ShapeSource, draw_shape
 from coigan_aug.shapes.shape import Shape

@@ -22,7 +22,7 @@ from coigan_aug.errors import Stopped, UsageError
 from coigan_aug.files import atomic_write, folder_lock, json_line, read_json, read_lines, write_json
 from coigan_aug.formats.detect import IMAGE_FOLDERS
 from coigan_aug.formats.names import CARD
-from coigan_aug.prepare.places import measure_places
+from coigan_aug.places.density import measure_places
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.progress import Report, silent
 from coigan_aug.settings import Settings

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from coigan_aug.data.folds import Folds, write_folds
 from coigan_aug.files import read_json, write_json
-from coigan_aug.prepare.folds import Folds, write_folds
 from coigan_aug.store.dataset import Dataset
 from tests.cli.calling import call
 

@@ -15,9 +15,9 @@ from coigan_aug import rng as streams
 from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import Annotation, ImageRecord
 from coigan_aug.cli.main import app, run
+from coigan_aug.data.inspecting import inspect_dataset
 from coigan_aug.imaging import write_image
 from coigan_aug.prepare.examples import Examples
-from coigan_aug.prepare.inspecting import inspect_dataset
 from coigan_aug.segmenter.build import build_segmenter
 from coigan_aug.segmenter.fit import fit
 from coigan_aug.segmenter.scoring import class_counts, iou

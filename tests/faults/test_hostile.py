@@ -20,12 +20,12 @@ import pytest
 from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import Annotation, ImageRecord
 from coigan_aug.config import load_settings
+from coigan_aug.data.split import split_groups
 from coigan_aug.errors import CoiganError, ConfigError, DataError, UsageError
 from coigan_aug.files import sha256
 from coigan_aug.formats.detect import FORMATS, detect, open_source, writer
 from coigan_aug.formats.source import Problems, ReadOptions, make_classes
 from coigan_aug.imaging import write_image
-from coigan_aug.prepare.split import split_groups
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.store.writer import write_dataset
 from tests.fuzz.mutations import DIGITS

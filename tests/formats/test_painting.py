@@ -13,7 +13,7 @@ from PIL import Image
 
 from coigan_aug.annotations import rle
 from coigan_aug.formats.painting import masks_of, used_columns
-from coigan_aug.formats.voc_classes import VOC_COLOURS
+from coigan_aug.formats.voc.classes import VOC_COLOURS
 from coigan_aug.imaging import encode_indexed
 
 PICTURES = arrays.arrays(

@@ -18,7 +18,7 @@ from pycocotools.coco import COCO
 
 from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import Annotation, ImageRecord
-from coigan_aug.formats import coco
+from coigan_aug.formats.coco import coco
 from coigan_aug.formats.converting import WriteOptions, convert
 from coigan_aug.formats.detect import FORMATS, image_place
 from coigan_aug.formats.source import make_classes

@@ -17,8 +17,8 @@ from coigan_aug.annotations.records import Annotation, ImageRecord
 from coigan_aug.config import load_settings, settings_from_dict, settings_to_dict, settings_to_yaml
 from coigan_aug.errors import CoiganError
 from coigan_aug.formats.detect import FORMATS, IMAGE_FOLDERS, detect, open_source, writer
-from coigan_aug.formats.line_json_files import write_records
 from coigan_aug.formats.source import Problems, ReadOptions, Source, make_classes
+from coigan_aug.formats.tables.line_json_files import write_records
 from coigan_aug.imaging import write_image
 from coigan_aug.settings import Settings
 from coigan_aug.store.dataset import Dataset

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from coigan_aug.prepare.inspecting import inspect_subject
-from coigan_aug.prepare.opening import subject_of
+from coigan_aug.data.inspecting import inspect_subject
+from coigan_aug.data.opening import subject_of
 from coigan_aug.report.contents import compose
 from coigan_aug.report.gather import gather
 from coigan_aug.report.html import SECTIONS, render

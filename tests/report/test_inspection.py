@@ -12,12 +12,12 @@ import pytest
 
 from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import Annotation, DefectClass
+from coigan_aug.data.findings import KINDS
+from coigan_aug.data.folds import FOLDS
+from coigan_aug.data.inspecting import inspect_subject
+from coigan_aug.data.opening import opened, subject_of
 from coigan_aug.files import write_json
 from coigan_aug.imaging import write_image
-from coigan_aug.prepare.findings import KINDS
-from coigan_aug.prepare.folds import FOLDS
-from coigan_aug.prepare.inspecting import inspect_subject
-from coigan_aug.prepare.opening import opened, subject_of
 from coigan_aug.report.crops import whole_image
 from coigan_aug.report.inspection import MOST_BYTES, SECTIONS, compose_inspection, write_inspection
 from coigan_aug.store.dataset import Dataset

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import torch
 
-from coigan_aug.prepare.places import measure_places
+from coigan_aug.places.density import measure_places
+from coigan_aug.places.roi import Roi
 from coigan_aug.prepare.prepared import Prepared
-from coigan_aug.prepare.roi import Roi
 from coigan_aug.progress import Report, silent
 from coigan_aug.settings import Settings
 from coigan_aug.shapes.draw import shape_source

@@ -14,7 +14,7 @@ from coigan_aug.annotations.masks import grow
 from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.files import read_json, read_lines
 from coigan_aug.imaging import read_image, to_rgb, write_image
-from coigan_aug.prepare.places import measure_places
+from coigan_aug.places.density import measure_places
 from coigan_aug.prepare.prepared import Prepared, prepare
 from coigan_aug.segmenter.windows import Mixture
 from coigan_aug.settings import Settings

@@ -17,12 +17,12 @@ from coigan_aug.annotations.masks import grow
 from coigan_aug.annotations.records import Annotation, ImageRecord
 from coigan_aug.checkpoint import GeneratorFile, load_generator, save_generator
 from coigan_aug.config import load_settings
+from coigan_aug.data.importing import import_dataset
 from coigan_aug.errors import DataError, UsageError
 from coigan_aug.files import sha256
 from coigan_aug.formats.source import ReadOptions, parse_classes
 from coigan_aug.imaging import read_image, to_rgb, write_image
 from coigan_aug.models.build import build_generator
-from coigan_aug.prepare.importing import import_dataset
 from coigan_aug.prepare.prepared import Prepared, prepare
 from coigan_aug.settings import Settings
 from coigan_aug.store.dataset import Dataset, class_masks

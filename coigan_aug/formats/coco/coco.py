@@ -1,0 +1,336 @@
+"""COCO instances: polygons, uncompressed and compressed run lengths, crowd or not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from coigan_aug.annotations import rle
+from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
+from coigan_aug.errors import DataError
+from coigan_aug.formats.coco.extents import note_odd_extents
+from coigan_aug.formats.coco.file import CocoFile, Entry
+from coigan_aug.formats.coco.masks import masks_of
+from coigan_aug.formats.coco.writing import OWN, write
+from coigan_aug.formats.drawn import Place
+from coigan_aug.formats.image_folder import ImageFolder, open_images, resolve
+from coigan_aug.formats.image_sizes import check_size, measure
+from coigan_aug.formats.json_files import both_ends
+from coigan_aug.formats.source import Problems, ReadOptions, Source, make_classes
+
+__all__ = ["KEEPS", "LOSES", "POLYGON_READER", "read", "sniff", "write"]
+
+LOSES = ""
+KEEPS = frozenset({"id", "split", "notes"})
+POLYGON_READER = "pycocotools, or cv2.fillPoly: `--polygons`"
+_KEYS = re.compile(rb'"(annotations|images|categories)"\s*:')
+_OF_IMAGE = frozenset({"id", "file_name", "height", "width"})
+_BATCH = 800_000  # bytes of annotations that are read at once, an image and an annotation counting for some
+_IMAGE, _ENTRY = 500, 1_000
+_Item = dict[str, Any]
+
+
+def sniff(path: Path) -> str | None:
+    """Describe the file if it begins like a COCO file, else return None."""
+    if not path.is_file() or path.suffix.lower() != ".json":
+        return None
+    start, end = both_ends(path)
+    known = _KEYS.search(start) or _KEYS.search(end)
+    return "COCO JSON" if start.startswith(b"{") and known else None
+
+
+def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
+    """Open a COCO file and its images; annotations without a mask are dropped.
+
+    Areas and boxes in it are not trusted, and noted where they can't be those of their masks.
+
+    The file's form and its ids are checked here; masks stay on disk until the records are read. Image ids and whatever
+    plain value an image has beside are kept in `record.source`, annotation ids and whatever else an annotation said in
+    its attributes.
+
+    Raises:
+        DataError: it is not such a file, an id is unknown or used twice, a mask does not fit its image,
+            an image is missing, broken or of another size; the message names the entry.
+    """
+    file = CocoFile(path)
+    images = _images(file.images, path.name)
+    heading = _heading(file)
+    own_categories = [item for item in file.categories if item is not heading]
+    labels, classes = _categories(own_categories, path.name, options)
+    own = _by_image(file.entries, images, labels, path.name, problems)
+    _note_boxes(own, path.name, problems)
+    rows: dict[str, int | None] = {item["file_name"]: None for item in images.values()}
+    folder, where = open_images(path, rows, options=options, problems=problems, sizes=_sizes(images))
+    paths = resolve(folder, rows, file=path.name, options=options, problems=problems)
+    number = sum(len(items) for items in own.values())
+    said = f"{len(images):,} images, {number:,} masks, {len(classes)} classes"
+    said += f"; {heading['name']} is no class, it heads the others" if heading else ""
+    return Source(
+        format="coco",
+        description=f"COCO JSON ({said}). Images: {where}",
+        classes=classes,
+        image_root=folder.root,
+        count=len(images),
+        records=_records(
+            file, images, own, labels=labels, folder=folder, paths=paths, options=options, problems=problems
+        ),
+    )
+
+
+# Reading the file
+
+
+def _keyed(items: list[_Item], key: str, file: str) -> dict[int | str, _Item]:
+    """Index entries by their id, which must be a number or text and unique."""
+    found: dict[int | str, _Item] = {}
+    places: dict[int | str, int] = {}
+    for k, item in enumerate(items):
+        own = _identity(item.get("id"), file, key, k, key="id")
+        if own in found:
+            raise DataError(f"{file}: {key}[{k}] has the id {own!r}, which {key}[{places[own]}] has too.")
+        found[own], places[own] = item, k
+    return found
+
+
+def _identity(value: Any, file: str, kind: str, position: int, *, key: str) -> int | str:
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        raise DataError(f"{file}: {kind}[{position}] has no usable {key} ({value!r}).")
+    return value
+
+
+def _images(items: list[_Item], file: str) -> dict[int | str, _Item]:
+    images = _keyed(items, "images", file)
+    names: dict[str, int | str] = {}
+    for own, item in images.items():
+        name = item.get("file_name")
+        if not isinstance(name, str) or not name:
+            raise DataError(f"{file}: image {own!r} has no file_name.")
+        if name in names:
+            raise DataError(f"{file}: images {names[name]!r} and {own!r} have the same file_name, {name}.")
+        names[name] = own
+    return images
+
+
+def _sizes(images: Mapping[int | str, _Item]) -> dict[str, tuple[int, int]] | None:
+    """Return the images' heights and widths by name; None where the file does not say them all."""
+    found: dict[str, tuple[int, int]] = {}
+    for item in images.values():
+        height, width = item.get("height"), item.get("width")
+        if type(height) is not int or type(width) is not int or min(height, width) < 1:
+            return None
+        found[item["file_name"]] = height, width
+    return found
+
+
+def _categories(
+    items: list[_Item], file: str, options: ReadOptions
+) -> tuple[dict[int | str, str], tuple[DefectClass, ...]]:
+    """Return category id -> class name, and the classes in the file's order."""
+    categories = _keyed(items, "categories", file)
+    names = {own: str(item.get("name", own)) for own, item in categories.items()}
+    if options.classes:
+        names = _chosen(names, options, file)
+    twice = [name for name in names.values() if list(names.values()).count(name) > 1]
+    if twice:
+        what = f"{file}: several categories are named {twice[0]}."
+        raise DataError(what, remedy="Name them: --classes NAME=ID,NAME=ID")
+    return names, make_classes(list(names.values()), source_ids=list(names))
+
+
+def _heading(file: CocoFile) -> _Item | None:
+    """Return the category that is none: Roboflow's first, which has no masks and is what all others belong to."""
+    headings = [item for item in file.categories if item.get("supercategory") == "none"]
+    if len(headings) != 1 or len(file.categories) == 1:
+        return None
+    heading = headings[0]
+    above = {str(item.get("supercategory")) for item in file.categories if item is not heading}
+    used = any(entry.category_id == heading.get("id") for entry in file.entries)
+    return heading if above == {heading.get("name")} and not used else None
+
+
+def _chosen(names: Mapping[int | str, str], options: ReadOptions, file: str) -> dict[int | str, str]:
+    found: dict[int | str, str] = {}
+    for choice in options.classes:
+        wanted = choice.value or choice.name
+        own = [own for own, name in names.items() if (str(own) if choice.value else name) == wanted]
+        if not own:
+            have = ", ".join(f"{name} ({own})" for own, name in names.items())
+            raise DataError(f"{file} has no category {wanted} as --classes says; it has {have or 'none'}.")
+        found[own[0]] = choice.name
+    return found
+
+
+def _by_image(
+    entries: list[Entry],
+    images: Mapping[int | str, _Item],
+    labels: Mapping[int | str, str],
+    file: str,
+    problems: Problems,
+) -> dict[int | str, list[Entry]]:
+    """Sort the annotations by image, having checked their ids; `entries` is emptied on the way."""
+    own: dict[int | str, list[Entry]] = {}
+    seen: dict[int | str, int] = {}
+    for k, entry in enumerate(entries):
+        try:
+            _check_ids(entry, k, file, images=images, labels=labels, seen=seen)
+            own.setdefault(entry.image_id, []).append(entry)
+        except DataError:
+            with problems.attempt(file=file, done="annotation left out"):
+                raise
+    entries.clear()
+    return own
+
+
+def _check_ids(
+    entry: Entry,
+    k: int,
+    file: str,
+    *,
+    images: Mapping[int | str, _Item],
+    labels: Mapping[int | str, str],
+    seen: dict[int | str, int],
+) -> None:
+    number = None if entry.id is None else _identity(entry.id, file, "annotations", k, key="id")
+    image = _identity(entry.image_id, file, "annotations", k, key="image_id")
+    if image not in images:
+        raise DataError(f"{file}: annotations[{k}] is of image {image!r}, which is not among the images.")
+    category = _identity(entry.category_id, file, "annotations", k, key="category_id")
+    if category not in labels:
+        known = ", ".join(str(label) for label in labels) or "(none)"
+        raise DataError(f"{file}: annotations[{k}] has class {category!r}, which is not among the classes {known}.")
+    if number is not None and seen.setdefault(number, k) != k:
+        raise DataError(f"{file}: annotations[{k}] has the id {number!r}, which annotations[{seen[number]}] has too.")
+
+
+def _note_boxes(own: dict[int | str, list[Entry]], file: str, problems: Problems) -> None:
+    """Drop the annotations that have no mask, and note how many they were."""
+    dropped = 0
+    first: Any = None
+    for image, entries in own.items():
+        kept = [entry for entry in entries if entry.masked]
+        if len(kept) < len(entries):
+            first = first if dropped else next(entry for entry in entries if not entry.masked).id
+            dropped += len(entries) - len(kept)
+            own[image] = kept
+    if dropped:
+        problems.add(f"{dropped:,} annotations have a box and no mask (first: id {first!r})", file=file, done="dropped")
+
+
+# Records
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """An image whose masks are yet to be read: its entry in the file, its path, its size, and their entries."""
+
+    item: _Item
+    path: str
+    height: int
+    width: int
+    entries: Sequence[Entry]
+
+
+def _records(
+    file: CocoFile,
+    images: Mapping[int | str, _Item],
+    own: dict[int | str, list[Entry]],
+    *,
+    labels: Mapping[int | str, str],
+    folder: ImageFolder,
+    paths: Mapping[str, str],
+    options: ReadOptions,
+    problems: Problems,
+) -> Iterator[ImageRecord]:
+    """Yield the records; the masks of several images are read at once."""
+    waiting: list[_Opened] = []
+    weight = 0
+    for number, item in images.items():
+        path = paths.get(item["file_name"])
+        size = _size(item, path, folder, file.name, options=options, problems=problems) if path else None
+        if path is None or size is None:
+            continue
+        waiting.append(_Opened(item, path, *size, own.pop(number, [])))
+        weight += _IMAGE + sum(_ENTRY + entry.size for entry in waiting[-1].entries)
+        if weight >= _BATCH:
+            yield from _read(file, waiting, labels, options=options, problems=problems)
+            waiting, weight = [], 0
+    yield from _read(file, waiting, labels, options=options, problems=problems)
+
+
+def _size(
+    item: _Item, path: str, folder: ImageFolder, file: str, *, options: ReadOptions, problems: Problems
+) -> tuple[int, int] | None:
+    """Return an image's height and width; None where it is left out, which is noted."""
+    sized = "height" in item and "width" in item
+    size = measure(folder, path, options=options, problems=problems, said=file, sized=sized)
+    if size is None:
+        return None
+    said = (item.get("height", size[0]), item.get("width", size[1]))
+    if said == size:
+        return size
+    with problems.attempt(file=file, done="image left out"):
+        check_size(size, said, image=item["file_name"], file=file)
+    return None
+
+
+def _read(
+    file: CocoFile,
+    waiting: Sequence[_Opened],
+    labels: Mapping[int | str, str],
+    *,
+    options: ReadOptions,
+    problems: Problems,
+) -> Iterator[ImageRecord]:
+    """Read the masks of images."""
+    items = _items(file, waiting, problems)
+    places = [_place(item, image, file.name) for image, own in zip(waiting, items, strict=True) for item in own]
+    every = [item for own in items for item in own]
+    masks = masks_of([item["segmentation"] for item in every], places, options=options, problems=problems)
+    note_odd_extents(every, masks, places, file=file.name, problems=problems)
+    found_masks = iter(masks)
+    for image, own in zip(waiting, items, strict=True):
+        found = [_annotation(item, next(found_masks), labels) for item in own]
+        annotations = tuple(annotation for annotation in found if annotation is not None)
+        yield ImageRecord(
+            file=image.path, height=image.height, width=image.width, annotations=annotations, source=_source(image)
+        )
+
+
+def _items(file: CocoFile, waiting: Sequence[_Opened], problems: Problems) -> list[list[_Item]]:
+    """Return the annotations of images; those with a number too large are left out, where errors are collected."""
+    try:
+        found = iter(file.items([entry for image in waiting for entry in image.entries]))
+        return [[next(found) for _ in image.entries] for image in waiting]
+    except DataError:
+        return [[item for entry in image.entries if (item := _item(file, entry, problems))] for image in waiting]
+
+
+def _item(file: CocoFile, entry: Entry, problems: Problems) -> _Item | None:
+    with problems.attempt(file=file.name, done="annotation left out"):
+        return file.item(entry)
+    return None
+
+
+def _place(item: _Item, image: _Opened, file: str) -> Place:
+    text = f"{file}: annotation {item.get('id', '(no id)')!r}"
+    return Place(file, text, image.item["file_name"], image.height, image.width)
+
+
+def _source(image: _Opened) -> _Item:
+    others = {key: value for key, value in image.item.items() if key not in _OF_IMAGE and _is_plain(value)}
+    name = image.item["file_name"]
+    return others | {"id": image.item["id"]} | ({"name": name} if name != image.path else {})
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, (str, int, float))
+
+
+def _annotation(item: _Item, mask: rle.Rle | None, labels: Mapping[int | str, str]) -> Annotation | None:
+    if mask is None:
+        return None
+    attributes = {key: found for key, found in item.items() if key not in OWN and (key != "iscrowd" or found)}
+    return Annotation(label=labels[item["category_id"]], rle=mask, attributes=attributes)

@@ -1,0 +1,183 @@
+"""Mask images: beside their images, in a folder parallel to theirs, or one folder a class."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from coigan_aug.annotations import rle
+from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
+from coigan_aug.errors import DataError
+from coigan_aug.files import write_bytes
+from coigan_aug.formats.image_folder import ImageFolder
+from coigan_aug.formats.image_sizes import measure, same_size
+from coigan_aug.formats.losses import Losses, class_masks, note_class_ids
+from coigan_aug.formats.masks.class_folders import make_folders, noted_names
+from coigan_aug.formats.masks.layout import Layout, find_layout
+from coigan_aug.formats.masks.values import IGNORED, class_values, read_masks
+from coigan_aug.formats.source import Problems, ReadOptions, Source, claim, make_classes
+from coigan_aug.imaging import encode_image
+
+LOSES = "which masks of one class in an image are objects of their own, and the classes' ids"
+
+
+def sniff(path: Path) -> str | None:
+    """Describe the folder if it holds images and masks in one of the layouts, else return None."""
+    if not path.is_dir():
+        return None
+    layout = find_layout(path, Problems())
+    return layout.words if layout is not None else None
+
+
+def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
+    """Open a folder of images and masks. A mask's pixels are those above 127, or the values and colours of --classes.
+
+    A class is a folder's name, without what all class folders begin with, in lower case; where our own writer has left
+    masks/classes.json, it is what that says. A class folder whose masks are all empty is the defect-free one and no
+    class. Images without a mask are defect-free.
+
+    Raises:
+        DataError: no layout fits, a mask has values or colours without a class, or another size than its image;
+            a missing or broken file.
+    """
+    root = path if options.images is None else options.images
+    layout = find_layout(root, problems)
+    if layout is None:
+        what = f"{root} holds no images with masks (a .png of the same name, or a folder masks/ beside images/)."
+        raise DataError(what, remedy="Name its format, if it is another one.")
+    for orphan in layout.orphans:
+        problems.add(f"the mask {orphan} has no image", file=f"{root.name}/", done="left out")
+    names, classes = _classes(layout, options)
+    return Source(
+        format="mask-folder",
+        description=f"Mask images ({layout.words}). Images: {root}/",
+        classes=classes,
+        image_root=root,
+        count=len(layout.images),
+        records=_records(layout, names=names, classes=classes, options=options, problems=problems),
+    )
+
+
+def write(
+    out: Path, records: Iterable[ImageRecord], *, classes: Sequence[DefectClass], losses: Losses | None = None
+) -> Path:
+    """Write `out/masks/<class>/<image's path>.png`, 0 and 255, a file for each class in an image; return `out/masks`.
+
+    Of the image's path a first folder named images/ is left off. `masks/classes.json` says which folder is which class,
+    since folders can't have every name.
+    """
+    losses = losses or Losses()
+    note_class_ids(losses, classes)
+    folders = make_folders(out / "masks", [defect_class.name for defect_class in classes])
+    taken: dict[str, str] = {}
+    for record in records:
+        stem = mask_stem(record.file)
+        claim(f"{stem}.png", record.file, taken)
+        losses.add_attributes(record)
+        for label, mask in class_masks(record, losses):
+            pixels = encode_image(rle.decode(mask) * 255, suffix=".png")
+            write_bytes(out / "masks" / folders[label] / f"{stem}.png", pixels)
+    return out / "masks"
+
+
+def mask_stem(file: str) -> str:
+    """Return how an image's masks are named below masks/: as the image below images/, without its suffix."""
+    return file.rpartition(".")[0].removeprefix("images/")
+
+
+# Classes and records
+
+
+def _classes(layout: Layout, options: ReadOptions) -> tuple[dict[str, str], tuple[DefectClass, ...]]:
+    """Return the word for a class -> its name ("" for a defect-free one) and the classes."""
+    labels = sorted({mask.label for mask in layout.masks()})
+    if any(choice.value for choice in options.classes):
+        values = {value: name for value, name in class_values(options.classes).items() if name != IGNORED}
+        source_ids = [value if isinstance(value, int) else None for value in values]
+        return {}, make_classes(list(values.values()), source_ids=source_ids)
+    names = noted_names(layout.root / "masks")
+    if not set(labels) <= set(names):
+        filled = [label for label in labels if _has_defects(layout, label, options)]
+        names = dict(zip(filled, _plain_names(labels, filled), strict=True))
+    if options.classes:
+        names = _chosen(names, options)
+    return dict.fromkeys(labels, "") | names, make_classes(list(names.values()), source_ids=[None] * len(names))
+
+
+def _has_defects(layout: Layout, label: str, options: ReadOptions) -> bool:
+    folder = ImageFolder(layout.root, problems=Problems())
+    own = (mask.path for mask in layout.masks() if mask.label == label)
+    whole = (mask for mask in own if measure(folder, mask, options=options, problems=Problems(), mask=True) is not None)
+    return any(read_masks(layout.root / mask, values={}, problems=Problems()) for mask in whole)
+
+
+def _plain_names(folders: Sequence[str], filled: Sequence[str]) -> list[str]:
+    """Name the class folders: without their common beginning (up to a separator), in lower case.
+
+    >>> _plain_names(["MT_Break", "MT_Crack"], ["MT_Crack"])
+    ['crack']
+    """
+    words = re.match(r".*[_\-. ]", folders[0]) if len(folders) > 1 else None
+    cut = len(words[0]) if words else 0
+    while not all(label.startswith(folders[0][:cut]) for label in folders):
+        cut = max(folders[0].rfind(sign, 0, cut - 1) + 1 for sign in "_-. ")
+    names = [label[cut:].lower() or label.lower() for label in filled]
+    return names if len(set(names)) == len(names) else list(filled)
+
+
+def _chosen(names: Mapping[str, str], options: ReadOptions) -> dict[str, str]:
+    given = [choice.name for choice in options.classes]
+    if len(names) == 1 and len(given) == 1:
+        return dict.fromkeys(names, given[0])
+    unknown = [name for name in names.values() if name not in given]
+    if unknown:
+        raise DataError(
+            f"The folder of class {unknown[0]} is not among the classes {','.join(given)} given with --classes."
+        )
+    return {label: name for name in given for label, own in names.items() if own == name}
+
+
+def _records(
+    layout: Layout,
+    *,
+    names: Mapping[str, str],
+    classes: Sequence[DefectClass],
+    options: ReadOptions,
+    problems: Problems,
+) -> Iterator[ImageRecord]:
+    folder = ImageFolder(layout.root, problems=Problems())
+    values = class_values(options.classes)
+    for image, masks in sorted(layout.images.items()):
+        files = [image, *(mask.path for mask in masks)]
+        sizes = [
+            measure(folder, file, options=options, problems=problems, said=image, sized=True, mask=file != image)
+            for file in files
+        ]
+        if any(size is None for size in sizes):
+            continue
+        record: ImageRecord | None = None
+        with problems.attempt(file=image, done="image left out"):
+            height, width = same_size(files, [size for size in sizes if size is not None])
+            found: dict[tuple[str, int], list[rle.Rle]] = {}
+            for mask in masks:
+                own = read_masks(layout.root / mask.path, values=values, problems=problems)
+                if not own and names.get(mask.label):
+                    problems.add("the mask is empty", file=mask.path, done="image kept, without this defect")
+                for name, part in own.items():
+                    found.setdefault((name or names[mask.label], int(mask.instance or 0)), []).append(part)
+            record = ImageRecord(file=image, height=height, width=width, annotations=_annotations(found, classes))
+        if record is not None:
+            yield record
+
+
+def _annotations(
+    found: Mapping[tuple[str, int], Sequence[rle.Rle]], classes: Sequence[DefectClass]
+) -> tuple[Annotation, ...]:
+    """Make a mask of each class and instance: in the classes' order, instances by their numbers."""
+    return tuple(
+        Annotation(label=own.name, rle=rle.union(found[name, number]))
+        for own in classes
+        for name, number in sorted(found)
+        if name == own.name
+    )

@@ -1,0 +1,146 @@
+"""Index masks: one picture an image, a pixel's value is its class; 0 is none. A palette shows the classes in colours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from coigan_aug.annotations.records import DefectClass, ImageRecord
+from coigan_aug.errors import DataError
+from coigan_aug.files import read_json, write_bytes, write_json
+from coigan_aug.formats.losses import Losses, add_class_ids
+from coigan_aug.formats.masks import folder as mask_folder
+from coigan_aug.formats.masks.folder import mask_stem
+from coigan_aug.formats.masks.layout import SINGLE, Layout, find_layout
+from coigan_aug.formats.masks.values import IGNORED, read_masks
+from coigan_aug.formats.painting import paint_classes
+from coigan_aug.formats.source import ClassChoice, Problems, ReadOptions, Source, claim, output_ids
+from coigan_aug.imaging import encode_indexed, read_indexed, read_mask
+
+LOSES = "which masks of one class in an image are objects of their own, and pixels that several classes share"
+CLASSES = "classes.json"
+_LARGEST = 255
+_SAMPLED = 50
+
+
+def sniff(path: Path) -> str | None:
+    """Describe the folder if it has a classes.json, or masks whose values mean classes, else return None."""
+    layout = find_layout(path, Problems()) if path.is_dir() else None
+    known = layout is not None and ((path / CLASSES).is_file() or _values(layout))
+    return f"index masks, {layout.words}" if layout is not None and known else None
+
+
+def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
+    """Open a folder of images and index masks, laid out as mask folders are.
+
+    Values are named by --classes, in order from 1 or as `name=3`, or by classes.json. A value named `ignore`, such as
+    `ignore=255`, is part of no mask.
+
+    Raises:
+        DataError: as `mask_folder.read`; or nothing names the values.
+    """
+    choices = _choices(path, options)
+    source = mask_folder.read(path, options=replace(options, classes=choices), problems=problems)
+    return replace(source, format="mask-index", description=source.description.replace("Mask", "Index mask", 1))
+
+
+def write(
+    out: Path, records: Iterable[ImageRecord], *, classes: Sequence[DefectClass], losses: Losses | None = None
+) -> Path:
+    """Write `out/masks/<image's path>.png` with the classes' colours as palette, and `out/classes.json`; return `out/masks`.
+
+    Values are the ids of the source where those are whole numbers from 1 to 254, else 1, 2, ...
+
+    Raises:
+        DataError: there are more than 254 classes, or two images differ in their suffix only.
+    """
+    losses, ids = losses or Losses(), output_ids(classes)
+    if max(ids.values(), default=1) >= _LARGEST:
+        ids = {defect_class.name: k for k, defect_class in enumerate(classes, start=1)}
+    if len(ids) >= _LARGEST:
+        raise DataError(f"an index mask has values for {_LARGEST - 1} classes; there are {len(ids)}.")
+    add_class_ids(losses, classes, ids.values())
+    colours = [(0, 0, 0)] * (_LARGEST + 1)
+    for defect_class in classes:
+        colours[ids[defect_class.name]] = defect_class.colour
+    taken: dict[str, str] = {}
+    for record in records:
+        stem = mask_stem(record.file)
+        claim(f"{stem}.png", record.file, taken)
+        losses.add_attributes(record)
+        numbers = paint_classes(record, ids, losses).astype(np.uint8)
+        write_bytes(out / "masks" / f"{stem}.png", encode_indexed(numbers, colours))
+    spelled = {name: "#{:02x}{:02x}{:02x}".format(*colours[value]) for name, value in ids.items()}
+    write_json(out / CLASSES, {"classes": [{"value": ids[n], "name": n, "colour": c} for n, c in spelled.items()]})
+    return out / "masks"
+
+
+def _choices(path: Path, options: ReadOptions) -> tuple[ClassChoice, ...]:
+    """Return the classes with their values.
+
+    Raises:
+        DataError: classes.json is malformed or lacks a class of --classes, or nothing names the values.
+    """
+    if any(choice.value for choice in options.classes):
+        return options.classes
+    if (path / CLASSES).is_file():
+        own = {choice.name: choice for choice in _read_classes(path / CLASSES)}
+        unknown = next((choice.name for choice in options.classes if choice.name not in own), None)
+        if unknown is not None:
+            raise DataError(f"{CLASSES} has no class {unknown} as --classes says; it has {', '.join(own)}.")
+        return tuple(own[choice.name] for choice in options.classes) or tuple(own.values())
+    if options.classes:
+        return tuple(ClassChoice(choice.name, str(k)) for k, choice in enumerate(options.classes, start=1))
+    layout = find_layout(options.images or path, Problems())
+    values = _values(layout) if layout is not None else []
+    found = f"; the first that have some have {', '.join(map(str, values[:8]))}" if values else ""
+    what = f"nothing names the values of the masks in {path.name}/{found}."
+    ignoring = f",{IGNORED}=255" if _LARGEST in values else ""
+    example = ",".join(f"NAME={value}" for value in values if value < _LARGEST) or "NAME=1,NAME=2"
+    raise DataError(what, remedy=f"Name them: --classes {example}{ignoring}")
+
+
+def _read_classes(path: Path) -> list[ClassChoice]:
+    value = read_json(path)
+    entries = value.get("classes") if isinstance(value, dict) else None
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise DataError(f"{path.name} holds no list of classes.")
+    found: dict[int, str] = {}
+    for k, entry in enumerate(entries):
+        number, name = entry.get("value"), entry.get("name")
+        usable = type(number) is int and 0 < number <= _LARGEST and isinstance(name, str) and name.strip()
+        if not usable or number in found or name in found.values():
+            what = f"{path.name}: classes[{k}] needs a value from 1 to {_LARGEST} and a name that no other has."
+            raise DataError(what)
+        found[number] = name
+    return [ClassChoice(name, str(number)) for number, name in found.items()]
+
+
+def _values(layout: Layout) -> list[int]:
+    """Return the values of the first sampled mask that can't be a binary one: with a palette, or of small numbers.
+
+    Where folders or names say the class, there must be several, since one value may mean another class in each.
+    """
+    masks = layout.masks()
+    least = 1 if all(mask.label == SINGLE for mask in masks) else 2
+    for mask in masks[:: max(len(masks) // _SAMPLED, 1)]:
+        try:
+            read_masks(layout.root / mask.path, values={}, problems=Problems())
+        except DataError:
+            values = _numbers(layout.root / mask.path)
+            if len(set(values) - {_LARGEST}) >= least:
+                return values
+    return []
+
+
+def _numbers(path: Path) -> list[int]:
+    """Return the values that a mask uses but 0; none where it is not one of numbers, or broken."""
+    try:
+        indexed = read_indexed(path)
+        pixels = read_mask(path) if indexed is None else indexed[0]
+    except DataError:
+        return []
+    return [int(value) for value in np.unique(pixels) if value] if pixels.ndim == 2 else []

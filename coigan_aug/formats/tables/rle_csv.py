@@ -1,0 +1,260 @@
+"""Run lengths in a CSV, as Kaggle's Severstal competition has them: 1-based, column-major "start length" pairs.
+
+Two layouts: ImageId, ClassId, EncodedPixels (only rows with defects), and ImageId_ClassId, EncodedPixels (a row
+for each image and class, the cell empty where there is none). Columns are bound by their names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+from coigan_aug.annotations import rle
+from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
+from coigan_aug.errors import DataError
+from coigan_aug.files import atomic_write
+from coigan_aug.formats.image_folder import ImageFolder, NamedImages, open_images
+from coigan_aug.formats.image_sizes import measure
+from coigan_aug.formats.losses import Losses, add_class_ids, class_masks
+from coigan_aug.formats.source import Problems, ReadOptions, Source, make_classes, output_ids, place, whole_number
+from coigan_aug.formats.tables.cells import Target, read_cells, write_cell
+from coigan_aug.formats.tables.mask_file import MaskFile
+from coigan_aug.formats.tables.rows import Row, columns_of, read_rows
+
+LOSES = "class names (their ids stay), and which masks of one class in an image are objects of their own"
+_EMPTY = frozenset({"", "-1", "nan", "none", "null", "1 0"})
+_NOTHING = frozenset({"", "nan", "none", "null"})
+_SAMPLED = 2000
+_BATCH = 64
+
+
+@dataclass
+class _Table:
+    """What the CSV said: sizes of the images measured so far, and for each image the masks of its classes, in `file`.
+
+    `labels` are the classes met; `names` says for a class as the CSV spells it what its name is. `others` is what
+    further columns say of an image, but for those in `mixed`, which speak of single rows; `waiting` holds rows whose
+    cells are not read yet: image, class, target and cell.
+    """
+
+    sizes: dict[str, tuple[int, int] | None] = field(default_factory=dict)
+    masks: dict[str, dict[str, int]] = field(default_factory=dict)
+    file: MaskFile = field(default_factory=MaskFile)
+    labels: dict[str, None] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+    others: dict[str, dict[str, str]] = field(default_factory=dict)
+    mixed: set[str] = field(default_factory=set)
+    waiting: list[tuple[str, str, Target, str]] = field(default_factory=list)
+
+
+def sniff(path: Path) -> str | None:
+    """Describe the file if its first line has the columns of this format, else return None."""
+    if not path.is_file() or path.suffix.lower() not in (".csv", ".txt", ".tsv"):
+        return None
+    columns = columns_of(path)
+    return f"Severstal RLE CSV (columns {', '.join(columns)})" if columns else None
+
+
+def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
+    """Open a CSV and its images; images without a row are defect-free.
+
+    Every row is checked and turned into a compressed string here, which waits in a temporary file. Further columns
+    are kept in `record.source`, unless the rows of an image differ in them.
+
+    Raises:
+        DataError: a column is missing, a row is malformed or does not fit its image, a class is unknown,
+            an image is missing or broken; the last two unless an option says otherwise.
+    """
+    sample = (row.name for row in islice(read_rows(path, Problems(lenient=problems.lenient)), _SAMPLED))
+    folder, where = open_images(path, sample, options=options, problems=problems)
+    named = NamedImages(folder, path.name)
+    table = _read_masks(path, named, options=options, problems=problems)
+    paths = named.finish(options=options, problems=problems)
+    classes = _classes(table.labels, options)
+    images = sorted(set(folder.images()) | set(paths.values()))
+    _note_masks(folder, paths, problems)
+    return Source(
+        format="severstal",
+        description=f"{sniff(path) or 'RLE CSV'}. Images: {where}",
+        classes=classes,
+        image_root=folder.root,
+        count=len(images),
+        records=_records(images, table, folder, classes=classes, named=paths, options=options, problems=problems),
+    )
+
+
+def write(
+    out: Path, records: Iterable[ImageRecord], *, classes: Sequence[DefectClass], losses: Losses | None = None
+) -> Path:
+    """Write `out/annotations.csv` in the layout ImageId, ClassId, EncodedPixels; the union mask of each class is a row.
+
+    Names are those below `images/`, where the images are looked for first; as in the competition they carry no folder.
+    Class ids are those of the source where all are whole numbers, else 1, 2, ...
+    """
+    losses, ids = losses or Losses(), output_ids(classes, least=0)
+    add_class_ids(losses, classes, ids.values())
+    _tell_names(losses, classes, ids)
+    path = out / "annotations.csv"
+    with atomic_write(path) as stream:
+        stream.write(b"ImageId,ClassId,EncodedPixels\n")
+        for record in records:
+            losses.add_attributes(record)
+            for label, mask in class_masks(record, losses):
+                cell = write_cell(mask)
+                if cell:
+                    stream.write(f"{_quoted(record.file.removeprefix('images/'))},{ids[label]},{cell}\n".encode())
+    return path
+
+
+def _tell_names(losses: Losses, classes: Sequence[DefectClass], ids: Mapping[str, int]) -> None:
+    """Count the names, which the CSV has no place for: lost where the classes have no ids of their own to go by."""
+    named = [c for c in classes if c.name != str(ids[c.name])]
+    known = [c.name for c in named if c.source_id == ids[c.name]]
+    lost = [c.name for c in named if c.name not in known]
+    losses.note("class names, which their ids stand for", first="".join(known[:1]), count=len(known))
+    losses.add("class names, which are not written", first="".join(lost[:1]), count=len(lost))
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"' if any(sign in name for sign in ',"\r\n') else name
+
+
+# Masks
+
+
+def _read_masks(path: Path, named: NamedImages, *, options: ReadOptions, problems: Problems) -> _Table:
+    table = _Table()
+    try:
+        for row in read_rows(path, problems):
+            with problems.attempt(file=path.name, row=row.number, done="row left out"):
+                _read_row(table, row, path.name, named, options=options, problems=problems)
+            if len(table.waiting) >= _BATCH:
+                _read_waiting(table, options, problems)
+    except DataError:
+        _read_waiting(table, options, problems)  # a mistake in an earlier row is the one to tell
+        raise
+    _read_waiting(table, options, problems)
+    return table
+
+
+def _read_row(
+    table: _Table, row: Row, file: str, named: NamedImages, *, options: ReadOptions, problems: Problems
+) -> None:
+    image = named.path(row.name, row.number)
+    if image is None:
+        return
+    if image not in table.sizes:
+        said = place(file, row.number)
+        table.sizes[image] = measure(named.folder, image, options=options, problems=problems, said=said)
+    size = table.sizes[image]
+    if size is not None:
+        if row.others:
+            known = table.others.setdefault(image, {})
+            table.mixed.update(name for name, value in row.others.items() if known.setdefault(name, value) != value)
+        _add_row(table, image, row, Target(file, row.number, row.name, *size), options=options)
+
+
+def _add_row(table: _Table, image: str, row: Row, target: Target, *, options: ReadOptions) -> None:
+    """Check a row but for its cell, which waits to be read with others."""
+    empty = row.cell.lower() in _EMPTY
+    if empty and row.label.lower() in _NOTHING:
+        return
+    label = table.names.get(row.label)
+    if label is None:
+        label = table.names[row.label] = _label(row.label, target.place, options)
+    table.labels[label] = None
+    if not empty:
+        table.waiting.append((image, label, target, row.cell))
+
+
+def _read_waiting(table: _Table, options: ReadOptions, problems: Problems) -> None:
+    """Turn the rows that wait into compressed masks; a second row of an image and class joins the first."""
+    waiting = table.waiting
+    table.waiting = []
+    cells, targets = [cell for *_, cell in waiting], [target for _, _, target, _ in waiting]
+    masks = read_cells(cells, targets, options=options, problems=problems)
+    for (image, label, target, _), mask in zip(waiting, masks, strict=True):
+        if mask is None:
+            continue
+        own = table.masks.setdefault(image, {})
+        parts = [mask]
+        if label in own:
+            what = f"{target.name} has class {label} twice"
+            problems.add(what, file=target.file, row=target.number, done="masks joined")
+            parts.append(rle.Rle(mask.height, mask.width, table.file.get(own[label])))
+        own[label] = table.file.put((rle.union(parts) if len(parts) > 1 else mask).counts)
+
+
+# Classes and records
+
+
+def _label(text: str, at: str, options: ReadOptions) -> str:
+    """Return the class name for a class id as the CSV has it."""
+    number = whole_number(text)
+    label = text if number is None else str(number)
+    if label.lower() in _NOTHING:
+        raise DataError(f"{at}  has pixels and no class.")
+    if not options.classes:
+        return label
+    names = _chosen(options)
+    if label not in names:
+        given = ",".join(choice.name for choice in options.classes)
+        known = _spelled(list(names))
+        raise DataError(f"{at}  class {label} is not among the classes {known} given with --classes {given}")
+    return names[label]
+
+
+def _chosen(options: ReadOptions) -> dict[str, str]:
+    """Return class id -> name for --classes; entries without a value count from 1."""
+    return {choice.value or str(k): choice.name for k, choice in enumerate(options.classes, start=1)}
+
+
+def _spelled(ids: list[str]) -> str:
+    return f"{ids[0]}-{ids[-1]}" if len(ids) > 1 and ids == [str(k + 1) for k in range(len(ids))] else ", ".join(ids)
+
+
+def _classes(labels: Iterable[str], options: ReadOptions) -> tuple[DefectClass, ...]:
+    ids = _chosen(options) if options.classes else {label: label for label in sorted(labels, key=_in_order)}
+    numbers = [whole_number(label) for label in ids]
+    source_ids = [label if number is None else number for label, number in zip(ids, numbers, strict=True)]
+    return make_classes(list(ids.values()), source_ids=source_ids)
+
+
+def _in_order(label: str) -> tuple[bool, int, str]:
+    number = whole_number(label)
+    return number is None, number or 0, label
+
+
+def _note_masks(folder: ImageFolder, paths: dict[str, str], problems: Problems) -> None:
+    beside = sorted(folder.masks - set(paths.values()))
+    if beside:
+        what = f"{len(beside):,} .png files lie beside images of the same name (first: {beside[0]})"
+        problems.add(what, file=f"{folder.root.name}/", done="taken for masks, left out")
+
+
+def _records(
+    images: Sequence[str],
+    table: _Table,
+    folder: ImageFolder,
+    *,
+    classes: Sequence[DefectClass],
+    named: dict[str, str],
+    options: ReadOptions,
+    problems: Problems,
+) -> Iterator[ImageRecord]:
+    names = {path: name for name, path in named.items()}
+    for image in images:
+        if image not in table.sizes:
+            table.sizes[image] = measure(folder, image, options=options, problems=problems)
+        size = table.sizes.pop(image)
+        if size is None:
+            continue
+        places = table.masks.pop(image, {})
+        masks = [(c.name, rle.Rle(*size, table.file.get(places[c.name]))) for c in classes if c.name in places]
+        annotations = tuple(Annotation(label=label, rle=mask) for label, mask in masks)
+        name = names.get(image, image)
+        others = {key: said for key, said in table.others.pop(image, {}).items() if key not in table.mixed}
+        source = others | ({"name": name} if name != image else {})
+        yield ImageRecord(file=image, height=size[0], width=size[1], annotations=annotations, source=source)

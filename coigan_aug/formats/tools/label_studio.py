@@ -1,0 +1,297 @@
+"""Label Studio: a JSON export of tasks (full or JSON-MIN), with brush strokes, polygons, rectangles and ellipses.
+
+Places are in percent of the image's size. Outlines are in continuous coordinates, a pixel belongs to them when its
+centre lies inside: so the polygons of Label Studio's COCO export are read by pycocotools. Brush strokes are exact.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+
+from coigan_aug.annotations import rle
+from coigan_aug.annotations.filling import fill_coco
+from coigan_aug.annotations.polygons import Points
+from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
+from coigan_aug.errors import DataError
+from coigan_aug.files import atomic_write, write_bytes
+from coigan_aug.formats.drawn import (
+    Place,
+    attributes_from,
+    check_outlines,
+    fill_ellipse,
+    number_from,
+    points_from,
+    rectangle,
+    turned,
+    with_pixels,
+)  # fmt: skip
+from coigan_aug.formats.image_folder import ImageFolder, first_there, open_images, resolve_files
+from coigan_aug.formats.image_sizes import check_size, measure
+from coigan_aug.formats.json_files import both_ends
+from coigan_aug.formats.losses import Losses, note_class_ids
+from coigan_aug.formats.source import (
+    Problems,
+    ReadOptions,
+    Source,
+    chosen_labels,
+    class_of,
+    classes_of,
+    colour_text,
+)  # fmt: skip
+from coigan_aug.formats.tools.label_studio_brush import decode_brush, encode_brush
+from coigan_aug.formats.tools.label_studio_tasks import Region, Task, read_tasks
+from coigan_aug.formats.xml_elements import NOT_XML, SHORT, quoted, read_elements
+
+LOSES = "the classes' ids"
+CONFIG = "label_config.xml"
+_AREAS = frozenset({"brush", "polygon", "rectangle", "ellipse"})
+_SIZE = ("original_height", "original_width")
+_LABELS = ("brushlabels", "polygonlabels", "rectanglelabels", "ellipselabels")
+
+
+def sniff(path: Path) -> str | None:
+    """Describe the file if it begins like a list of Label Studio's tasks, else return None."""
+    if not path.is_file() or path.suffix.lower() != ".json":
+        return None
+    start, end = both_ends(path)
+    both = start + end
+    if not start.startswith(b"["):
+        return None
+    full = b'"data"' in both and any(f'"{key}"'.encode() in both for key in ("annotations", "completions"))
+    short = b'"annotation_id"' in both or any(f'"{key}"'.encode() in both for key in _LABELS)
+    return "Label Studio JSON" if full else "Label Studio JSON-MIN" if short else None
+
+
+def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
+    """Open an export and its images, which are looked for by the names in their URLs.
+
+    Tasks without an annotation are left out; of several annotations the last that was not cancelled is taken, those of
+    the ground truth before others. Both are noted, and so are rectangles (taken as filled) and regions without an area
+    or a label (dropped). `label_config.xml` beside the file, if there is one, gives the classes' order and colours.
+    `record.source` holds the ids of task, annotation and annotator.
+
+    Raises:
+        DataError: it is not such a file, a region does not fit its image or is of a picture that was turned, an image
+            is named twice, missing, broken or of another size.
+    """
+    images: dict[str, list[str]] = {}
+    used: dict[str, None] = {}
+    masks = 0
+    for task in _annotated(path, Problems()):
+        images[task.text] = task.names
+        own = [region.labels[0] for region in task.regions if region.kind in _AREAS and region.labels]
+        used.update(dict.fromkeys(own))
+        masks += len(own)
+    listed = _listed(path.with_name(CONFIG))
+    names = chosen_labels([*listed, *used], options.classes)
+    every = [name for names in images.values() for name in names]
+    folder, where = open_images(path, every, options=options, problems=problems)
+    chosen = {text: first_there(folder, names) for text, names in images.items()}
+    paths = resolve_files(folder, chosen, source=path.name, options=options, problems=problems)
+    return Source(
+        format="label-studio",
+        description=f"{sniff(path) or 'Label Studio JSON'} ({len(images):,} tasks, {masks:,} masks). Images: {where}",
+        classes=classes_of(names, colours=listed),
+        image_root=folder.root,
+        count=len(images),
+        records=_records(path, names, folder, paths=paths, options=options, problems=problems),
+    )
+
+
+def _annotated(path: Path, problems: Problems) -> Iterator[Task]:
+    for task in read_tasks(path):
+        if task.annotations == 0:
+            problems.count("tasks without an annotation", file=path.name, first=task.text, done="left out")
+            continue
+        if task.annotations > 1:
+            problems.count(
+                "tasks with several annotations",
+                file=path.name,
+                first=task.text,
+                done="ground truth or the last one taken",
+            )
+        yield task
+
+
+def _listed(path: Path) -> dict[str, str]:
+    """Return the labels of a labeling configuration, with their colours."""
+    if not path.is_file():
+        return {}
+    elements = read_elements(path, most=SHORT)
+    labels = [element.attributes for element in elements if element.start and element.name == "Label"]
+    return {own["value"]: own.get("background", "") for own in labels if own.get("value")}
+
+
+# Records
+
+
+def _records(
+    path: Path,
+    names: Mapping[str, str],
+    folder: ImageFolder,
+    *,
+    paths: Mapping[str, str],
+    options: ReadOptions,
+    problems: Problems,
+) -> Iterator[ImageRecord]:
+    for task in _annotated(path, problems):
+        image = paths.get(task.text)
+        if image is None:
+            continue
+        sizes = [region.about.get(key) for region in task.regions for key in _SIZE]
+        sized = bool(sizes) and None not in sizes
+        size = measure(folder, image, options=options, problems=problems, said=task.text, sized=sized)
+        if size is None:
+            continue
+        at = Place(path.name, task.text, image, *size)
+        found = [_annotation(region, names, at, problems=problems) for region in task.regions]
+        annotations = tuple(annotation for annotation in found if annotation is not None)
+        source = attributes_from(task.said | ({"name": task.names[0]} if task.names[0] != image else {}), at, but=())
+        yield ImageRecord(file=image, height=size[0], width=size[1], annotations=annotations, source=source)
+
+
+def _annotation(region: Region, names: Mapping[str, str], at: Place, *, problems: Problems) -> Annotation | None:
+    here = replace(at, text=region.text)
+    if region.kind not in _AREAS:
+        problems.count("regions without an area", file=at.file, first=region.text, done="dropped")
+        return None
+    if not region.labels:
+        problems.count("regions without a label", file=at.file, first=region.text, done="dropped")
+        return None
+    if len(region.labels) > 1:
+        problems.count("regions of several labels", file=at.file, first=region.text, done="the first label taken")
+    if region.kind == "rectangle":
+        problems.count(
+            "rectangles, which need not be outlines", file=at.file, first=region.text, done="taken as filled"
+        )
+    label = class_of(region.labels[0], names, region.text)
+    _check_picture(region, here)
+    mask = _mask(region, here, problems)
+    if mask is None or with_pixels(mask, here, problems=problems) is None:
+        return None
+    meta = region.about.get("meta")
+    said = {key: region.about[key] for key in ("id", "score") if key in region.about}
+    attributes = (meta if isinstance(meta, dict) else {}) | region.said | said
+    return Annotation(label=label, rle=mask, attributes=attributes_from(attributes, here, but=()))
+
+
+def _check_picture(region: Region, at: Place) -> None:
+    """Refuse a region that was drawn on another picture than the image as it is stored."""
+    if region.about.get("image_rotation", 0) not in (0, 360, None):
+        what = f"{at.text}: {at.image} was turned by {region.about['image_rotation']} degrees in Label Studio."
+        raise DataError(what, remedy="Turn it back there and export again; its regions can't be placed otherwise.")
+    height, width = (region.about.get(key) for key in _SIZE)
+    said = (at.height if height is None else height, at.width if width is None else width)
+    check_size((at.height, at.width), said, image=at.image, file=at.text)
+
+
+def _mask(region: Region, at: Place, problems: Problems) -> rle.Rle | None:
+    """Turn a region into a mask; None for a polygon that is no area, which is noted."""
+    if region.kind == "brush":
+        return _stroke(region.value, at)
+    scale = np.array([at.width, at.height]) / 100
+    if region.kind == "polygon":
+        points = points_from(region.value["points"], at) * scale
+        if len(points) < 3 or region.value.get("closed") is False:
+            problems.add(f"{at.text} of {at.image} is an open line", file=at.file, done="dropped")
+            return None
+        return _filled(points, at, problems)
+    x, y = (number_from(region.value.get(key), at, key) for key in ("x", "y"))
+    degrees = number_from(region.value.get("rotation", 0) or 0, at, "rotation")
+    left, top = x * scale[0], y * scale[1]
+    keys = ("width", "height") if region.kind == "rectangle" else ("radiusX", "radiusY")
+    across, down = (abs(number_from(region.value.get(key), at, key)) * scale[k] for k, key in enumerate(keys))
+    if region.kind == "rectangle":
+        return _filled(turned(rectangle(left, top, left + across, top + down), degrees, (left, top)), at, problems)
+    reach = max(across, down)
+    check_outlines([rectangle(left - reach, top - reach, left + reach, top + reach)], at, problems=problems)
+    return fill_ellipse((left, top), (across, down), degrees, at=at)
+
+
+def _filled(points: Points, at: Place, problems: Problems) -> rle.Rle:
+    check_outlines([points], at, problems=problems)
+    return fill_coco([points], height=at.height, width=at.width)
+
+
+def _stroke(value: Mapping[str, Any], at: Place) -> rle.Rle:
+    numbers = value["rle"]
+    if not isinstance(numbers, list) or any(type(number) is not int or not 0 <= number < 256 for number in numbers):
+        raise DataError(f"{at.text} of {at.image}: its brush stroke (rle) is not a list of bytes.")
+    try:
+        return rle.encode(decode_brush(bytes(numbers), height=at.height, width=at.width))
+    except ValueError as error:
+        raise DataError(f"{at.text} of {at.image}: its brush stroke (rle) {error}.") from error
+
+
+# Writing
+
+
+def write(
+    out: Path, records: Iterable[ImageRecord], *, classes: Sequence[DefectClass], losses: Losses | None = None
+) -> Path:
+    """Write `out/annotations.json`, tasks with brush strokes, and `out/label_config.xml`, the configuration they need.
+
+    Tasks name their images as files of a local storage, relative to `out`: start Label Studio with
+    LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true and LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT=<out>, make a project with
+    the configuration and a storage of <out>/images, then import the file. Attributes are written as a region's meta.
+    """
+    losses = losses or Losses()
+    note_class_ids(losses, classes)
+    path = out / "annotations.json"
+    write_bytes(out / CONFIG, _config(classes, losses))
+    with atomic_write(path) as stream:
+        stream.write(b"[")
+        for number, record in enumerate(records):
+            stream.write((b",\n" if number else b"\n") + json.dumps(_task(record, losses), allow_nan=False).encode())
+        stream.write(b"\n]\n")
+    return path
+
+
+def _config(classes: Sequence[DefectClass], losses: Losses) -> bytes:
+    """Return the labeling configuration; signs that XML can't hold become `?`."""
+    odd = [found.name for found in classes if NOT_XML.search(found.name)]
+    losses.add("class names with signs that XML can't hold, which become ?", first="".join(odd[:1]), count=len(odd))
+    labels = "".join(
+        f"    <Label value={quoted(found.name)} background={quoted(colour_text(found.colour))}/>\n" for found in classes
+    )
+    start = '<View>\n  <Image name="image" value="$image" zoom="true"/>\n  <BrushLabels name="label" toName="image">\n'
+    return f"{start}{labels}  </BrushLabels>\n</View>\n".encode()
+
+
+def _task(record: ImageRecord, losses: Losses) -> dict[str, Any]:
+    filled = [annotation for annotation in record.annotations if rle.area(annotation.rle)]
+    empty = len(record.annotations) - len(filled)
+    losses.add("masks without pixels, which are left out", first=record.file, count=empty)
+    ids: dict[str, None] = {}
+    results = [_result(annotation, ids) for annotation in filled]
+    image = f"/data/local-files/?d={quote(record.file)}"
+    return {
+        "data": {"image": image},
+        "annotations": [{"result": results, "was_cancelled": False, "ground_truth": False}],
+    }
+
+
+def _result(annotation: Annotation, ids: dict[str, None]) -> dict[str, Any]:
+    own = annotation.attributes.get("id")
+    name = own if isinstance(own, str) and own not in ids else f"region-{len(ids)}"
+    ids[name] = None
+    stroke = list(encode_brush(rle.decode(annotation.rle)))
+    meta = {key: value for key, value in annotation.attributes.items() if key != "id"}
+    return {
+        "id": name,
+        "type": "brushlabels",
+        "from_name": "label",
+        "to_name": "image",
+        "origin": "manual",
+        "original_width": annotation.rle.width,
+        "original_height": annotation.rle.height,
+        "image_rotation": 0,
+        "value": {"format": "rle", "rle": stroke, "brushlabels": [annotation.label]},
+    } | ({"meta": meta} if meta else {})

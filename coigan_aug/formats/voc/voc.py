@@ -1,0 +1,287 @@
+"""Pascal VOC segmentation: palette pictures of classes and of objects, lists of images, an XML file for each image.
+
+Where there are no such pictures, the polygons of the XML files are read (`voc_polygons`).
+Void pixels (255), which VOC puts round its objects, are part of no mask. Writing puts none.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from coigan_aug.annotations import rle
+from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
+from coigan_aug.errors import DataError
+from coigan_aug.files import write_bytes
+from coigan_aug.formats.image_sizes import measure, same_size
+from coigan_aug.formats.losses import Losses, note_class_ids
+from coigan_aug.formats.masks.values import IGNORED, class_values
+from coigan_aug.formats.painting import masks_of, paint, paint_objects, used_columns
+from coigan_aug.formats.source import Problems, ReadOptions, Source, claim, make_classes
+from coigan_aug.formats.voc import polygons as voc_polygons
+from coigan_aug.formats.voc.classes import (
+    BACKGROUND,
+    CLASS_NAMES,
+    LABELMAP,
+    NAMES,
+    VOC_COLOURS,
+    VOID,
+    VOID_VALUE,
+    Colour,
+    Meaning,
+    Numbers,
+    read_class_names,
+    read_classes,
+    read_labelmap,
+    read_objects,
+    used_numbers,
+    write_labelmap,
+)
+from coigan_aug.formats.voc.files import (
+    ANNOTATIONS,
+    CLASSES,
+    IMAGES,
+    LISTS,
+    OBJECTS,
+    Item,
+    Layout,
+    find_folder,
+    open_layout,
+)
+from coigan_aug.formats.voc.xml import KEPT, Listed, write_objects
+from coigan_aug.formats.voc.xml import read_objects as read_listed
+from coigan_aug.imaging import encode_indexed, read_header
+
+LOSES = "pixels that several masks share (the later one has them), objects after an image's 254th, the classes' ids"
+KEEPS = frozenset({"split"})
+_MOST = VOID_VALUE - 1
+_RANGE = 1 << 16
+
+
+_DONE = {
+    "images have void pixels (255)": "they are part of no mask",
+    "images have pixels of an object without a class": "those pixels dropped",
+    "images have pixels of a class without an object": "one mask for each class",
+    "objects have pixels of several classes": "one mask for each class",
+    "objects of XML files have a box and no mask": "dropped",
+}
+_VOID, _NO_CLASS, _NO_OBJECT, _MIXED, _BOXES = _DONE
+
+
+def sniff(path: Path) -> str | None:
+    """Describe the folder if it holds SegmentationClass/ with masks, or XML files with polygons, else return None."""
+    return _masks_in(path) or voc_polygons.sniff(path)
+
+
+def _masks_in(path: Path) -> str | None:
+    folder = find_folder(path, CLASSES) if path.is_dir() else None
+    if folder is None or not any(found.suffix.lower() == ".png" for found in folder.rglob("*")):
+        return None
+    objects = find_folder(path, OBJECTS)
+    return f"Pascal VOC ({CLASSES}/{f' and {OBJECTS}/' if objects is not None else ', no objects'})"
+
+
+def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
+    """Open the folder of a data set. Each object is a mask; without SegmentationObject/ each class of an image.
+
+    Classes are named by --classes, labelmap.txt, class_names.txt, or as VOC's own 20 where the colours are theirs.
+    What an XML file says of the object of the same number and class is kept in its attributes.
+
+    Raises:
+        DataError: a mask has pixels without a class or another size than its image; a file is missing or broken; there
+            are neither masks nor XML files with polygons, which are read where there are no masks.
+    """
+    what = _masks_in(path)
+    if what is None and voc_polygons.sniff(path) is not None:
+        return voc_polygons.read(path, options=options, problems=problems)
+    if what is None:
+        lack = f"{path} holds no {CLASSES}/ with .png files, and no .xml files with polygons."
+        raise DataError(lack, remedy="Name the folder that they lie in.")
+    layout = open_layout(path, options=options, problems=problems)
+    names, meaning, where = _classes(layout, options)
+    return Source(
+        format="voc",
+        description=f"{what}. Classes: {where}. Images: {layout.folder.root}/",
+        classes=make_classes(list(names), source_ids=list(names.values())),
+        image_root=layout.folder.root,
+        count=len(layout.items),
+        records=_records(layout, list(names), meaning, options=options, problems=problems),
+    )
+
+
+def write(
+    out: Path, records: Iterable[ImageRecord], *, classes: Sequence[DefectClass], losses: Losses | None = None
+) -> Path:
+    """Write SegmentationClass/, SegmentationObject/, Annotations/, ImageSets/Segmentation/ and labelmap.txt; return `out`.
+
+    Class numbers are positions from 1, colours VOC's. The test share is val.
+
+    Raises:
+        DataError: there are more classes than numbers, or two images differ in their suffix only.
+    """
+    losses = losses or Losses()
+    numbers = {defect_class.name: k for k, defect_class in enumerate(classes, start=1)}
+    if len(numbers) > _MOST:
+        raise DataError(f"Pascal VOC has numbers for {_MOST} classes; there are {len(numbers)}.")
+    note_class_ids(losses, classes, least=1)
+    shares: dict[str, list[str]] = {"train": [], "val": [], "trainval": []}
+    taken: dict[str, str] = {}
+    for record in records:
+        stem = record.file.rpartition(".")[0].removeprefix(f"{IMAGES}/").removeprefix("images/")
+        claim(f"{CLASSES}/{stem}.png", record.file, taken)
+        for share in ("val" if record.split == "test" else "train", "trainval"):
+            shares[share].append(stem)
+        _write_record(out, stem, record, numbers, losses)
+    for share, stems in shares.items():
+        write_bytes(out.joinpath(*LISTS) / f"{share}.txt", "".join(f"{stem}\n" for stem in stems).encode())
+    write_bytes(out / LABELMAP, write_labelmap(list(numbers)).encode())
+    return out
+
+
+def _write_record(out: Path, stem: str, record: ImageRecord, numbers: Mapping[str, int], losses: Losses) -> None:
+    losses.add_attributes(record, kept=KEPT)
+    objects = paint_objects(record, losses)
+    own = paint(record, [numbers[annotation.label] for annotation in record.annotations]).astype(np.uint8)
+    more = "objects after the 254th of their image, which only their class is kept of"
+    losses.add(more, first=record.file, count=max(len(record.annotations) - _MOST, 0))
+    shown = np.where(objects <= _MOST, objects, 0).astype(np.uint8)
+    write_bytes(out / CLASSES / f"{stem}.png", encode_indexed(own, VOC_COLOURS))
+    write_bytes(out / OBJECTS / f"{stem}.png", encode_indexed(shown, VOC_COLOURS))
+    write_bytes(out / ANNOTATIONS / f"{stem}.xml", write_objects(record).encode())
+
+
+# Classes
+
+
+def _classes(layout: Layout, options: ReadOptions) -> tuple[dict[str, int], Meaning, str]:
+    """Return class name -> number in the source, what stands for them in masks, and where the names are from."""
+    if any(choice.value for choice in options.classes):
+        return *_told(options), "as --classes says"
+    names, colours, where = _own_classes(layout, options)
+    if options.classes and where:
+        chosen = [choice.name for choice in options.classes]
+        unknown = next((name for name in chosen if name not in names), None)
+        if unknown is not None:
+            raise DataError(f"{where} has no class {unknown} as --classes says; it has {', '.join(names)}.")
+        names = {name: names[name] for name in chosen}
+    elif options.classes:
+        names, where = {choice.name: k for k, choice in enumerate(options.classes, start=1)}, "as --classes says"
+    position = {name: k for k, name in enumerate(names, start=1)} | {BACKGROUND: 0}
+    by_number = {number: position[name] for name, number in names.items()}
+    by_colour = {colour: position[name] for colour, name in colours.items() if name in position}
+    return names, Meaning(numbers=by_number, colours=by_colour), where
+
+
+def _told(options: ReadOptions) -> tuple[dict[str, int], Meaning]:
+    """Return class name -> number, and what stands for the classes, where --classes gives values or colours."""
+    values = {value: name for value, name in class_values(options.classes).items() if name != IGNORED}
+    ignored = {value: VOID for value in class_values(options.classes) if value not in values}
+    positions = {value: k for k, value in enumerate(values, start=1)} | ignored
+    numbers = {value: k for value, k in positions.items() if isinstance(value, int)}
+    colours = {value: k for value, k in positions.items() if isinstance(value, tuple)}
+    ids = {name: value if isinstance(value, int) else k for k, (value, name) in enumerate(values.items(), start=1)}
+    return ids, Meaning(numbers=numbers, colours=colours)
+
+
+def _own_classes(layout: Layout, options: ReadOptions) -> tuple[dict[str, int], dict[Colour, str], str]:
+    """Return the source's own class name -> number, colour -> name, and the file that says so."""
+    if (layout.home / LABELMAP).is_file():
+        found = read_labelmap(layout.home / LABELMAP)
+        own = [name for name in found if name != BACKGROUND]
+        colours = {colour: name for name, colour in found.items() if colour is not None}
+        if not colours:  # datumaro's masks have VOC's own then, in the order of the list
+            colours = dict(zip(VOC_COLOURS[1:], own, strict=False))
+        return {name: k for k, name in enumerate(own, start=1)}, colours, LABELMAP
+    if (layout.home / CLASS_NAMES).is_file():
+        return read_class_names(layout.home / CLASS_NAMES), {}, CLASS_NAMES
+    if options.classes:
+        return {}, {}, ""
+    masks = [item.classes for item in layout.items.values() if item.classes is not None]
+    used = sorted(set().union(*(used_numbers(mask) for mask in masks if not options.skip_broken or _is_whole(mask))))
+    return {NAMES[k - 1]: k for k in used}, {VOC_COLOURS[k]: NAMES[k - 1] for k in used}, "those of Pascal VOC"
+
+
+# Records
+
+
+def _records(
+    layout: Layout, names: Sequence[str], meaning: Meaning, *, options: ReadOptions, problems: Problems
+) -> Iterator[ImageRecord]:
+    for item in layout.items.values():
+        sized = item.classes is not None
+        size = measure(layout.folder, item.image, options=options, problems=problems, sized=sized)
+        if size is None or not _whole_masks(item, options, problems):
+            continue
+        height, width = size
+        annotations = _annotations(item, names, meaning, size=size, problems=problems)
+        source = {"split": item.split} if item.split else {}
+        yield ImageRecord(file=item.image, height=height, width=width, annotations=annotations, source=source)
+
+
+def _whole_masks(item: Item, options: ReadOptions, problems: Problems) -> bool:
+    """Tell whether an image's masks are whole files; with `options.skip_broken` broken ones are noted, else left to raise."""
+    broken = [mask for mask in (item.classes, item.objects) if mask is not None and not _is_whole(mask)]
+    if broken and options.skip_broken:
+        what = f"the mask {broken[0].parent.name}/{broken[0].name} is broken"
+        problems.add(what, file=item.image, done="image left out")
+    return not (broken and options.skip_broken)
+
+
+def _is_whole(mask: Path) -> bool:
+    try:
+        read_header(mask)
+    except DataError:
+        return False
+    return True
+
+
+def _annotations(
+    item: Item, names: Sequence[str], meaning: Meaning, *, size: tuple[int, int], problems: Problems
+) -> tuple[Annotation, ...]:
+    listed = read_listed(item.about, image=item.image, size=size) if item.about is not None else []
+    if item.classes is None:
+        problems.count(_BOXES, file=item.image, done=_DONE[_BOXES], count=len(listed))
+        return ()
+    own = read_classes(item.classes, meaning)
+    objects = read_objects(item.objects) if item.objects is not None else np.zeros_like(own)
+    for mask, found in ((item.classes, own), (item.objects or item.classes, objects)):
+        same_size([item.image, f"{mask.parent.name}/{mask.name}"], [size, (found.shape[0], found.shape[1])])
+    masks = _masks(own, objects, item, problems)
+    if item.objects is not None:
+        missing = set(range(1, len(listed) + 1)) - {number for number, _ in masks}
+        problems.count(_BOXES, file=item.image, done=_DONE[_BOXES], count=len(missing))
+    return tuple(
+        Annotation(label=names[label - 1], rle=mask, attributes=_said(listed, number, names[label - 1]))
+        for (number, label), mask in masks.items()
+    )
+
+
+def _masks(own: Numbers, objects: Numbers, item: Item, problems: Problems) -> dict[tuple[int, int], rle.Rle]:
+    """Return (object's number, class) -> mask; 0 is the number of what no object has."""
+    width, columns = own.shape[1], used_columns(own, objects)
+    label, number = own[:, columns], objects[:, columns].astype(np.int64)
+    void = (label == VOID) | (number == VOID)
+    codes = np.where(void, 0, number * _RANGE + label)
+    masks = {divmod(code, _RANGE): mask for code, mask in masks_of(codes, left=columns.start, width=width).items()}
+    several = Counter(found for found, own_label in masks if found and own_label)
+    problems.count(_VOID, file=item.image, done=_DONE[_VOID], count=bool(void.any()))
+    problems.count(
+        _NO_CLASS, file=item.image, done=_DONE[_NO_CLASS], count=any(not own_label for _, own_label in masks)
+    )
+    problems.count(
+        _NO_OBJECT,
+        file=item.image,
+        done=_DONE[_NO_OBJECT],
+        count=item.objects is not None and any(not found for found, _ in masks),
+    )
+    problems.count(_MIXED, file=item.image, done=_DONE[_MIXED], count=sum(count > 1 for count in several.values()))
+    return {(found, own_label): mask for (found, own_label), mask in masks.items() if own_label}
+
+
+def _said(listed: Sequence[Listed], number: int, label: str) -> Mapping[str, object]:
+    """Return what the XML says of an object, if the object of that number there is of the same class."""
+    own = listed[number - 1] if 0 < number <= len(listed) else None
+    return own.attributes if own is not None and own.label == label else {}

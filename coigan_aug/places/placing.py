@@ -1,0 +1,177 @@
+"""Putting a mask: candidates round a wanted place, those that are allowed, and of these the best. Full-size pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from coigan_aug.annotations.rle import Box, Mask
+from coigan_aug.places.room import Field, Numbers, Place, Room, outline_points
+
+Shares = NDArray[np.float64]
+At = tuple[int, int]
+CANDIDATES = 32
+_SPREADS = (1.0, 2.0, 4.0)  # blurs within which candidates are drawn, one after the other; then anywhere
+
+
+def put(
+    rng: np.random.Generator,
+    mask: Mask,
+    allowed: NDArray[np.bool_],
+    room: Room,
+    *,
+    wanted: Place,
+    blur: tuple[float, float],
+) -> tuple[At | None, At | None]:
+    """Find a (left, top) for a tight mask [h, w], wholly inside `allowed` [H, W], as near as may be to a wanted place.
+
+    Of the candidates in one ring round the place the best is taken: what touches the wanted sides of the part and no other,
+    then what is as far from the part's edge as wanted. The next ring is tried where none of the first is right.
+
+    Args:
+        blur: standard deviation of the first ring, shares of the free room (x, y).
+
+    Returns:
+        A place that touches the part's edge, or none of it, as is wanted; and one that does not do so, to fall back on.
+        None where there is none.
+    """
+    if mask.shape[0] > room.height or mask.shape[1] > room.width:
+        return None, None
+    shape, spare = _shape(mask, allowed), None
+    for lefts, tops in _candidates(rng, blur, wanted, room, shape):
+        exact, other = _best(shape, room, wanted, lefts, tops)
+        if exact is not None:
+            return exact, None
+        spare = spare or other
+    return None, spare
+
+
+def _candidates(
+    rng: np.random.Generator, blur: tuple[float, float], wanted: Place, room: Room, shape: _Shape
+) -> Iterator[tuple[Numbers, Numbers]]:
+    """Yield places, lefts and tops, round the wanted one, further and further away, and at last anywhere."""
+    for spread in _SPREADS:
+        shares = (
+            _folded(rng.normal(share, spread * width, CANDIDATES))
+            for share, width in zip((wanted.x, wanted.y), blur, strict=True)
+        )
+        yield from _starts(rng, shape, room, wanted, *shares)
+    yield from _starts(rng, shape, room, wanted, *rng.random((2, 4 * CANDIDATES)))
+    x, y, w, h = shape.reach
+    if w >= shape.width and h >= shape.height:
+        count = 4 * CANDIDATES
+        yield rng.integers(x, x + w - shape.width + 1, count), rng.integers(y, y + h - shape.height + 1, count)
+
+
+@dataclass(frozen=True, eq=False)
+class _Shape:
+    """A tight mask to be placed: the pixels of its outline, where it may lie, and sums over boxes of where it may not.
+
+    `reach` is the box (left, top, width, height) of all that is allowed.
+    """
+
+    mask: Mask
+    rows: Numbers
+    columns: Numbers
+    allowed: NDArray[np.bool_]
+    sums: NDArray[np.int32]
+    reach: Box
+
+    @property
+    def height(self) -> int:
+        return self.mask.shape[0]
+
+    @property
+    def width(self) -> int:
+        return self.mask.shape[1]
+
+    def open(self, lefts: Numbers, tops: Numbers) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Tell at which places the whole box is allowed, and at which the outline is: bool [n] each."""
+        rights, bottoms = lefts + self.width, tops + self.height
+        sums = self.sums
+        free = sums[bottoms, rights] - sums[tops, rights] - sums[bottoms, lefts] + sums[tops, lefts] == 0
+        outline = free.copy()
+        some = np.flatnonzero(~free)
+        outline[some] = self.allowed[tops[some, None] + self.rows, lefts[some, None] + self.columns].all(axis=1)
+        return free, outline
+
+    def fits(self, left: int, top: int) -> bool:
+        """Tell whether every pixel of the mask is allowed at a place."""
+        own = self.allowed[top : top + self.height, left : left + self.width]
+        return bool(own[self.mask != 0].all())
+
+
+def _shape(mask: Mask, allowed: NDArray[np.bool_]) -> _Shape:
+    rows, columns = outline_points(mask)
+    sums = cv2.integral((~allowed).astype(np.uint8))
+    x, y, width, height = cv2.boundingRect(allowed.astype(np.uint8))
+    return _Shape(mask, rows, columns, allowed, np.asarray(sums, np.int32), (x, y, width, height))
+
+
+def _starts(
+    rng: np.random.Generator, shape: _Shape, room: Room, wanted: Place, across: Shares, down: Shares
+) -> Iterator[tuple[Numbers, Numbers]]:
+    """Turn shares of the free room into places; with an edge to touch they are at it, and pushed against the part's edge."""
+    starts = []
+    free, size = room.free((shape.height, shape.width)), (room.width - shape.width, room.height - shape.height)
+    for axis, shares in enumerate((across, down)):
+        at_edge = _at_edges(rng, shares, first=wanted.edges[axis], last=wanted.edges[axis + 2])
+        start = room.box[axis] + np.rint(at_edge * free[axis]).astype(np.int64)
+        starts.append(np.clip(start, 0, size[axis]))
+    yield starts[0], starts[1]
+    if wanted.touches and room.depth is not None:
+        yield _pushed(shape, room, room.depth, *starts)
+
+
+def _at_edges(rng: np.random.Generator, shares: Shares, *, first: bool, last: bool) -> Shares:
+    """Put what touches an edge at it; what touches both, and has room to move here, at either."""
+    if not first and not last:
+        return shares
+    sides = rng.integers(0, 2, len(shares)) if first and last else np.full(len(shares), int(last))
+    return sides.astype(np.float64)
+
+
+def _pushed(shape: _Shape, room: Room, depth: Field, lefts: Numbers, tops: Numbers) -> tuple[Numbers, Numbers]:
+    """Move a mask from each place towards the part's edge that is nearest, until it touches it: down the slope of the depth."""
+    for _ in range(2):
+        rows, columns = tops[:, None] + shape.rows, lefts[:, None] + shape.columns
+        nearest = np.argmin(depth[rows, columns], axis=1)[:, None]
+        y, x = (np.take_along_axis(own, nearest, axis=1)[:, 0] for own in (rows, columns))
+        slope_y = depth[np.minimum(y + 1, room.height - 1), x] - depth[np.maximum(y - 1, 0), x]
+        slope_x = depth[y, np.minimum(x + 1, room.width - 1)] - depth[y, np.maximum(x - 1, 0)]
+        step = depth[y, x] / np.maximum(np.hypot(slope_x, slope_y), 1e-6)
+        lefts = np.clip(lefts - np.rint(step * slope_x).astype(np.int64), 0, room.width - shape.width)
+        tops = np.clip(tops - np.rint(step * slope_y).astype(np.int64), 0, room.height - shape.height)
+    return lefts, tops
+
+
+def _best(
+    shape: _Shape, room: Room, wanted: Place, lefts: Numbers, tops: Numbers
+) -> tuple[tuple[int, int] | None, tuple[int, int] | None]:
+    """Return, of the places that are allowed, the best that touches an edge or none as is wanted, and the best other one.
+
+    Better is what touches more of the wanted sides and no other, then what is nearer to the wanted distance from the edge.
+    """
+    free, outline = shape.open(lefts, tops)
+    lefts, tops, free = lefts[outline], tops[outline], free[outline]
+    distances = room.distances(shape.mask, lefts, tops)
+    edges = room.edges((shape.height, shape.width), lefts, tops)
+    wrong = (edges != np.array(wanted.edges)).sum(axis=1)
+    order = np.lexsort((np.abs(distances - wanted.relative * room.short), wrong))
+    right = (distances < room.slack) == wanted.touches
+    found = []
+    for kind in (right, ~right):
+        ranked = (k for k in order[kind[order]] if free[k] or shape.fits(int(lefts[k]), int(tops[k])))
+        best = next(ranked, None)
+        found.append(None if best is None else (int(lefts[best]), int(tops[best])))
+    return found[0], found[1]
+
+
+def _folded(shares: Shares) -> Shares:
+    """Fold shares back into 0..1 at its ends, so that a density keeps its mass and its height there."""
+    around = np.abs(shares) % 2
+    return np.minimum(around, 2 - around)
