@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from coigan_aug.errors import ConfigError
+from coigan_aug.errors import ConfigError, UsageError
 from coigan_aug.settings import Settings
 
 T = TypeVar("T")
@@ -49,6 +49,18 @@ def load_settings(
         section, key = name.split(".")
         _merge(values, {section: {key: (value, f"--{key.replace('_', '-')}")}})
     return _build(values)
+
+
+def settings_file(given: Path | str | None) -> Path | None:
+    """Return the settings file to read: the one given, else ./coigan.yaml where there is one.
+
+    Raises:
+        UsageError: the one given does not exist.
+    """
+    if given is not None and not Path(given).exists():
+        raise UsageError(f"{given} does not exist.", remedy="Name an existing file with --config, or leave it out.")
+    usual = Path("coigan.yaml")
+    return Path(given) if given is not None else (usual if usual.exists() else None)
 
 
 def recipe_text(name: str) -> str:

@@ -78,8 +78,20 @@ class Stopped(CoiganError):
         self.signal_number = signal_number
 
 
+class ProcessFailed(CoiganError):
+    """A process that was started to do the work failed and has said why; there is nothing to add.
+
+    Args:
+        code: its exit code.
+    """
+
+    def __init__(self, code: int) -> None:
+        super().__init__("")
+        self.code = code
+
+
 def exit_code_of(error: CoiganError) -> int:
     """Return the exit code for an error (UX: 2 usage, 3 data, 4 environment, 5 resources, 6 a gate not met, 130/143)."""
     if isinstance(error, Stopped):
         return 128 + error.signal_number
-    return error.exit_code
+    return error.code if isinstance(error, ProcessFailed) else error.exit_code

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -82,3 +82,32 @@ def say(line: str, *, quiet: bool = False) -> None:
     """Say a line to the person, on stderr."""
     if not quiet:
         print(f"  {line}", file=sys.stderr, flush=True)
+
+
+@dataclass(frozen=True)
+class Talk:
+    """What a stage says to the person while it works; quiet where nothing is said but errors."""
+
+    quiet: bool = True
+
+    def say(self, line: str) -> None:
+        """Say a line on stderr."""
+        say(line, quiet=self.quiet)
+
+    def step(self, title: str) -> AbstractContextManager[Report]:
+        """Show how far a long step is while it lasts."""
+        return progress(title, quiet=self.quiet)
+
+    @contextmanager
+    def steps(self) -> Iterator[Callable[[str], Report]]:
+        """Give a function that begins a step by its title, ending the one before, and returns what reports it."""
+        with ExitStack() as stack:
+
+            def begin(title: str) -> Report:
+                stack.close()
+                return stack.enter_context(self.step(title))
+
+            yield begin
+
+
+SILENT = Talk(quiet=True)

@@ -85,8 +85,7 @@ def strips(folder: Path, given: argparse.Namespace) -> tuple[Prepared, Settings]
     """Make and import the demo's strips; the recipe's settings, without a loss that needs a download."""
     csv = write_strips(folder)
     import_dataset(
-        csv, folder / "dataset", options=ReadOptions(classes=parse_classes(",".join(CLASSES))), overwrite=False,
-        command="bench", progress=lambda title: lambda done, total, note="": None,
+        csv, folder / "dataset", options=ReadOptions(classes=parse_classes(",".join(CLASSES))), command="bench",
     )  # fmt: skip
     overrides = [f"train.workers={given.workers}"]
     overrides += [f"train.batch={given.batch}"] if given.batch else []

@@ -49,6 +49,8 @@ def commands() -> list[str]:
     for name, command in walk(get_command(app)):
         lines += [f"### coigan-aug {name}", "", command.help.strip(), "", "| option | meaning |", "|---|---|"]
         for item in command.params:
+            if getattr(item, "hidden", False):
+                continue
             opts = (
                 ", ".join(f"`{opt}`" for opt in item.opts)
                 if item.param_type_name == "option"

@@ -12,17 +12,18 @@ from typing import Any
 import typer
 
 from coigan_aug import __version__
-from coigan_aug.cli.convert_command import convert_command
-from coigan_aug.cli.demo_command import demo_command
-from coigan_aug.cli.evaluate_benefit_command import evaluate_benefit_command
-from coigan_aug.cli.evaluate_quality_command import evaluate_quality_command
-from coigan_aug.cli.export_model_command import export_model_command
-from coigan_aug.cli.import_command import import_dataset_command
-from coigan_aug.cli.inspect_command import inspect_command
-from coigan_aug.cli.merge_command import merge_command
-from coigan_aug.cli.report_command import report_command
-from coigan_aug.cli.synthesize_command import synthesize_command
-from coigan_aug.cli.train_command import train_command
+from coigan_aug.cli.convert import convert_command
+from coigan_aug.cli.demo import demo_command
+from coigan_aug.cli.draw import draw_command
+from coigan_aug.cli.evaluate_benefit import evaluate_benefit_command
+from coigan_aug.cli.evaluate_quality import evaluate_quality_command
+from coigan_aug.cli.export_model import export_model_command
+from coigan_aug.cli.import_data import import_command
+from coigan_aug.cli.inspect import inspect_command
+from coigan_aug.cli.merge import merge_command
+from coigan_aug.cli.report import report_command
+from coigan_aug.cli.synthesize import synthesize_command
+from coigan_aug.cli.train import train_command
 from coigan_aug.errors import CoiganError, exit_code_of
 
 app = typer.Typer(
@@ -34,16 +35,16 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     add_completion=False,
 )
-evaluate = typer.Typer(
-    help="Measure: does it help a segmenter (benefit), does it look real (quality)?", no_args_is_help=True
-)
+EVALUATE = "Measure: does it help a segmenter (benefit), does it look real (quality)?"
+evaluate = typer.Typer(help=EVALUATE, no_args_is_help=True)
 evaluate.command("quality")(evaluate_quality_command)
 evaluate.command("benefit")(evaluate_benefit_command)
-app.command("import")(import_dataset_command)
+app.command("import")(import_command)
 app.command("convert")(convert_command)
 app.command("inspect")(inspect_command)
 app.command("train")(train_command)
 app.command("synthesize")(synthesize_command)
+app.command("draw")(draw_command)
 app.command("merge")(merge_command)
 app.add_typer(evaluate, name="evaluate")
 app.command("export-model")(export_model_command)
@@ -62,11 +63,6 @@ def options(
     version: bool = typer.Option(False, "--version", callback=_show_version, is_eager=True, help="Show the version."),
 ) -> None:
     """Synthetic defect images with exact masks, in your own annotation format."""
-
-
-def main() -> None:
-    """Run the command line; the entry point `coigan-aug`."""
-    sys.exit(run(app))
 
 
 def run(command: Callable[..., Any]) -> int:
@@ -117,3 +113,8 @@ def _explain_import(error: ImportError) -> int:
         print("  pip install --force-reinstall torch torchvision", file=sys.stderr)
         return 4
     return _report_bug()
+
+
+def main() -> None:
+    """Run the command line; the entry point `coigan-aug`."""
+    sys.exit(run(app))

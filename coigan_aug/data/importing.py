@@ -22,11 +22,26 @@ from coigan_aug.errors import DataError, UsageError
 from coigan_aug.files import folder_lock, write_json
 from coigan_aug.formats.detect import open_source
 from coigan_aug.formats.source import Problem, Problems, ReadOptions, Source
-from coigan_aug.progress import Report, silent
+from coigan_aug.progress import SILENT, Report, Talk
 from coigan_aug.store.dataset import MANIFEST, Dataset
 from coigan_aug.store.writer import write_dataset
 
 REPORT = "import.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sharing:
+    """How images are dealt out to train and test.
+
+    `split` is the share of the training images, above 0, at most 1 (folds need none); None takes the sides that the source
+    names, though they tear groups. `folds` deals them out to so many folds for a cross validation, kept in `folds.json`
+    (0: none), of which `fold`, from 1, is the test set.
+    """
+
+    split: float | None = 0.8
+    folds: int = 0
+    fold: int = 1
+    seed: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,50 +93,51 @@ def import_dataset(
     options: ReadOptions | None = None,
     format: str | None = None,
     group_by: str | None = None,
-    split: float | None = 0.8,
-    folds: int = 0,
-    fold: int = 1,
-    seed: int = 0,
+    sharing: Sharing = Sharing(),
     strict: bool = False,
     overwrite: bool = False,
     binary: bool = False,
     command: str = "",
-    progress: Callable[[str], Report] | None = None,
-    say: Callable[[str], None] | None = None,
+    talk: Talk = SILENT,
 ) -> ImportReport:
     """Read annotations in a team's format and write them to `out` as a Dataset, with `import.json` beside it.
 
     Args:
         source: the annotation file, or the folder.
-        format: one of `formats.detect.FORMATS`; None looks.
+        format: the name of a format; None looks.
         group_by: "none" (each image alone), a column of the source, a regular expression over file names whose first
             group (or whole match) names the group, or None: near-duplicate images are found and kept together.
-        split: share of the training images, above 0, at most 1; folds need none. None takes the sides that the source
-            names, though they tear groups.
-        folds: deal the images out to so many folds for a cross validation, kept in `folds.json`; 0: none.
-        fold: which of them is the test set, from 1; the others are for training.
+        sharing: how the images are dealt out to train and test.
         strict: the first problem is an error.
         overwrite: replace the Dataset that is there.
         binary: store packed binary JSON.
         command: the command line, for `import.json`.
-        progress: called with the title of each long step; returns what reports it.
-        say: called with the description of the source once that is known.
 
     Raises:
         UsageError: `out` holds a Dataset and `overwrite` is off; an option is out of range.
         DataError: the source can't be read, holds no image, or has a problem that no option allows.
     """
-    check_split(split, folds=folds, fold=fold)
+    check_split(sharing.split, folds=sharing.folds, fold=sharing.fold)
     _check(out, overwrite=overwrite)
-    report = progress or (lambda title: silent)
-    problems = Problems(strict=strict)
-    opened = open_source(source, options=options or ReadOptions(), problems=problems, name=format)
-    if say is not None:
-        say(opened.description)
+    with talk.steps() as report:
+        return _import(
+            source, out, report, options=options or ReadOptions(), format=format, group_by=group_by, sharing=sharing,
+            problems=Problems(strict=strict), binary=binary, command=command, talk=talk,
+        )  # fmt: skip
+
+
+def _import(
+    source: Path, out: Path, report: Callable[[str], Report], *, options: ReadOptions, format: str | None,
+    group_by: str | None, sharing: Sharing, problems: Problems, binary: bool, command: str, talk: Talk,
+) -> ImportReport:  # fmt: skip
+    """Do what `import_dataset` says, showing each long step."""
+    split, folds, fold, seed = sharing.split, sharing.folds, sharing.fold, sharing.seed
+    opened = open_source(source, options=options, problems=problems, name=format)
+    talk.say(f"Format: {opened.description}")
     records = _read_all(opened, report("reading images"))
     if not records:
         raise DataError(f"{source} holds no images.", remedy="Say where they are: --images DIR")
-    if options is not None and options.value_range is not None:
+    if options.value_range is not None:
         opened = replace(opened, image_root=_copies(records, opened.image_root, out, options.value_range, report))
     areas = object_areas(records, opened.classes)
     groups = group_images(opened.image_root, records, group_by=group_by, problems=problems, progress=report)
@@ -138,7 +154,7 @@ def import_dataset(
     provenance: dict[str, Any] = {"source": str(source.resolve()), "format": opened.format, "command": command}
     provenance |= {"seed": seed, "split": sides.wanted} | ({"folds": folds, "fold": fold} if folds else {})
     provenance |= {"sides": sides.named} if sides.named else {}
-    if options is not None and options.value_range is not None:
+    if options.value_range is not None:
         provenance["value_range"] = options.value_range
     final = (replace(record, group=g, split=s) for record, g, s in zip(records, groups, sides.split, strict=True))
     with folder_lock(out):

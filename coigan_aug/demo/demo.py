@@ -1,4 +1,4 @@
-"""The whole job on an embedded default: strips, import, a small model, synthetic images in COCO."""
+"""The whole job on an embedded default: strips, import, a small model, synthetic images in COCO, in a workspace of its own."""
 
 from __future__ import annotations
 
@@ -6,29 +6,23 @@ import dataclasses
 from importlib import resources
 from pathlib import Path
 
-import torch
-
-from coigan_aug.checkpoint import GeneratorFile, load_generator
-from coigan_aug.config import load_settings
-from coigan_aug.data.importing import import_dataset
+from coigan_aug.checkpoint import load_generator
+from coigan_aug.config import load_settings, settings_to_yaml
 from coigan_aug.demo.strips import CLASSES, write_strips
 from coigan_aug.errors import UsageError
-from coigan_aug.files import folder_lock
-from coigan_aug.formats.source import ReadOptions, parse_classes
-from coigan_aug.prepare.prepared import Prepared, prepare
-from coigan_aug.progress import progress, say
-from coigan_aug.report.writing import write_report
-from coigan_aug.settings import Settings
+from coigan_aug.files import write_bytes, write_json
+from coigan_aug.folders import Folders
+from coigan_aug.progress import SILENT, Talk
+from coigan_aug.stages.asks import DemoAsk, ImportAsk, ReportAsk, SynthesizeAsk, TrainAsk
+from coigan_aug.stages.import_data import import_data
+from coigan_aug.stages.report import report
+from coigan_aug.stages.synthesize import Synthesized, synthesize
+from coigan_aug.stages.train import count_of, train
 from coigan_aug.store.dataset import Dataset
-from coigan_aug.synthesis.engines import gan_engine
-from coigan_aug.synthesis.finishing import Made
-from coigan_aug.synthesis.margin import margin_of
-from coigan_aug.synthesis.run import Request, synthesize_counts
-from coigan_aug.synthesis.screen import Screen
-from coigan_aug.training.loop import measure_speed, train
-from coigan_aug.training.run import begin_run, resolve, unfinished_run
+from coigan_aug.training.run import Run, find_run, start_of
 
 MODEL = "steel.safetensors"
+BUNDLED = "000-steel"
 IMAGES = 5_000
 # The light comes from above, so neither windows nor shapes are mirrored or turned.
 SETTINGS = (
@@ -38,72 +32,64 @@ SETTINGS = (
 )  # fmt: skip
 
 
-def run_demo(out: Path, *, train_here: bool, images: int | None, per_class: int, quiet: bool, command: str) -> Made:
+def run_demo(ask: DemoAsk, *, talk: Talk = SILENT, command: str = "") -> Synthesized:
     """Make the demo in a folder of its own; one that an earlier demo made is made anew.
+
+    Its workspace, `coigan/` in that folder, is a whole one: every command works there.
 
     Raises:
         UsageError: the folder holds something else.
     """
+    out, command = Path(ask.out), command or ask.command()
     if out.exists() and any(out.iterdir()) and not (out / "strips.csv").exists():
         raise UsageError(f"{out} holds other files.", remedy="Give a new folder with --out.")
-    csv = write_strips(out)
-    with progress("import", quiet=quiet) as report:
-        imported = import_dataset(
-            csv, out / "coigan" / "dataset", options=ReadOptions(classes=parse_classes(",".join(CLASSES))),
-            overwrite=True, command=command, progress=lambda title: report,
-        )  # fmt: skip
-    say(f"Made {imported.images} steel strips with {len(imported.classes)} defect classes -> {csv}", quiet=quiet)
-    found, wrong = f"{imported.images} images, {imported.objects} defects", f"{len(imported.problems)} problems"
-    say(f"import      {found}, {len(imported.classes)} classes, {wrong}", quiet=quiet)
-    dataset = Dataset(out / "coigan" / "dataset")
-    overrides = [*SETTINGS, f"train.images={images or IMAGES}"]
-    settings = load_settings(recipe="tiny", overrides=overrides)
-    cache = out / "coigan" / "cache"
-    if train_here:
-        prepared = prepare(dataset, settings.data, cache_root=cache)
-        generator, name = _train(prepared, resolve(settings, prepared), out, quiet=quiet, command=command)
-    else:
-        generator, name = _bundled(), "the bundled demo model"
-        prepared = prepare(dataset, generator.settings.data, cache_root=cache)
-    request = Request(format="coco", command=command, overwrite=True)
-    torch.set_num_threads(1)
-    with progress("synthesize", quiet=quiet) as report:
-        drawn = dataclasses.replace(generator.settings, synthesize=settings.synthesize)
-        engine = gan_engine(prepared, generator, run=name, device=torch.device("cpu"))
-        screen = Screen(drawn, margin_of(drawn))  # without a segmenter, which would have to be trained first
-        made = synthesize_counts(
-            prepared, engine, screen, drawn, [per_class] * prepared.classes, request, windows=False, out=out / "coco",
-            records=out / "coigan" / "synthetic" / "coco", cache_root=cache, report=report,
-        )  # fmt: skip
-    say(f"synthesize  {made.images} images, {sum(made.defects.values())} defects, drawn with {name}", quiet=quiet)
-    own = out / "coigan"
-    report_file = write_report(
-        out / "report.html", dataset=own / "dataset", runs=own / "runs", synthetic=own / "synthetic",
-        results=own / "results", command=command,
-    ).path  # fmt: skip
-    say(f"-> {made.annotations}  {made.preview}  {report_file}  (look at them)", quiet=quiet)
-    if not train_here:
-        say("Next: coigan-aug demo --train     (the same with a model trained here, about 8 minutes)", quiet=quiet)
-    say("      coigan-aug import YOUR.csv   (your own data)", quiet=quiet)
+    workspace, csv = Folders(out / "coigan"), write_strips(out)
+    with talk.step("import"):
+        names = ",".join(CLASSES)
+        imported = import_data(workspace, ImportAsk(source=csv, classes=names, overwrite=True), command=command)
+    talk.say(f"Made {imported.images} steel strips with {len(imported.classes)} defect classes -> {csv}")
+    counts, wrong = f"{imported.images} images, {imported.objects} defects", f"{len(imported.problems)} problems"
+    talk.say(f"import      {counts}, {len(imported.classes)} classes, {wrong}")
+    run = _train(workspace, ask, talk, command) if ask.train else place_model(workspace, command=command)
+    settings = load_settings(recipe="tiny", overrides=SETTINGS)
+    drawn = dataclasses.replace(load_generator(run.generator).settings, synthesize=settings.synthesize)
+    asked = SynthesizeAsk(
+        out=out / "coco", per_class=ask.per_class, engine="gan", run=run.name, overwrite=True, device="cpu"
+    )
+    with talk.step("synthesize"):
+        made = synthesize(workspace, asked, command=command, settings=drawn, quick_screen=True)
+    assert made is not None
+    assert made.made is not None  # alone, and whole
+    name = f"run {run.name}" if ask.train else "the bundled model"
+    talk.say(f"synthesize  {made.made.images} images, {sum(made.made.defects.values())} defects, drawn with {name}")
+    page = report(workspace, ReportAsk(out=out / "report.html"), command=command).path
+    talk.say(f"-> {made.made.annotations}  {made.page}  {page}  (look at them)")
+    talk.say(f"Next: coigan-aug synthesize --workspace {workspace.root} --per-class 20 --out {out / 'more'}")
+    if not ask.train:
+        talk.say("      coigan-aug demo --train     (the same with a model trained here, about 8 minutes)")
+    talk.say("      coigan-aug import YOUR.csv   (your own data)")
     return made
 
 
-def _bundled() -> GeneratorFile:
-    with resources.as_file(resources.files("coigan_aug.demo") / MODEL) as path:
-        return load_generator(path)
+def place_model(workspace: Folders, *, command: str) -> Run:
+    """Put the bundled model into the workspace as a run, trained on the strips of `train` as they are imported there."""
+    run = Run(workspace.runs / BUNDLED)
+    data = (resources.files("coigan_aug.demo") / MODEL).read_bytes()
+    write_bytes(run.generator, data)
+    generator, dataset = load_generator(run.generator), Dataset(workspace.dataset)
+    write_bytes(run.folder / "config.yaml", settings_to_yaml(generator.settings).encode())
+    machine = {"device": "cpu", "bfloat16": False, "threads": 1, "processes": 1}
+    write_json(
+        run.folder / "start.json", start_of(generator.settings, dataset) | {"machine": machine, "command": command}
+    )
+    write_json(run.folder / "run.json", {"images": generator.images, "generator": run.generator.name})
+    return run
 
 
-def _train(
-    prepared: Prepared, settings: Settings, out: Path, *, quiet: bool, command: str
-) -> tuple[GeneratorFile, str]:
-    runs, device = out / "coigan" / "runs", torch.device("cpu")
-    run = unfinished_run(runs, settings=settings, dataset=prepared.dataset)
-    speed = measure_speed(prepared, settings, device)
-    if run is None:
-        machine = {"device": "cpu", "bfloat16": speed.bfloat16, "threads": speed.threads}
-        run = begin_run(
-            runs, recipe="tiny", settings=settings, dataset=prepared.dataset, machine=machine, command=command
-        )
-    with folder_lock(run.folder), progress("train", quiet=quiet) as report:
-        train(prepared, settings, run, device=device, speed=speed, report=report)
-    return load_generator(run.generator), f"run {run.name}"
+def _train(workspace: Folders, ask: DemoAsk, talk: Talk, command: str) -> Run:
+    images = count_of(ask.images_seen) or IMAGES
+    settings = load_settings(recipe="tiny", overrides=[*SETTINGS, f"train.images={images}"])
+    trained = train(workspace, TrainAsk(recipe="tiny", device="cpu"), talk=talk, command=command, settings=settings)
+    assert trained is not None
+    assert trained.run is not None
+    return find_run(workspace.runs, trained.run.name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,8 +26,10 @@ class Together:
     mixed: float
 
 
-def parse_counts(text: str, names: Sequence[str]) -> tuple[int, ...]:
+def parse_counts(wanted: int | str | Mapping[str, int], names: Sequence[str]) -> tuple[int, ...]:
     """Read `500` (of each class) or `crack=800,fray=200` (none of the others): a count for each class.
+
+    A number and a mapping of classes to numbers say the same.
 
     >>> parse_counts("fray=2", ["crack", "fray"])
     (0, 2)
@@ -35,11 +37,14 @@ def parse_counts(text: str, names: Sequence[str]) -> tuple[int, ...]:
     Raises:
         UsageError: a class is unknown or named twice, or something is no count; the message says which.
     """
-    if "=" not in text:
+    if isinstance(wanted, Mapping):
+        items, text = [(name, str(number)) for name, number in wanted.items()], str(dict(wanted))
+    elif "=" not in (text := str(wanted)):
         return (_count(text, text),) * len(names)
+    else:
+        items = [(name.strip(), number) for name, _, number in (item.partition("=") for item in text.split(","))]
     counts: dict[str, int] = {}
-    for item in text.split(","):
-        name, _, number = (part.strip() for part in item.partition("="))
+    for name, number in items:
         if name not in names:
             raise UsageError(f"--per-class {text}: there is no class {name!r}.", remedy=f"Classes: {', '.join(names)}.")
         if name in counts:

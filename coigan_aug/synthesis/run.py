@@ -6,7 +6,7 @@ import json
 import platform
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -22,25 +22,20 @@ from coigan_aug.errors import Stopped, UsageError
 from coigan_aug.files import atomic_write, folder_lock, json_line, read_json, read_lines, write_json
 from coigan_aug.formats.detect import IMAGE_FOLDERS
 from coigan_aug.formats.names import CARD
-from coigan_aug.places.density import measure_places
-from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.progress import Report, silent
-from coigan_aug.settings import Settings
-from coigan_aug.shapes.draw import shape_source
 from coigan_aug.signals import stop_request
 from coigan_aug.store.dataset import Dataset, class_to
 from coigan_aug.synthesis.bases import about_bases, erased_margin
-from coigan_aug.synthesis.counting import together_of
 from coigan_aug.synthesis.engines import Engine
 from coigan_aug.synthesis.finishing import Made, finish
 from coigan_aug.synthesis.making import Done, Maker, make_all
 from coigan_aug.synthesis.margin import margin_of
 from coigan_aug.synthesis.parts import ALONE, PARTS, START, Shard, before_log, open_log, unfinished
-from coigan_aug.synthesis.plan import Planner, make_planner
+from coigan_aug.synthesis.plan import Planner
 from coigan_aug.synthesis.rejected import REJECTED
 from coigan_aug.synthesis.rows import PLAN
 from coigan_aug.synthesis.screen import Screen
-from coigan_aug.synthesis.tasks import Counted, Tasks
+from coigan_aug.synthesis.tasks import Tasks
 from coigan_aug.synthesis.written import WRITTEN, remove_written
 
 PROMISE = "Outside the masks grown by margin_px every byte is the base image's."
@@ -272,25 +267,3 @@ def _drawn_by(maker: Maker) -> dict[str, Any]:
     values = {section: keys for section, keys in every.items() if section in ("data", "model")}
     free = ("batch", "workers", "synthetic_share")
     return values | {"synthesize": {key: value for key, value in every["synthesize"].items() if key not in free}}
-
-
-def synthesize_counts(
-    prepared: Prepared, engine: Engine, screen: Screen, settings: Settings, counts: Sequence[int], request: Request, *,
-    windows: bool, out: Path, records: Path, cache_root: Path, report: Report = silent,
-) -> Made:  # fmt: skip
-    """Make so many defects of each class on defect-free training images, the whole of it in this process.
-
-    Args:
-        cache_root: the workspace's cache; learned shapes are kept there.
-    """
-    source = shape_source(
-        prepared, settings.data, settings.synthesize.shapes, root=cache_root, device=torch.device("cpu")
-    )
-    planner = make_planner(
-        prepared, settings, counts, source=source, places=measure_places(prepared), windows=windows, bases=request.bases,
-        own_places=engine.own_places(prepared.classes),
-    )  # fmt: skip
-    tasks = Counted(tuple(counts), together_of(prepared, settings.synthesize), settings.synthesize.seed)
-    made = synthesize(planner, engine, screen, tasks, request, out=out, records=records, report=report)
-    assert made is not None  # one share alone is always the last
-    return made

@@ -13,14 +13,14 @@ import typer
 from typer.main import get_command
 
 from coigan_aug.cli.main import app, run
-from coigan_aug.cli.train_command import count_of
 from coigan_aug.errors import UsageError
 from coigan_aug.imaging import write_image
+from coigan_aug.stages.train import count_of
 from tests.cli.calling import call
 
 COMMANDS = (
-    "import", "convert", "inspect", "train", "synthesize", "merge", "evaluate quality", "evaluate benefit", "export-model",
-    "report", "demo",
+    "import", "convert", "inspect", "train", "synthesize", "draw", "merge", "evaluate quality", "evaluate benefit",
+    "export-model", "report", "demo",
 )  # fmt: skip
 
 
@@ -73,6 +73,7 @@ FLAGS = {
     "synthesize": "append balance bases class config contrast defects-per-image device dry-run engine format gpus help image "
     "image-format json mask out overwrite per-class plan quiet roi run screen seed set shapes shard windows with-real "
     "workspace",
+    "draw": "class config contrast device help image json mask out overwrite quiet run seed set workspace",
     "merge": "help json out quiet workspace",
     "inspect": "classes format help html images json min-area quiet strict workspace",
     "evaluate quality": "config device features help images inception-weights json protocol quiet segmenter set synthetic "

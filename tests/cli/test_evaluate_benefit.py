@@ -151,8 +151,8 @@ def test_the_successors_protocol_runs(
     drawable: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("coigan_aug.evaluation.protocol.EPOCHS", 1)
-    monkeypatch.setattr("coigan_aug.cli.evaluate_benefit_body.SYNTHETIC_TILES", 6)
-    monkeypatch.setattr("coigan_aug.cli.benefit_benches.SYNTHETIC_TILES", 6)
+    monkeypatch.setattr("coigan_aug.stages.evaluate_benefit.SYNTHETIC_TILES", 6)
+    monkeypatch.setattr("coigan_aug.stages.benches.SYNTHETIC_TILES", 6)
     options = ("--protocol", "coigan", "--minutes", "0.01", "--engines", "gan", "--json")
     code, out, err = call(capsys, monkeypatch, *little(*options))
     assert code == 0, err

@@ -14,9 +14,9 @@ import pytest
 
 from coigan_aug.annotations.records import Annotation, ImageRecord
 from coigan_aug.annotations.rle import decode
-from coigan_aug.cli.workspace import Workspace
 from coigan_aug.errors import DataError
 from coigan_aug.files import write_json
+from coigan_aug.folders import Folders
 from coigan_aug.imaging import write_image
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.store.writer import write_dataset
@@ -143,13 +143,13 @@ def test_the_thesis_protocol_says_how_many_tiles_there_were(
 
 
 def test_a_synthetic_set_is_found_by_name_by_folder_and_by_being_the_newest(workspace: Path) -> None:
-    from coigan_aug.cli.evaluate_quality_body import find_synthetic
+    from coigan_aug.stages.evaluate_quality import find_synthetic
 
     for age, name in ((50, "first"), (20, "second"), (90, "third")):
         made = synthesize(workspace, name)
         then = (made.folder / "dataset.json").stat().st_mtime - age
         os.utime(made.folder / "dataset.json", (then, then))
-    here = Workspace(Path("coigan"))
+    here = Folders(Path("coigan"))
     assert find_synthetic(here, None).folder.name == "second"
     for name in ("first", "first/", "coigan/synthetic/first"):
         assert find_synthetic(here, name).folder.name == "first"

@@ -12,12 +12,12 @@ import torch
 from typer.main import get_command
 
 from coigan_aug.checkpoint import load_generator, save_generator
-from coigan_aug.cli.export_model_command import size_of
 from coigan_aug.cli.main import app
 from coigan_aug.errors import UsageError
 from coigan_aug.files import sha256, write_json
 from coigan_aug.models.build import build_generator
 from coigan_aug.settings import Settings
+from coigan_aug.stages.export_model import size_of
 from tests.cli.calling import call
 from tests.conftest import CLASSES
 

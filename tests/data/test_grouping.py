@@ -10,7 +10,7 @@ import pytest
 
 from coigan_aug.data.folds import FOLDS, hold_out, numbers_of, read_folds
 from coigan_aug.data.groups import join_versions
-from coigan_aug.data.importing import ImportReport, import_dataset
+from coigan_aug.data.importing import ImportReport, Sharing, import_dataset
 from coigan_aug.errors import DataError, UsageError
 from coigan_aug.imaging import write_image
 from coigan_aug.store.dataset import Dataset
@@ -42,7 +42,8 @@ def coco(folder: Path, *, count: int, extra: str = "strip_id") -> Path:
 
 
 def imported(source: Path, out: Path, **options: object) -> tuple[Dataset, ImportReport]:
-    report = import_dataset(source, out, **options)
+    sharing = Sharing(**{key: options.pop(key) for key in ("split", "folds", "fold", "seed") if key in options})
+    report = import_dataset(source, out, sharing=sharing, **options)
     return Dataset(out), report
 
 

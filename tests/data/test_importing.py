@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 
 from coigan_aug.annotations import rle
-from coigan_aug.data.importing import ImportReport, import_dataset
+from coigan_aug.data.importing import ImportReport, Sharing, import_dataset
 from coigan_aug.data.split import siblings_across
 from coigan_aug.errors import DataError, UsageError
 from coigan_aug.formats.source import ReadOptions
@@ -42,7 +42,8 @@ def write_csv(folder: Path, *, images: int = 10, rows: str = "") -> Path:
 
 
 def imported(source: Path, out: Path, **options: object) -> tuple[Dataset, ImportReport]:
-    report = import_dataset(source, out, **({"group_by": "none"} | options))
+    sharing = Sharing(**{key: options.pop(key) for key in ("split", "folds", "fold", "seed") if key in options})
+    report = import_dataset(source, out, sharing=sharing, **({"group_by": "none"} | options))
     return Dataset(out), report
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from coigan_aug.annotations.records import ImageRecord
-from coigan_aug.data.importing import import_dataset
+from coigan_aug.data.importing import Sharing, import_dataset
 from coigan_aug.data.inspecting import Inspection, inspect_dataset, inspect_subject
 from coigan_aug.data.opening import opened
 from coigan_aug.errors import DataError
@@ -50,7 +50,7 @@ def _piece(file: str) -> str:
 
 
 def _inspected(photographs: Path, out: Path, group_by: str | None) -> tuple[Inspection, Dataset]:
-    import_dataset(photographs, out, group_by=group_by, split=0.6)
+    import_dataset(photographs, out, group_by=group_by, sharing=Sharing(split=0.6))
     return inspect_dataset(Dataset(out)), Dataset(out)
 
 
@@ -89,7 +89,7 @@ def test_what_is_counted_is_what_the_import_counted(photographs: Path, tmp_path:
 
 
 def test_a_data_set_of_nothing_but_training_images_has_no_leak(photographs: Path, tmp_path: Path) -> None:
-    import_dataset(photographs, tmp_path / "set", split=1)
+    import_dataset(photographs, tmp_path / "set", sharing=Sharing(split=1))
     found = inspect_dataset(Dataset(tmp_path / "set"))
     assert (found.test, found.leakage, found.defective_leakage, found.pairs) == (0, 0, 0, ())
 
@@ -246,7 +246,9 @@ def test_what_stops_a_reader_is_said_and_what_came_before_counts(
 
 
 def test_a_workspace_and_its_data_set_are_one_subject(photographs: Path, tmp_path: Path) -> None:
-    import_dataset(photographs, tmp_path / "coigan" / "dataset", group_by=r"(\w)\w\.png", folds=5, fold=2)
+    import_dataset(
+        photographs, tmp_path / "coigan" / "dataset", group_by=r"(\w)\w\.png", sharing=Sharing(folds=5, fold=2)
+    )
     found = [_inspect(path) for path in (tmp_path / "coigan", tmp_path / "coigan" / "dataset")]
     assert replace(found[0], path=found[1].path) == found[1]
     split = found[0].split
@@ -258,7 +260,7 @@ def test_a_workspace_and_its_data_set_are_one_subject(photographs: Path, tmp_pat
 
 
 def test_folds_that_tear_pieces_apart_are_found(photographs: Path, tmp_path: Path) -> None:
-    import_dataset(photographs, tmp_path / "set", group_by="none", folds=3)
+    import_dataset(photographs, tmp_path / "set", group_by="none", sharing=Sharing(folds=3))
     found = inspect_dataset(Dataset(tmp_path / "set"))
     assert found.split is not None
     assert found.split.fold_leakage > 0.5

@@ -16,13 +16,14 @@ from coigan_aug.demo.strips import CLASSES
 from coigan_aug.errors import UsageError
 from coigan_aug.files import sha256
 from coigan_aug.imaging import read_image
+from coigan_aug.stages.asks import DemoAsk
 from coigan_aug.store.dataset import Dataset
 
 PACKAGE = Path(run_demo.__code__.co_filename).parent
 
 
 def _run(out: Path) -> None:
-    run_demo(out, train_here=False, images=None, per_class=3, quiet=True, command="coigan-aug demo")
+    run_demo(DemoAsk(out=out, per_class=3))
 
 
 def test_the_demo_from_the_bundled_model(tmp_path: Path) -> None:

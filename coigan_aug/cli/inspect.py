@@ -1,63 +1,49 @@
-"""What `coigan-aug inspect` does once NumPy is loaded: look, say what was seen, write the page."""
+"""coigan-aug inspect, and what it says of a data set."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-
-from coigan_aug.cli.class_table import class_table, shape_table
-from coigan_aug.cli.steps import steps
-from coigan_aug.cli.workspace import Workspace
-from coigan_aug.data.findings import KINDS, by_kind
-from coigan_aug.data.inspecting import Inspection, inspect_subject
-from coigan_aug.data.opening import opened
-from coigan_aug.errors import GateError
-from coigan_aug.formats.source import ReadOptions, parse_classes
+from coigan_aug.cli.options import Here, command
 from coigan_aug.progress import say
-from coigan_aug.report.inspection import write_inspection
-from coigan_aug.store.dataset import Dataset
+from coigan_aug.stages.asks import InspectAsk
 
-PAGE = "inspect.html"
+if TYPE_CHECKING:
+    from coigan_aug.data.inspecting import Inspection
+
 _SHOWN = 3
 
 
-def inspect_here(
-    path: Path | None, workspace: Workspace, *, images: Path | None, format: str | None, classes: str | None,
-    min_area: int, html: Path | None, strict: bool, as_json: bool, quiet: bool,
-) -> None:  # fmt: skip
-    """Inspect a Dataset or a team's annotations, as the options of `coigan-aug inspect` say.
+def inspect(ask: InspectAsk, here: Here) -> None:
+    """Show what a data set holds and what is wrong or odd in it, in the terminal and as one HTML page.
 
-    Raises:
-        GateError: something is wrong or the split leaks, with `strict`.
+    Any annotations can be inspected before they are imported. Whether test images have siblings in train is looked up
+    in the pixels.
+
+    Example: coigan-aug inspect
     """
-    options = ReadOptions(images=images, classes=parse_classes(classes) if classes else ())
-    page = html or (workspace.root / PAGE if path is None else None)
-    subject_path = path or Dataset(workspace.dataset).folder
-    with steps(quiet=quiet) as begin, opened(
-        subject_path, options=options, format=format, progress=begin("reading")
-    ) as subject:  # fmt: skip
-        found = inspect_subject(subject, least_area=min_area, progress=begin)
-        if not quiet:
-            show(found)
-        if as_json:
-            print(json.dumps(found.to_dict(), ensure_ascii=False))
-        if page is not None:
-            write_inspection(page, found, subject.dataset)
-            say(f"page -> {page}   (one file, opens in any browser)", quiet=quiet)
-    if strict and (found.errors or found.leakage > 0):
-        what = f"{found.errors:,} {'thing is' if found.errors == 1 else 'things are'} wrong"
-        leak = f"; {found.leakage:.1%} of the test images have a sibling in train" if found.leakage else ""
-        raise GateError(f"{what}{leak}.", remedy=_ANEW if quiet and found.leakage else "")
+    from coigan_aug.stages.inspect import inspect as stage
+
+    def found(inspection: Inspection) -> None:
+        if not here.talk.quiet:
+            show(inspection)
+        if here.as_json:
+            print(json.dumps(inspection.to_dict(), ensure_ascii=False))
+
+    stage(here.workspace, ask, talk=here.talk, show=found)
 
 
-_ANEW = "Import again without --group-by none, or with --group-by REGEX: coigan-aug import ... --overwrite"
+inspect_command = command(InspectAsk, inspect, torch=False)
 
 
 def show(found: Inspection) -> None:
     """Print what an inspection found, on stderr."""
+    from rich.console import Console
+
+    from coigan_aug.cli.class_table import class_table, shape_table
+
     console = Console(stderr=True)
     say(found.description)
     console.print(class_table(found))
@@ -83,6 +69,8 @@ def _image_lines(found: Inspection) -> Iterator[str]:
 
 
 def _split_lines(found: Inspection) -> Iterator[str]:
+    from coigan_aug.stages.inspect import ANEW
+
     state = found.split
     if state is None:
         return
@@ -101,10 +89,12 @@ def _split_lines(found: Inspection) -> Iterator[str]:
             f"LEAK: {found.leakage:.1%} of the test images ({found.defective_leakage:.1%} of those with a defect) show"
             " a piece that is in train too."
         )
-        yield "  A score measured on this split is inflated. " + _ANEW
+        yield "  A score measured on this split is inflated. " + ANEW
 
 
 def _finding_lines(found: Inspection) -> Iterator[str]:
+    from coigan_aug.data.findings import KINDS, by_kind
+
     odd = len(found.findings) - found.errors
     errors = f"{found.errors:,} error{'s' * (found.errors != 1)}"
     yield f"{errors}, {odd:,} thing{'s' * (odd != 1)} to look at" if found.findings else "Nothing is wrong or odd."

@@ -12,27 +12,27 @@ from typing import Any
 import torch
 
 from coigan_aug.checkpoint import GeneratorFile
-from coigan_aug.cli.screening import screen_of
-from coigan_aug.cli.workspace import Workspace
 from coigan_aug.config import settings_to_dict
 from coigan_aug.errors import DataError
 from coigan_aug.evaluation.arms import CONTROLS, Arm, Bench, evaluated_at
 from coigan_aug.evaluation.leaks import check_synthetic
 from coigan_aug.evaluation.protocol import PROTOCOLS, SYNTHETIC_TILES
 from coigan_aug.evaluation.tally import Held
+from coigan_aug.folders import Folders
 from coigan_aug.formats.names import CARD
 from coigan_aug.places.density import measure_places
 from coigan_aug.prepare.examples import Examples, load_examples
 from coigan_aug.prepare.prepared import Prepared, prepare
-from coigan_aug.progress import progress
+from coigan_aug.progress import Talk
 from coigan_aug.segmenter.windows import Pool, Source
 from coigan_aug.settings import Settings
 from coigan_aug.shapes.draw import shape_source
+from coigan_aug.stages.asks import SynthesizeAsk
+from coigan_aug.stages.synthesize import synthesize
 from coigan_aug.store.dataset import Dataset
-from coigan_aug.synthesis.engines import OWN_PLACE, Engine, copying_engine, gan_engine
+from coigan_aug.synthesis.engines import OWN_PLACE, Engine
 from coigan_aug.synthesis.live import LiveCopies
 from coigan_aug.synthesis.plan import Planner, make_planner
-from coigan_aug.synthesis.run import Request, synthesize_counts
 
 LIVE = ("transplant", "paste")
 """Copies that are made anew for each window; the others are too slow for that and come from a pool."""
@@ -47,7 +47,7 @@ _FREE = ("batch", "workers", "synthetic_share")  # of the settings of synthesize
 class Fold:
     """One fold: its workspace and Dataset, the run that is drawn with where one is, and where its part of the result goes."""
 
-    workspace: Workspace
+    workspace: Folders
     dataset: Dataset
     run: str | None
     generator: GeneratorFile | None
@@ -57,7 +57,7 @@ class Fold:
 
 
 def make_bench(
-    fold: Fold, arms: Sequence[Arm], *, protocol: str, screen: bool, device: torch.device, command: str, quiet: bool
+    fold: Fold, arms: Sequence[Arm], *, protocol: str, screen: bool, device: torch.device, command: str, talk: Talk
 ) -> Bench:
     """Make the synthetic images that are missing, and open everything that the arms need.
 
@@ -65,7 +65,7 @@ def make_bench(
         DataError: no test image has a defect, or a synthetic set saw other images than the fold's training images.
     """
     dataset, settings, cache = fold.dataset, fold.settings, fold.workspace.cache
-    with progress("reading images", quiet=quiet) as report:
+    with talk.step("reading images") as report:
         prepared = prepare(dataset, settings.data, cache_root=cache, report=report)
         seen = evaluated_at(settings.data, settings.evaluate)
         real = load_examples(dataset, prepared.positions, seen, cache_root=cache, report=report)
@@ -81,7 +81,7 @@ def make_bench(
             added[name] = copies.live(name)
             continue
         synthetic = fold.given.get(name) or _synthesized(
-            fold, prepared, name, screen=screen, tiles=tiles, device=device, command=command, quiet=quiet
+            fold, prepared, name, screen=screen, tiles=tiles, device=device, command=command, talk=talk
         )
         check_synthetic(synthetic, dataset, prepared.positions)
         opened = load_examples(synthetic, range(len(synthetic)), seen, cache_root=cache)
@@ -160,31 +160,25 @@ class _Copies:
 
 
 def _synthesized(
-    fold: Fold, prepared: Prepared, engine: str, *, screen: bool, tiles: bool, device: torch.device, command: str,
-    quiet: bool,
-) -> Dataset:  # fmt: skip
+    fold: Fold,
+    prepared: Prepared,
+    engine: str,
+    *,
+    screen: bool,
+    tiles: bool,
+    device: torch.device,
+    command: str,
+    talk: Talk,
+) -> Dataset:
     """Return the set that an engine drew for this measurement, drawn where it is not there yet."""
     name = f"{engine}-{_mark(fold, engine, screen=screen)}"
     out, records = fold.folder / "images" / name, fold.folder / "synthetic" / name
     if not (out / CARD).exists():
         each = -(-SYNTHETIC_TILES // prepared.classes) if tiles else fold.settings.evaluate.per_class
-        counts = [each if members else 0 for members in prepared.by_class]
-        judge = screen_of(
-            prepared, fold.settings, on=screen, copies=engine == "gan", cache_root=fold.workspace.cache, device=device,
-            quiet=quiet,
-        )  # fmt: skip
-        with progress(f"synthesize ({engine})", quiet=quiet) as report:
-            synthesize_counts(
-                prepared, _engine(fold, prepared, engine, device), judge, fold.settings, counts,
-                Request(format="coco", command=command), windows=tiles, out=out, records=records,
-                cache_root=fold.workspace.cache, report=report,
-            )  # fmt: skip
+        names = prepared.dataset.names
+        counts = {name: each for name, members in zip(names, prepared.by_class, strict=True) if members}
+        ask = SynthesizeAsk(
+            out=out, per_class=counts, engine=engine, run=fold.run, windows=tiles, screen=screen, device=str(device)
+        )
+        synthesize(fold.workspace, ask, talk=talk, command=command, settings=fold.settings, records=records)
     return Dataset(records)
-
-
-def _engine(fold: Fold, prepared: Prepared, name: str, device: torch.device) -> Engine:
-    if name != "gan":
-        return copying_engine(name, prepared, fold.settings)
-    assert fold.generator is not None
-    assert fold.run is not None
-    return gan_engine(prepared, fold.generator, run=fold.run, device=device)

@@ -1,22 +1,17 @@
-"""What `coigan-aug evaluate benefit` does once torch is loaded: make the arms' images, train, compare, say what came out."""
+"""The stage evaluate benefit: make the arms' images, train a segmenter with each, compare on held-out images."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from coigan_aug.checkpoint import load_generator
-from coigan_aug.cli.benefit_benches import Fold, make_bench, short_hash
-from coigan_aug.cli.benefit_tables import show_benefit
-from coigan_aug.cli.workspace import Workspace
-from coigan_aug.config import load_settings, settings_to_dict
+from coigan_aug.config import load_settings, settings_file, settings_to_dict
 from coigan_aug.data.folds import hold_out, read_folds
 from coigan_aug.errors import DataError, UsageError
 from coigan_aug.evaluation.arms import CONTROLS, REAL, Arm, Bench, list_arms
@@ -29,10 +24,13 @@ from coigan_aug.evaluation.result import Result, begin_result, write_result
 from coigan_aug.evaluation.speed import Speed, measure_speed, steps_within
 from coigan_aug.evaluation.summary import FEW_PIECES, Question, summarise
 from coigan_aug.files import folder_lock, read_json, write_json
-from coigan_aug.progress import progress, say
+from coigan_aug.folders import Folders
+from coigan_aug.progress import SILENT, Talk
 from coigan_aug.segmenter.windows import Pool
 from coigan_aug.settings import Settings
 from coigan_aug.signals import stop_request
+from coigan_aug.stages.asks import BenefitAsk
+from coigan_aug.stages.benches import Fold, make_bench, short_hash
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.synthesis.engines import ENGINES
 from coigan_aug.training.device import choose_device
@@ -44,41 +42,30 @@ _FREE = ("seeds", "shares", "features", "crop", "per_class", "screen_steps")  # 
 _SEEN = ("flip", "min_area", "groups_per_class", "subset_seed")  # of the data settings: all trainings do
 
 
-@dataclass(frozen=True, kw_only=True)
-class BenefitOptions:
-    """The options of `coigan-aug evaluate benefit`, as given."""
+def evaluate_benefit(workspace: Folders, ask: BenefitAsk, *, talk: Talk = SILENT, command: str = "") -> Result:
+    """Train segmenters with and without what is added and compare them on held-out images of the workspace, or its folds.
 
-    engines: str
-    given: Sequence[str] = ()
-    run: str | None = None
-    folds: bool = False
-    minutes: float | None = None
-    jobs: int = 1
-    groups_per_class: int | None = None
-    protocol: str = "default"
-    screen: bool = True
+    Stopped, or asked for more arms or seeds, it trains what is missing.
 
-
-def benefit_here(
-    workspace: Workspace, wanted: BenefitOptions, *, flags: Mapping[str, Any], device_name: str | None,
-    overrides: Sequence[str], config: Path | None, as_json: bool, quiet: bool, command: str,
-) -> None:  # fmt: skip
-    """Measure the benefit in a workspace, as the options of `coigan-aug evaluate benefit` say."""
-    begun = time.monotonic()
-    given = _given(wanted.given)
-    made = load_settings(file=config, overrides=overrides, flags=flags)
-    arms = list_arms(_asked(wanted.engines, given), made.evaluate.shares)
+    Raises:
+        UsageError: no such arm. DataError: the split leaks, there is no run, or one that saw other images.
+        Stopped: Ctrl-C or SIGTERM; trainings that were finished are kept.
+    """
+    begun, command = time.monotonic(), command or ask.command()
+    given = _given(ask.arms)
+    flags = {"evaluate.seeds": ask.seeds} if ask.seeds is not None else {}
+    made = load_settings(file=settings_file(ask.config), overrides=ask.overrides, flags=flags)
+    arms = list_arms(_asked(ask.engines, given), made.evaluate.shares)
     _check_known(arms, given)
-    workspaces = _workspaces(workspace, folds=wanted.folds)
+    workspaces = _workspaces(workspace, folds=ask.folds)
     opened = [
-        _open(own, number, arms, given, wanted, made, of=len(workspaces))
-        for number, own in enumerate(workspaces, start=1)
+        _open(own, number, arms, given, ask, made, of=len(workspaces)) for number, own in enumerate(workspaces, start=1)
     ]
-    device = choose_device(device_name, gpus=None)
+    device = choose_device(ask.device, gpus=None)
     if device.type == "cpu":
         torch.set_num_threads(1)
     measured_on = _measured_on(opened, workspace)
-    trainings = workspace.results / TRAININGS / _key(opened, wanted, arms)
+    trainings = workspace.results / TRAININGS / _key(opened, ask, arms)
     with folder_lock(trainings), stop_request() as stop:
         result_folder = begin_result(workspace.results, "benefit", measured_on | {"arms": [arm.name for arm in arms]})
         folds = [
@@ -86,19 +73,17 @@ def benefit_here(
             for number, fold in enumerate(opened, start=1)
         ]
         benches = [
-            make_bench(
-                fold, arms, protocol=wanted.protocol, screen=wanted.screen, device=device, command=command, quiet=quiet
-            )
+            make_bench(fold, arms, protocol=ask.protocol, screen=ask.screen, device=device, command=command, talk=talk)
             for fold in folds
         ]
-        benches, arms = _counted(benches, arms, wanted)
-        benches = _timed(benches, arms, wanted, trainings, device)
+        benches, arms = _counted(benches, arms, ask)
+        benches = _timed(benches, arms, ask, trainings, device)
         evaluate = benches[0].settings.evaluate
         seeds = tuple(evaluate.seed + k for k in range(evaluate.seeds))
         many = f" x {len(benches)} folds" if len(benches) > 1 else ""
-        say(f"{len(arms)} arms x {len(seeds)} seeds{many}, {evaluate.steps:,} steps each", quiet=quiet)
-        with progress("train the segmenters", quiet=quiet) as report:
-            tallies = run_arms(benches, arms, seeds, device=device, jobs=wanted.jobs, stop=stop, report=report)
+        talk.say(f"{len(arms)} arms x {len(seeds)} seeds{many}, {evaluate.steps:,} steps each")
+        with talk.step("train the segmenters") as report:
+            tallies = run_arms(benches, arms, seeds, device=device, jobs=ask.jobs, stop=stop, report=report)
         question = Question(
             arms=tuple(arms), seeds=seeds, folds=len(benches), names=_names(benches[0]), seed=evaluate.seed
         )
@@ -127,11 +112,8 @@ def benefit_here(
             pictures=pictures,
             seconds=time.monotonic() - begun,
         )
-        path = write_result(result_folder, result)
-    if not quiet:
-        show_benefit(result, path)
-    if as_json:
-        print(json.dumps(read_json(path), ensure_ascii=False))
+        write_result(result_folder, result)
+    return dataclasses.replace(result, folder=result_folder)
 
 
 def _asked(engines: str, given: Mapping[str, str]) -> list[str]:
@@ -160,7 +142,7 @@ def _given(arms: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _workspaces(workspace: Workspace, *, folds: bool) -> list[Workspace]:
+def _workspaces(workspace: Folders, *, folds: bool) -> list[Folders]:
     """Return the workspace of each fold, its data set made; the workspace itself without folds."""
     if not folds:
         return [workspace]
@@ -174,7 +156,7 @@ def _workspaces(workspace: Workspace, *, folds: bool) -> list[Workspace]:
 
 
 def _open(
-    workspace: Workspace, number: int, arms: Sequence[Arm], given: Mapping[str, str], wanted: BenefitOptions,
+    workspace: Folders, number: int, arms: Sequence[Arm], given: Mapping[str, str], ask: BenefitAsk,
     made: Settings, *, of: int,
 ) -> Fold:  # fmt: skip
     """Open a fold: its data set, its run where one is needed, and the settings that hold for it.
@@ -184,11 +166,11 @@ def _open(
     """
     dataset = Dataset(workspace.dataset)
     check_split(dataset)
-    run, generator, settings = None, None, _small(made, wanted.groups_per_class)
-    if wanted.run or any("gan" in arm.sources for arm in arms):
-        run = _find_run(workspace, wanted.run, dataset, folds=of > 1)
+    run, generator, settings = None, None, _small(made, ask.groups_per_class)
+    if ask.run or any("gan" in arm.sources for arm in arms):
+        run = _find_run(workspace, ask.run, dataset, folds=of > 1)
         generator = load_generator(run.generator)
-        _check_groups(run, generator.settings, wanted.groups_per_class)
+        _check_groups(run, generator.settings, ask.groups_per_class)
         settings = dataclasses.replace(generator.settings, synthesize=made.synthesize, evaluate=made.evaluate)
     folders = {name: Path(folder.replace("{fold}", str(number))) for name, folder in given.items()}
     if of > 1 and any("{fold}" not in folder for folder in given.values()):
@@ -201,7 +183,7 @@ def _open(
         run=run.name if run else None,
         generator=generator,
         given={name: Dataset(folder) for name, folder in folders.items()},
-        settings=follow(wanted.protocol, settings),
+        settings=follow(ask.protocol, settings),
         folder=Path(),
     )
 
@@ -212,7 +194,7 @@ def _small(settings: Settings, groups_per_class: int | None) -> Settings:
     return dataclasses.replace(settings, data=dataclasses.replace(settings.data, groups_per_class=groups_per_class))
 
 
-def _find_run(workspace: Workspace, name: str | None, dataset: Dataset, *, folds: bool) -> Run:
+def _find_run(workspace: Folders, name: str | None, dataset: Dataset, *, folds: bool) -> Run:
     """Return the run to draw with.
 
     Raises:
@@ -247,7 +229,7 @@ def _check_groups(run: Run, settings: Settings, asked: int | None) -> None:
         )
 
 
-def _key(folds: Sequence[Fold], wanted: BenefitOptions, arms: Sequence[Arm]) -> str:
+def _key(folds: Sequence[Fold], ask: BenefitAsk, arms: Sequence[Arm]) -> str:
     """Name what every training depends on beside its arm and seed; measurements with the same share their trainings.
 
     What only some arms depend on (the generator, how copies are set in) is in `Bench.marks`. A budget of minutes gives the
@@ -257,13 +239,13 @@ def _key(folds: Sequence[Fold], wanted: BenefitOptions, arms: Sequence[Arm]) -> 
     evaluate = {key: value for key, value in values["evaluate"].items() if key not in _FREE}
     data = {key: values["data"][key] for key in _SEEN}
     own = [fold.dataset.manifest["sha256"] for fold in folds]
-    shared = [wanted.minutes, [arm.name for arm in arms], values["evaluate"]["seeds"]] if wanted.minutes else None
+    shared = [ask.minutes, [arm.name for arm in arms], values["evaluate"]["seeds"]] if ask.minutes else None
     if evaluate["slots"] == "extra":  # the real arm gets as many windows as the largest share adds
         shared = [shared, max(values["evaluate"]["shares"])]
-    return short_hash([evaluate, data, own, shared, wanted.protocol])
+    return short_hash([evaluate, data, own, shared, ask.protocol])
 
 
-def _measured_on(folds: Sequence[Fold], workspace: Workspace) -> dict[str, Any]:
+def _measured_on(folds: Sequence[Fold], workspace: Folders) -> dict[str, Any]:
     """Say what was measured on, with checksums; a list for each fold where there are several."""
     rows = [
         {
@@ -280,9 +262,9 @@ def _measured_on(folds: Sequence[Fold], workspace: Workspace) -> dict[str, Any]:
     return {"dataset": Dataset(workspace.dataset).manifest["sha256"], "folds": rows}
 
 
-def _counted(benches: Sequence[Bench], arms: Sequence[Arm], wanted: BenefitOptions) -> tuple[list[Bench], list[Arm]]:
+def _counted(benches: Sequence[Bench], arms: Sequence[Arm], ask: BenefitAsk) -> tuple[list[Bench], list[Arm]]:
     """Take the share and the steps that follow from the numbers of tiles, where the protocol counts in epochs."""
-    if not PROTOCOLS[wanted.protocol].epochs:
+    if not PROTOCOLS[ask.protocol].epochs:
         return list(benches), list(arms)
     added = [tiles_of(source.examples) for source in benches[0].added.values() if isinstance(source, Pool)]
     synthetic = min([*added, SYNTHETIC_TILES])
@@ -293,17 +275,17 @@ def _counted(benches: Sequence[Bench], arms: Sequence[Arm], wanted: BenefitOptio
 
 
 def _timed(
-    benches: Sequence[Bench], arms: Sequence[Arm], wanted: BenefitOptions, folder: Path, device: torch.device
+    benches: Sequence[Bench], arms: Sequence[Arm], ask: BenefitAsk, folder: Path, device: torch.device
 ) -> list[Bench]:
     """Turn a budget of minutes into steps, by a speed that is measured once for a result."""
-    if wanted.minutes is None:
+    if ask.minutes is None:
         return list(benches)
     path = folder / SPEED
     if not path.exists():
         write_json(path, dataclasses.asdict(measure_speed(benches[0], device=device)))
     evaluate = benches[0].settings.evaluate
     trainings = len(arms) * evaluate.seeds * len(benches)
-    steps = steps_within(wanted.minutes, Speed(**read_json(path)), trainings=trainings, jobs=wanted.jobs)
+    steps = steps_within(ask.minutes, Speed(**read_json(path)), trainings=trainings, jobs=ask.jobs)
     settings = dataclasses.replace(benches[0].settings, evaluate=dataclasses.replace(evaluate, steps=steps))
     return [dataclasses.replace(bench, settings=settings) for bench in benches]
 

@@ -1,79 +1,58 @@
-"""What `coigan-aug import` does once NumPy is loaded: import, say what was made."""
+"""coigan-aug import, and what it says of a data set."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-
-from coigan_aug.cli.class_table import class_table
-from coigan_aug.cli.steps import steps
-from coigan_aug.cli.workspace import Workspace
-from coigan_aug.data.eight_bits import parse_range
-from coigan_aug.data.folds import FOLDS, hold_out
-from coigan_aug.data.grouping import NEAR_DUPLICATES
-from coigan_aug.data.importing import REPORT, ImportReport, import_dataset
-from coigan_aug.errors import UsageError
-from coigan_aug.formats.source import ReadOptions, parse_classes
+from coigan_aug.cli.options import Here, command
 from coigan_aug.progress import say
-from coigan_aug.store.dataset import Dataset
+from coigan_aug.stages.asks import ImportAsk
+
+if TYPE_CHECKING:
+    from coigan_aug.data.importing import ImportReport
 
 _SHOWN = 3
 
 
-def import_here(
-    source: Path, workspace: Workspace, *, images: Path | None, format: str | None, classes: str | None,
-    group_by: str | None, split: str, folds: int, fold: int, seed: int, clip_rle: bool, skip_missing: bool,
-    skip_broken: bool, value_range: str | None, strict: bool, overwrite: bool, binary: bool, as_json: bool, quiet: bool,
-    command: str,
-) -> None:  # fmt: skip
-    """Import into a workspace, as the options of `coigan-aug import` say."""
-    options = ReadOptions(
-        images=images,
-        classes=parse_classes(classes) if classes else (),
-        clip_rle=clip_rle,
-        skip_missing=skip_missing,
-        skip_broken=skip_broken,
-        value_range=parse_range(value_range) if value_range else None,
-    )
-    with steps(quiet=quiet) as begin:
-        report = import_dataset(
-            source, workspace.dataset, options=options, format=format, group_by=group_by, split=_share(split), folds=folds,
-            fold=fold, seed=seed, strict=strict, overwrite=overwrite, binary=binary, command=command, progress=begin,
-            say=lambda text: say(f"Format: {text}", quiet=quiet),
-        )  # fmt: skip
-    for number in range(1, len(report.folds) + 1):
-        hold_out(Dataset(workspace.dataset), number, workspace.fold(number).dataset)
-    if not quiet:
+def import_data(ask: ImportAsk, here: Here) -> None:
+    """Read a team's annotations and images into the workspace, and split them into train and test.
+
+    Images stay where they are (but for --value-range, which copies them into the workspace).
+
+    Example: coigan-aug import severstal.csv --images train_images
+    """
+    from coigan_aug.stages.import_data import import_data as stage
+
+    report = stage(here.workspace, ask, talk=here.talk, command=here.command)
+    if not here.talk.quiet:
         show(report)
         if report.folds:
-            say(
-                f"A workspace for each: {workspace.fold(1).root} ... coigan-aug evaluate benefit --folds tests every piece once"
-            )
-    if as_json:
+            first = here.workspace.fold(1).root
+            say(f"A workspace for each: {first} ... coigan-aug evaluate benefit --folds tests every piece once")
+    if here.as_json:
         print(json.dumps(report.to_dict(), ensure_ascii=False))
 
 
-def _share(text: str) -> float | None:
-    if text == "source":
-        return None
-    try:
-        return float(text)
-    except ValueError as error:
-        remedy = "Write  --split 0.8  or  --split source"
-        raise UsageError(f"--split {text} is neither a share nor 'source'.", remedy=remedy) from error
+import_command = command(ImportAsk, import_data, torch=False)
 
 
 def show(report: ImportReport) -> None:
     """Print what an import made, on stderr."""
+    from rich.console import Console
+
+    from coigan_aug.cli.class_table import class_table
+
     Console(stderr=True).print(class_table(report))
     for line in _lines(report):
         say(line)
 
 
 def _lines(report: ImportReport) -> Iterator[str]:
+    from coigan_aug.data.grouping import NEAR_DUPLICATES
+    from coigan_aug.data.importing import REPORT
+
     yield f"{report.defect_free:,} images are free of defects"
     if report.problems:
         yield f"{len(report.problems):,} problem{'s' * (len(report.problems) > 1)}, in {report.folder / REPORT}:"
@@ -95,6 +74,8 @@ def _lines(report: ImportReport) -> Iterator[str]:
 
 
 def _split_lines(report: ImportReport) -> Iterator[str]:
+    from coigan_aug.data.folds import FOLDS
+
     if report.sides:
         sides = ", ".join(f"{name} {count:,}" for name, count in report.sides.items())
         yield f"Sides of the source: {sides}; what is not train is held out"

@@ -1,9 +1,9 @@
-"""What `coigan-aug synthesize --image` does once torch is loaded: draw one image, the same pixels as in a batch."""
+"""The stage draw: defects with given masks on one image, the same pixels as in a batch."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,15 +13,16 @@ from coigan_aug.annotations import rle
 from coigan_aug.annotations.masks import marked
 from coigan_aug.annotations.rle import Rle
 from coigan_aug.checkpoint import GeneratorFile, load_generator
-from coigan_aug.cli.workspace import Workspace
-from coigan_aug.config import load_settings
+from coigan_aug.config import load_settings, settings_file
 from coigan_aug.errors import DataError, UsageError
+from coigan_aug.folders import Folders
 from coigan_aug.imaging import Pixels, read_image, read_mask, write_image
 from coigan_aug.prepare.contrast import contrast_of
 from coigan_aug.prepare.examples import load_examples
 from coigan_aug.prepare.prepared import training_positions
-from coigan_aug.progress import say
-from coigan_aug.store.dataset import Dataset
+from coigan_aug.progress import SILENT, Talk
+from coigan_aug.stages.asks import DrawAsk
+from coigan_aug.store.dataset import MANIFEST, Dataset
 from coigan_aug.synthesis.engines import generator_engine
 from coigan_aug.synthesis.job import Job, PlannedDefect
 from coigan_aug.training.device import choose_device
@@ -30,42 +31,54 @@ from coigan_aug.training.run import find_run
 WRITTEN = (".png", ".bmp", ".tif", ".tiff")  # what keeps every byte outside the margin
 
 
-def draw_here(
-    workspace: Workspace, *, image: Path, masks: Sequence[Path], classes: Sequence[str], contrasts: Sequence[float],
-    seed: int | None, out: Path, overwrite: bool, run_name: str | None, device_name: str | None,
-    overrides: Sequence[str], config: Path | None, as_json: bool, quiet: bool,
-) -> None:  # fmt: skip
-    """Draw defects with given masks on one image, as the options of `coigan-aug synthesize --image` say."""
-    _check(masks, classes, contrasts, out, overwrite=overwrite)
-    load_settings(file=config, overrides=overrides)  # wrong ones are refused here as everywhere
-    run = find_run(workspace.runs, run_name)
+@dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """An image that was drawn on: the run that drew, the seed, each defect's contrast, and how many pixels differ."""
+
+    image: Path
+    run: str
+    seed: int
+    contrasts: tuple[float, ...]
+    pixels_changed: int
+
+
+def draw(workspace: Folders, ask: DrawAsk, *, talk: Talk = SILENT) -> Drawn:
+    """Draw a defect in each mask on one image and write it.
+
+    Raises:
+        UsageError: masks, classes and contrasts are not as many; an unknown class; `ask.out` is there or would lose bytes.
+        DataError: a mask is empty or of another size than the image; there is no run.
+    """
+    masks, out, image = [Path(mask) for mask in ask.masks], Path(ask.out), Path(ask.image)
+    _check(masks, ask, out)
+    load_settings(file=settings_file(ask.config), overrides=ask.overrides)  # wrong ones are refused here as everywhere
+    run = find_run(workspace.runs, ask.run)
     generator = load_generator(run.generator)
     names = [item.name for item in generator.classes]
-    unknown = [name for name in classes if name not in names]
+    unknown = [name for name in ask.classes if name not in names]
     if unknown:
         raise UsageError(f"--class {unknown[0]}: {run.name} has no such class.", remedy=f"Classes: {', '.join(names)}.")
-    device = choose_device(device_name, gpus=None)
+    device = choose_device(ask.device, gpus=None)
     if device.type == "cpu":
         torch.set_num_threads(1)
     base = read_image(image)
-    told = list(contrasts) or _usual_contrasts(workspace, generator, [names.index(name) for name in classes])
+    labels = [names.index(name) for name in ask.classes]
+    contrasts = tuple(ask.contrasts) or _usual_contrasts(workspace, generator, labels)
     defects = tuple(
-        PlannedDefect(names.index(name), _mask(path, base, image), None, (), contrast=contrast, shape="given")
-        for name, path, contrast in zip(classes, masks, told, strict=True)
+        PlannedDefect(label, _mask(mask, base, image), None, (), contrast=contrast, shape="given")
+        for label, mask, contrast in zip(labels, masks, contrasts, strict=True)
     )
-    job = Job(1, 0, (0, 0, base.shape[1], base.shape[0]), defects, seed=1 if seed is None else seed)
+    region = (0, 0, base.shape[1], base.shape[0])
+    job = Job(1, 0, region, defects, seed=1 if ask.seed is None else ask.seed)
     engine = generator_engine(generator, run=run.name, device=device)
     (made,) = engine.draw([job], [base], [engine.cut(job, base)])
     write_image(out, made)
     changed = int((made != base).sum() if base.ndim == 2 else (made != base).any(axis=2).sum())
-    say(f"{out}   {changed:,} pixels changed, drawn with {run.name}, seed {job.seed}", quiet=quiet)
-    if as_json:
-        print(json.dumps({"image": str(out), "pixels_changed": changed, "seed": job.seed, "contrasts": told}))
+    return Drawn(image=out, run=run.name, seed=job.seed, contrasts=contrasts, pixels_changed=changed)
 
 
-def _check(
-    masks: Sequence[Path], classes: Sequence[str], contrasts: Sequence[float], out: Path, *, overwrite: bool
-) -> None:
+def _check(masks: Sequence[Path], ask: DrawAsk, out: Path) -> None:
+    classes, contrasts = ask.classes, ask.contrasts
     if not masks or len(masks) != len(classes) or len(contrasts) not in (0, len(masks)):
         raise UsageError(
             f"--image with {len(masks)} --mask, {len(classes)} --class and {len(contrasts)} --contrast.",
@@ -75,7 +88,7 @@ def _check(
         raise UsageError(
             f"--out {out}: with --image it is an image file that keeps every byte.", remedy="Such as --out made.png"
         )
-    if out.exists() and not overwrite:
+    if out.exists() and not ask.overwrite:
         raise UsageError(f"{out} exists already.", remedy="--overwrite replaces it; or give another --out.")
 
 
@@ -90,19 +103,19 @@ def _mask(path: Path, base: Pixels, image: Path) -> Rle:
     return rle.encode(solid)
 
 
-def _usual_contrasts(workspace: Workspace, generator: GeneratorFile, labels: Sequence[int]) -> list[float]:
+def _usual_contrasts(workspace: Folders, generator: GeneratorFile, labels: Sequence[int]) -> tuple[float, ...]:
     """Return the median contrast of the training objects of each defect's class; 0 for a generator that is not told it."""
     if not generator.settings.model.contrast:
-        return [0.0] * len(labels)
-    if not (workspace.dataset / "dataset.json").exists():
+        return (0.0,) * len(labels)
+    if not (workspace.dataset / MANIFEST).exists():
         raise UsageError(
             f"{workspace.dataset} is not there to take the usual contrast from.",
             remedy="Give --contrast, such as -0.3.",
         )
     dataset, data = Dataset(workspace.dataset), generator.settings.data
     examples = load_examples(dataset, training_positions(dataset, data), data, cache_root=workspace.cache)
-    found = []
+    contrasts = []
     for label in labels:
         values = [contrast_of(examples, examples.objects[k]) for k in examples.by_class[label]]
-        found.append(round(float(np.median(values)), 4) if values else 0.0)
-    return found
+        contrasts.append(round(float(np.median(values)), 4) if values else 0.0)
+    return tuple(contrasts)

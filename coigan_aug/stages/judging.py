@@ -1,4 +1,4 @@
-"""What drawn pictures are judged by, made ready in a workspace."""
+"""What stages share: how defects are erased, and what drawn pictures are judged by, made ready in a workspace."""
 
 from __future__ import annotations
 
@@ -6,14 +6,36 @@ from pathlib import Path
 
 import torch
 
+from coigan_aug.compose.erase import TELEA, Erasing
+from coigan_aug.eraser.file import trained_eraser
+from coigan_aug.eraser.fill import learned
+from coigan_aug.eraser.fit import EraserSettings
 from coigan_aug.prepare.prepared import Prepared
-from coigan_aug.progress import progress
+from coigan_aug.progress import Talk
 from coigan_aug.segmenter.real_only import real_only_segmenter, segmenter_key
 from coigan_aug.settings import Settings
 from coigan_aug.synthesis.agreeing import Sight, kept_bounds
 from coigan_aug.synthesis.margin import margin_of
 from coigan_aug.synthesis.resemblance import known_objects
 from coigan_aug.synthesis.screen import Screen
+
+
+def erasing_of(
+    prepared: Prepared, settings: Settings, *, cache_root: Path, scale: float, device: torch.device, talk: Talk
+) -> Erasing:
+    """Return what `data.erase` says; a network is trained first where the workspace's cache does not hold it.
+
+    Args:
+        scale: what brings the images that will be filled to the working scale.
+    """
+    if settings.data.erase == "telea":
+        return TELEA
+    with talk.step("train the eraser") as report:
+        file = trained_eraser(
+            prepared, settings.data, EraserSettings(), root=cache_root, device=device,
+            bfloat16=settings.train.precision == "bfloat16", report=report,
+        )  # fmt: skip
+    return learned(file, window=prepared.window, scale=scale)
 
 
 def screen_of(
@@ -24,7 +46,7 @@ def screen_of(
     copies: bool,
     cache_root: Path,
     device: torch.device,
-    quiet: bool,
+    talk: Talk,
 ) -> Screen:
     """Return the screen: with a segmenter of the training images, trained once, and with their objects.
 
@@ -35,13 +57,13 @@ def screen_of(
     margin = margin_of(settings)
     if not on:
         return Screen(settings, margin, on=False)
-    with progress("train the screening segmenter", quiet=quiet) as report:
+    with talk.step("train the screening segmenter") as report:
         network = real_only_segmenter(prepared.dataset, settings, cache_root=cache_root, device=device, report=report)
     sight = Sight(network, prepared.scale, prepared.window, device)
     name = segmenter_key(prepared.dataset, settings, device)
     bounds = kept_bounds(sight, prepared, cache_root / f"segmenter-{name}.json")
     known = None
     if copies:
-        with progress("look at the training objects", quiet=quiet) as report:
+        with talk.step("look at the training objects") as report:
             known = known_objects(prepared, cache_root=cache_root, device=device, report=report)
     return Screen(settings, margin, sight, bounds, known)

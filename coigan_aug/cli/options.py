@@ -1,0 +1,118 @@
+"""From a request's fields to a command's options, and from what was typed to the request."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import shlex
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Optional, TypeVar, get_args, get_type_hints
+
+import typer
+
+from coigan_aug.asking import Ask, Option, default_of, flags_of, options
+from coigan_aug.cli.environment import check_torch
+from coigan_aug.folders import Folders
+from coigan_aug.progress import Talk
+
+A = TypeVar("A", bound=Ask)
+Parameters = dict[str, tuple[Any, Any]]  # name -> type, typer's option
+
+WORKSPACE: Parameters = {
+    "workspace": (
+        Path,
+        typer.Option(
+            Path("coigan"),
+            "--workspace",
+            envvar="COIGAN_WORKSPACE",
+            help="Folder that holds data set and runs. Default: ./coigan",
+        ),
+    )
+}
+AS_JSON: Parameters = {
+    "as_json": (bool, typer.Option(False, "--json", help="One JSON document on stdout; everything else on stderr."))
+}
+QUIET: Parameters = {"quiet": (bool, typer.Option(False, "--quiet", help="Say nothing but errors."))}
+
+
+@dataclass(frozen=True)
+class Here:
+    """Where a command is called, how it answers, and as which command line it was typed."""
+
+    workspace: Folders
+    as_json: bool
+    talk: Talk
+    command: str
+    extra: Mapping[str, Any]
+
+
+def command(
+    ask: type[A],
+    run: Callable[[A, Here], None],
+    *,
+    shared: Parameters = WORKSPACE | AS_JSON | QUIET,
+    extra: Parameters | None = None,
+    torch: bool = True,
+) -> Callable[..., None]:
+    """Return the function that typer makes a command of: it takes the request's options, makes the request, runs it.
+
+    Args:
+        run: what the command does; its docstring is the command's help.
+        shared: the options beside the request's own.
+        extra: further options, given to `run` in `Here.extra`; where one is given, the request may lack what it needs.
+        torch: see first that torch can be loaded.
+    """
+    own = {field.name: field for field in dataclasses.fields(ask)}
+    hints = get_type_hints(ask, include_extras=True)
+    made = {name: _typed(name, hints[name], option, own[name]) for name, option in options(ask).items()}
+    every = made | (extra or {}) | shared
+
+    def typed(**values: Any) -> None:
+        if torch:
+            check_torch()
+        here = Here(
+            Folders(values.get("workspace", Path("coigan"))),
+            values.get("as_json", False),
+            Talk(quiet=values["quiet"]),
+            command_line(),
+            {name: values[name] for name in extra or {}},
+        )
+        run(ask(**{name: _given(values[name]) for name in made}), here)
+
+    kinds = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    typed.__doc__ = run.__doc__
+    typed.__annotations__ = {name: kind for name, (kind, _) in every.items()}
+    signature = [
+        inspect.Parameter(name, kinds, default=option, annotation=kind) for name, (kind, option) in every.items()
+    ]
+    typed.__signature__ = inspect.Signature(signature)  # type: ignore[attr-defined]
+    return typed
+
+
+def _typed(name: str, hint: Any, option: Option, field: dataclasses.Field[Any]) -> tuple[Any, Any]:
+    """Return the type that typer reads a field as, and its option or argument."""
+    kind, default = option.read or get_args(hint)[0], default_of(field)
+    if default is None and option.read is not None:
+        kind = Optional[kind]
+    if default is dataclasses.MISSING:
+        default = ...
+    elif default == () and isinstance(default, tuple):
+        default = []
+    said: dict[str, Any] = {"help": option.help, "metavar": option.metavar}
+    if option.argument:
+        return kind, typer.Argument(default, **said)
+    if option.least is not None:
+        said["min"] = option.least
+    return kind, typer.Option(default, "/".join(flags_of(name, option)), **said)
+
+
+def _given(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def command_line() -> str:
+    """Return the command as it was typed."""
+    return shlex.join(["coigan-aug", *sys.argv[1:]])

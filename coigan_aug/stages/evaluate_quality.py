@@ -1,0 +1,112 @@
+"""The stage evaluate quality: find the sets, measure how far synthetic images are from real ones."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import torch
+
+from coigan_aug.checkpoint import load_generator
+from coigan_aug.config import load_settings, settings_file
+from coigan_aug.errors import DataError, UsageError
+from coigan_aug.evaluation.agreement import real_only
+from coigan_aug.evaluation.quality import measure_quality
+from coigan_aug.evaluation.result import Result, new_folder, write_result
+from coigan_aug.evaluation.thesis import IMAGES, measure_thesis
+from coigan_aug.files import folder_lock
+from coigan_aug.folders import Folders
+from coigan_aug.progress import SILENT, Talk
+from coigan_aug.settings import Settings
+from coigan_aug.stages.asks import QualityAsk
+from coigan_aug.store.dataset import MANIFEST, Dataset
+from coigan_aug.training.device import choose_device
+from coigan_aug.training.run import list_runs
+
+PROTOCOLS = ("default", "thesis")
+
+
+def evaluate_quality(workspace: Folders, ask: QualityAsk, *, talk: Talk = SILENT, command: str = "") -> Result:
+    """Measure how far a synthetic set is from real images, beside how far real train and test images are apart.
+
+    Raises:
+        UsageError: no such protocol or file. DataError: there is no synthetic set.
+    """
+    _check(ask)
+    settings, command = _settings(ask), command or ask.command()
+    device = choose_device(ask.device, gpus=None)
+    weights = Path(ask.inception_weights) if ask.inception_weights is not None else None
+    real, synthetic = Dataset(workspace.dataset), find_synthetic(workspace, ask.synthetic)
+    folder = new_folder(workspace.results, "thesis" if ask.protocol == "thesis" else "quality")
+    agreement = None
+    if ask.segmenter and ask.protocol == "default":
+        if device.type == "cpu":
+            torch.set_num_threads(1)
+        with talk.step("training a segmenter on real images") as report:
+            drawn = _drawn_by(workspace, settings)
+            agreement = real_only(real, drawn, cache_root=workspace.cache, device=device, report=report)
+    with folder_lock(folder), talk.step(f"measuring {synthetic.folder.name}") as report:
+        if ask.protocol == "thesis":
+            result = measure_thesis(
+                real, synthetic, settings, images=ask.images or IMAGES, folder=folder, device=device, command=command,
+                inception_weights=weights, report=report,
+            )  # fmt: skip
+        else:
+            result = measure_quality(
+                real, synthetic, settings, folder=folder, device=device, command=command, inception_weights=weights,
+                agreement=agreement, report=report,
+            )  # fmt: skip
+        write_result(folder, result)
+    return result
+
+
+def _check(ask: QualityAsk) -> None:
+    protocol, images, weights = ask.protocol, ask.images, ask.inception_weights
+    if protocol not in PROTOCOLS:
+        raise UsageError(f"There is no protocol {protocol!r}.", remedy=f"Protocols: {', '.join(PROTOCOLS)}.")
+    if images is not None and protocol != "thesis":
+        raise UsageError(
+            "--images counts the tiles of the thesis' protocol.", remedy="Add --protocol thesis, or leave it out."
+        )
+    if weights is not None and not Path(weights).exists():
+        raise UsageError(f"{weights} does not exist.", remedy="Name the file with --inception-weights FILE.")
+
+
+def _settings(ask: QualityAsk) -> Settings:
+    spaces = ask.features or ("inception" if ask.protocol == "thesis" else None)
+    flags = {} if spaces is None else {"evaluate.features": tuple(name.strip() for name in spaces.split(","))}
+    return load_settings(file=settings_file(ask.config), overrides=ask.overrides, flags=flags)
+
+
+def _drawn_by(workspace: Folders, settings: Settings) -> Settings:
+    """Return the settings with the windows and scale of the newest run, where there is one."""
+    runs = [run for run in list_runs(workspace.runs) if run.generator.exists()]
+    return dataclasses.replace(settings, data=load_generator(runs[-1].generator).settings.data) if runs else settings
+
+
+def find_synthetic(workspace: Folders, name: str | None) -> Dataset:
+    """Return a synthetic set by its name, by the folder of its images or of its records; None names the newest.
+
+    Raises:
+        DataError: there is none, or none of that name.
+    """
+    sets = sorted(path.parent for path in workspace.synthetic.glob(f"*/{MANIFEST}"))
+    if name is None and sets:
+        return Dataset(max(sets, key=lambda folder: (folder / MANIFEST).stat().st_mtime))
+    if name is None:
+        raise DataError(
+            f"{workspace.synthetic} holds no synthetic set.",
+            remedy="Make one with: coigan-aug synthesize --per-class 200 --out synthetic/",
+        )
+    if workspace.synthetic / name in sets:
+        return Dataset(workspace.synthetic / name)
+    if (Path(name) / MANIFEST).exists():
+        return Dataset(Path(name))
+    for folder in sets:
+        if Dataset(folder).image_root == Path(name).resolve():
+            return Dataset(folder)
+    known = ", ".join(folder.name for folder in sets) or "none"
+    raise DataError(
+        f"There is no synthetic set {name}.",
+        remedy=f"{workspace.synthetic} holds: {known}. Make one with: coigan-aug synthesize",
+    )

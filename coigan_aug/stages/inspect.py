@@ -1,0 +1,52 @@
+"""The stage inspect: what a data set holds and what is wrong or odd in it, and the page that shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from coigan_aug.data.inspecting import Inspection, inspect_subject
+from coigan_aug.data.opening import opened
+from coigan_aug.errors import GateError
+from coigan_aug.folders import Folders
+from coigan_aug.formats.source import ReadOptions, parse_classes
+from coigan_aug.progress import SILENT, Talk
+from coigan_aug.report.inspection import write_inspection
+from coigan_aug.stages.asks import InspectAsk
+from coigan_aug.store.dataset import Dataset
+
+PAGE = "inspect.html"
+ANEW = "Import again without --group-by none, or with --group-by REGEX: coigan-aug import ... --overwrite"
+
+
+def inspect(
+    workspace: Folders, ask: InspectAsk, *, talk: Talk = SILENT, show: Callable[[Inspection], None] | None = None
+) -> Inspection:
+    """Inspect the workspace's data set, another Dataset, or a team's annotations, and write the page that shows it.
+
+    Args:
+        show: called with what was found before the page is drawn.
+
+    Raises:
+        DataError: nothing can be read. GateError: something is wrong or the split leaks, with `ask.strict`.
+    """
+    options = ReadOptions(
+        images=Path(ask.images) if ask.images is not None else None,
+        classes=parse_classes(ask.classes) if ask.classes else (),
+    )
+    page = Path(ask.html) if ask.html is not None else workspace.root / PAGE if ask.path is None else None
+    path = Path(ask.path) if ask.path is not None else Dataset(workspace.dataset).folder
+    with talk.steps() as begin, opened(
+        path, options=options, format=ask.format, progress=begin("reading")
+    ) as subject:  # fmt: skip
+        found = inspect_subject(subject, least_area=ask.min_area, progress=begin)
+        if show is not None:
+            show(found)
+        if page is not None:
+            write_inspection(page, found, subject.dataset)
+            talk.say(f"page -> {page}   (one file, opens in any browser)")
+    if ask.strict and (found.errors or found.leakage > 0):
+        what = f"{found.errors:,} {'thing is' if found.errors == 1 else 'things are'} wrong"
+        leak = f"; {found.leakage:.1%} of the test images have a sibling in train" if found.leakage else ""
+        raise GateError(f"{what}{leak}.", remedy=ANEW if talk.quiet and found.leakage else "")
+    return found

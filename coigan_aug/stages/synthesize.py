@@ -1,0 +1,332 @@
+"""The stage synthesize: find the generator, choose the engine, plan, draw, screen, write the set and its page."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from coigan_aug.asking import leave_out
+from coigan_aug.checkpoint import GeneratorFile, load_generator
+from coigan_aug.compose.erase import TELEA, Erasing
+from coigan_aug.config import load_settings, settings_file
+from coigan_aug.errors import UsageError
+from coigan_aug.evaluation.choosing import choose_engines
+from coigan_aug.evaluation.result import list_results
+from coigan_aug.files import atomic_write, json_line, read_json, read_lines
+from coigan_aug.folders import Folders
+from coigan_aug.formats.detect import writer
+from coigan_aug.formats.names import CARD
+from coigan_aug.places.density import measure_places
+from coigan_aug.places.roi import open_roi
+from coigan_aug.prepare.prepared import Prepared, prepare
+from coigan_aug.progress import SILENT, Talk
+from coigan_aug.report.preview import write_preview
+from coigan_aug.settings import Settings
+from coigan_aug.shapes.draw import shape_source
+from coigan_aug.stages.asks import MergeAsk, SynthesizeAsk
+from coigan_aug.stages.judging import erasing_of, screen_of
+from coigan_aug.stages.several import start_several
+from coigan_aug.store.dataset import Dataset
+from coigan_aug.synthesis.bases import check_kind
+from coigan_aug.synthesis.beside import most_synthetic
+from coigan_aug.synthesis.counting import balancing, parse_counts, parse_together, together_of
+from coigan_aug.synthesis.engines import COPYING, ENGINES, Engine, copying_engine, gan_engine, mixed_engine
+from coigan_aug.synthesis.finishing import Made
+from coigan_aug.synthesis.margin import margin_of
+from coigan_aug.synthesis.merging import merge as merge_shares
+from coigan_aug.synthesis.parts import ALONE, Shard, before_log, parse_shard
+from coigan_aug.synthesis.plan import Planner, make_planner
+from coigan_aug.synthesis.rejected import read_rejected
+from coigan_aug.synthesis.rows import PLAN, reader_of, row_of
+from coigan_aug.synthesis.run import Request, check_free
+from coigan_aug.synthesis.run import synthesize as make_set
+from coigan_aug.synthesis.screen import Screen
+from coigan_aug.synthesis.tasks import Counted, Given, Tasks, capped, check_given, counted_labels
+from coigan_aug.training.device import choose_device
+from coigan_aug.training.place import find_place
+from coigan_aug.training.run import Run, find_run, list_runs
+
+SUFFIXES = {"png": ".png", "jpeg": ".jpg"}
+_OF_MACHINE = ("--shard", "--gpus", "--device", "--workspace")  # no picture depends on them
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanSummary:
+    """What a plan holds: images and defects of each class, images by number of defects, how many on erased bases."""
+
+    path: Path
+    images: int
+    defects: Mapping[str, int]
+    together: Mapping[int, int]
+    erased: int
+    windows: bool
+    bases: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Synthesized:
+    """What a synthesis made in `out`.
+
+    `made` and `page` (preview.html) are None where other shares are still missing, `shard` says which was made; `run`
+    names the run that drew. `plan` is there for a dry run, which makes nothing else. `card` is what card.json says.
+    """
+
+    out: Path
+    records: Path
+    run: str | None = None
+    made: Made | None = None
+    page: Path | None = None
+    card: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    shard: Shard = ALONE
+    plan: PlanSummary | None = None
+
+
+def synthesize(
+    workspace: Folders, ask: SynthesizeAsk, *, talk: Talk = SILENT, command: str = "", settings: Settings | None = None,
+    records: Path | None = None, quick_screen: bool = False,
+) -> Synthesized | None:  # fmt: skip
+    """Make synthetic images in `ask.out`, their annotations, plan, preview and card; keep the records as a Dataset.
+
+    Alone, as a share, or as one of several processes. What a stopped synthesis has made stays; the same request goes on.
+
+    Args:
+        command: the command line that the card names; the request's own where none is given.
+        settings: those to draw with; by default the run's, with what `ask` overrides.
+        records: folder of the Dataset; by default below the workspace's `synthetic`.
+        quick_screen: judge by pixels alone, without the segmenter that would have to be trained first.
+
+    Returns:
+        None where several processes were started (`gpus`), which have said what they made.
+
+    Raises:
+        UsageError: options exclude each other; `ask.out` holds other work. DataError: there is no run; nothing passed the
+        screen. Stopped: Ctrl-C or SIGTERM.
+    """
+    command = command or ask.command()
+    _check(ask)
+    place = find_place(os.environ)
+    device = choose_device(ask.device, gpus=ask.gpus, place=place)
+    if place is None and ask.shard is None and ask.gpus is not None and ask.gpus > 1:
+        start_several(command, count=ask.gpus, again="Continue with the same command.")
+        return None
+    shard = parse_shard(ask.shard) if ask.shard else Shard(place.rank + 1, place.world) if place else ALONE
+    dataset, out = Dataset(workspace.dataset), Path(ask.out)
+    request = _request(ask, dataset, shard, leave_out(command, options=_OF_MACHINE, alone=("--quiet", "--json")))
+    run = _run(workspace, ask, talk)
+    generator = load_generator(run.generator) if run else None
+    settings = settings or _settings(ask, generator)
+    if device.type == "cpu":
+        torch.set_num_threads(1)
+    with talk.step("reading images") as report:
+        prepared = prepare(dataset, settings.data, cache_root=workspace.cache, report=report)
+    tasks = _tasks(ask, prepared, settings, talk)
+    counts = counted_labels(tasks, prepared.classes)
+    engine = _engine(workspace, prepared, settings, run, generator, device, ask.engine, talk)
+    planner = _planner(ask, prepared, settings, workspace, counts, device, engine, talk)
+    records = records or workspace.records_of(out)
+    name = run.name if run else None
+    if ask.dry_run:
+        return Synthesized(out=out, records=records, run=name, plan=_write_plan(planner, tasks, out, ask.bases))
+    drawn = {engine.of(label) for label, count in enumerate(counts) if count}
+    screen = Screen(settings, margin_of(settings)) if quick_screen else screen_of(
+        prepared, settings, on=ask.screen, copies="gan" in drawn, cache_root=workspace.cache, device=device, talk=talk
+    )  # fmt: skip
+    erasing = _erasing(ask, prepared, settings, workspace, device, talk)
+    with talk.step("synthesize") as report:
+        made = make_set(
+            planner, engine, screen, tasks, request, out=out, records=records, erasing=erasing, report=report
+        )
+    return _finished(workspace, out, records, made, run=name, shard=shard)
+
+
+def merge(workspace: Folders, ask: MergeAsk) -> Synthesized:
+    """Put shares of one synthesis together to one set in `ask.out`.
+
+    Raises:
+        UsageError: a folder is no such share. DataError: they are of different syntheses, or shares are missing.
+    """
+    out = Path(ask.out)
+    records, folders = workspace.records_of(out), [Path(folder) for folder in ask.folders]
+    made = merge_shares(folders, out, records=records, dataset=Dataset(workspace.dataset))
+    return _finished(workspace, out, records, made, run=None, shard=ALONE)
+
+
+def _finished(
+    workspace: Folders, out: Path, records: Path, made: Made | None, *, run: str | None, shard: Shard
+) -> Synthesized:
+    """Write the preview page of a set that is whole."""
+    if made is None:
+        return Synthesized(out=out, records=records, run=run, shard=shard)
+    card = read_json(out / CARD)
+    page = write_preview(
+        out, real=Dataset(workspace.dataset), synthetic=Dataset(records), card=card, rejected=read_rejected(out),
+        command=card["command"],
+    )  # fmt: skip
+    return Synthesized(out=out, records=records, run=run, made=made, page=page, card=card, shard=shard)
+
+
+def _check(ask: SynthesizeAsk) -> None:
+    """Refuse options that are none or that exclude each other, before any work."""
+    if ask.format != "source":
+        writer(ask.format)
+    if ask.engine not in (*ENGINES, "auto"):
+        raise UsageError(f"There is no engine {ask.engine!r}.", remedy=f"Engines: auto, {', '.join(ENGINES)}.")
+    if ask.image_format not in SUFFIXES:
+        raise UsageError(f"There is no image format {ask.image_format!r}.", remedy="--image-format png or jpeg.")
+    check_kind(ask.bases)
+    ways = [ask.per_class is not None, ask.balance, ask.plan is not None]
+    if sum(ways) != 1:
+        raise UsageError(
+            "What is to be made?" if not any(ways) else "--per-class, --balance and --plan exclude each other.",
+            remedy="Give one of  --per-class 500 ,  --per-class crack=800,fray=200 ,  --balance  or  --plan FILE .",
+        )
+    if ask.plan is not None and ask.append:
+        raise UsageError("--plan numbers its images itself; it can't be added to a set.", remedy="Give a new --out.")
+
+
+def _request(ask: SynthesizeAsk, dataset: Dataset, shard: Shard, command: str) -> Request:
+    """Say how it is written, having seen that there is room for it."""
+    form = dataset.manifest["provenance"]["format"] if ask.format == "source" else ask.format
+    check_free(Path(ask.out), overwrite=ask.overwrite, append=ask.append)
+    return Request(
+        format=form, command=command, bases=ask.bases, overwrite=ask.overwrite, append=ask.append, shard=shard,
+        suffix=SUFFIXES[ask.image_format], with_real=ask.with_real,
+    )  # fmt: skip
+
+
+def _run(workspace: Folders, ask: SynthesizeAsk, talk: Talk) -> Run | None:
+    """Return the run to draw with or, for an engine that needs none, to take the settings from; None where there is none."""
+    if ask.engine in COPYING and ask.run is None and not any(r.generator.exists() for r in list_runs(workspace.runs)):
+        talk.say("No trained run: windows and scale are those of the settings.")
+        return None
+    return find_run(workspace.runs, ask.run)
+
+
+def _settings(ask: SynthesizeAsk, generator: GeneratorFile | None) -> Settings:
+    """Return the settings of the generator, but for the sections that say what and how much is drawn."""
+    flags: dict[str, Any] = {} if ask.seed is None else {"synthesize.seed": ask.seed}
+    if ask.shapes is not None:
+        flags["synthesize.shapes"] = [kind.strip() for kind in ask.shapes.split(",")]
+    if ask.defects_per_image is not None:
+        flags["synthesize.defects"] = parse_together(ask.defects_per_image)
+    settings = load_settings(file=settings_file(ask.config), overrides=ask.overrides, flags=flags)
+    if generator is None:
+        return settings
+    return dataclasses.replace(generator.settings, synthesize=settings.synthesize, evaluate=settings.evaluate)
+
+
+def _tasks(ask: SynthesizeAsk, prepared: Prepared, settings: Settings, talk: Talk) -> Tasks:
+    """Return what is to be made, and say where that is less than was asked for."""
+    if ask.plan is not None:
+        given = Given(Path(ask.plan), reader_of(prepared))
+        check_given(given)
+        return given
+    names, seed = prepared.dataset.names, settings.synthesize.seed
+    counts = balancing(prepared) if ask.balance else parse_counts(ask.per_class or "", names)
+    together, first = together_of(prepared, settings.synthesize), _first_number(ask)
+    tasks = Counted(counts, together, seed, first)
+    if not ask.with_real:
+        return tasks
+    share = settings.synthesize.synthetic_share
+    most = most_synthetic(len(prepared.by_record), share=share)
+    fewer = capped(counts, together, seed=seed, first=first, most=most)
+    if fewer.counts != counts:
+        lost = ", ".join(
+            f"{new:,} of {old:,} {name}" for name, new, old in zip(names, fewer.counts, counts, strict=True) if old
+        )
+        talk.say(
+            f"At most {share:.0%} of the images with defects may be synthetic ({most:,} beside {len(prepared.by_record):,} real"
+            f" ones): {lost}. More: --set synthesize.synthetic_share=0.5"
+        )
+    return fewer
+
+
+def _first_number(ask: SynthesizeAsk) -> int:
+    """Return the number that the next image gets: 1, or where a set is added to, one more than its last."""
+    if not ask.append:
+        return 1
+    out = Path(ask.out)
+    rows = read_lines(before_log(out) if before_log(out).exists() else out / PLAN)
+    return max((int(row["number"]) for row in rows), default=0) + 1
+
+
+def _engine(
+    workspace: Folders, prepared: Prepared, settings: Settings, run: Run | None, generator: GeneratorFile | None,
+    device: torch.device, name: str, talk: Talk,
+) -> Engine:  # fmt: skip
+    """Return the engine of that name; for "auto" that of each class by what was measured of the generator."""
+    if name in COPYING:
+        return copying_engine(name, prepared, settings)
+    assert run is not None
+    assert generator is not None
+    gan = gan_engine(prepared, generator, run=run.name, device=device)
+    if name == "gan":
+        return gan
+    names = prepared.dataset.names
+    choice = choose_engines(
+        list_results(workspace.results), dataset=prepared.dataset.manifest["sha256"], generator=generator.sha256,
+        names=names, engines=ENGINES,
+    )  # fmt: skip
+    if choice is None:
+        talk.say("engine  gan (nothing is measured of this run yet: coigan-aug evaluate benefit)")
+        return gan
+    talk.say(f"engine  by {choice.result}:")
+    for line in choice.lines:
+        talk.say(f"        {line}")
+    engines = {"gan": gan} | {e: copying_engine(e, prepared, settings) for e in COPYING}
+    return mixed_engine({names.index(label): engine for label, engine in choice.engines.items()}, engines)
+
+
+def _planner(
+    ask: SynthesizeAsk, prepared: Prepared, settings: Settings, workspace: Folders, counts: Sequence[int],
+    device: torch.device, engine: Engine, talk: Talk,
+) -> Planner:  # fmt: skip
+    """Measure shapes and places on the training images, and say what was seen of them."""
+    with talk.step("train the shapes") as report:
+        kinds = settings.synthesize.shapes
+        source = shape_source(prepared, settings.data, kinds, root=workspace.cache, device=device, report=report)
+    with talk.step("look for the parts") as report:
+        places = measure_places(prepared, report=report)
+    talk.say(places.parts.says(prepared.dataset.names))
+    roi = open_roi(Path(ask.roi), prepared.dataset) if ask.roi else None
+    planner = make_planner(
+        prepared, settings, counts, source=source, places=places, windows=ask.windows, bases=ask.bases, roi=roi,
+        own_places=engine.own_places(prepared.classes),
+    )  # fmt: skip
+    if roi is not None and not roi.single:
+        talk.say(f"ROI: masks for {roi.count(prepared.positions):,} of {len(prepared.positions):,} training images")
+    return planner
+
+
+def _erasing(
+    ask: SynthesizeAsk, prepared: Prepared, settings: Settings, workspace: Folders, device: torch.device, talk: Talk
+) -> Erasing:
+    if ask.bases == "clean" and ask.plan is None:
+        return TELEA
+    return erasing_of(
+        prepared, settings, cache_root=workspace.cache, scale=settings.data.scale, device=device, talk=talk
+    )
+
+
+def _write_plan(planner: Planner, tasks: Tasks, out: Path, bases: str) -> PlanSummary:
+    """Write the plan's first tries to `out/plan.jsonl` and count them."""
+    names, together, defects, images, erased = planner.prepared.dataset.names, Counter[int](), Counter[str](), 0, 0
+    with atomic_write(out / PLAN) as stream:
+        for task in tasks:
+            for job in task.first(planner):
+                stream.write(json_line(row_of(planner.prepared, job)))
+                together[len(job.defects)] += 1
+                defects.update(names[defect.label] for defect in job.defects)
+                images, erased = images + 1, erased + job.erased
+    by_class = {name: defects[name] for name in names if defects[name]}
+    return PlanSummary(
+        path=out / PLAN, images=images, defects=by_class, together=dict(sorted(together.items())), erased=erased,
+        windows=planner.windows, bases=bases,
+    )  # fmt: skip

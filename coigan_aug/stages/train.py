@@ -1,0 +1,215 @@
+"""The stage train: choose the run, train, alone or as one of several processes."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from coigan_aug.compose.erased import with_erased
+from coigan_aug.config import load_settings, settings_file, settings_from_dict
+from coigan_aug.errors import ConfigError, DataError, UsageError
+from coigan_aug.files import folder_lock, read_json
+from coigan_aug.folders import Folders
+from coigan_aug.prepare.prepared import Prepared, prepare
+from coigan_aug.progress import SILENT, Talk
+from coigan_aug.settings import Settings
+from coigan_aug.stages.asks import TrainAsk
+from coigan_aug.stages.judging import erasing_of
+from coigan_aug.stages.several import start_several
+from coigan_aug.store.dataset import Dataset
+from coigan_aug.training.device import choose_device
+from coigan_aug.training.distributed import joined, only_first, rank, world
+from coigan_aug.training.loop import Speed, measure_speed
+from coigan_aug.training.loop import train as train_network
+from coigan_aug.training.place import Place, find_place
+from coigan_aug.training.plan import choose_batch, measure_plan
+from coigan_aug.training.run import Run, begin_run, check_same, find_weights, list_runs, resolve, unfinished_run
+
+FEW_OBJECTS = 20
+GPU_WINDOW = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """What a training left: its run, samples seen, and where it was watched the samples seen and KID of the generator kept.
+
+    For a dry run `plan` says what it would be, and there is no run.
+    """
+
+    run: Run | None = None
+    images: int = 0
+    best: tuple[int, float] | None = None
+    plan: str = ""
+
+
+@dataclass(frozen=True)
+class _Start:
+    """What process 0 decides for all: data, settings, how the machine computes, and the run; none for a dry run."""
+
+    prepared: Prepared
+    settings: Settings
+    speed: Speed
+    run: Run | None
+
+
+def train(
+    workspace: Folders, ask: TrainAsk, *, talk: Talk = SILENT, command: str = "", settings: Settings | None = None
+) -> Trained | None:
+    """Train a generator on the workspace's data set, alone or as one of several processes.
+
+    The same request continues a run that was stopped.
+
+    Args:
+        command: the command line that the run names; the request's own where none is given.
+        settings: those to train with; by default the recipe's, with what `ask` and the settings file override.
+
+    Returns:
+        None where several processes were started (`gpus`), or in another of them than the first.
+
+    Raises:
+        DataError: there is no data set, or it is another than the run to be resumed was begun with.
+        ConfigError: a setting is wrong. Stopped: Ctrl-C or SIGTERM, at a checkpoint.
+    """
+    place = find_place(os.environ)
+    device = choose_device(ask.device, gpus=ask.gpus, place=place)
+    command = command or ask.command()
+    flags = _flags(ask)
+    if settings is None and not ask.resume:
+        file = settings_file(ask.config)
+        settings = load_settings(recipe=ask.recipe, file=file, overrides=ask.overrides, flags=flags)
+    if place is None and ask.gpus is not None and ask.gpus > 1:
+        again = "Continue from the last checkpoint: coigan-aug train --resume"
+        start_several(command, count=ask.gpus, again=again)
+        return None
+    with joined(place, device), ExitStack() as held:
+        talk = Talk(quiet=talk.quiet or rank() > 0)
+        start = only_first(lambda: _begin(workspace, ask, settings, device, held, place, talk, command))
+        weights = Path(ask.perceptual_weights) if ask.perceptual_weights else None
+        if start.run is None:
+            plan = measure_plan(start.prepared, start.settings, device, start.speed, ask.recipe, weights=weights)
+            return Trained(plan=plan) if rank() == 0 else None
+        talk.say(_about(start.run, start.speed, device))
+        with talk.step("train") as report:
+            images = train_network(
+                start.prepared, start.settings, start.run, device=device, speed=start.speed, report=report,
+                minutes=ask.minutes, perceptual_weights=weights,
+            )  # fmt: skip
+        if rank():
+            return None
+        best = read_json(start.run.folder / "run.json").get("best") if start.run.finished else None
+        return Trained(run=start.run, images=images, best=(best["images"], best["distance"]) if best else None)
+
+
+def count_of(text: int | str | None) -> int | None:
+    """Read a count such as 16000, 200k or 1.5M.
+
+    Raises:
+        UsageError: it is not a count above 0.
+    """
+    if text is None:
+        return None
+    written = str(text)
+    factor = {"k": 1_000, "m": 1_000_000}.get(written[-1:].lower(), 1)
+    try:
+        value = round(float(written[:-1] if factor > 1 else written) * factor)
+    except ValueError:
+        value = 0
+    if value < 1:
+        raise UsageError(f"--images-seen {written} is not a count.", remedy="Write it as 16000, 200k or 1.5M.")
+    return value
+
+
+def _flags(ask: TrainAsk) -> dict[str, Any]:
+    flags = {"train.seed": ask.seed, "train.images": count_of(ask.images_seen)}
+    return {name: value for name, value in flags.items() if value is not None}
+
+
+def _begin(
+    workspace: Folders, ask: TrainAsk, settings: Settings | None, device: torch.device, held: ExitStack,
+    place: Place | None, talk: Talk, command: str,
+) -> _Start:  # fmt: skip
+    """Decode the data, choose or make the run and hold its folder, and see how the machine is fastest."""
+    here = max(place.here, 1) if place else 1
+    dataset = Dataset(workspace.dataset)
+    run = None
+    if settings is None:
+        run, settings = _newest(workspace, dataset, _flags(ask))
+    with talk.step("reading images") as report:
+        prepared = prepare(dataset, settings.data, cache_root=workspace.cache, report=report)
+    settings = _with_batch(resolve(settings, prepared), prepared, device, talk)
+    _check_share(settings.train.batch)
+    weights = find_weights(workspace.runs, ask.init_from) if ask.init_from else None
+    run = run or unfinished_run(workspace.runs, settings=settings, dataset=dataset, init_from=weights)
+    _warn(prepared, talk)
+    if device.type == "cpu" and settings.data.window >= GPU_WINDOW:
+        talk.say(f"Training {settings.data.window} px windows on the CPU takes weeks; --recipe tiny is made for it.")
+    if ask.dry_run:
+        return _Start(prepared, settings, measure_speed(prepared, settings, device, here=here), None)
+    if run is None:
+        speed = measure_speed(prepared, settings, device, here=here)
+        machine = {"device": str(device), "bfloat16": speed.bfloat16, "threads": speed.threads, "processes": world()}
+        run = begin_run(
+            workspace.runs, recipe=ask.recipe, settings=settings, dataset=dataset, machine=machine, command=command,
+            init_from=weights,
+        )  # fmt: skip
+    held.enter_context(folder_lock(run.folder))
+    if settings.data.erase == "learned":
+        erasing = erasing_of(prepared, settings, cache_root=workspace.cache, scale=1.0, device=device, talk=talk)
+        with talk.step("erase defects") as report:
+            prepared = with_erased(prepared, erasing, cache_root=workspace.cache, report=report)
+    begun = run.start()["machine"]
+    return _Start(prepared, settings, Speed(bfloat16=begun["bfloat16"], threads=begun["threads"]), run)
+
+
+def _with_batch(settings: Settings, prepared: Prepared, device: torch.device, talk: Talk) -> Settings:
+    """Put a number where the settings say `batch: auto`."""
+    if settings.train.batch > 0:
+        return settings
+    tried = Speed(bfloat16=device.type == "cuda" and settings.train.precision != "float32", threads=1)
+    batch = choose_batch(prepared, settings, device, tried, world=world())
+    talk.say(f"batch: auto is {batch} here")
+    return replace(settings, train=replace(settings.train, batch=batch))
+
+
+def _check_share(batch: int) -> None:
+    """Refuse a batch that the processes can't share evenly."""
+    if batch % world():
+        below = batch // world() * world()
+        fit = " or ".join(str(value) for value in (below, below + world()) if value)
+        raise ConfigError(
+            f"train.batch is {batch}, which {world()} processes can't share evenly.",
+            remedy=f"Use --set train.batch={fit}, or another number of processes.",
+        )
+
+
+def _about(run: Run, speed: Speed, device: torch.device) -> str:
+    kind = "bfloat16" if speed.bfloat16 else "float32"
+    several = f"{world()} processes, " if world() > 1 else ""
+    return (
+        f"run {run.name} -> {run.folder}   ({several}{device}, {kind}, {speed.threads} thread(s); config, log, samples)"
+    )
+
+
+def _newest(workspace: Folders, dataset: Dataset, flags: dict[str, Any]) -> tuple[Run, Settings]:
+    """Return the newest run and its settings, made longer where --images-seen says so."""
+    runs = list_runs(workspace.runs)
+    if not runs:
+        raise DataError(f"{workspace.runs} holds no run to continue.", remedy="Start one with: coigan-aug train")
+    values = {section: dict(keys) for section, keys in runs[-1].start()["settings"].items()}
+    for name, value in flags.items():
+        section, key = name.split(".")
+        values[section][key] = value
+    settings = settings_from_dict(values, where=str(runs[-1].folder / "start.json"))
+    check_same(runs[-1], settings, dataset)
+    return runs[-1], settings
+
+
+def _warn(prepared: Prepared, talk: Talk) -> None:
+    for name, members in zip(prepared.dataset.names, prepared.by_class, strict=True):
+        if len(members) < FEW_OBJECTS:
+            talk.say(f"{name} has {len(members)} training objects; below {FEW_OBJECTS} expect copies of them.")
