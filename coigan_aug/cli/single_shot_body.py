@@ -16,6 +16,7 @@ from coigan_aug.checkpoint import GeneratorFile, load_generator
 from coigan_aug.cli.workspace import Workspace
 from coigan_aug.config import load_settings
 from coigan_aug.errors import DataError, UsageError
+from coigan_aug.geometry import Box
 from coigan_aug.imaging import Pixels, read_image, read_mask, write_image
 from coigan_aug.prepare.contrast import contrast_of
 from coigan_aug.prepare.examples import load_examples
@@ -53,7 +54,7 @@ def draw_here(
         PlannedDefect(names.index(name), _mask(path, base, image), None, (), contrast=contrast, shape="given")
         for name, path, contrast in zip(classes, masks, told, strict=True)
     )
-    job = Job(1, 0, (0, 0, base.shape[1], base.shape[0]), defects, seed=1 if seed is None else seed)
+    job = Job(1, 0, Box.of(base.shape), defects, seed=1 if seed is None else seed)
     engine = generator_engine(generator, run=run.name, device=device)
     (made,) = engine.draw([job], [base], [engine.cut(job, base)])
     write_image(out, made)
