@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from coigan_aug.errors import DataError
 from coigan_aug.files import write_bytes
+from coigan_aug.geometry import Box
 from coigan_aug.headers import Header, header_of
 from coigan_aug.jpeg import JpegCoding, coding_of
 
@@ -257,8 +258,8 @@ def read_thumbnail(path: Path, *, size: int, colour: bool = False) -> Pixels:
     return np.ascontiguousarray(small[:, :, ::-1]) if colour else small
 
 
-def cut_mirrored(image: NDArray[Kind], region: tuple[int, int, int, int]) -> NDArray[Kind]:
-    """Cut a region (left, top, width, height) out of an image [H, W] or [H, W, 3].
+def cut_mirrored(image: NDArray[Kind], region: Box) -> NDArray[Kind]:
+    """Cut a region out of an image [H, W] or [H, W, 3].
 
     Beyond the edges, however far, the image is mirrored; the edge pixel is not repeated.
     """

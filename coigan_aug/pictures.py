@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from coigan_aug.annotations.masks import outline
 from coigan_aug.annotations.records import DefectClass
-from coigan_aug.annotations.rle import Box
+from coigan_aug.geometry import Box
 from coigan_aug.imaging import Pixels
 
 
@@ -47,19 +47,12 @@ def cut_sheet(sheet: Pixels, columns: int, *, cell: int = 192) -> list[list[Pixe
 
 
 def surroundings(box: Box, *, height: int, width: int) -> tuple[slice, slice]:
-    """Return the rows and columns of a close-up of a box (left, top, width, height) in an image of height x width.
+    """Return the rows and columns of a close-up of a box in an image of height x width.
 
     A square of half as much again as the box, 64 px at least, or what the image has of it.
     """
-    left, top, across, down = box
-    side = max(64, across * 3 // 2, down * 3 // 2)
-    return _middle(top, down, side, height), _middle(left, across, side, width)
-
-
-def _middle(start: int, length: int, side: int, room: int) -> slice:
-    """Return the extent of `side` px round another one, inside the room."""
-    first = min(max(start + length // 2 - side // 2, 0), max(room - side, 0))
-    return slice(first, first + side)
+    side, shape = max(64, box.longer * 3 // 2), (height, width)
+    return box.around(side, side).shifted_into(shape).clip(shape).slices
 
 
 def _fit(picture: Pixels, cell: int) -> Pixels:

@@ -42,6 +42,7 @@ from coigan_aug.eraser.fill import learned, predict
 from coigan_aug.eraser.fit import EraserSettings
 from coigan_aug.evaluation.crops import Crop
 from coigan_aug.evaluation.embedding import embed_insides
+from coigan_aug.geometry import Box
 from coigan_aug.imaging import cut_mirrored, write_image
 from coigan_aug.metrics.features import Lite0
 from coigan_aug.prepare.examples import Examples, load_examples
@@ -92,7 +93,7 @@ def _case(
         hole = masks.grow(hole, GROW)
         if 0 < hole.mean() <= LARGEST:
             record = examples.dataset[position]
-            image = np.ascontiguousarray(examples.pixels(position, (0, 0, width, height)))
+            image = np.ascontiguousarray(examples.pixels(position, Box(0, 0, width, height)))
             return Case(number, label, record.group or record.file, image, hole)
 
 
@@ -125,9 +126,7 @@ def grain_ratio(image: np.ndarray, hole: np.ndarray) -> float:
 
 def crop_of(case: Case, image: np.ndarray) -> Crop:
     """Cut the hole out with surroundings."""
-    left, top, width, height = rle.box(rle.encode(case.hole))
-    side = max(round(1.5 * max(width, height)), 32)
-    region = (left + width // 2 - side // 2, top + height // 2 - side // 2, side, side)
+    region = rle.box(rle.encode(case.hole)).square(1.5, least=32)
     return Crop(case.number, cut_mirrored(image, region), rle.decode_box(rle.encode(case.hole), region))
 
 

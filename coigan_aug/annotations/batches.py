@@ -11,7 +11,8 @@ from typing import TypeVar
 import numpy as np
 
 from coigan_aug.annotations.records import ImageRecord
-from coigan_aug.annotations.rle import Box, Mask, Rle, Runs, compress, joined
+from coigan_aug.annotations.rle import Mask, Rle, Runs, compress, joined
+from coigan_aug.geometry import Box
 
 Found = TypeVar("Found")
 _BATCH = 50_000  # characters of run lengths: what the numbers of stay in a processor's cache
@@ -145,7 +146,7 @@ def extents(masks: Sequence[Rle]) -> list[tuple[int, Box]]:
 
 
 def _extents(masks: Sequence[Rle], edges: Runs, count: Runs) -> list[tuple[int, Box]]:
-    found: list[tuple[int, Box]] = [(0, (0, 0, 0, 0))] * len(masks)
+    found: list[tuple[int, Box]] = [(0, Box(0, 0, 0, 0))] * len(masks)
     if len(edges) == 0:
         return found
     some = np.flatnonzero(count)
@@ -162,7 +163,7 @@ def _extents(masks: Sequence[Rle], edges: Runs, count: Runs) -> list[tuple[int, 
     lefts, rights = left[first], right[first + count[some] - 1]
     columns = (some, areas, lefts, tops, rights - lefts + 1, bottoms - tops + 1)
     for k, area, x, y, w, h in zip(*(column.tolist() for column in columns), strict=True):
-        found[k] = (area, (x, y, w, h))
+        found[k] = (area, Box(x, y, w, h))
     return found
 
 

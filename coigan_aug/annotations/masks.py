@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coigan_aug.annotations.rle import Mask
+from coigan_aug.geometry import Box
 
 
 def marked(pixels: NDArray[np.uint8], *, level: int = 0) -> NDArray[np.bool_]:
@@ -21,6 +22,19 @@ def grow(mask: NDArray[np.generic], pixels: int) -> Mask:
         return solid
     kernel = np.ones((2 * pixels + 1, 2 * pixels + 1), np.uint8)
     return np.asarray(cv2.dilate(np.ascontiguousarray(solid), kernel), dtype=np.uint8)
+
+
+def cut(masks: Mask, region: Box) -> Mask:
+    """Cut a region out of a mask [H, W] or masks [K, H, W]; nothing lies beyond the edges.
+
+    >>> cut(np.ones((2, 2), np.uint8), Box(1, -1, 2, 2)).tolist()
+    [[0, 0], [1, 0]]
+    """
+    held = region.clip(masks.shape[-2:])
+    out = np.zeros((*masks.shape[:-2], region.height, region.width), masks.dtype)
+    (rows, columns), (own_rows, own_columns) = held.slices, held.seen_from(region).slices
+    out[..., own_rows, own_columns] = masks[..., rows, columns]
+    return out
 
 
 def resize(mask: NDArray[np.generic], *, height: int, width: int) -> Mask:

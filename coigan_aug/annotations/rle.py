@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from coigan_aug.geometry import Box
+
 Runs = NDArray[np.int64]
 Mask = NDArray[np.uint8]
-Box = tuple[int, int, int, int]
 _SMALL = 1 << 9
 _LONGEST = 8
 _MORE = 80  # from this character on the bit is set that says that more follow
@@ -249,14 +250,14 @@ def area(rle: Rle) -> int:
 
 
 def box(rle: Rle) -> Box:
-    """Return the tight box (left, top, width, height) in pixels; (0, 0, 0, 0) for an empty mask.
+    """Return the tight box; (0, 0, 0, 0) for an empty mask.
 
     >>> box(encode(np.array([[0, 0, 0], [0, 1, 1]])))
-    (1, 1, 2, 1)
+    Box(left=1, top=1, width=2, height=1)
     """
     starts, ends = intervals(rle)
     if len(starts) == 0 or rle.height == 0:
-        return (0, 0, 0, 0)
+        return Box(0, 0, 0, 0)
     kept = ends > starts
     starts, lasts = starts[kept], ends[kept] - 1
     left, right = int(starts[0]) // rle.height, int(lasts[-1]) // rle.height
@@ -264,24 +265,23 @@ def box(rle: Rle) -> Box:
     wraps = starts // rle.height != lasts // rle.height
     top = 0 if wraps.any() else int(tops.min())
     bottom = rle.height - 1 if wraps.any() else int(bottoms.max())
-    return (left, top, right - left + 1, bottom - top + 1)
+    return Box(left, top, right - left + 1, bottom - top + 1)
 
 
-def decode_box(rle: Rle, region: Box) -> Mask:
+def decode_box(rle: Rle, region: tuple[int, int, int, int]) -> Mask:
     """Decode only the region (left, top, width, height), which may reach beyond the image: uint8 [h, w]."""
-    left, top, width, height = region
-    out = np.zeros((height, width), np.uint8)
-    x0, x1 = max(left, 0), min(left + width, rle.width)
-    y0, y1 = max(top, 0), min(top + height, rle.height)
-    if x0 >= x1 or y0 >= y1:
+    region = Box(*region)
+    out = np.zeros((region.height, region.width), np.uint8)
+    held = region.clip((rle.height, rle.width))
+    if held.shorter == 0:
         return out
     starts, ends = intervals(rle)
-    low, high = x0 * rle.height, x1 * rle.height
+    low, high = held.left * rle.height, held.right * rle.height
     starts, ends = np.clip(starts, low, high) - low, np.clip(ends, low, high) - low
     edges = np.stack([starts, ends], axis=1).ravel()
     counts = np.diff(np.concatenate([[0], edges, [high - low]]))
-    columns = np.repeat((np.arange(len(counts)) % 2).astype(np.uint8), counts).reshape(x1 - x0, rle.height)
-    out[y0 - top : y1 - top, x0 - left : x1 - left] = columns[:, y0:y1].T
+    columns = np.repeat((np.arange(len(counts)) % 2).astype(np.uint8), counts).reshape(held.width, rle.height)
+    out[held.seen_from(region).slices] = columns[:, held.top : held.bottom].T
     return out
 
 
@@ -295,15 +295,15 @@ def union(masks: Sequence[Rle]) -> Rle:
 
 def place(mask: NDArray[np.generic], *, left: int, top: int, height: int, width: int) -> Rle:
     """Encode a small mask [h, w] put at (left, top) of an image of height x width; what leaves the image is cut."""
-    x0, y0 = max(-left, 0), max(-top, 0)
-    x1, y1 = min(mask.shape[1], width - left), min(mask.shape[0], height - top)
-    if x0 >= x1 or y0 >= y1:
+    region = Box(left, top, mask.shape[1], mask.shape[0])
+    held = region.clip((height, width))
+    if held.shorter == 0:
         return from_runs(height, width, [height * width])
-    columns = np.zeros((height, x1 - x0), dtype=bool)
-    columns[top + y0 : top + y1] = mask[y0:y1, x0:x1] != 0
+    columns = np.zeros((height, held.width), dtype=bool)
+    columns[held.top : held.bottom] = mask[held.seen_from(region).slices] != 0
     flat = columns.ravel(order="F")
     edges = np.flatnonzero(np.diff(np.concatenate([[False], flat, [False]]).astype(np.int8)))
-    offset = (left + x0) * height
+    offset = held.left * height
     return from_intervals(height, width, edges[0::2] + offset, edges[1::2] + offset)
 
 
@@ -311,12 +311,14 @@ def components(rle: Rle) -> list[Rle]:
     """Split a mask into its 8-connected components, in the order of their first column-major pixel."""
     import cv2  # here: most of this module's users do without, and loading it takes longer than their work
 
-    left, top, width, height = box(rle)
-    if width == 0:
+    own = box(rle)
+    if own.width == 0:
         return []
-    mask = np.ascontiguousarray(decode_box(rle, (left, top, width, height)))
+    mask = np.ascontiguousarray(decode_box(rle, own))
     number, labels = cv2.connectedComponents(mask, connectivity=8)
     if number == 2:
         return [canonical(rle)]
-    parts = [place(labels == k, left=left, top=top, height=rle.height, width=rle.width) for k in range(1, number)]
+    parts = [
+        place(labels == k, left=own.left, top=own.top, height=rle.height, width=rle.width) for k in range(1, number)
+    ]
     return sorted(parts, key=lambda part: int(runs(part)[0]))

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from coigan_aug import rng as streams
 from coigan_aug.annotations.masks import grow, resize
-from coigan_aug.annotations.rle import Box, Mask, decode_box
+from coigan_aug.annotations.rle import Mask, decode_box
 from coigan_aug.compose.augment import Transform, apply, draw_transform, tight
 from coigan_aug.compose.erase import GROW, erase
 from coigan_aug.compose.noise import condition, draw_latent, noise_fields
 from coigan_aug.compose.placement import find_place, fit
 from coigan_aug.compose.sample import Image, Sample
+from coigan_aug.geometry import Box
 from coigan_aug.imaging import Pixels
 from coigan_aug.prepare.contrast import contrast_map, contrast_of
 from coigan_aug.prepare.examples import defect_region
@@ -103,29 +104,20 @@ def _clean_window(
     """
     window = prepared.clean[int(rng.integers(len(prepared.clean)))]
     free = not prepared.by_record.get(window.position)
-    length = max(max(item.box[2:]) * transform.scale for item, transform in chosen)
+    length = max(item.box.longer * transform.scale for item, transform in chosen)
     side = prepared.side(length, window.position) if free else prepared.window
-    region = _jitter(prepared, window, settings, rng, side) if free else _region(window, prepared.window)
+    region = _jitter(prepared, window, settings, rng, side) if free else window.box(prepared.window)
     pixels, _ = prepared.view(window.position, region)
     return _mirror(rng, settings, pixels)[0], side / prepared.window
 
 
-def _region(window: Window, side: int) -> Box:
-    return (window.left, window.top, side, side)
-
-
 def _jitter(prepared: Prepared, window: Window, settings: Settings, rng: Rng, side: int) -> Box:
     """Make a window a view of that side, shifted by up to half the step between windows, inside its image if it fits."""
-    height, width = prepared.cache[window.position].shape[:2]
     reach = int(prepared.window * (1 - settings.data.overlap) / 2)
     more = (side - prepared.window) // 2
     shift_x, shift_y = (int(value) for value in rng.integers(-reach, reach + 1, 2))
-    left, top = _within(window.left - more + shift_x, side, width), _within(window.top - more + shift_y, side, height)
-    return (left, top, side, side)
-
-
-def _within(start: int, side: int, room: int) -> int:
-    return min(max(start, 0), room - side) if side <= room else (room - side) // 2
+    view = Box(window.left - more + shift_x, window.top - more + shift_y, side, side)
+    return view.shifted_into(prepared.cache[window.position].shape)
 
 
 def _canvas(
@@ -146,8 +138,7 @@ def _canvas(
         place = find_place(rng, mask, masks.max(axis=0) != 0)
         if place is None:
             continue
-        left, top = place
-        area = (slice(top, top + mask.shape[0]), slice(left, left + mask.shape[1]))
+        area = Box(*place, mask.shape[1], mask.shape[0]).slices
         masks[item.label][area] |= mask
         pixels[area] = np.where(mask[..., None] != 0, crop, pixels[area])
         if settings.model.contrast:
@@ -164,12 +155,10 @@ def _draw(settings: Settings, rng: Rng) -> Transform:
 
 def _object(prepared: Prepared, item: DefectObject, transform: Transform, zoom: float) -> tuple[Pixels, Mask]:
     """Cut an object out of its image with some surroundings, shrink and transform both, then cut it tight."""
-    left, top, width, height = item.box
-    around = 0 if transform.exact and zoom == 1 else math.ceil(4 * zoom)
-    region = (left - around, top - around, width + 2 * around, height + 2 * around)
+    region = item.box.grow(0 if transform.exact and zoom == 1 else math.ceil(4 * zoom))
     crop, mask = prepared.pixels(item.position, region), decode_box(item.scaled, region)
     if zoom != 1:
-        small = (max(round(region[3] / zoom), 1), max(round(region[2] / zoom), 1))
+        small = (max(round(region.height / zoom), 1), max(round(region.width / zoom), 1))
         crop = np.asarray(cv2.resize(crop, small[::-1], interpolation=cv2.INTER_AREA), np.uint8)
         mask = resize(mask, height=small[0], width=small[1])
     crop, mask = apply(transform, crop, mask)

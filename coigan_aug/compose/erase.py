@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coigan_aug.annotations import masks
+from coigan_aug.geometry import Box
 
 GROW = 1  # px at the working scale: the hole is larger than the mask by it, so that a soft edge of the defect goes too
 BAND = 4.0  # px; what a Gaussian of this width takes away is texture, and is moved; the rest flows in from the border
@@ -79,10 +80,8 @@ def holes(hole: Bytes, *, around: int) -> Iterator[tuple[Place, Marks]]:
     """Yield the 8-connected parts of a hole [h, w]: the rows and columns of its box, `around` px more, and it in them."""
     count, parts, stats, _ = cv2.connectedComponentsWithStats(hole, connectivity=8)
     for part in range(1, count):
-        left, top, width, height = (int(stats[part, k]) for k in range(4))
-        rows = slice(max(top - around, 0), min(top + height + around, hole.shape[0]))
-        columns = slice(max(left - around, 0), min(left + width + around, hole.shape[1]))
-        yield (rows, columns), parts[rows, columns] == part
+        own = Box(*stats[part, :4].tolist()).grow(around).clip(hole.shape).slices
+        yield own, parts[own] == part
 
 
 def _fill_part(

@@ -8,6 +8,7 @@ from pathlib import Path
 from coigan_aug import rng as streams
 from coigan_aug.annotations import masks
 from coigan_aug.compose.erase import GROW, Erasing
+from coigan_aug.geometry import Box
 from coigan_aug.imaging import Pixels
 from coigan_aug.prepare.cache import Edit, open_cache
 from coigan_aug.prepare.prepared import Prepared
@@ -21,8 +22,7 @@ def with_erased(prepared: Prepared, erasing: Erasing, *, cache_root: Path, repor
     """
 
     def edit(position: int, pixels: Pixels) -> Pixels:
-        height, width = pixels.shape[:2]
-        union = prepared.masks(position, (0, 0, width, height)).max(axis=0)
+        union = prepared.masks(position, Box.of(pixels.shape)).max(axis=0)
         return erasing.fill(streams.generator(0, "erase", position), pixels, masks.grow(union, GROW))
 
     erased = open_cache(

@@ -87,7 +87,7 @@ def _of_class(name: str, own: Sequence[DefectObject], *, images: int, pixels: in
     return ClassStatistics(
         name=name,
         areas=quantiles(areas),
-        aspects=quantiles([found.box[2] / max(found.box[3], 1) for found in own]),
+        aspects=quantiles([found.box.width / max(found.box.height, 1) for found in own]),
         per_image=quantiles(per_image),
         mean_per_image=round(len(own) / max(len(per_image), 1), 3),
         pixel_share=float(f"{sum(areas) / max(pixels, 1):.4g}"),

@@ -10,6 +10,7 @@ from coigan_aug import rng as streams
 from coigan_aug.annotations.masks import grow
 from coigan_aug.annotations.rle import Mask, decode_box
 from coigan_aug.compose.placement import fit
+from coigan_aug.geometry import Box
 from coigan_aug.imaging import Pixels
 from coigan_aug.prepare.prepared import Prepared
 
@@ -49,7 +50,7 @@ def _clean(prepared: Prepared, rng: Rng) -> Pixels:
         reach = side // 4
         left = int(np.clip(left + rng.integers(-reach, reach + 1), 0, max(width - side, 0)))
         top = int(np.clip(top + rng.integers(-reach, reach + 1), 0, max(height - side, 0)))
-    return prepared.pixels(window.position, (left, top, side, side))
+    return prepared.pixels(window.position, Box(left, top, side, side))
 
 
 def _holes(prepared: Prepared, rng: Rng, *, side: int) -> Mask:

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import ImageRecord
+from coigan_aug.geometry import Box
 from coigan_aug.imaging import Pixels, cut_mirrored
-from coigan_aug.prepare.crops import crop_region
+from coigan_aug.prepare.objects import SMALLEST_CROP
 from coigan_aug.prepare.tiles import offsets
 from coigan_aug.store.dataset import Dataset
 
@@ -83,7 +84,7 @@ def object_crops(dataset: Dataset, instances: Sequence[Instance], *, factor: flo
 
 def cut_crop(image: Pixels, instance: Instance, *, number: int, factor: float) -> Crop:
     """Cut one object out of its image [H, W, 3]."""
-    region = crop_region(instance.mask, factor=factor)
+    region = rle.box(instance.mask).square(factor, least=SMALLEST_CROP)
     return Crop(number, cut_mirrored(image, region), rle.decode_box(instance.mask, region))
 
 
@@ -112,9 +113,7 @@ def _corners(record: ImageRecord, *, side: int, touched: bool) -> Iterator[tuple
     boxes = [rle.box(annotation.rle) for annotation in record.annotations]
     for top in offsets(record.height, side, 0.0):
         for left in offsets(record.width, side, 0.0):
-            if not touched or any(
-                x < left + side and y < top + side and x + w > left and y + h > top for x, y, w, h in boxes
-            ):
+            if not touched or any(box.meets(Box(left, top, side, side)) for box in boxes):
                 yield left, top
 
 
@@ -123,7 +122,7 @@ def tile_pixels(dataset: Dataset, tiles: NDArray[np.int64], *, side: int) -> Ite
     for position, own in groupby(tiles.tolist(), key=lambda tile: tile[0]):
         image = dataset.image(position)
         for _, left, top in own:
-            yield cut_mirrored(image, (left, top, side, side))
+            yield cut_mirrored(image, Box(left, top, side, side))
 
 
 def in_blocks(items: Iterator[Any], size: int) -> Iterator[list[Any]]:

@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from coigan_aug.annotations.rle import Box
 from coigan_aug.evaluation.arms import Arm, Bench, network_file
+from coigan_aug.geometry import Box
 from coigan_aug.imaging import write_image
 from coigan_aug.prepare.examples import Examples
 from coigan_aug.segmenter.build import build_segmenter, cam_layer
@@ -83,7 +83,8 @@ def _examples(examples: Examples, label: int, device: torch.device) -> Shown:
 
 def _round(examples: Examples, position: int, item: Box) -> Box:
     """Return the window round the middle of a box, inside the image where that is large enough."""
-    height, width = examples.cache[position].shape[:2]
     side = examples.window
-    left, top = item[0] + item[2] // 2 - side // 2, item[1] + item[3] // 2 - side // 2
-    return (min(max(left, 0), max(width - side, 0)), min(max(top, 0), max(height - side, 0)), side, side)
+    shape = [
+        max(length, side) for length in examples.cache[position].shape[:2]
+    ]  # a smaller image is at the left and top
+    return item.around(side, side).shifted_into(shape)

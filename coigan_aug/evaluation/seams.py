@@ -12,6 +12,7 @@ from coigan_aug.annotations import masks, rle
 from coigan_aug.annotations.records import ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.evaluation.embedding import Advance
+from coigan_aug.geometry import Box
 from coigan_aug.imaging import Pixels
 from coigan_aug.metrics.seams import gradient, ring_of, seam_ratio
 from coigan_aug.store.dataset import Dataset
@@ -61,8 +62,8 @@ def _base(record: ImageRecord, real: Dataset, positions: dict[str, int]) -> tupl
             remedy="Measure in the workspace that it was made in, or make new images with: coigan-aug synthesize",
         )
     image = real.image(positions[name])
-    left, top, width, height = record.source.get("region", (0, 0, image.shape[1], image.shape[0]))
-    base = image[top : top + height, left : left + width]
+    shown = Box(*record.source.get("region", Box.of(image.shape))).slices
+    base = image[shown]
     if base.shape[:2] != (record.height, record.width):
         raise DataError(
             f"{record.file} is {record.height} x {record.width} pixels, its base {name} {base.shape[0]} x {base.shape[1]}.",
@@ -72,7 +73,7 @@ def _base(record: ImageRecord, real: Dataset, positions: dict[str, int]) -> tupl
     if record.source.get("erased"):
         own = rle.union([annotation.rle for annotation in real[positions[name]].annotations])
         hole = masks.grow(rle.decode(own), int(record.source["erased_margin_px"]))
-    return base, hole[top : top + height, left : left + width]
+    return base, hole[shown]
 
 
 def _add(

@@ -135,7 +135,7 @@ def fill_ellipse(centre: tuple[float, float], radii: tuple[float, float], degree
     return rle.place(inside, left=left, top=top, height=at.height, width=at.width)
 
 
-def check_box(box: rle.Box, at: Place, *, options: ReadOptions, problems: Problems) -> None:
+def check_box(box: tuple[int, int, int, int], at: Place, *, options: ReadOptions, problems: Problems) -> None:
     """Check that the box (left, top, width, height) of a mask lies in its image, before the mask is decoded.
 
     Raises:

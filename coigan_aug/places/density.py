@@ -134,8 +134,8 @@ def measure_places(examples: Examples, *, report: Report = silent) -> Places:
         item = examples.objects[k]
         if item.position not in rooms:  # objects come record by record
             rooms = {item.position: room_of(parts.full(examples, item.position), scale=examples.scale)}
-        left, top, width, height = region = box(item.full)
-        found[k] = rooms[item.position].place(decode_box(item.full, region), left=left, top=top)
+        region = box(item.full)
+        found[k] = rooms[item.position].place(decode_box(item.full, region), left=region.left, top=region.top)
     own = [[found[k] for k in members] for members in examples.by_class]
     return Places(
         of=found,

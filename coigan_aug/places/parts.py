@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from coigan_aug.annotations.rle import Mask
+from coigan_aug.geometry import Box
 from coigan_aug.places.part import find_part
 from coigan_aug.prepare.examples import Examples
 from coigan_aug.progress import Report, silent
@@ -67,7 +68,7 @@ def measure_parts(examples: Examples, *, report: Report = silent) -> Parts:
     for done, position in enumerate(examples.positions):
         report(done, len(examples.positions))
         part = find_part(examples.cache[position])
-        masks = examples.masks(position, (0, 0, part.shape[1], part.shape[0]))
+        masks = examples.masks(position, Box.of(part.shape))
         all_pixels += masks.sum(axis=(1, 2))
         if part.all():
             continue

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from coigan_aug.annotations.rle import Box, Mask
+from coigan_aug.annotations.rle import Mask
+from coigan_aug.geometry import Box
 from coigan_aug.places.room import Field, Numbers, Place, Room, outline_points
 
 Shares = NDArray[np.float64]
@@ -61,17 +62,17 @@ def _candidates(
         )
         yield from _starts(rng, shape, room, wanted, *shares)
     yield from _starts(rng, shape, room, wanted, *rng.random((2, 4 * CANDIDATES)))
-    x, y, w, h = shape.reach
-    if w >= shape.width and h >= shape.height:
-        count = 4 * CANDIDATES
-        yield rng.integers(x, x + w - shape.width + 1, count), rng.integers(y, y + h - shape.height + 1, count)
+    reach = shape.reach
+    if reach.width >= shape.width and reach.height >= shape.height:
+        lefts, tops = (reach.left, reach.right - shape.width + 1), (reach.top, reach.bottom - shape.height + 1)
+        yield rng.integers(*lefts, 4 * CANDIDATES), rng.integers(*tops, 4 * CANDIDATES)
 
 
 @dataclass(frozen=True, eq=False)
 class _Shape:
     """A tight mask to be placed: the pixels of its outline, where it may lie, and sums over boxes of where it may not.
 
-    `reach` is the box (left, top, width, height) of all that is allowed.
+    `reach` is the box of all that is allowed.
     """
 
     mask: Mask
@@ -108,8 +109,8 @@ class _Shape:
 def _shape(mask: Mask, allowed: NDArray[np.bool_]) -> _Shape:
     rows, columns = outline_points(mask)
     sums = cv2.integral((~allowed).astype(np.uint8))
-    x, y, width, height = cv2.boundingRect(allowed.astype(np.uint8))
-    return _Shape(mask, rows, columns, allowed, np.asarray(sums, np.int32), (x, y, width, height))
+    reach = Box(*cv2.boundingRect(allowed.astype(np.uint8)))
+    return _Shape(mask, rows, columns, allowed, np.asarray(sums, np.int32), reach)
 
 
 def _starts(

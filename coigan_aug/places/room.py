@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from coigan_aug.annotations.rle import Box, Mask
+from coigan_aug.annotations.rle import Mask
+from coigan_aug.geometry import Box
 
 Field = NDArray[np.float32]
 Numbers = NDArray[np.int64]
@@ -59,11 +60,11 @@ class Room:
     @property
     def short(self) -> int:
         """The shorter side of the part's box, px."""
-        return min(self.box[2:])
+        return self.box.shorter
 
     def free(self, shape: tuple[int, int]) -> tuple[int, int]:
         """Return how far a mask of that height and width can move inside the part's box, across and down; at least 0."""
-        return max(self.box[2] - shape[1], 0), max(self.box[3] - shape[0], 0)
+        return max(self.box.width - shape[1], 0), max(self.box.height - shape[0], 0)
 
     def distances(self, mask: Mask, lefts: Numbers, tops: Numbers) -> Field:
         """Return how far a tight mask [h, w] is from the part's edge, put at each of these places: float32 [n].
@@ -79,8 +80,8 @@ class Room:
 
     def edges(self, shape: tuple[int, int], lefts: Numbers, tops: Numbers) -> NDArray[np.bool_]:
         """Tell which sides of the part's box (left, top, right, bottom) a tight mask touches at each place: bool [n, 4]."""
-        left, top, width, height = self.box
-        gaps = (lefts - left, tops - top, left + width - shape[1] - lefts, top + height - shape[0] - tops)
+        box = self.box
+        gaps = (lefts - box.left, tops - box.top, box.right - shape[1] - lefts, box.bottom - shape[0] - tops)
         return np.stack(gaps, axis=1) < self.slack
 
     def place(self, mask: Mask, *, left: int, top: int) -> Place:
@@ -90,8 +91,8 @@ class Room:
         sides = [bool(side) for side in self.edges((mask.shape[0], mask.shape[1]), *at)[0]]
         across, down = self.free((mask.shape[0], mask.shape[1]))
         return Place(
-            x=_share(left - self.box[0], across, sides[0], sides[2]),
-            y=_share(top - self.box[1], down, sides[1], sides[3]),
+            x=_share(left - self.box.left, across, sides[0], sides[2]),
+            y=_share(top - self.box.top, down, sides[1], sides[3]),
             distance=distance,
             relative=distance / max(self.short, 1),
             edges=(sides[0], sides[1], sides[2], sides[3]),
@@ -106,11 +107,10 @@ def room_of(part: Mask, *, scale: float) -> Room:
     """
     height, width = part.shape
     if part.all() or not part.any():
-        return Room(height, width, (0, 0, width, height), None, 2.0)
-    x, y, w, h = cv2.boundingRect(part)
+        return Room(height, width, Box.of(part.shape), None, 2.0)
     padded = cv2.copyMakeBorder((part != 0).astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
     depth = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1] - 1
-    return Room(height, width, (x, y, w, h), np.maximum(depth, 0), 1 + 1 / scale)
+    return Room(height, width, Box(*cv2.boundingRect(part)), np.maximum(depth, 0), 1 + 1 / scale)
 
 
 def outline_points(mask: Mask) -> tuple[Numbers, Numbers]:

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coigan_aug.annotations.masks import grow
-from coigan_aug.annotations.rle import Box, Mask, decode_box
+from coigan_aug.annotations.rle import Mask, decode_box
+from coigan_aug.geometry import Box
 from coigan_aug.prepare.examples import Examples
 from coigan_aug.prepare.objects import DefectObject
 
@@ -22,11 +23,8 @@ def contrast_of(examples: Examples, item: DefectObject) -> float:
     object's longer side away, 4 to 16 px, and holds no defect; pixels that touch a mask are left out, since they are often
     blurred. 0 where nothing is left.
     """
-    left, top, width, height = item.box
-    reach = min(max(max(width, height) // 4, _NEAREST), _WIDEST)
-    rows, columns = examples.cache[item.position].shape[:2]
-    first_x, first_y = max(left - reach, 0), max(top - reach, 0)
-    region = (first_x, first_y, min(left + width + reach, columns) - first_x, min(top + height + reach, rows) - first_y)
+    reach = min(max(item.box.longer // 4, _NEAREST), _WIDEST)
+    region = item.box.grow(reach).clip(examples.cache[item.position].shape)
     grey = examples.pixels(item.position, region).mean(axis=2)
     inside = decode_box(item.scaled, region) != 0
     ring = (grow(inside, reach) != 0) & (grow(examples.masks(item.position, region).max(axis=0), 1) == 0)

@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 
 from coigan_aug.annotations.masks import resize
-from coigan_aug.annotations.rle import Box, Mask, area
+from coigan_aug.annotations.rle import Mask, area
+from coigan_aug.geometry import Box
 from coigan_aug.imaging import Pixels, cut_mirrored, folded, to_rgb
 from coigan_aug.prepare.cache import DecodedCache, open_cache
 from coigan_aug.prepare.objects import DefectObject, find_objects, window_masks
@@ -66,7 +67,7 @@ class Examples:
         return sorted(self.cache)
 
     def pixels(self, position: int, region: Box) -> Pixels:
-        """Cut a region (left, top, width, height) out of a working image: uint8 [h, w, 3]; reflected beyond its edges."""
+        """Cut a region out of a working image: uint8 [h, w, 3]; reflected beyond its edges."""
         return to_rgb(cut_mirrored(self.cache[position], region))
 
     def masks(self, position: int, region: Box) -> Mask:
@@ -79,12 +80,12 @@ class Examples:
         return self._mirrored([item], item.position, region)[item.label]
 
     def _mirrored(self, own: Sequence[DefectObject], position: int, region: Box) -> Mask:
-        height, width = self.cache[position].shape[:2]
-        left, top, across, down = region
-        if left >= 0 and top >= 0 and left + across <= width and top + down <= height:
+        image = Box.of(self.cache[position].shape)
+        if region.within(image):
             return window_masks(own, region, classes=self.classes)
-        whole = window_masks(own, (0, 0, width, height), classes=self.classes)
-        return whole[:, folded(top, down, height)[:, None], folded(left, across, width)[None, :]]
+        whole = window_masks(own, image, classes=self.classes)
+        rows = folded(region.top, region.height, image.height)
+        return whole[:, rows[:, None], folded(region.left, region.width, image.width)[None, :]]
 
     def view(self, position: int, region: Box) -> tuple[Pixels, Mask]:
         """Cut a square region and show it as a window: uint8 [window, window, 3] and masks [K, window, window].
@@ -92,7 +93,7 @@ class Examples:
         A region larger than the window is shown smaller, averaged over areas.
         """
         masks = self.masks(position, region)
-        if region[3] != self.window:
+        if region.height != self.window:
             masks = np.stack([resize(mask, height=self.window, width=self.window) for mask in masks])
         return self.shown(self.pixels(position, region)), masks
 
@@ -146,7 +147,7 @@ def defect_region(rng: np.random.Generator, examples: Examples, *, whole: bool =
     labels = [k for k, members in enumerate(examples.by_class) if members]
     members = examples.by_class[labels[int(rng.integers(len(labels)))]]
     item = examples.objects[members[int(rng.integers(len(members)))]]
-    side = examples.side(max(item.box[2:]), item.position) if whole else examples.window
+    side = examples.side(item.box.longer, item.position) if whole else examples.window
     return item.position, place_window(rng, item.box, examples.cache[item.position].shape[:2], side=side)
 
 
@@ -154,7 +155,7 @@ def place_window(rng: np.random.Generator, box: Box, size: tuple[int, ...], *, s
     """Choose a square of a side in an image of `size` (height, width), so that a box lies anywhere in it, or fills it."""
     height, width = size
     left, top, across, down = box
-    return (_side(rng, left, across, side, width), _side(rng, top, down, side, height), side, side)
+    return Box(_side(rng, left, across, side, width), _side(rng, top, down, side, height), side, side)
 
 
 def _side(rng: np.random.Generator, start: int, length: int, window: int, room: int) -> int:

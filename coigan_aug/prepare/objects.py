@@ -9,21 +9,24 @@ import numpy as np
 
 from coigan_aug.annotations import masks, rle
 from coigan_aug.annotations.records import ImageRecord
+from coigan_aug.geometry import Box
 from coigan_aug.store.dataset import Dataset
+
+SMALLEST_CROP = 32  # px: least side of the square in which an object is looked at
 
 
 @dataclass(frozen=True, slots=True)
 class DefectObject:
     """One defect: the record it is in, its class (by position), its mask at full and at working size.
 
-    `box` is (left, top, width, height) of the scaled mask in the scaled image, px.
+    `box` is that of the scaled mask in the scaled image, px.
     """
 
     position: int
     label: int
     full: rle.Rle
     scaled: rle.Rle
-    box: rle.Box
+    box: Box
 
 
 def scaled_size(height: int, width: int, scale: float) -> tuple[int, int]:
@@ -54,12 +57,10 @@ def _scaled(position: int, label: int, part: rle.Rle, record: ImageRecord, scale
     return DefectObject(position, label, part, small, rle.box(small))
 
 
-def window_masks(objects: Iterable[DefectObject], region: rle.Box, *, classes: int) -> rle.Mask:
-    """Draw the scaled masks of one image's objects inside a region (left, top, width, height): uint8 [K, h, w]."""
-    left, top, width, height = region
-    out = np.zeros((classes, height, width), np.uint8)
+def window_masks(objects: Iterable[DefectObject], region: Box, *, classes: int) -> rle.Mask:
+    """Draw the scaled masks of one image's objects inside a region: uint8 [K, h, w]."""
+    out = np.zeros((classes, region.height, region.width), np.uint8)
     for item in objects:
-        x, y, w, h = item.box
-        if x < left + width and y < top + height and x + w > left and y + h > top:
+        if item.box.meets(region):
             out[item.label] |= rle.decode_box(item.scaled, region)
     return out

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from coigan_aug import rng as streams
-from coigan_aug.annotations.rle import Box
 from coigan_aug.errors import DataError
+from coigan_aug.geometry import Box
 from coigan_aug.imaging import Pixels, cut_mirrored, to_rgb
 from coigan_aug.prepare.cache import DecodedCache
 from coigan_aug.prepare.examples import Examples, load_examples

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from coigan_aug.annotations.rle import Box
+from coigan_aug.geometry import Box
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,10 @@ class Window:
     left: int
     top: int
     kind: str
+
+    def box(self, side: int) -> Box:
+        """Return the square itself, of a side in px."""
+        return Box(self.left, self.top, side, side)
 
 
 def offsets(length: int, window: int, overlap: float) -> list[int]:
@@ -57,12 +61,8 @@ def cut_windows(
     found = []
     for top in offsets(height, window, overlap):
         for left in offsets(width, window, overlap):
-            is_blank = dark[top : top + window, left : left + window].mean() > blank
-            hit = any(_touches(box, left, top, window) for box in boxes)
+            tile = Box(left, top, window, window)
+            is_blank = dark[tile.slices].mean() > blank
+            hit = any(box.meets(tile) for box in boxes)
             found.append(Window(position, left, top, "blank" if is_blank else "objects" if hit else "clean"))
     return found
-
-
-def _touches(box: Box, left: int, top: int, window: int) -> bool:
-    x, y, w, h = box
-    return x < left + window and y < top + window and x + w > left and y + h > top

@@ -38,7 +38,7 @@ def close_ups(dataset: Dataset, objects: Sequence[DefectObject], *, count: int) 
     Raises:
         DataError: an image is missing or damaged.
     """
-    by_size = sorted(objects, key=lambda found: (found.box[2] * found.box[3], found.position, found.box))
+    by_size = sorted(objects, key=lambda found: (found.box.width * found.box.height, found.position, found.box))
     groups = [dataset[found.position].group or dataset[found.position].file for found in by_size]
     first = [found for k, found in enumerate(by_size) if groups.index(groups[k]) == k]
     pool = first if len(first) >= count else by_size

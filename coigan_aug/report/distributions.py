@@ -115,8 +115,8 @@ def _covered(mask: rle.Rle, frame: Frame, shape: tuple[int, int]) -> NDArray[np.
     left, top, width, height = frame
     box = rle.box(mask)
     rows, columns = np.nonzero(rle.decode_box(mask, box))
-    down = np.minimum((rows + box[1] + top) * shape[0] // height, shape[0] - 1)
-    across = np.minimum((columns + box[0] + left) * shape[1] // width, shape[1] - 1)
+    down = np.minimum((rows + box.top + top) * shape[0] // height, shape[0] - 1)
+    across = np.minimum((columns + box.left + left) * shape[1] // width, shape[1] - 1)
     counts = np.bincount(down * shape[1] + across, minlength=shape[0] * shape[1]).reshape(shape)
     return np.minimum(counts * (shape[0] * shape[1]) / (width * height), 1)
 

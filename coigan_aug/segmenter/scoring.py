@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from coigan_aug.annotations.rle import Mask
+from coigan_aug.geometry import Box
 from coigan_aug.imaging import Pixels, to_rgb
 from coigan_aug.prepare.examples import Examples
 
@@ -41,7 +42,7 @@ def class_counts(
     for row, position in zip(rows, positions, strict=True):
         image = np.asarray(examples.cache[position])
         found = predict(network, image, device=device) != 0
-        true = examples.masks(position, (0, 0, image.shape[1], image.shape[0])) != 0
+        true = examples.masks(position, Box.of(image.shape)) != 0
         true = true.any(axis=0, keepdims=True) if binary else true
         row[:] = np.stack([(found & true), (found & ~true), (~found & true)], axis=-1).sum(axis=(1, 2))
     return rows

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from coigan_aug import rng as streams
 from coigan_aug.annotations.masks import resize
-from coigan_aug.annotations.rle import Box, Mask
+from coigan_aug.annotations.rle import Mask
+from coigan_aug.geometry import Box
 from coigan_aug.imaging import Pixels
 from coigan_aug.prepare.examples import Examples, place_window
 
@@ -178,7 +179,7 @@ def anywhere(rng: Rng, examples: Examples, jitter: Range) -> Cut:
     height, width = examples.cache[position].shape[:2]
     side = draw_side(rng, examples.window, jitter)
     left, top = (int(rng.integers(room - side + 1)) if room >= side else (room - side) // 2 for room in (width, height))
-    return shown(examples, position, (left, top, side, side))
+    return shown(examples, position, Box(left, top, side, side))
 
 
 def draw_side(rng: Rng, window: int, jitter: Range) -> int:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from coigan_aug.annotations.rle import Box
+from coigan_aug.geometry import Box
 from coigan_aug.shapes.forms import Edges
 from coigan_aug.shapes.shape import Bend
 

@@ -12,13 +12,14 @@ from torch import Tensor
 
 from coigan_aug import rng as streams
 from coigan_aug.errors import CoiganError
+from coigan_aug.geometry import Box
 from coigan_aug.models.shape_generator import ShapeGenerator
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.progress import Report, silent
 from coigan_aug.shapes.bend import draw_bend
 from coigan_aug.shapes.forms import Traits, mask_of, measure
 from coigan_aug.shapes.maps import EDGES, FEATURES, SIDE, Known, Map, square, to_map, upright
-from coigan_aug.shapes.warp import box_of, warp_tight
+from coigan_aug.shapes.warp import warp_tight
 from coigan_aug.shapes.warped import JITTER, draw_mirror, mirrored, mirrored_mask, rotation
 
 UNSURE = 0.15  # standard deviation of the noise on the known size and aspect, so that they do not name an object
@@ -130,7 +131,7 @@ def example(
     known, small = Known(item.label, edges, mask.shape[1], mask.shape[0]), square(mask)
     bend = draw_bend(rng, width=small.shape[1], height=small.shape[0], edges=edges)
     turn = 0.0 if any(edges) else float(rng.normal(0, JITTER))
-    bent = warp_tight(small, rotation(turn), bend, box=box_of(small)).mask
+    bent = warp_tight(small, rotation(turn), bend, box=Box.of(small.shape)).mask
     return to_map(square(bent), edges), known
 
 

@@ -127,8 +127,8 @@ class Edges:
 def edges_of(examples: Examples, item: DefectObject) -> Edges:
     """Return the edges of its image that an object touches."""
     record = examples.dataset[item.position]
-    left, top, width, height = box(item.full)
-    return Edges(left == 0, top == 0, left + width == record.width, top + height == record.height)
+    own = box(item.full)
+    return Edges(own.left == 0, own.top == 0, own.right == record.width, own.bottom == record.height)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,14 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
+from coigan_aug.geometry import Box
 from coigan_aug.models.shape_generator import ShapeGenerator
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.shapes.forms import ClassForms, Edges, Traits, mask_of, measure
 from coigan_aug.shapes.maps import Known, Map, from_map, upright
 from coigan_aug.shapes.recombine import accepted, near_edges, touching
 from coigan_aug.shapes.shape import Shape
-from coigan_aug.shapes.warp import box_of, warp_tight
+from coigan_aug.shapes.warp import warp_tight
 from coigan_aug.shapes.warped import Mirrors, draw_change, mirrored, mirrored_mask, near_of
 
 TRIES = 8
@@ -44,7 +45,7 @@ def learned(
         if not touching(mask, edges):
             continue
         change, bend = draw_change(rng, mask, forms, edges=edges, mirror=np.eye(2))
-        final = warp_tight(mask, change, bend, box=box_of(mask)).mask
+        final = warp_tight(mask, change, bend, box=Box.of(mask.shape)).mask
         if final.sum() >= min_area and accepted(measure(final), forms):
             return Shape(final, "learned", chosen, near=near_edges(near_of(prepared, chosen, mirror), edges))
     return None

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from coigan_aug.annotations.rle import Mask
 from coigan_aug.compose.augment import tight
+from coigan_aug.geometry import Box
 from coigan_aug.shapes.cover import largest_piece, solid
 from coigan_aug.shapes.forms import Edges, Form
 from coigan_aug.shapes.recombine import signed_distance
-from coigan_aug.shapes.warp import box_of, warp_tight
+from coigan_aug.shapes.warp import warp_tight
 from coigan_aug.shapes.warped import rotation
 
 BOX, MARGIN = 32, 4  # px of a map: what a mask's box is stretched to, and what lies round it
@@ -46,7 +47,7 @@ def upright(mask: Mask, form: Form, edges: Edges) -> Mask:
     """Turn a mask [h, w] with a direction upright; one that touches an edge stays as it lies."""
     if any(edges) or not form.directed:
         return mask
-    return warp_tight(mask, rotation(math.pi / 2 - form.angle), (), box=box_of(mask)).mask
+    return warp_tight(mask, rotation(math.pi / 2 - form.angle), (), box=Box.of(mask.shape)).mask
 
 
 def square(mask: Mask) -> Mask:

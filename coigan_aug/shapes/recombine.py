@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from coigan_aug.annotations.rle import Mask
 from coigan_aug.compose.augment import tight
+from coigan_aug.geometry import Box
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.shapes.cover import largest_piece
 from coigan_aug.shapes.forms import ClassForms, Edges, Form, Traits, mask_of, measure
 from coigan_aug.shapes.join import joined
 from coigan_aug.shapes.shape import Shape
-from coigan_aug.shapes.warp import Floats, box_of, warp_tight
+from coigan_aug.shapes.warp import Floats, warp_tight
 from coigan_aug.shapes.warped import AGREED, Mirrors, draw_change, mirrored, mirrored_mask, near_of, rotation
 
 TRIES = 8
@@ -63,7 +64,7 @@ def recombined(
             continue
         mask, edges = made
         change, bend = draw_change(rng, mask, forms, edges=edges, mirror=np.eye(2))
-        final = warp_tight(mask, change, bend, box=box_of(mask)).mask
+        final = warp_tight(mask, change, bend, box=Box.of(mask.shape)).mask
         if final.sum() >= min_area and accepted(measure(final), forms):
             near = near_edges(near_of(prepared, chosen, mirror), edges)
             return Shape(final, "recombined", chosen, others=(other,), near=near)
@@ -105,7 +106,7 @@ def _joined(rng: Rng, first: Part, second: Part) -> tuple[Mask, Edges] | None:
     if any(first.edges) or any(second.edges):
         return joined(rng, (first.mask, second.mask), (first.edges, second.edges))
     one, other = (
-        warp_tight(part.mask, rotation(math.pi / 2 - part.form.angle), (), box=box_of(part.mask)).mask
+        warp_tight(part.mask, rotation(math.pi / 2 - part.form.angle), (), box=Box.of(part.mask.shape)).mask
         for part in (first, second)
     )
     return joined(rng, (one, other), (Edges(), Edges()))
@@ -115,7 +116,7 @@ def _laid_over(rng: Rng, first: Part, second: Part, forms: ClassForms, share: fl
     """Bring two masks to one size, the second one in the first one's direction, centres of mass on each other."""
     size = first.form.size ** (1 - share) * second.form.size**share
     one, other = (
-        warp_tight(part.mask, size / part.form.size * rotation(angle), (), box=box_of(part.mask)).mask
+        warp_tight(part.mask, size / part.form.size * rotation(angle), (), box=Box.of(part.mask.shape)).mask
         for part, angle in ((first, 0.0), (second, _turn_onto(rng, second.form, first.form, forms)))
     )
     return centred(one, other)

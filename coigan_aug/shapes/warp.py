@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from coigan_aug.annotations.rle import Box, Mask
+from coigan_aug.annotations.rle import Mask
 from coigan_aug.compose.augment import tight
+from coigan_aug.geometry import Box
 from coigan_aug.shapes.bend import displacement
 from coigan_aug.shapes.cover import solid
 from coigan_aug.shapes.shape import Bend
@@ -26,7 +27,7 @@ def warp_mask(mask: Mask, matrix: Floats, bend: Bend, size: tuple[int, int], *, 
     """
     x, y = source_places(matrix, bend, size, box=box)
     around = 3
-    places = (x + np.float32(around - box[0]), y + np.float32(around - box[1]))
+    places = (x + np.float32(around - box.left), y + np.float32(around - box.top))
     soft = np.pad(mask, around).astype(np.float32)
     if bend or (matrix != matrix.round()).any():
         soft = np.asarray(cv2.GaussianBlur(soft, (0, 0), SOFT), np.float32)
@@ -40,7 +41,7 @@ def source_places(
     """Return where in the object's image each pixel of a result of `size` (width, height) lies: x and y, float32 [h, w].
 
     The pixel at p shows the image at q + d(q), where q = A⁻¹(p - t) with matrix = [A | t], 2 x 3, px, and d is the
-    displacement of the `bend` in `box` (left, top, width, height), that of the object in the image (`bend.displacement`).
+    displacement of the `bend` in `box`, that of the object in the image (`bend.displacement`).
     """
     linear, shift = matrix[:, :2], matrix[:, 2]
     inverse = np.linalg.inv(linear)
@@ -58,11 +59,6 @@ class Warped:
     matrix: Floats
 
 
-def box_of(mask: Mask) -> Box:
-    """Return the box of a mask [h, w] that is its own image."""
-    return (0, 0, mask.shape[1], mask.shape[0])
-
-
 def warp_tight(mask: Mask, linear: Floats, bend: Bend, *, box: Box) -> Warped:
     """Warp an object's mask [h, w], cut to its `box`, by a linear map [2, 2] after a bend, and cut the result tight."""
     matrix, size = _roomy(linear, bend, box)
@@ -74,9 +70,8 @@ def warp_tight(mask: Mask, linear: Floats, bend: Bend, *, box: Box) -> Warped:
 
 def _roomy(linear: Floats, bend: Bend, box: Box) -> tuple[Floats, tuple[int, int]]:
     """Return a matrix that shifts by whole pixels, and the (width, height) that holds the warped box and 1 px round it."""
-    left, top, width, height = box
-    most = np.abs(np.array(bend or (0.0,)).reshape(-1, 2 if bend else 1)).max(axis=0) * (width, height) + 1
-    x, y = (left - most[0], left + width - 1 + most[0]), (top - most[1], top + height - 1 + most[1])
+    most = np.abs(np.array(bend or (0.0,)).reshape(-1, 2 if bend else 1)).max(axis=0) * (box.width, box.height) + 1
+    x, y = (box.left - most[0], box.right - 1 + most[0]), (box.top - most[1], box.bottom - 1 + most[1])
     corners = linear @ np.array([[x[0], x[1], x[0], x[1]], [y[0], y[0], y[1], y[1]]])
     first, last = np.floor(corners.min(axis=1)), np.ceil(corners.max(axis=1))
     across, down = (last - first).astype(int).tolist()

@@ -8,11 +8,12 @@ from collections.abc import Callable
 import numpy as np
 
 from coigan_aug.annotations.rle import Mask, box
+from coigan_aug.geometry import Box
 from coigan_aug.prepare.examples import Examples
 from coigan_aug.shapes.bend import draw_bend
 from coigan_aug.shapes.forms import ClassForms, Edges, Form, edges_of, mask_of, measure
 from coigan_aug.shapes.shape import Bend, Shape
-from coigan_aug.shapes.warp import Floats, box_of, warp_tight
+from coigan_aug.shapes.warp import Floats, warp_tight
 
 MOST = 1.25  # largest rescaling, up or down
 JITTER = math.radians(3)
@@ -47,7 +48,7 @@ def draw_change(rng: Rng, mask: Mask, forms: ClassForms, *, edges: Edges, mirror
     turned and rescaled by the matrix [2, 2] that is returned with the bend.
     """
     bend = draw_bend(rng, width=mask.shape[1], height=mask.shape[0], edges=edges)
-    form = measure(warp_tight(mask, mirror, bend, box=box_of(mask)).mask)
+    form = measure(warp_tight(mask, mirror, bend, box=Box.of(mask.shape)).mask)
     scale = 1.0 if edges.spans else draw_scale(rng, form, forms)
     turn = 0.0 if any(edges) else draw_turn(rng, form, forms)
     return scale * rotation(turn), bend
@@ -105,8 +106,8 @@ def near_of(examples: Examples, chosen: int, mirror: Floats) -> tuple[float, flo
     """Return where in its image an object lies, mirrored: shares of the free room, x and y; 0.5 where it fills all."""
     item = examples.objects[chosen]
     record = examples.dataset[item.position]
-    left, top, width, height = box(item.full)
-    near = (_share(left, record.width - width), _share(top, record.height - height))
+    own = box(item.full)
+    near = (_share(own.left, record.width - own.width), _share(own.top, record.height - own.height))
     x, y = (1 - share if flipped else share for share, flipped in zip(near, np.diag(mirror) < 0, strict=True))
     return x, y
 

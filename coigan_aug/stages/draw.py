@@ -16,6 +16,7 @@ from coigan_aug.checkpoint import GeneratorFile, load_generator
 from coigan_aug.config import load_settings, settings_file
 from coigan_aug.errors import DataError, UsageError
 from coigan_aug.folders import Folders
+from coigan_aug.geometry import Box
 from coigan_aug.imaging import Pixels, read_image, read_mask, write_image
 from coigan_aug.prepare.contrast import contrast_of
 from coigan_aug.prepare.examples import load_examples
@@ -68,8 +69,7 @@ def draw(workspace: Folders, ask: DrawAsk, *, talk: Talk = SILENT) -> Drawn:
         PlannedDefect(label, _mask(mask, base, image), None, (), contrast=contrast, shape="given")
         for label, mask, contrast in zip(labels, masks, contrasts, strict=True)
     )
-    region = (0, 0, base.shape[1], base.shape[0])
-    job = Job(1, 0, region, defects, seed=1 if ask.seed is None else ask.seed)
+    job = Job(1, 0, Box.of(base.shape), defects, seed=1 if ask.seed is None else ask.seed)
     engine = generator_engine(generator, run=run.name, device=device)
     (made,) = engine.draw([job], [base], [engine.cut(job, base)])
     write_image(out, made)

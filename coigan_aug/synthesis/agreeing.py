@@ -12,8 +12,9 @@ import torch
 from torch import nn
 
 from coigan_aug.annotations.masks import grow, resize
-from coigan_aug.annotations.rle import Box, Mask, Rle, box, decode_box
+from coigan_aug.annotations.rle import Mask, Rle, box, decode_box
 from coigan_aug.files import read_json, write_json
+from coigan_aug.geometry import Box
 from coigan_aug.imaging import Pixels, cut_mirrored, to_rgb
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.segmenter.scoring import predict
@@ -70,12 +71,12 @@ class Sight:
                 beside &= self._found(base, piece).max(axis=0) == 0
             spilled = float(beside.sum()) / max(float(union.sum()), 1.0)
             for k, (label, mask) in enumerate(defects):
-                if k not in seen and _holds(piece, box(mask)):
+                if k not in seen and box(mask).within(piece):
                     seen[k] = Seen(float(found[label][own[k] != 0].mean()), spilled)
         return [seen[k] for k in range(len(defects))]
 
     def _shown(self, mask: Rle, piece: Box) -> Mask:
-        return resize(decode_box(mask, piece), height=self._small(piece[3]), width=self._small(piece[2]))
+        return resize(decode_box(mask, piece), height=self._small(piece.height), width=self._small(piece.width))
 
     def _small(self, length: int) -> int:
         return max(round(length * self.scale), 1)
@@ -83,25 +84,14 @@ class Sight:
     def _found(self, image: Pixels, piece: Box) -> Mask:
         pixels = to_rgb(cut_mirrored(image, piece))
         if self.scale != 1:
-            small = (self._small(piece[2]), self._small(piece[3]))
+            small = (self._small(piece.width), self._small(piece.height))
             pixels = np.asarray(cv2.resize(pixels, small, interpolation=cv2.INTER_AREA), np.uint8)
         return predict(self.network, pixels, device=self.device)
 
 
 def _piece(item: Box, side: int) -> Box:
     """Widen a box by a quarter of a window all round, to a window at least."""
-    left, top, width, height = item
-    across, down = max(width + side // 2, side), max(height + side // 2, side)
-    return (left + width // 2 - across // 2, top + height // 2 - down // 2, across, down)
-
-
-def _holds(piece: Box, item: Box) -> bool:
-    return (
-        piece[0] <= item[0]
-        and piece[1] <= item[1]
-        and item[0] + item[2] <= piece[0] + piece[2]
-        and item[1] + item[3] <= piece[1] + piece[3]
-    )
+    return item.around(max(item.width + side // 2, side), max(item.height + side // 2, side))
 
 
 def kept_bounds(sight: Sight, prepared: Prepared, path: Path) -> Bounds:
@@ -135,8 +125,7 @@ def measure_bounds(sight: Sight, prepared: Prepared) -> Bounds:
 def _real(sight: Sight, prepared: Prepared, number: int) -> Seen:
     """Look at a training object in its working image, as `Sight.look` does; what is called a defect anywhere near counts."""
     item = prepared.objects[number]
-    left, top, width, height = _piece(item.box, sight.window)
-    region = (left, top, width, height)
+    region = _piece(item.box, sight.window)
     found = predict(sight.network, prepared.pixels(item.position, region), device=sight.device)
     own = decode_box(item.scaled, region) != 0
     outside = grow(prepared.masks(item.position, region).max(axis=0), 2) == 0

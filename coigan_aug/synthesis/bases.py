@@ -11,9 +11,10 @@ import numpy as np
 
 from coigan_aug import rng as streams
 from coigan_aug.annotations import masks, rle
-from coigan_aug.annotations.rle import Box, Mask
+from coigan_aug.annotations.rle import Mask
 from coigan_aug.compose.erase import Erasing
 from coigan_aug.errors import DataError, UsageError
+from coigan_aug.geometry import Box
 from coigan_aug.imaging import Pixels, read_image, to_rgb
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.prepare.tiles import Window
@@ -25,7 +26,7 @@ GROW = 2  # px at the working scale: more than in training, since a rest of a de
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """A training record to draw on, the part of it (left, top, width, height, full-size px), whether it is erased first."""
+    """A training record to draw on, the part of it (full-size px), whether it is erased first."""
 
     position: int
     region: Box
@@ -94,18 +95,15 @@ def erased_share(prepared: Prepared, position: int) -> float:
 
 def _whole(prepared: Prepared, position: int) -> Box:
     record = prepared.dataset[position]
-    return (0, 0, record.width, record.height)
+    return Box.of((record.height, record.width))
 
 
 def _full_size(prepared: Prepared, window: Window) -> Box:
     record, scale = prepared.dataset[window.position], prepared.scale
     side = round(prepared.window / scale)
     across, down = min(side, record.width), min(side, record.height)
-    left, top = (
-        min(round(window.left / scale), record.width - across),
-        min(round(window.top / scale), record.height - down),
-    )
-    return (left, top, across, down)
+    view = Box(round(window.left / scale), round(window.top / scale), across, down)
+    return view.shifted_into((record.height, record.width))
 
 
 def erased_margin(scale: float) -> int:
@@ -131,8 +129,7 @@ def read_base(prepared: Prepared, base: Base, erasing: Erasing) -> Pixels:
         rng = streams.generator(0, "erased base", base.position)
         filled = erasing.fill(rng, np.ascontiguousarray(to_rgb(image)), hole_of(prepared, base.position))
         image = filled if image.ndim == 3 else filled[..., 0]
-    left, top, width, height = base.region
-    return np.ascontiguousarray(image[top : top + height, left : left + width])
+    return np.ascontiguousarray(image[base.region.slices])
 
 
 def source_of(prepared: Prepared, base: Base) -> dict[str, Any]:

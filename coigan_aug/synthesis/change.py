@@ -9,11 +9,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from coigan_aug.annotations.masks import grow
+from coigan_aug.annotations.masks import cut, grow
 from coigan_aug.annotations.rle import Rle, box, decode_box
 from coigan_aug.imaging import Pixels, cut_mirrored, to_rgb
 from coigan_aug.metrics.seams import gradient, ring_of, seam_ratio
-from coigan_aug.synthesis.regions import cut_masks
 
 LEAST_LEVELS = 2.0  # of 255; a smaller change is none for anybody
 TEXTURES = 0.5  # of the base's texture: a change of less is lost in it
@@ -43,12 +42,10 @@ def measure_change(base: Pixels, image: Pixels, mask: Rle, others: Sequence[Rle]
     Args:
         others: the masks of the image's other defects; what lies within their margins is not counted.
     """
-    left, top, width, height = box(mask)
-    reach = margin + 1
-    region = (left - reach, top - reach, width + 2 * reach, height + 2 * reach)
+    region = box(mask).grow(margin + 1)
     before, after = (to_rgb(cut_mirrored(pixels, region)).astype(np.float32).mean(axis=2) for pixels in (base, image))
     solid = decode_box(mask, region) != 0
-    free = cut_masks(np.ones((1, *image.shape[:2]), np.uint8), region)[0] != 0
+    free = cut(np.ones(image.shape[:2], np.uint8), region) != 0
     for other in others:
         free &= grow(decode_box(other, region), margin) == 0
     near = (grow(solid, margin) != 0) & free

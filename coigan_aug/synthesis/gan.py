@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from coigan_aug import rng as streams
-from coigan_aug.annotations.masks import resize
-from coigan_aug.annotations.rle import Box, Mask, box, decode
+from coigan_aug.annotations.masks import cut, resize
+from coigan_aug.annotations.rle import Mask, box, decode
 from coigan_aug.checkpoint import GeneratorFile
 from coigan_aug.compose.noise import condition, draw_latent, noise_fields
+from coigan_aug.geometry import Box
 from coigan_aug.imaging import Pixels, cut_mirrored, to_rgb
 from coigan_aug.settings import Settings
 from coigan_aug.synthesis.job import Job
 from coigan_aug.synthesis.margin import add_change, alpha_of, margin_of
-from coigan_aug.synthesis.regions import cut_masks, inside
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def cut_patches(image: Pixels, job: Job, generator: GeneratorFile) -> list[Patch
         masks[defect.label] |= mask
         contrast[mask != 0] = defect.contrast
     rectangles = merge_boxes([box(defect.rle) for defect in job.defects], reach=margin_of(settings) + 1)
-    frames = [_frame(item, settings, image.shape[0], image.shape[1]) for item in rectangles]
+    frames = [_frame(item, settings, image.shape) for item in rectangles]
     return [
         _patch(image, masks, contrast, item, frame, generator, (job.seed, k))
         for k, (item, frame) in enumerate(zip(rectangles, frames, strict=True))
@@ -59,68 +59,39 @@ def cut_patches(image: Pixels, job: Job, generator: GeneratorFile) -> list[Patch
 
 
 def merge_boxes(boxes: Sequence[Box], *, reach: int) -> list[Box]:
-    """Join boxes (left, top, width, height) that come within 2 * reach px of each other, until none do.
+    """Join boxes that come within 2 * reach px of each other, until none do.
 
-    >>> merge_boxes([(0, 0, 4, 4), (6, 0, 4, 4), (50, 50, 2, 2)], reach=1)
-    [(0, 0, 10, 4), (50, 50, 2, 2)]
+    >>> merge_boxes([Box(0, 0, 4, 4), Box(6, 0, 4, 4), Box(50, 50, 2, 2)], reach=1)
+    [Box(left=0, top=0, width=10, height=4), Box(left=50, top=50, width=2, height=2)]
     """
     merged: list[Box] = []
     for item in boxes:
-        near = [other for other in merged if _near(item, other, reach)]
+        near = [other for other in merged if item.grow(2 * reach + 1).meets(other)]
         for other in near:
             merged.remove(other)
-        joined = _hull([item, *near])
-        merged = merge_boxes([*merged, joined], reach=reach) if near else [*merged, item]
+        merged = merge_boxes([*merged, item.hull(near)], reach=reach) if near else [*merged, item]
     return sorted(merged)
-
-
-def _near(a: Box, b: Box, reach: int) -> bool:
-    gap = 2 * reach
-    return (
-        a[0] <= b[0] + b[2] + gap
-        and b[0] <= a[0] + a[2] + gap
-        and a[1] <= b[1] + b[3] + gap
-        and b[1] <= a[1] + a[3] + gap
-    )
-
-
-def _hull(boxes: Sequence[Box]) -> Box:
-    left, top = min(b[0] for b in boxes), min(b[1] for b in boxes)
-    right, bottom = max(b[0] + b[2] for b in boxes), max(b[1] + b[3] for b in boxes)
-    return (left, top, right - left, bottom - top)
 
 
 Frame = tuple[Box, tuple[int, int]]
 
 
-def _frame(item: Box, settings: Settings, height: int, width: int) -> Frame:
-    """Return the region round a box, full-size px, and how high and wide the network sees it."""
+def _frame(item: Box, settings: Settings, shape: tuple[int, ...]) -> Frame:
+    """Return the region round a box in an image of a shape, full-size px, and how high and wide the network sees it."""
     data = settings.data
     window = round(data.window / data.scale)
-    length = max(item[2:]) + 2 * margin_of(settings)
-    side = min(math.ceil(length / data.fit), max(height, width)) if data.fit else 0
+    length = item.longer + 2 * margin_of(settings)
+    side = min(math.ceil(length / data.fit), max(shape[:2])) if data.fit else 0
     if side > window:  # seen whole and smaller, as `Examples.side` says
-        left, top = _centred(item[0], item[2], side, width), _centred(item[1], item[3], side, height)
-        return (left, top, side, side), (data.window, data.window)
-    region = _surround(item, window, round(8 / data.scale), height, width)
-    return region, (round(region[3] * data.scale), round(region[2] * data.scale))
+        return item.around(side, side).shifted_into(shape), (data.window, data.window)
+    width, height = (_extended(length, window, round(8 / data.scale)) for length in (item.width, item.height))
+    region = item.around(width, height).shifted_into(shape)
+    return region, (round(height * data.scale), round(width * data.scale))
 
 
-def _centred(start: int, length: int, side: int, room: int) -> int:
-    first = start + length // 2 - side // 2
-    return min(max(first, 0), room - side) if side <= room else (room - side) // 2
-
-
-def _surround(item: Box, window: int, step: int, height: int, width: int) -> Box:
-    left, across = _extend(item[0], item[2], window, step, width)
-    top, down = _extend(item[1], item[3], window, step, height)
-    return (left, top, across, down)
-
-
-def _extend(start: int, length: int, window: int, step: int, room: int) -> tuple[int, int]:
-    """Widen an extent to a window, or to itself and a quarter window on both sides, in steps; inside the room if it fits."""
-    wanted = max(window, -(-(length + window // 2) // step) * step)
-    return _centred(start, length, wanted, room), wanted
+def _extended(length: int, window: int, step: int) -> int:
+    """Widen a length to a window, or by a quarter window on both sides, in steps."""
+    return max(window, -(-(length + window // 2) // step) * step)
 
 
 def _patch(
@@ -152,7 +123,7 @@ def _patch(
         torch.from_numpy(np.ascontiguousarray(base.transpose(2, 0, 1))).float() / 255,
         torch.from_numpy(condition(shrunk, fields, settings.model, contrast=told)),
         torch.from_numpy(latent),
-        cut_masks(own, region),
+        cut(own, region),
     )
 
 
@@ -168,10 +139,9 @@ def _averaged(values: NDArray[np.float32], mask: Mask, size: tuple[int, int]) ->
 
 def _only(masks: Mask, item: Box) -> Mask:
     """Keep the masks [K, H, W] inside one box."""
-    left, top, width, height = item
     out = np.zeros_like(masks)
-    area = (slice(None), slice(top, top + height), slice(left, left + width))
-    out[area] = masks[area]
+    rows, columns = item.slices
+    out[:, rows, columns] = masks[:, rows, columns]
     return out
 
 
@@ -204,13 +174,12 @@ def _together(patches: Sequence[Patch], device: torch.device) -> list[list[int]]
 
 def blend(image: Pixels, patch: Patch, delta: NDArray[np.float32], generator: GeneratorFile) -> Pixels:
     """Add a patch's change to an image [H, W(, 3)] inside the margin; every other byte stays as it is."""
-    left, top, width, height = patch.region
-    fits = delta.shape[:2] == (height, width)
-    full = delta if fits else cv2.resize(delta, (width, height), interpolation=cv2.INTER_CUBIC)
+    region = patch.region
+    fits = delta.shape[:2] == (region.height, region.width)
+    full = delta if fits else cv2.resize(delta, (region.width, region.height), interpolation=cv2.INTER_CUBIC)
     alpha = alpha_of(patch.masks, generator.settings)
-    inner, before, _ = inside(patch.region, image.shape[0], image.shape[1])
-    rows = slice(before[0], before[0] + inner[0].stop - inner[0].start)
-    columns = slice(before[1], before[1] + inner[1].stop - inner[1].start)
+    held = region.clip(image.shape)
+    inner, own = held.slices, held.seen_from(region).slices
     out = image.copy()
-    out[inner] = add_change(image[inner], np.asarray(full[rows, columns], np.float32), alpha[rows, columns])
+    out[inner] = add_change(image[inner], np.asarray(full[own], np.float32), alpha[own])
     return out

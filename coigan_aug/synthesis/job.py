@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from coigan_aug import rng as streams
-from coigan_aug.annotations.rle import Box, Rle
+from coigan_aug.annotations.rle import Rle
+from coigan_aug.geometry import Box
 from coigan_aug.synthesis.bases import Base
 
 _SEEDS = (1 << 31) - 1
@@ -32,7 +33,7 @@ class PlannedDefect:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One image to make: the training record it is based on, the part of it (left, top, width, height), the defects.
+    """One image to make: the training record it is based on, the part of it, the defects.
 
     A plan counts its images from 1; defects that find no place together become parts 0, 1, ... of one number, and a
     rejected image is tried again as the next attempt. `seed` is of the latent and the noise. `erased`: the record's own

@@ -9,8 +9,9 @@ import numpy as np
 
 from coigan_aug import rng as streams
 from coigan_aug.annotations.masks import resize
-from coigan_aug.annotations.rle import Box, Mask, decode
+from coigan_aug.annotations.rle import Mask, decode
 from coigan_aug.errors import DataError
+from coigan_aug.geometry import Box
 from coigan_aug.imaging import Pixels, cut_mirrored, read_image, to_rgb
 from coigan_aug.prepare.cache import shrink
 from coigan_aug.prepare.examples import place_window
@@ -58,8 +59,7 @@ class LiveCopies:
             job = self.planner.place(int(rng.integers(_NUMBERS)), [label], part=0, attempt=0)
             if job is None:
                 continue
-            left, top, width, height = job.region
-            base = read_image(prepared.dataset.image_path(job.base))[top : top + height, left : left + width]
+            base = read_image(prepared.dataset.image_path(job.base))[job.region.slices]
             if self.counterfeit:
                 return self._shown(rng, job, self._counterfeit(rng, job, base), labelled=False)
             image = self._put(job, base, settings)
@@ -93,5 +93,4 @@ def _a_part(rng: Rng, mask: Mask) -> Box:
     """Return the box of one of the parts of a mask [h, w]; each as often as any other."""
     number, _, stats, _ = cv2.connectedComponentsWithStats(np.ascontiguousarray(mask), connectivity=8)
     chosen = stats[1 + int(rng.integers(number - 1))]
-    left, top, width, height = (int(value) for value in chosen[:4])
-    return (left, top, width, height)
+    return Box(*chosen[:4].tolist())

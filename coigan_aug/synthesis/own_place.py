@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coigan_aug.annotations import rle
-from coigan_aug.annotations.rle import Box, Mask
+from coigan_aug.annotations.rle import Mask
+from coigan_aug.geometry import Box
 from coigan_aug.places.density import Places
 from coigan_aug.prepare.contrast import contrast_of
 from coigan_aug.prepare.prepared import Prepared
@@ -73,11 +74,10 @@ def move(prepared: Prepared, donor: Donor, base: int, region: Box, allowed: NDAr
     here = whole & allowed
     if not here.any() or here.sum() < LEAST_ALLOWED * whole.sum():
         return None
-    left, top, width, height = region
-    mask = rle.encode(np.ascontiguousarray(here[top : top + height, left : left + width]))
+    mask = rle.encode(np.ascontiguousarray(here[region.slices]))
     if rle.area(mask) == 0:
         return None
-    shifted = matrix - np.array([[0, 0, left], [0, 0, top]])
+    shifted = matrix - np.array([[0, 0, region.left], [0, 0, region.top]])
     contrast = round(contrast_of(prepared, prepared.objects[donor.first]), 4)
     return PlannedDefect(donor.label, mask, donor.first, tuple(shifted.ravel().tolist()), contrast, shape=MOVED)
 
@@ -102,8 +102,8 @@ def _axis(old: int, new: int, *, flip: bool) -> tuple[float, float]:
 def _draw(whole: Mask, prepared: Prepared, number: int, matrix: Floats) -> None:
     """Draw an object's moved mask into that of the base image [H, W]."""
     item = prepared.objects[number]
-    left, top, width, height = box = rle.box(item.full)
-    corners = matrix @ np.array([[left - 1, left + width], [top - 1, top + height], [1, 1]])
+    box = rle.box(item.full)
+    corners = matrix @ np.array([[box.left - 1, box.right], [box.top - 1, box.bottom], [1, 1]])
     first = np.floor(corners.min(axis=1)).astype(int).clip(0)
     last = np.ceil(corners.max(axis=1)).astype(int).clip(None, np.array(whole.shape[::-1]) - 1)
     size = (int(last[0] - first[0]) + 1, int(last[1] - first[1]) + 1)

@@ -9,9 +9,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from coigan_aug.annotations.masks import cut as cut_mask
 from coigan_aug.annotations.masks import grow
-from coigan_aug.annotations.rle import Box, Mask, box, decode, decode_box, union
+from coigan_aug.annotations.rle import Mask, box, decode, decode_box, union
 from coigan_aug.errors import DataError
+from coigan_aug.geometry import Box
 from coigan_aug.imaging import Pixels, cut_mirrored, read_image, to_rgb
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.settings import Settings
@@ -19,7 +21,6 @@ from coigan_aug.shapes.warp import source_places
 from coigan_aug.synthesis.harmonic import continue_into
 from coigan_aug.synthesis.job import Job, PlannedDefect
 from coigan_aug.synthesis.margin import add_change, alpha_of, margin_of, soft_alpha
-from coigan_aug.synthesis.regions import cut_masks, inside
 
 RING = 4  # px beyond the margin: what brightness is matched on
 GAIN = (0.5, 2.0)
@@ -78,13 +79,12 @@ def _put(
         rest = masks[:k] + masks[k + 1 :]
         taken = decode(union(rest)) if rest else np.zeros(image.shape[:2], np.uint8)
         cut = cut_object(prepared, defect, out, taken, margin=margin)
-        inner, before, _ = inside(cut.region, *image.shape[:2])
-        rows = slice(before[0], before[0] + inner[0].stop - inner[0].start)
-        columns = slice(before[1], before[1] + inner[1].stop - inner[1].start)
+        held = cut.region.clip(image.shape)
+        inner, own = held.slices, held.seen_from(cut.region).slices
         change = (pixels_of(cut, margin) - cut.target) / np.float32(255)
         alpha = soft_alpha(cut.mask, settings) if soft else alpha_of(cut.mask[None], settings)
-        alpha = alpha[rows, columns] * (taken[inner] == 0)  # no margin over a neighbour
-        out[inner] = add_change(out[inner], change[rows, columns], alpha)
+        alpha = alpha[own] * (taken[inner] == 0)  # no margin over a neighbour
+        out[inner] = add_change(out[inner], change[own], alpha)
     return out
 
 
@@ -102,9 +102,8 @@ def counterfeit(prepared: Prepared, job: Job, image: Pixels, settings: Settings,
     other = to_rgb(read_image(prepared.dataset.image_path(donor)))
     other = np.asarray(cv2.resize(other, size, interpolation=cv2.INTER_LINEAR), np.uint8)
     for defect in job.defects:
-        region = _region(defect, margin)
-        inner, _, _ = inside(region, *image.shape[:2])
-        held = (inner[1].start, inner[0].start, inner[1].stop - inner[1].start, inner[0].stop - inner[0].start)
+        held = _region(defect, margin).clip(image.shape)
+        inner = held.slices
         mask = decode_box(defect.rle, held)
         target = to_rgb(out[inner])
         cut = Cut(held, target, other[inner], mask, np.ones(mask.shape, bool))
@@ -115,9 +114,7 @@ def counterfeit(prepared: Prepared, job: Job, image: Pixels, settings: Settings,
 
 def _region(defect: PlannedDefect, margin: int) -> Box:
     """Return a defect's box with the margin and the ring that its brightness is matched on."""
-    left, top, width, height = box(defect.rle)
-    reach = margin + RING + 1
-    return (left - reach, top - reach, width + 2 * reach, height + 2 * reach)
+    return box(defect.rle).grow(margin + RING + 1)
 
 
 def cut_object(prepared: Prepared, defect: PlannedDefect, image: Pixels, taken: Mask, *, margin: int) -> Cut:
@@ -138,22 +135,14 @@ def cut_object(prepared: Prepared, defect: PlannedDefect, image: Pixels, taken: 
     item = prepared.objects[defect.shape_of]
     record = prepared.dataset[item.position]
     whole = to_rgb(read_image(prepared.dataset.image_path(item.position)))
-    matrix = np.array(defect.warp).reshape(2, 3) - [[0, 0, region[0]], [0, 0, region[1]]]
-    size = (region[2], region[3])
-    places = source_places(matrix, defect.bend, size, box=box(item.full))
+    matrix = np.array(defect.warp).reshape(2, 3) - [[0, 0, region.left], [0, 0, region.top]]
+    places = source_places(matrix, defect.bend, (region.width, region.height), box=box(item.full))
     source = cv2.remap(whole, *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
     defects = decode(union([annotation.rle for annotation in record.annotations]))
     plain = cv2.remap(1 - defects, *places, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT) != 0
-    free = cut_masks(1 - taken[None], region)[0] != 0
-    mask = decode_inside(defect, region, *image.shape[:2])
-    return Cut(region, to_rgb(cut_mirrored(image, region)), np.asarray(source, np.uint8), mask, plain & free)
-
-
-def decode_inside(defect: PlannedDefect, region: Box, height: int, width: int) -> Mask:
-    """Decode a defect's mask in a region that may reach beyond the image; nothing lies out there."""
-    (rows, columns), (above, before), (below, after) = inside(region, height, width)
-    held = (columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start)
-    return np.pad(decode_box(defect.rle, held), ((above, below), (before, after)))
+    free = cut_mask(1 - taken, region) != 0
+    target, mask = to_rgb(cut_mirrored(image, region)), decode_box(defect.rle, region)
+    return Cut(region, target, np.asarray(source, np.uint8), mask, plain & free)
 
 
 def matched(cut: Cut, margin: int) -> Floats:

@@ -131,8 +131,7 @@ class Planner:
             return None
         defect = move(self.prepared, donor, base.position, base.region, allowed)
         if defect is not None:
-            left, top, width, height = base.region
-            allowed[top : top + height, left : left + width] &= decode(defect.rle) == 0
+            allowed[base.region.slices] &= decode(defect.rle) == 0
         return defect
 
     def _place(
@@ -148,7 +147,7 @@ class Planner:
         mask = mask[inner]
         at = self.places.find(rng, label, mask, allowed, room, near=self._near(shape), beside=shape.of)
         if at is None and self.windows:  # it may lie where the class does not: the window is all there is
-            at = find_place(rng, mask, ~allowed[top : top + height, left : left + width])
+            at = find_place(rng, mask, ~allowed[base.region.slices])
             at = None if at is None else (at[0] + left, at[1] + top)
         if at is None:
             return None
@@ -176,9 +175,8 @@ class Planner:
 
     def _allowed(self, base: Base, part: Mask) -> NDArray[np.bool_]:
         """Return where defects may lie on a base's image, bool [H, W]: in its region, on the part, in the ROI, in no dark."""
-        left, top, width, height = base.region
         allowed = np.zeros(part.shape, bool)
-        inside = (slice(top, top + height), slice(left, left + width))
+        inside = base.region.slices
         allowed[inside] = part[inside] != 0
         if not self.places.parts.used:
             allowed &= ~_dark(self.prepared, self.settings, base.position)

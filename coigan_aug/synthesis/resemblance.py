@@ -13,12 +13,12 @@ import torch
 from safetensors.numpy import load_file, save
 
 from coigan_aug import __version__
-from coigan_aug.annotations.rle import Rle, decode_box
+from coigan_aug.annotations.rle import Rle, box, decode_box
 from coigan_aug.files import folder_lock, write_bytes
 from coigan_aug.imaging import Pixels, cut_mirrored, to_rgb
 from coigan_aug.metrics.features import Lite0, Rows
 from coigan_aug.metrics.neighbours import copy_limit, nearest
-from coigan_aug.prepare.crops import crop_region
+from coigan_aug.prepare.objects import SMALLEST_CROP
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.progress import Report, silent
 
@@ -45,7 +45,7 @@ class Known:
 
 
 def _insides(lite0: Lite0, objects: Sequence[tuple[Pixels, Rle]]) -> Rows:
-    regions = [crop_region(mask, factor=FACTOR) for _, mask in objects]
+    regions = [box(mask).square(FACTOR, least=SMALLEST_CROP) for _, mask in objects]
     pixels = [to_rgb(cut_mirrored(image, region)) for (image, _), region in zip(objects, regions, strict=True)]
     masks = [decode_box(mask, region) for (_, mask), region in zip(objects, regions, strict=True)]
     return lite0.with_inside(pixels, masks)[1].cpu().numpy()

@@ -13,6 +13,7 @@ from coigan_aug.annotations.masks import marked
 from coigan_aug.annotations.rle import Rle
 from coigan_aug.errors import DataError
 from coigan_aug.files import inside
+from coigan_aug.geometry import Box
 from coigan_aug.imaging import read_mask
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.synthesis.job import Job, PlannedDefect
@@ -72,16 +73,14 @@ class Reader:
         try:
             base = self._training(row["base"], at, "base")
             left, top, width, height = (int(value) for value in row["region"])
-            record = self.prepared.dataset[base]
-            if not (0 <= left <= left + width <= record.width and 0 <= top <= top + height <= record.height):
+            region, record = Box(left, top, width, height), self.prepared.dataset[base]
+            if min(region) < 0 or not region.within(Box.of((record.height, record.width))):
                 raise DataError(f"{at}: the region reaches beyond {record.file} ({record.height} x {record.width}).")
             defects = tuple(self._defect(item, at, folder, height, width) for item in row["defects"])
             if not defects:
                 raise DataError(f"{at}: no defects.", remedy="Delete the line instead.")
             numbers = {key: int(row.get(key, 0)) for key in ("part", "attempt", "seed")}
-            return Job(
-                int(row["number"]), base, (left, top, width, height), defects, bool(row.get("erased")), **numbers
-            )
+            return Job(int(row["number"]), base, region, defects, bool(row.get("erased")), **numbers)
         except KeyError as error:
             raise DataError(f"{at}: {error.args[0]!r} is missing.") from error
         except (TypeError, ValueError, AttributeError) as error:

@@ -12,6 +12,7 @@ from torch import Tensor
 from coigan_aug.annotations.rle import Mask
 from coigan_aug.compose.augment import tight
 from coigan_aug.compose.composer import Stream
+from coigan_aug.geometry import Box
 from coigan_aug.imaging import Pixels, cut_mirrored
 from coigan_aug.metrics.features import Lite0, Rows
 from coigan_aug.metrics.kernel import kernel_distance
@@ -68,7 +69,7 @@ def _crops(images: Tensor, masks: Tensor) -> Iterator[tuple[Pixels, Mask]]:
                 length = max(rows.stop - rows.start, columns.stop - columns.start)
                 side = max(round(_FACTOR * length), _SMALLEST)
                 left, top = ((part.start + part.stop - side) // 2 for part in (columns, rows))
-                region = (left, top, side, side)
+                region = Box(left, top, side, side)
                 yield cut_mirrored(pixels, region), cut_mirrored(mask, region)
 
 

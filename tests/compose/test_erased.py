@@ -13,6 +13,7 @@ from coigan_aug.annotations.masks import grow
 from coigan_aug.compose.composer import compose
 from coigan_aug.compose.erase import GROW, TELEA, Erasing, telea
 from coigan_aug.compose.erased import with_erased
+from coigan_aug.geometry import Box
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.settings import Settings
 
@@ -24,7 +25,7 @@ def erased(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Prep
 
 def _whole(prepared: Prepared, position: int) -> tuple[int, int, int, int]:
     height, width = prepared.cache[position].shape[:2]
-    return (0, 0, width, height)
+    return Box(0, 0, width, height)
 
 
 def test_every_training_image_with_objects_is_there_and_no_other(prepared: Prepared, erased: Prepared) -> None:
@@ -47,7 +48,7 @@ def test_nothing_changes_outside_the_grown_masks_and_the_defects_are_gone(erased
 
 def test_an_image_without_defects_is_itself(prepared: Prepared, erased: Prepared) -> None:
     position = next(p for p in prepared.positions if p not in prepared.by_record)
-    region = (-5, 3, 40, 40)
+    region = Box(-5, 3, 40, 40)
     assert (erased.erased_pixels(position, region) == prepared.pixels(position, region)).all()
 
 

@@ -14,7 +14,6 @@ from coigan_aug import rng
 from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.evaluation.crops import (
-    crop_region,
     find_instances,
     in_blocks,
     list_tiles,
@@ -22,7 +21,9 @@ from coigan_aug.evaluation.crops import (
     tile_pixels,
     with_objects,
 )
+from coigan_aug.geometry import Box
 from coigan_aug.imaging import cut_mirrored, write_image
+from coigan_aug.prepare.objects import SMALLEST_CROP
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.store.writer import write_dataset
 
@@ -35,7 +36,7 @@ def test_a_region_beyond_the_image_is_mirrored_as_numpy_pads(
     padded = np.pad(image, ((50, 50), (50, 50), (0, 0)), mode="reflect")
     left, top = corner
     expected = padded[top + 50 : top + 50 + side, left + 50 : left + 50 + side]
-    np.testing.assert_array_equal(cut_mirrored(image, (left, top, side, side)), expected)
+    np.testing.assert_array_equal(cut_mirrored(image, Box(left, top, side, side)), expected)
 
 
 @pytest.mark.parametrize(
@@ -43,7 +44,7 @@ def test_a_region_beyond_the_image_is_mirrored_as_numpy_pads(
 )
 def test_a_crop_is_a_square_with_the_object_in_the_middle(size: tuple[int, int], side: int) -> None:
     mask = rle.place(np.ones(size), left=200, top=100, height=600, width=500)
-    left, top, width, height = crop_region(mask, factor=1.5)
+    left, top, width, height = rle.box(mask).square(1.5, least=SMALLEST_CROP)
     assert (width, height) == (side, side)
     assert abs(left + side / 2 - (200 + size[1] / 2)) <= 1
     assert abs(top + side / 2 - (100 + size[0] / 2)) <= 1
@@ -97,7 +98,7 @@ def test_every_object_is_cropped_once_with_its_own_mask_and_each_image_is_read_o
     assert read == sorted({item.position for item in instances})
     for crop in crops:
         item = instances[crop.number]
-        left, top, side, _ = crop_region(item.mask, factor=1.5)
+        left, top, side, _ = rle.box(item.mask).square(1.5, least=SMALLEST_CROP)
         assert crop.pixels.shape == (side, side, 3)
         assert crop.mask.sum() == rle.area(item.mask)
         y, x = np.argwhere(crop.mask)[0]

@@ -13,6 +13,7 @@ from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import Annotation, ImageRecord
 from coigan_aug.compose.composer import compose
 from coigan_aug.compose.noise import condition_channels
+from coigan_aug.geometry import Box
 from coigan_aug.imaging import write_image
 from coigan_aug.losses.reconstruction import contrast_error
 from coigan_aug.prepare.contrast import contrast_map, contrast_of
@@ -54,7 +55,7 @@ def test_contrast_is_that_to_the_clean_surface_whatever_defect_lies_beside(paint
 
 
 def test_the_map_has_each_objects_contrast_on_its_mask_and_nothing_elsewhere(painted: Prepared) -> None:
-    position, region = painted.objects[0].position, (10, 12, 32, 32)
+    position, region = painted.objects[0].position, Box(10, 12, 32, 32)
     found, masks = contrast_map(painted, position, region), painted.masks(position, region)
     assert found.shape == (32, 32)
     assert found[masks[0] > 0] == pytest.approx(CONTRAST["spot"], abs=0.003)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from coigan_aug.annotations import rle
 from coigan_aug.annotations.masks import grow, outline, resize
+from coigan_aug.geometry import Box
 from coigan_aug.prepare.objects import find_objects
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.prepare.tiles import cut_windows, offsets
@@ -33,7 +34,7 @@ def test_windows_cover_a_side_without_leaving_it(length: int, window: int, overl
 def test_windows_are_marked_clean_with_objects_or_blank() -> None:
     image = np.full((40, 120), 100, np.uint8)
     image[:, 80:] = 0
-    made = cut_windows(7, image, [(5, 5, 4, 4)], window=40, overlap=0, blank=0.1, level=10)
+    made = cut_windows(7, image, [Box(5, 5, 4, 4)], window=40, overlap=0, blank=0.1, level=10)
     assert [(w.left, w.kind) for w in made] == [(0, "objects"), (40, "clean"), (80, "blank")]
     assert {w.position for w in made} == {7}
 
@@ -60,8 +61,8 @@ def test_only_training_images_are_prepared(prepared: Prepared) -> None:
 
 def test_pixels_beyond_the_edge_are_mirrored(prepared: Prepared) -> None:
     position = next(iter(prepared.cache))
-    whole = prepared.pixels(position, (0, 0, 96, 72))
-    beyond = prepared.pixels(position, (-3, -2, 96, 72))
+    whole = prepared.pixels(position, Box(0, 0, 96, 72))
+    beyond = prepared.pixels(position, Box(-3, -2, 96, 72))
     assert (beyond[2:, 3:] == whole[:-2, :-3]).all()
     assert (beyond[0, 3:] == whole[2, :-3]).all()
     assert (beyond[2:, 0] == whole[:-2, 3]).all()

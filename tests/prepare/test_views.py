@@ -13,6 +13,7 @@ from coigan_aug import rng
 from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import Annotation, ImageRecord
 from coigan_aug.compose.composer import Stream, compose
+from coigan_aug.geometry import Box
 from coigan_aug.imaging import write_image
 from coigan_aug.prepare.examples import defect_region
 from coigan_aug.prepare.prepared import Prepared, prepare
@@ -97,8 +98,8 @@ def test_fit_changes_nothing_for_objects_that_are_small(prepared: Prepared, smal
 def test_masks_beyond_the_edges_are_mirrored_as_the_pixels_are(prepared: Prepared) -> None:
     position = next(iter(prepared.by_record))
     height, width = prepared.cache[position].shape[:2]
-    whole = prepared.masks(position, (0, 0, width, height))
-    found = prepared.masks(position, (-20, -10, width + 50, height + 30))
+    whole = prepared.masks(position, Box(0, 0, width, height))
+    found = prepared.masks(position, Box(-20, -10, width + 50, height + 30))
     mirrored = [
         cv2.copyMakeBorder(mask, 10, 20, 20, 30, cv2.BORDER_REFLECT_101) for mask in np.ascontiguousarray(whole)
     ]

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coigan_aug import rng as streams
+from coigan_aug.geometry import Box
 from coigan_aug.shapes.bend import POINTS, STEEPEST, displacement, draw_bend
 from coigan_aug.shapes.cover import pieces, solid
 from coigan_aug.shapes.forms import Edges
@@ -26,7 +27,10 @@ EDGES = st.builds(Edges, st.booleans(), st.booleans(), st.booleans(), st.boolean
 @given(SEEDS, SIDES, SIDES, EDGES)
 def test_no_bend_folds_the_plane(seed: int, width: int, height: int, edges: Edges) -> None:
     """The determinant of q + d(q), by central differences on a grid finer than the pixels, is positive, as promised."""
-    bend, box = draw_bend(np.random.default_rng(seed), width=width, height=height, edges=edges), (3, -2, width, height)
+    bend, box = (
+        draw_bend(np.random.default_rng(seed), width=width, height=height, edges=edges),
+        Box(3, -2, width, height),
+    )
     x, y = np.meshgrid(np.linspace(1, width + 4, 41), np.linspace(-4, height, 43))
     step = 1e-4
     (ax, ay), (bx, by) = displacement(bend, x + step, y, box), displacement(bend, x - step, y, box)
@@ -38,7 +42,10 @@ def test_no_bend_folds_the_plane(seed: int, width: int, height: int, edges: Edge
 
 @given(SEEDS, SIDES, SIDES, EDGES)
 def test_what_lies_at_an_edge_of_the_image_stays_on_it(seed: int, width: int, height: int, edges: Edges) -> None:
-    bend, box = draw_bend(np.random.default_rng(seed), width=width, height=height, edges=edges), (0, 0, width, height)
+    bend, box = (
+        draw_bend(np.random.default_rng(seed), width=width, height=height, edges=edges),
+        Box(0, 0, width, height),
+    )
     along_x, along_y = np.linspace(-0.5, width - 0.5, 9), np.linspace(-0.5, height - 0.5, 9)
     for held, axis, x, y in (
         (edges.left, 0, np.full(9, -0.5), along_y),
@@ -50,7 +57,7 @@ def test_what_lies_at_an_edge_of_the_image_stays_on_it(seed: int, width: int, he
 
 
 def test_the_displacement_is_the_sum_over_control_points_as_the_formula_says() -> None:
-    bend, box = draw_bend(np.random.default_rng(4), width=30, height=50, edges=Edges()), (10, 20, 30, 50)
+    bend, box = draw_bend(np.random.default_rng(4), width=30, height=50, edges=Edges()), Box(10, 20, 30, 50)
     x, y = 17.0, 63.0
     u, v, wanted = (x - 10 + 0.5) / 30, (y - 20 + 0.5) / 50, np.zeros(2)
     for i in range(POINTS):
@@ -68,7 +75,7 @@ def test_without_a_bend_a_warp_is_opencvs_own() -> None:
     draw = streams.generator(1, "picture")
     image = cv2.GaussianBlur(draw.integers(0, 256, (60, 80, 3)).astype(np.uint8), (0, 0), 2)
     matrix = np.column_stack([1.1 * rotation(0.6), [5.0, -7.0]])
-    own = shown(image, matrix, (), (70, 50), box=(0, 0, 1, 1))
+    own = shown(image, matrix, (), (70, 50), box=Box(0, 0, 1, 1))
     theirs = cv2.warpAffine(image, matrix, (70, 50), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
     assert np.abs(own.astype(int) - theirs).max() <= 2  # both round places to 1/32 px, not always alike
 
@@ -79,7 +86,7 @@ def test_mask_and_pixels_go_through_the_same_map(seed: int) -> None:
     draw = np.random.default_rng(seed)
     image = np.zeros((90, 110), np.uint8)
     cv2.ellipse(image, (50, 40), (25, 12), float(draw.uniform(0, 180)), 0, 360, 255, -1)
-    left, top, width, height = box = cv2.boundingRect(image)
+    left, top, width, height = box = Box(*cv2.boundingRect(image))
     bend = draw_bend(draw, width=width, height=height, edges=Edges())
     made = warp_tight(
         image[top : top + height, left : left + width] // 255, rotation(draw.uniform(0, 6)), bend, box=box
@@ -97,7 +104,7 @@ def test_a_mirrored_mask_is_exact(seed: int, flip_x: bool, flip_y: bool) -> None
     mirror = np.diag([-1.0 if flip_x else 1.0, -1.0 if flip_y else 1.0])
     kept = cv2.dilate(mask, np.ones((2, 2), np.uint8))  # one piece or nearly; every pattern of corners
     kept[3] = 1
-    made = warp_tight(kept, mirror, (), box=(40, 50, 11, 7))
+    made = warp_tight(kept, mirror, (), box=Box(40, 50, 11, 7))
     if pieces(kept) == 1:
         assert (made.mask == kept[:: -1 if flip_y else 1, :: -1 if flip_x else 1]).all()
 
@@ -118,7 +125,7 @@ def _line(draw: np.random.Generator, thickness: int) -> np.ndarray:
 def test_a_thin_curved_line_stays_whole_thin_and_as_long(seed: int, thickness: int, turn: float, scale: float) -> None:
     draw = np.random.default_rng(seed)
     canvas = _line(draw, thickness)
-    left, top, width, height = box = cv2.boundingRect(canvas)
+    left, top, width, height = box = Box(*cv2.boundingRect(canvas))
     mask = canvas[top : top + height, left : left + width]
     bend = draw_bend(draw, width=width, height=height, edges=Edges())
     made = warp_tight(mask, scale * rotation(turn), bend, box=box)
@@ -131,7 +138,7 @@ def test_a_thin_curved_line_stays_whole_thin_and_as_long(seed: int, thickness: i
 @given(SEEDS, st.floats(0, math.pi), st.floats(0.8, 1.25))
 def test_one_pixel_never_vanishes(seed: int, turn: float, scale: float) -> None:
     bend = draw_bend(np.random.default_rng(seed), width=1, height=1, edges=Edges())
-    made = warp_tight(np.ones((1, 1), np.uint8), scale * rotation(turn), bend, box=(20, 30, 1, 1))
+    made = warp_tight(np.ones((1, 1), np.uint8), scale * rotation(turn), bend, box=Box(20, 30, 1, 1))
     assert 1 <= made.mask.sum() <= 4
 
 
@@ -152,7 +159,7 @@ def test_a_line_covered_by_less_than_half_is_one_pixel_wide(share: float) -> Non
 def test_a_ring_stays_a_ring() -> None:
     canvas = np.zeros((60, 60), np.uint8)
     cv2.circle(canvas, (30, 30), 20, 1, 1)
-    left, top, width, height = box = cv2.boundingRect(canvas)
+    left, top, width, height = box = Box(*cv2.boundingRect(canvas))
     mask = canvas[top : top + height, left : left + width]
     for turn in np.linspace(0, 1.5, 7):
         made = warp_mask(mask, np.column_stack([0.9 * rotation(turn), [70, 20]]), (), (130, 130), box=box)

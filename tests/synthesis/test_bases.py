@@ -14,6 +14,7 @@ from coigan_aug.compose.erase import TELEA
 from coigan_aug.errors import DataError, UsageError
 from coigan_aug.evaluation.seams import measure_seams
 from coigan_aug.files import read_json, sha256
+from coigan_aug.geometry import Box
 from coigan_aug.imaging import read_image
 from coigan_aug.prepare.prepared import Prepared, prepare
 from coigan_aug.settings import Settings
@@ -95,7 +96,7 @@ def test_an_erased_base_shows_no_defect_and_differs_nowhere_else(
 
 def test_a_window_of_an_erased_image_is_a_part_of_it(prepared: Prepared) -> None:
     base = find_bases(prepared, kind="erased", windows=True)[0]
-    whole = read_base(prepared, Base(base.position, (0, 0, 96, 72), erased=True), TELEA)
+    whole = read_base(prepared, Base(base.position, Box(0, 0, 96, 72), erased=True), TELEA)
     left, top, width, height = base.region
     assert (read_base(prepared, base, TELEA) == whole[top : top + height, left : left + width]).all()
 

@@ -13,6 +13,7 @@ from coigan_aug.annotations import rle
 from coigan_aug.annotations.masks import grow
 from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.files import read_json, read_lines
+from coigan_aug.geometry import Box
 from coigan_aug.imaging import read_image, to_rgb, write_image
 from coigan_aug.places.density import measure_places
 from coigan_aug.prepare.prepared import Prepared, prepare
@@ -70,7 +71,7 @@ def _donor(prepared: Prepared, *, x: bool = False, y: bool = False) -> Donor:
 def _moved(prepared: Prepared, donor: Donor, base: int) -> np.ndarray:
     record = prepared.dataset[base]
     free = np.ones((record.height, record.width), bool)
-    found = move(prepared, donor, base, (0, 0, record.width, record.height), free)
+    found = move(prepared, donor, base, Box(0, 0, record.width, record.height), free)
     assert found is not None
     return rle.decode(found.rle)
 
@@ -107,10 +108,10 @@ def test_corners_of_the_donor_go_to_corners_of_the_base(sizes: Prepared) -> None
 def test_where_defects_may_not_lie_they_are_not_put(sizes: Prepared) -> None:
     free = np.ones((60, 80), bool)
     free[:, 40:] = False  # the larger bar's side
-    assert move(sizes, _donor(sizes), 2, (0, 0, 80, 60), free) is None
+    assert move(sizes, _donor(sizes), 2, Box(0, 0, 80, 60), free) is None
     free[:] = True
     free[:, 69:] = False  # its last column: 8 of 232 pixels
-    found = move(sizes, _donor(sizes), 2, (0, 0, 80, 60), free)
+    found = move(sizes, _donor(sizes), 2, Box(0, 0, 80, 60), free)
     assert found is not None
     assert rle.area(found.rle) == 12 * 6 + 8 * 19
 

@@ -13,6 +13,7 @@ import pytest
 from coigan_aug.annotations import rle
 from coigan_aug.annotations.masks import grow
 from coigan_aug.errors import UsageError
+from coigan_aug.geometry import Box
 from coigan_aug.imaging import read_image, to_rgb, write_image
 from coigan_aug.prepare.prepared import Prepared, prepare
 from coigan_aug.progress import silent
@@ -82,7 +83,7 @@ def _in_place(prepared: Prepared, position: int, *, shift: tuple[int, int] = (0,
         item = prepared.objects[k]
         moved = np.roll(rle.decode(item.full), (shift[1], shift[0]), (0, 1))
         defects.append(PlannedDefect(item.label, rle.encode(moved), k, warp))
-    job = Job(0, position, (0, 0, record.width, record.height), tuple(defects))
+    job = Job(0, position, Box(0, 0, record.width, record.height), tuple(defects))
     return job, read_image(prepared.dataset.image_path(position))
 
 
@@ -125,9 +126,10 @@ def test_a_margin_never_covers_a_neighbour(prepared: Prepared, small: Settings, 
     masks = [rle.decode(defect.rle) != 0 for defect in defects]
     assert (grow(masks[0], margin_of(small)) != 0)[masks[1]].any()  # they are that close
     made = [
-        ENGINES[name](prepared, Job(0, 0, (0, 0, 96, 72), o), flat, small) for o in (tuple(defects), (*defects[::-1],))
+        ENGINES[name](prepared, Job(0, 0, Box(0, 0, 96, 72), o), flat, small)
+        for o in (tuple(defects), (*defects[::-1],))
     ]
-    lone = [ENGINES[name](prepared, Job(0, 0, (0, 0, 96, 72), (d,)), flat, small) for d in defects]
+    lone = [ENGINES[name](prepared, Job(0, 0, Box(0, 0, 96, 72), (d,)), flat, small) for d in defects]
     for mask, alone in zip(masks, lone, strict=True):
         for both in made:
             assert np.abs(both[mask].astype(int) - alone[mask]).max() <= 8
@@ -135,7 +137,7 @@ def test_a_margin_never_covers_a_neighbour(prepared: Prepared, small: Settings, 
 
 def _cut(source: np.ndarray, target: np.ndarray, mask: np.ndarray, surface: np.ndarray | None = None) -> Cut:
     shown = np.ones(mask.shape, bool) if surface is None else surface
-    return Cut((0, 0, mask.shape[1], mask.shape[0]), to_rgb(target), to_rgb(source), mask, shown)
+    return Cut(Box.of(mask.shape), to_rgb(target), to_rgb(source), mask, shown)
 
 
 def test_brightness_is_matched_by_the_ratio_of_the_rings_and_bounded() -> None:
@@ -246,7 +248,7 @@ def test_an_object_at_the_edge_is_cloned_without_knowing_what_lies_beyond(prepar
         shape = rle.encode(rle.decode(own.full)[cut_top:, cut_left:])
         warp = (1.0, 0.0, -float(cut_left), 0.0, 1.0, -float(cut_top))
         defect = PlannedDefect(own.label, shape, prepared.by_record[position][0], warp)
-        job = Job(0, position, (cut_left, cut_top, crop.shape[1], crop.shape[0]), (defect,))
+        job = Job(0, position, Box(cut_left, cut_top, crop.shape[1], crop.shape[0]), (defect,))
         brighter = np.clip(crop.astype(int) + 40, 0, 255).astype(np.uint8)
         made = poisson(prepared, job, brighter, small)
         assert np.abs(made.astype(int) - brighter).max() <= 1

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from coigan_aug.annotations import rle
+from coigan_aug.geometry import Box
 from coigan_aug.imaging import Pixels
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.settings import Settings
@@ -107,7 +108,7 @@ def _sight() -> Sight:
 
 def _job(*defects: tuple[int, np.ndarray]) -> Job:  # type: ignore[type-arg]
     own = tuple(PlannedDefect(label, rle.encode(mask), None, ()) for label, mask in defects)
-    return Job(1, 0, (0, 0, 80, 60), own)
+    return Job(1, 0, Box(0, 0, 80, 60), own)
 
 
 @pytest.mark.parametrize("scale", [1.0, 0.5])
@@ -207,7 +208,7 @@ def test_a_training_object_is_a_copy_of_itself_and_another_picture_is_none(
     assert known.distance(strange, 0, item.full) > 1
     limited = dataclasses.replace(known, limits=(0.5, None))
     screen = Screen(with_synthesis(small, least_shown=0.0, most_seam=100.0), MARGIN, known=limited)
-    job = Job(1, 0, (0, 0, 96, 72), (PlannedDefect(0, item.full, None, ()),))
+    job = Job(1, 0, Box(0, 0, 96, 72), (PlannedDefect(0, item.full, None, ()),))
     found = screen.judge(job, image, image, ["gan"])[1]
     assert found is not None
     assert found.reason == "copy"

@@ -21,6 +21,7 @@ from coigan_aug.data.importing import import_dataset
 from coigan_aug.errors import DataError, UsageError
 from coigan_aug.files import sha256
 from coigan_aug.formats.source import ReadOptions, parse_classes
+from coigan_aug.geometry import Box
 from coigan_aug.imaging import read_image, to_rgb, write_image
 from coigan_aug.models.build import build_generator
 from coigan_aug.prepare.prepared import Prepared, prepare
@@ -153,7 +154,7 @@ def test_a_large_defect_is_drawn_as_training_saw_it_whole_and_small(
         mask = np.zeros((72, 96), np.uint8)
         mask[30:34, 30 : 30 + width] = 1
         warp = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
-        job = Job(0, 0, (0, 0, 96, 72), (PlannedDefect(0, rle.encode(mask), 0, warp),), seed=1)
+        job = Job(0, 0, Box(0, 0, 96, 72), (PlannedDefect(0, rle.encode(mask), 0, warp),), seed=1)
         (patch,) = cut_patches(image, job, generator)
         assert patch.region[2:] == (side, side)
         assert patch.base.shape == (3, 32, 32)
@@ -298,7 +299,7 @@ def test_no_defect_free_image_is_said_with_the_way_out(small: Settings, tmp_path
     ],
 )
 def test_boxes_whose_margins_could_meet_are_joined(boxes: list, expected: list) -> None:
-    assert merge_boxes(boxes, reach=2) == expected
+    assert merge_boxes([Box(*own) for own in boxes], reach=2) == expected
 
 
 def test_a_recipe_for_one_scale_and_the_thesis_noise_draw_too(toy: Dataset, tmp_path: Path) -> None:

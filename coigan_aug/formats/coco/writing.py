@@ -21,6 +21,7 @@ from coigan_aug.errors import UsageError
 from coigan_aug.files import atomic_write
 from coigan_aug.formats.losses import Losses, add_class_ids
 from coigan_aug.formats.source import output_ids
+from coigan_aug.geometry import Box
 
 OWN = frozenset({"segmentation", "image_id", "category_id", "bbox", "area"})
 READERS = ("pycocotools", "cv2")
@@ -117,7 +118,7 @@ def _notes(record: ImageRecord) -> _Item:
     return ({"split": record.split} if record.split else {}) | plain
 
 
-def _measured(masks: Sequence[rle.Rle], *, polygons: str | None) -> Iterable[tuple[tuple[int, rle.Box], Any]]:
+def _measured(masks: Sequence[rle.Rle], *, polygons: str | None) -> Iterable[tuple[tuple[int, Box], Any]]:
     """Return the area and box of masks, and what is written as their segmentation."""
     if polygons is None:
         return zip(extents(masks), ({"size": [m.height, m.width], "counts": m.counts} for m in masks), strict=True)
