@@ -8,7 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from coigan_aug.losses.reconstruction import Across, alone, at_least_float32
+from coigan_aug.losses.reconstruction import Across, alone
+from coigan_aug.precision import at_least_float32
 
 _EPSILON = 1e-8  # under the square root, whose slope at 0 is infinite
 
