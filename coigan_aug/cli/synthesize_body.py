@@ -15,11 +15,11 @@ from typing import Any
 import torch
 
 from coigan_aug.checkpoint import GeneratorFile, load_generator
-from coigan_aug.cli.erasing import erasing_of
 from coigan_aug.cli.screening import screen_of
 from coigan_aug.cli.workspace import AGAIN, Workspace
 from coigan_aug.compose.erase import TELEA, Erasing
 from coigan_aug.config import load_settings
+from coigan_aug.eraser.erasing import erasing_of
 from coigan_aug.errors import UsageError
 from coigan_aug.evaluation.choosing import choose_engines
 from coigan_aug.evaluation.result import list_results

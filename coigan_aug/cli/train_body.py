@@ -12,10 +12,10 @@ from typing import Any
 
 import torch
 
-from coigan_aug.cli.erasing import erasing_of
 from coigan_aug.cli.workspace import AGAIN, Workspace
-from coigan_aug.compose.erased import with_erased
+from coigan_aug.compose.erase import with_erased
 from coigan_aug.config import load_settings, settings_from_dict
+from coigan_aug.eraser.erasing import erasing_of
 from coigan_aug.errors import ConfigError, DataError
 from coigan_aug.files import folder_lock, read_json
 from coigan_aug.prepare.prepared import Prepared, prepare
