@@ -135,13 +135,13 @@ def groups_from_pattern(names: Sequence[str], pattern: str) -> list[str]:
             f"--group-by {pattern}: not a regular expression ({error}).",
             remedy="Quote it, and write . as \\. for a dot.",
         ) from error
-    found = [compiled.search(name) for name in names]
-    if names and not any(found):
+    matches = [compiled.search(name) for name in names]
+    if names and not any(matches):
         raise UsageError(
             f"--group-by {pattern} matches none of the {len(names):,} names, such as {names[0]}.",
             remedy="Write it so that its first parentheses enclose what the names of one piece share.",
         )
-    keys = [match and match.group(min(compiled.groups, 1)) for match in found]
+    keys = [match and match.group(min(compiled.groups, 1)) for match in matches]
     return [name if key is None else key for name, key in zip(names, keys, strict=True)]
 
 
@@ -151,15 +151,15 @@ def candidates(textures: NDArray[np.float16]) -> Pairs:
     vectors = np.stack(coarse).reshape(len(coarse), -1)
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     vectors = np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 0)
-    found = []
+    pairs = []
     for start in range(0, len(vectors), 512):
         likeness = vectors[start : start + 512] @ vectors.T
         rows = np.arange(len(likeness))
         likeness[rows, start + rows] = -1
         nearest = np.argpartition(-likeness, min(NEAREST, len(vectors)) - 1, axis=1)[:, :NEAREST]
         kept = np.take_along_axis(likeness, nearest, axis=1) > COARSE
-        found.append(np.stack([np.broadcast_to((start + rows)[:, None], nearest.shape)[kept], nearest[kept]], axis=1))
-    return _unique(np.concatenate(found))
+        pairs.append(np.stack([np.broadcast_to((start + rows)[:, None], nearest.shape)[kept], nearest[kept]], axis=1))
+    return _unique(np.concatenate(pairs))
 
 
 def neighbours(names: Sequence[str]) -> Pairs:
@@ -173,8 +173,8 @@ def neighbours(names: Sequence[str]) -> Pairs:
         numbers = re.findall(r"\d+", stem)
         if numbers:
             patterns.setdefault(re.sub(r"\d+", "#", stem), []).append((numbers, k))
-    found = [pair for members in patterns.values() for pair in _next_in_order(members)]
-    return _unique(np.array(found, np.int64).reshape(-1, 2))
+    pairs = [pair for members in patterns.values() for pair in _next_in_order(members)]
+    return _unique(np.array(pairs, np.int64).reshape(-1, 2))
 
 
 def _next_in_order(members: Sequence[tuple[list[str], int]]) -> Iterator[tuple[int, int]]:
