@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
-import types
 import typing
 from collections.abc import Mapping, Sequence
 from importlib import resources
@@ -19,7 +18,18 @@ from coigan_aug.settings import Settings
 
 T = TypeVar("T")
 RECIPES = ("coigan", "default", "tiny")
-RETIRED = {"synthesize": ("augment", "rotate", "scale_range")}  # files of earlier versions hold them
+_UNPROVEN = "no measurement spoke for it"
+_FIXED = "it has its default always"
+RETIRED = {
+    "train": {
+        "lecam": _UNPROVEN, "mode_seeking": _UNPROVEN, "cutout": _UNPROVEN, "turn": _UNPROVEN, "augment_target": _UNPROVEN,
+        "augment_images": _UNPROVEN, "pretrain": _UNPROVEN, "decay": _UNPROVEN, "mixing": _FIXED, "paired_grow": _FIXED,
+    },
+    "synthesize": dict.fromkeys(("augment", "rotate", "scale_range"), "synthesize.shapes says how shapes vary"),
+    "evaluate": {"crop": _FIXED},
+    "log": {"tensorboard": "event files are written wherever tensorboard is installed"},
+}  # fmt: skip
+"""Settings of earlier versions, and why they are gone; the files of those versions hold them."""
 Values = dict[str, dict[str, tuple[Any, str]]]
 
 
@@ -93,7 +103,7 @@ def settings_from_dict(values: Mapping[str, Mapping[str, Any]], *, where: str) -
     Keys that an earlier version had and this one has not are passed over.
     """
     known = {
-        section: {key: (value, where) for key, value in keys.items() if key not in RETIRED.get(section, ())}
+        section: {key: (value, where) for key, value in keys.items() if key not in RETIRED.get(section, {})}
         for section, keys in values.items()
     }
     return _build(known)
@@ -189,14 +199,16 @@ def _meant(name: str, names: Sequence[str]) -> str:
 
 def _build(values: Values) -> Settings:
     sections = {f.name: typing.get_type_hints(Settings)[f.name] for f in dataclasses.fields(Settings)}
-    built = {name: _build_section(kind, values.get(name, {})) for name, kind in sections.items()}
+    built = {name: _build_section(name, kind, values.get(name, {})) for name, kind in sections.items()}
     return Settings(**built)
 
 
-def _build_section(kind: type[T], values: Mapping[str, tuple[Any, str]]) -> T:
+def _build_section(section: str, kind: type[T], values: Mapping[str, tuple[Any, str]]) -> T:
     hints = typing.get_type_hints(kind, include_extras=True)
     converted = {}
     for key, (value, where) in values.items():
+        if key in RETIRED.get(section, {}):
+            raise ConfigError(f"{where}  {section}.{key} is gone: {RETIRED[section][key]}.", remedy="Remove it.")
         _known(key, list(hints), where, "key")
         converted[key] = _convert(value, hints[key], key, where)
     try:
@@ -220,8 +232,6 @@ def _convert(value: Any, kind: Any, key: str, where: str) -> Any:
             return _convert(value, typing.get_args(kind)[0], key, where)
         except ConfigError as error:
             raise ConfigError(f"{error.message} Write  {key}: 16  or  {key}: auto .") from None
-    if origin in (typing.Union, types.UnionType):
-        return None if value is None else _convert(value, typing.get_args(kind)[0], key, where)
     number = _finite(value) if kind is float else None
     if number is not None:
         return number

@@ -37,8 +37,7 @@ from coigan_aug.annotations import masks, rle
 from coigan_aug.compose.erase import TELEA, with_texture
 from coigan_aug.compose.placement import find_place, fit
 from coigan_aug.config import load_settings
-from coigan_aug.eraser.file import EraserFile, trained_eraser
-from coigan_aug.eraser.fill import learned, predict
+from coigan_aug.eraser.erasing import EraserFile, learned, predict, trained_eraser
 from coigan_aug.eraser.fit import EraserSettings
 from coigan_aug.evaluation.crops import Crop
 from coigan_aug.evaluation.embedding import embed_insides

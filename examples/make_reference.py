@@ -22,16 +22,16 @@ HERE = Path(__file__).parent
 
 
 def explanations() -> dict[str, dict[str, str]]:
-    """Return the line under each setting, by class and field."""
-    tree = ast.parse(Path(coigan_aug.settings.__file__).read_text())
-    found: dict[str, dict[str, str]] = {}
-    for item in tree.body:
-        if isinstance(item, ast.ClassDef):
-            lines = found.setdefault(item.name, {})
-            for field, text in zip(item.body, item.body[1:], strict=False):
-                if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr):
-                    lines[field.target.id] = ast.literal_eval(text.value)  # type: ignore[union-attr]
-    return found
+    """Return the sentence under each setting, by class and field."""
+    texts: dict[str, dict[str, str]] = {}
+    for path in sorted(Path(coigan_aug.settings.__file__).parent.glob("*.py")):
+        for item in ast.parse(path.read_text()).body:
+            if isinstance(item, ast.ClassDef):
+                sentences = texts.setdefault(item.name, {})
+                for field, text in zip(item.body, item.body[1:], strict=False):
+                    if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr):
+                        sentences[field.target.id] = " ".join(ast.literal_eval(text.value).split())  # type: ignore[union-attr]
+    return texts
 
 
 def walk(group: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

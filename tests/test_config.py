@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from coigan_aug.config import RECIPES, load_settings, settings_from_dict, settings_to_dict, settings_to_yaml
+from coigan_aug.config import RECIPES, RETIRED, load_settings, settings_from_dict, settings_to_dict, settings_to_yaml
 from coigan_aug.errors import ConfigError
 from coigan_aug.settings import Settings
 
@@ -76,6 +76,19 @@ def test_every_single_letter_typo_of_a_section_is_refused_with_the_right_suggest
                 assert f"Did you mean '{section}'" in caught.value.message
 
 
+@pytest.mark.parametrize(("section", "key"), [(section, key) for section, keys in RETIRED.items() for key in keys])
+def test_a_setting_of_an_earlier_version_is_passed_over_in_its_files_and_refused_in_yours(
+    section: str, key: str, tmp_path: Path
+) -> None:
+    stored = settings_to_dict(Settings())
+    stored[section][key] = 0.5
+    assert settings_from_dict(stored, where="start.json") == Settings()
+    file = tmp_path / "coigan.yaml"
+    file.write_text(f"{section}:\n  {key}: 0.5\n")
+    with pytest.raises(ConfigError, match=rf"coigan.yaml:2  {section}.{key} is gone: \w+"):
+        load_settings(file=file)
+
+
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_a_recipe_survives_dict_and_yaml(recipe: str, tmp_path: Path) -> None:
     settings = load_settings(recipe=recipe)
@@ -94,8 +107,9 @@ def test_the_recipe_coigan_has_the_published_schedule() -> None:
 
 
 def test_every_setting_has_a_line_of_explanation() -> None:
-    source = (Path(load_settings.__code__.co_filename).parent / "settings.py").read_text()
+    folder = Path(load_settings.__code__.co_filename).parent / "settings"
     for section in SECTIONS:
+        source = (folder / f"{section}.py").read_text()
         for field in dataclasses.fields(type(getattr(Settings(), section))):
             after = source.split(f"    {field.name}: ", 1)[1].split("\n", 2)
             assert after[1].strip().startswith('"""'), f"{section}.{field.name}"

@@ -15,7 +15,7 @@ from coigan_aug.annotations.masks import grow, resize
 from coigan_aug.annotations.rle import Mask, decode_box
 from coigan_aug.compose.augment import Transform, apply, draw_transform, tight
 from coigan_aug.compose.erase import GROW, erase
-from coigan_aug.compose.noise import condition, draw_latent, noise_fields
+from coigan_aug.compose.noise import MIXING, condition, draw_latent, noise_fields
 from coigan_aug.compose.placement import find_place, fit
 from coigan_aug.compose.sample import Image, Sample
 from coigan_aug.geometry import Box
@@ -48,14 +48,14 @@ def compose(prepared: Prepared, settings: Settings, seed: int, index: int) -> Sa
         base=_image(base),
         masks=masks.astype(np.float32),
         condition=_condition(masks, contrast, settings, rng),
-        latent=draw_latent(rng, settings.model, mixing=settings.train.mixing),
+        latent=draw_latent(rng, settings.model, mixing=MIXING),
         objects=_image(objects),
         reference=_image(reference),
         reference_masks=reference_masks.astype(np.float32),
         pair_base=_image(pair_base),
         pair_masks=pair_masks.astype(np.float32),
         pair_condition=_condition(pair_masks, pair_contrast, settings, rng),
-        pair_latent=draw_latent(rng, settings.model, mixing=settings.train.mixing),
+        pair_latent=draw_latent(rng, settings.model, mixing=MIXING),
         pair_target=_image(target),
     )
 

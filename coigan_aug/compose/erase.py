@@ -1,17 +1,23 @@
-"""Erasing a defect: the paired sample's 'before' picture, and an image with defects as one without."""
+"""Erasing a defect: the paired sample's 'before' picture, and training images with their defects erased."""
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from coigan_aug import rng as streams
 from coigan_aug.annotations import masks
 from coigan_aug.geometry import Box
+from coigan_aug.prepare.cache import Edit, open_cache
+from coigan_aug.prepare.prepared import Prepared
+from coigan_aug.progress import Report, silent
 
 GROW = 1  # px at the working scale: the hole is larger than the mask by it, so that a soft edge of the defect goes too
 BAND = 4.0  # px; what a Gaussian of this width takes away is texture, and is moved; the rest flows in from the border
@@ -23,7 +29,7 @@ Rng = np.random.Generator
 Bytes = NDArray[np.uint8]
 Texture = NDArray[np.float32]
 Marks = NDArray[np.bool_]
-Place = tuple[slice, slice]
+Region = tuple[slice, slice]
 
 
 @dataclass(frozen=True)
@@ -70,13 +76,13 @@ def with_texture(rng: Rng, pixels: Bytes, filled: Texture, hole: Bytes) -> Bytes
     smooth = cv2.GaussianBlur(filled, (0, 0), BAND)
     texture = (pixels - smooth) * (hole == 0)[..., None]
     grey, moved = texture.mean(axis=2), np.zeros_like(texture)
-    for own, part in holes(hole, around=RING):
-        _fill_part(rng, texture, grey, hole == 0, own, part, moved)
+    for region, part in holes(hole, around=RING):
+        _fill_part(rng, texture, grey, hole == 0, region, part, moved)
     out = np.clip(np.rint(smooth + moved), 0, 255).astype(np.uint8)
     return np.where(hole[..., None] != 0, out, pixels)
 
 
-def holes(hole: Bytes, *, around: int) -> Iterator[tuple[Place, Marks]]:
+def holes(hole: Bytes, *, around: int) -> Iterator[tuple[Region, Marks]]:
     """Yield the 8-connected parts of a hole [h, w]: the rows and columns of its box, `around` px more, and it in them."""
     count, parts, stats, _ = cv2.connectedComponentsWithStats(hole, connectivity=8)
     for part in range(1, count):
@@ -85,44 +91,61 @@ def holes(hole: Bytes, *, around: int) -> Iterator[tuple[Place, Marks]]:
 
 
 def _fill_part(
-    rng: Rng, texture: Texture, grey: Texture, free: Marks, own: Place, open_: Marks, moved: Texture
+    rng: Rng, texture: Texture, grey: Texture, free: Marks, target: Region, missing: Marks, moved: Texture
 ) -> None:
-    """Write texture [h, w, 3] from where it is free into one part of the hole."""
-    ring = (masks.grow(open_, RING) != 0) & free[own]
+    """Write texture [h, w, 3] from where it is free into one part of the hole; `moved` [H, W, 3] takes it."""
+    ring = (masks.grow(missing, RING) != 0) & free[target]
     for _ in range(ROUNDS):
-        places = _places(rng, own, free.shape)
-        scores = [_score(grey[place], free[place], grey[own], open_, ring) for place in places]
-        place = places[max(range(len(places)), key=scores.__getitem__)]
-        found = open_ & free[place]
-        moved[own][found] = texture[place][found]
-        open_ = open_ & ~found
-        if not open_.any():
+        sources = _draw_sources(rng, target, free.shape)
+        scores = [_score(grey[source], free[source], grey[target], missing, ring) for source in sources]
+        best = sources[max(range(len(sources)), key=scores.__getitem__)]
+        covered = missing & free[best]
+        moved[target][covered] = texture[best][covered]
+        missing = missing & ~covered
+        if not missing.any():
             return
 
 
-def _places(rng: Rng, own: Place, room: tuple[int, ...]) -> list[Place]:
-    """Draw places of the same size: one third straight above or below, one third straight beside (streaks go on there)."""
-    height, width = (side.stop - side.start for side in own)
-    found: list[Place] = []
-    for top, left in rng.integers((room[0] - height + 1, room[1] - width + 1), size=(CANDIDATES, 2)).tolist():
+def _draw_sources(rng: Rng, target: Region, size: tuple[int, ...]) -> list[Region]:
+    """Draw regions as large as the target: a third straight above or below, a third straight beside (streaks go on there)."""
+    height, width = (side.stop - side.start for side in target)
+    sources: list[Region] = []
+    for top, left in rng.integers((size[0] - height + 1, size[1] - width + 1), size=(CANDIDATES, 2)).tolist():
         rows, columns = slice(top, top + height), slice(left, left + width)
-        found.append(((rows, own[1]), (own[0], columns), (rows, columns))[len(found) % 3])
-    return found
+        sources.append(((rows, target[1]), (target[0], columns), (rows, columns))[len(sources) % 3])
+    return sources
 
 
-def _score(source: Texture, free: Marks, own: Texture, open_: Marks, ring: Marks) -> tuple[float, float]:
-    """Return the share of the hole that a place [h, w] covers, in tenths, and how alike the surroundings look.
+def _score(source: Texture, free: Marks, target: Texture, missing: Marks, ring: Marks) -> tuple[float, float]:
+    """Return the share of the hole that a source [h, w] covers, in tenths, and how alike the surroundings look.
 
     Alike: the correlation on the ring, less how far the strengths are apart (log of their ratio).
     """
-    covered = round(float((open_ & free).sum() / open_.sum()), 1)
+    covered = round(float((missing & free).sum() / missing.sum()), 1)
     both = ring & free
     if both.sum() < 2:
         return covered, -np.inf
-    one, other = source[both], own[both]
-    strength, others = float(one.std()) + 0.3, float(other.std()) + 0.3
-    together = float(((one - one.mean()) * (other - other.mean())).mean())
-    return covered, together / (strength * others) - abs(math.log(strength / others))
+    one, other = source[both], target[both]
+    strength, others = float(one.std()) + 0.3, float(other.std()) + 0.3  # grey levels: flat surfaces are all alike
+    covariance = float(((one - one.mean()) * (other - other.mean())).mean())
+    return covered, covariance / (strength * others) - abs(math.log(strength / others))
 
 
 TELEA = Erasing("telea", telea)
+
+
+def with_erased(prepared: Prepared, erasing: Erasing, *, cache_root: Path, report: Report = silent) -> Prepared:
+    """Erase the defects of all training images that hold any, or open the cache that holds them erased already.
+
+    What an image becomes depends on it and its position alone, not on the order or the others.
+    """
+
+    def edit(position: int, pixels: Bytes) -> Bytes:
+        union = prepared.masks(position, Box.of(pixels.shape)).max(axis=0)
+        return erasing.fill(streams.generator(0, "erase", position), pixels, masks.grow(union, GROW))
+
+    erased = open_cache(
+        prepared.dataset, sorted(prepared.by_record), scale=prepared.scale, root=cache_root,
+        edit=Edit(f"erased {erasing.name} {erasing.key} {GROW}", edit), report=report,
+    )  # fmt: skip
+    return dataclasses.replace(prepared, erased=erased)

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from coigan_aug.settings import ModelSettings
 
 Field = NDArray[np.float32]
+MIXING = 0.5
+"""Probability that the coarse and the fine levels of a training sample get different latents."""
 
 
 def condition_channels(settings: ModelSettings, classes: int) -> int:

@@ -94,8 +94,8 @@ def check_tiny(
     file: str, areas: Sequence[NDArray[np.int64]], classes: Sequence[DefectClass], *, least: int
 ) -> Iterator[Finding]:
     """Look for objects under `least` px; `areas` are those of the objects of each class in one image."""
-    for item, own in zip(classes, areas, strict=True):
-        small = own[own < least]
+    for item, of_class in zip(classes, areas, strict=True):
+        small = of_class[of_class < least]
         if len(small):
             few = f"{len(small):,} objects" if len(small) > 1 else "an object"
             smallest = f", the smallest {small.min()} px" if len(small) > 1 else f" ({small.min()} px)"
@@ -105,17 +105,17 @@ def check_tiny(
 
 def check_classes(classes: Sequence[ClassCount], *, split: bool) -> Iterator[Finding]:
     """Look for classes with few objects, on one side of the split only, or with names that hardly differ."""
-    for own in classes:
-        if own.objects < FEW:
-            how_many = f"{own.objects:,} objects" if own.objects != 1 else "1 object"
-            what = f"{own.name} has {how_many}; with fewer than {FEW} expect copies of them"
-            yield Finding(kind="class", what=what, label=own.name)
-        if split and own.images > 1 and 0 in (own.train, own.test):
-            what = f"{own.name} is in {'test' if own.test else 'train'} only"
-            yield Finding(kind="class", what=what, label=own.name)
-    plain = Counter("".join(sign for sign in own.name.lower() if sign.isalnum()) for own in classes)
+    for item in classes:
+        if item.objects < FEW:
+            how_many = f"{item.objects:,} objects" if item.objects != 1 else "1 object"
+            what = f"{item.name} has {how_many}; with fewer than {FEW} expect copies of them"
+            yield Finding(kind="class", what=what, label=item.name)
+        if split and item.images > 1 and 0 in (item.train, item.test):
+            what = f"{item.name} is in {'test' if item.test else 'train'} only"
+            yield Finding(kind="class", what=what, label=item.name)
+    plain = Counter("".join(sign for sign in item.name.lower() if sign.isalnum()) for item in classes)
     for key in [key for key, count in plain.items() if count > 1 and key]:
-        alike = [own.name for own in classes if "".join(s for s in own.name.lower() if s.isalnum()) == key]
+        alike = [item.name for item in classes if "".join(s for s in item.name.lower() if s.isalnum()) == key]
         yield Finding(kind="class", what=f"{' and '.join(alike)} differ in spelling only; are they one class?")
 
 
@@ -185,9 +185,9 @@ def _strays(values: NDArray[np.float64], *, least: float) -> NDArray[np.bool_]:
 
 def check_twins(records: Sequence[ImageRecord], twins: Sequence[Sequence[int]]) -> Iterator[Finding]:
     """Tell of files that are there twice, and whether they are annotated alike; `twins` are positions."""
-    for own in twins:
-        first = records[own[0]]
-        for k in own[1:]:
+    for same in twins:
+        first = records[same[0]]
+        for k in same[1:]:
             alike = sorted(map(_mask, records[k].annotations)) == sorted(map(_mask, first.annotations))
             but = "" if alike else ", but with other masks: which are right?"
             yield Finding(kind="image twice", what=f"the same file as {first.file}{but}", file=records[k].file)

@@ -35,17 +35,17 @@ class ClassCount:
 def object_areas(records: Sequence[ImageRecord], classes: Sequence[DefectClass]) -> list[list[Counts]]:
     """Return, by image and class, the areas of the 8-connected components of the class' union mask."""
     unions = [[_union(record, defect_class.name) for defect_class in classes] for record in records]
-    found = component_areas(mask for row in unions for mask in row if mask is not None)
-    return [[np.zeros(0, np.int64) if mask is None else next(found) for mask in row] for row in unions]
+    component = component_areas(mask for row in unions for mask in row if mask is not None)
+    return [[np.zeros(0, np.int64) if mask is None else next(component) for mask in row] for row in unions]
 
 
 def _union(record: ImageRecord, name: str) -> rle.Rle | None:
-    own = [annotation.rle for annotation in record.annotations if annotation.label == name]
-    return None if not own else own[0] if len(own) == 1 else rle.union(own)
+    masks = [annotation.rle for annotation in record.annotations if annotation.label == name]
+    return None if not masks else masks[0] if len(masks) == 1 else rle.union(masks)
 
 
 def object_counts(areas: Sequence[Sequence[Counts]]) -> Counts:
-    return np.array([[len(own) for own in row] for row in areas], dtype=np.int64).reshape(len(areas), -1)
+    return np.array([[len(objects) for objects in row] for row in areas], dtype=np.int64).reshape(len(areas), -1)
 
 
 def count_classes(
@@ -66,14 +66,14 @@ def count_classes(
 def _class_count(
     name: str, k: int, areas: Sequence[Sequence[Counts]], counts: Counts, train: NDArray[np.bool_], share: float
 ) -> ClassCount:
-    own = np.concatenate([row[k] for row in areas])
+    of_class = np.concatenate([row[k] for row in areas])
     has = counts[:, k] > 0
     return ClassCount(
         name=name,
         images=int(has.sum()),
-        objects=len(own),
-        median_pixels=float(np.median(own)) if len(own) else 0.0,
+        objects=len(of_class),
+        median_pixels=float(np.median(of_class)) if len(of_class) else 0.0,
         train=int((has & train).sum()),
         test=int((has & ~train).sum()),
-        train_share=round(share, 4) if len(own) else None,
+        train_share=round(share, 4) if len(of_class) else None,
     )

@@ -49,9 +49,11 @@ class Finding:
 
 def findings_of(problems: Iterable[Problem]) -> Iterator[Finding]:
     """Turn the problems that a reader met into findings."""
-    for found in problems:
-        what = f"{found.what}; {found.done}"
-        yield Finding(kind="source", what=what, error=found.error, file=found.file, row=found.row, column=found.column)
+    for problem in problems:
+        yield Finding(
+            kind="source", what=f"{problem.what}; {problem.done}", error=problem.error, file=problem.file,
+            row=problem.row, column=problem.column,
+        )  # fmt: skip
 
 
 def by_kind(findings: Sequence[Finding]) -> list[tuple[str, bool, tuple[Finding, ...]]]:
@@ -60,4 +62,4 @@ def by_kind(findings: Sequence[Finding]) -> list[tuple[str, bool, tuple[Finding,
     sorted_out = [
         (kind, error, tuple(f for f in findings if (f.error, f.kind) == (error, kind))) for error, kind in pairs
     ]
-    return [found for found in sorted_out if found[2]]
+    return [entry for entry in sorted_out if entry[2]]

@@ -53,8 +53,8 @@ def check_folds(folds: int, test: int) -> None:
 def gather_folds(files: Sequence[str], numbers: Sequence[int], *, test: int, seed: int) -> Folds:
     """Sort images into their folds, 1, 2, ..., each in order of their names."""
     sorted_files = sorted(zip(files, numbers, strict=True))
-    own = (tuple(file for file, number in sorted_files if number == k) for k in range(1, max(numbers) + 1))
-    return Folds(test=test, seed=seed, files=tuple(own))
+    numbered = (tuple(file for file, number in sorted_files if number == k) for k in range(1, max(numbers) + 1))
+    return Folds(test=test, seed=seed, files=tuple(numbered))
 
 
 def write_folds(folder: Path, folds: Folds | None) -> None:
@@ -76,7 +76,7 @@ def read_folds(folder: Path) -> Folds | None:
         return None
     value = read_json(path)
     try:
-        files = tuple(tuple(str(file) for file in own) for own in value["files"])
+        files = tuple(tuple(str(file) for file in fold) for fold in value["files"])
         return Folds(test=int(value["test"]), seed=int(value["seed"]), files=files)
     except (TypeError, KeyError, ValueError) as error:
         raise DataError(f"{path} is not a list of folds.", remedy="Import again with --folds K.") from error
@@ -101,8 +101,8 @@ def hold_out(dataset: Dataset, number: int, folder: Path) -> Dataset:
         kept = Dataset(folder)
         if kept.manifest["provenance"].get("made_of") == made_of:
             return kept
-    own = set(folds.files[number - 1])
-    records = (dataclasses.replace(record, split="test" if record.file in own else "train") for record in dataset)
+    held_out = set(folds.files[number - 1])
+    records = (dataclasses.replace(record, split="test" if record.file in held_out else "train") for record in dataset)
     made = write_dataset(
         folder,
         records,
@@ -121,7 +121,7 @@ def numbers_of(folds: Folds, files: Sequence[str]) -> list[int]:
     Raises:
         DataError: the folds are of other files than these.
     """
-    known = {file: k for k, own in enumerate(folds.files, start=1) for file in own}
+    known = {file: k for k, files in enumerate(folds.files, start=1) for file in files}
     if known.keys() != set(files) or len(known) != sum(map(len, folds.files)):
         raise DataError(f"{FOLDS} lists other images than the data set.", remedy="Import again with --folds K.")
     return [known[file] for file in files]
@@ -134,13 +134,13 @@ def count_folds(counts: Counts, numbers: Sequence[int]) -> tuple[FoldCount, ...]
         counts: objects of each class in each image, [N, K].
         numbers: the fold of each image, from 1.
     """
-    own = np.array(numbers)
+    fold_of = np.array(numbers)
     return tuple(
         FoldCount(
             number=k,
-            images=int((own == k).sum()),
-            defect_free=int((counts[own == k].sum(axis=1) == 0).sum()),
-            objects=tuple(counts[own == k].sum(axis=0).tolist()),
+            images=int((fold_of == k).sum()),
+            defect_free=int((counts[fold_of == k].sum(axis=1) == 0).sum()),
+            objects=tuple(counts[fold_of == k].sum(axis=0).tolist()),
         )
         for k in range(1, max(numbers, default=0) + 1)
     )
@@ -148,5 +148,8 @@ def count_folds(counts: Counts, numbers: Sequence[int]) -> tuple[FoldCount, ...]
 
 def fold_deviation(folds: Sequence[FoldCount]) -> float:
     """Return how far a fold's share of a class' objects is at most from an even one, 0..1."""
-    by_class = [np.array(own, np.float64) for own in zip(*(fold.objects for fold in folds), strict=True)]
-    return max((float(np.abs(own / own.sum() - 1 / len(folds)).max()) for own in by_class if own.any()), default=0.0)
+    by_class = [np.array(counts, np.float64) for counts in zip(*(fold.objects for fold in folds), strict=True)]
+    return max(
+        (float(np.abs(counts / counts.sum() - 1 / len(folds)).max()) for counts in by_class if counts.any()),
+        default=0.0,
+    )

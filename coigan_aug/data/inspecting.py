@@ -86,7 +86,7 @@ class Inspection:
     @property
     def errors(self) -> int:
         """The number of findings that are errors."""
-        return sum(found.error for found in self.findings)
+        return sum(finding.error for finding in self.findings)
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON values."""
@@ -123,18 +123,18 @@ def inspect_subject(
     classes = count_classes(dataset.classes, areas, splits)
     state = _split_state(dataset, records, counts, groups) if subject.split else None
     objects = [
-        found for k, record in enumerate(records) for found in objects_of(record, k, names=dataset.names, scale=1)
+        defect for k, record in enumerate(records) for defect in objects_of(record, k, names=dataset.names, scale=1)
     ]
     names = [record.file for record in records]
     # of the test images only the defective ones; in train a piece counts whichever way it is photographed
     seen = [k for k, split in enumerate(splits) if split == "train" or counts[k].any()]
     pairs = tuple(_pairs(names, groups, splits))
-    damaged = [found for _, wrong in checked for found in wrong]
+    damaged = [finding for _, wrong in checked for finding in wrong]
     findings = [*_stop(subject), *findings_of(subject.problems), *damaged, *checking.check_images(records, looks)]
     findings += checking.check_twins(records, same_files(paths, looks))
-    findings += (found for record in records for found in checking.check_masks(record))
+    findings += (finding for record in records for finding in checking.check_masks(record))
     rows = zip(records, areas, strict=True)
-    findings += (f for r, own in rows for f in checking.check_tiny(r.file, own, dataset.classes, least=least_area))
+    findings += (f for r, areas in rows for f in checking.check_tiny(r.file, areas, dataset.classes, least=least_area))
     findings += checking.check_classes(classes, split=state is not None and "test" in splits)
     findings += [*_whole(counts), *_leaks(state, pairs)]
     return Inspection(
@@ -164,16 +164,16 @@ def _groups(
     """Return a group for each image; those that can't be read are alone."""
     names = [record.file for record in records]
     fine = [k for k, look in enumerate(looks) if isinstance(look, Look)]
-    found = find_groups([paths[k] for k in fine], [names[k] for k in fine], progress=progress)
-    known = dict(zip(fine, found, strict=True))
+    groups = find_groups([paths[k] for k in fine], [names[k] for k in fine], progress=progress)
+    known = dict(zip(fine, groups, strict=True))
     return [known.get(k, name) for k, name in enumerate(names)]
 
 
 def _together(names: Sequence[str], groups: Sequence[str]) -> tuple[tuple[str, ...], ...]:
-    own: dict[str, list[str]] = defaultdict(list)
+    members: dict[str, list[str]] = defaultdict(list)
     for name, group in zip(names, groups, strict=True):
-        own[group].append(name)
-    several = (tuple(sorted(files)) for files in own.values() if len(files) > 1)
+        members[group].append(name)
+    several = (tuple(sorted(files)) for files in members.values() if len(files) > 1)
     return tuple(sorted(several, key=lambda files: (-len(files), files)))
 
 
@@ -218,8 +218,8 @@ def _pairs(names: Sequence[str], groups: Sequence[str], splits: Sequence[str]) -
     for name, group, split in zip(names, groups, splits, strict=True):
         if split == "train":
             in_train[group].append(name)
-    found = zip(names, groups, splits, strict=True)
-    return [(name, min(in_train[group])) for name, group, split in found if split == "test" and in_train[group]]
+    images = zip(names, groups, splits, strict=True)
+    return [(name, min(in_train[group])) for name, group, split in images if split == "test" and in_train[group]]
 
 
 def _stop(subject: Subject) -> Iterator[Finding]:

@@ -70,6 +70,6 @@ def same_files(paths: Sequence[Path], looks: Sequence[Look | DataError]) -> list
         if isinstance(look, Look):
             by_size.setdefault(look.bytes, []).append(k)
     by_content: dict[str, list[int]] = {}
-    for k in (k for own in by_size.values() if len(own) > 1 for k in own):
+    for k in (k for same in by_size.values() if len(same) > 1 for k in same):
         by_content.setdefault(sha256(paths[k]), []).append(k)
-    return [own for own in by_content.values() if len(own) > 1]
+    return [same for same in by_content.values() if len(same) > 1]

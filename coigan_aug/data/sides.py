@@ -43,7 +43,7 @@ def check_split(split: float | None, *, folds: int, fold: int) -> None:
 
 
 def deal(groups: Sequence[str], counts: Counts, *, split: float, folds: int, fold: int, seed: int) -> Sides:
-    """Deal whole groups out, every class at the wanted share, or to folds of which one is the test set."""
+    """Deal whole groups out, every class at the share asked for, or to folds of which one is the test set."""
     if not folds:
         sides = split_groups(groups, counts, share=split, seed=seed)
         return Sides(split=sides, folds=[], fold=None, wanted=split, named={})
@@ -70,6 +70,6 @@ def own_sides(records: Sequence[ImageRecord], counts: Counts, problems: Problems
         problems.add(what, file="--split source", done="taken for training")
     sides = [side_of(name) or "train" for name in named]
     objects = counts.sum(axis=1)
-    train = sum(int(own) for own, side in zip(objects, sides, strict=True) if side == "train")
+    train = sum(int(count) for count, side in zip(objects, sides, strict=True) if side == "train")
     share = train / int(objects.sum()) if objects.any() else sides.count("train") / len(sides)
     return Sides(split=sides, folds=[], fold=None, wanted=share, named=dict(Counter(name for name in named if name)))

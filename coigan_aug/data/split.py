@@ -33,7 +33,7 @@ def split_groups(groups: Sequence[str], counts: Counts, *, share: float, seed: i
     """
     if share >= 1 or share <= 0:
         return ["train" if share >= 1 else "test"] * len(groups)
-    parts = _parts(groups, counts, wanted=np.array([share, 1 - share]), stream="split", seed=seed)
+    parts = _parts(groups, counts, goals=np.array([share, 1 - share]), stream="split", seed=seed)
     return ["test" if part else "train" for part in parts]
 
 
@@ -48,22 +48,22 @@ def fold_groups(groups: Sequence[str], counts: Counts, *, folds: int, seed: int)
             f"--folds {folds}: there are {len(set(groups)):,} groups of images, and a fold needs one.",
             remedy="Ask for fewer folds.",
         )
-    return [1 + part for part in _parts(groups, counts, wanted=np.full(folds, 1 / folds), stream="folds", seed=seed)]
+    return [1 + part for part in _parts(groups, counts, goals=np.full(folds, 1 / folds), stream="folds", seed=seed)]
 
 
-def _parts(groups: Sequence[str], counts: Counts, *, wanted: Shares, stream: str, seed: int) -> list[int]:
+def _parts(groups: Sequence[str], counts: Counts, *, goals: Shares, stream: str, seed: int) -> list[int]:
     names = sorted(set(groups))
     if not names:
         return []
-    place = {name: k for k, name in enumerate(names)}
-    own = [place[name] for name in groups]
+    number = {name: k for k, name in enumerate(names)}
+    group = [number[name] for name in groups]
     clean = (counts.sum(axis=1) == 0).astype(np.int64)
     columns = np.column_stack([counts, counts > 0, clean, np.ones(len(groups), np.int64)])
     totals = np.zeros((len(names), columns.shape[1]), np.float64)
-    np.add.at(totals, own, columns)
+    np.add.at(totals, group, columns)
     shares = totals / np.maximum(totals.sum(axis=0), 1)
     weights = np.repeat([1.0, IMAGES, 1.0], [counts.shape[1], counts.shape[1], 2])
-    return deal(shares, wanted, weights=weights, rng=streams.generator(seed, stream))[own].tolist()
+    return deal(shares, goals, weights=weights, rng=streams.generator(seed, stream))[group].tolist()
 
 
 def reached_shares(counts: Counts, split: Sequence[str]) -> Shares:
@@ -81,7 +81,7 @@ def largest_deviation(counts: Counts, split: Sequence[str], *, share: float) -> 
 
 def share_of_clean(counts: Counts, split: Sequence[str]) -> float | None:
     """Return the share of the defect-free images that is in train, 0..1; None where there are none."""
-    clean = [side for side, own in zip(split, counts, strict=True) if not own.any()]
+    clean = [side for side, objects in zip(split, counts, strict=True) if not objects.any()]
     return clean.count("train") / len(clean) if clean else None
 
 

@@ -62,8 +62,8 @@ class ImageStatistics:
 
 def quantiles(values: Sequence[float] | NDArray[np.number]) -> tuple[float, ...]:
     """Return the values at QUANTILES, interpolated, with 4 significant digits; () without values."""
-    found = np.quantile(np.asarray(values, np.float64), QUANTILES).tolist() if len(values) else []
-    return tuple(float(f"{value:.4g}") for value in found)
+    exact = np.quantile(np.asarray(values, np.float64), QUANTILES).tolist() if len(values) else []
+    return tuple(float(f"{value:.4g}") for value in exact)
 
 
 def class_statistics(
@@ -72,24 +72,24 @@ def class_statistics(
     """Count up the objects of each class; `objects` as `find_objects` lists them, at full scale."""
     pixels = sum(record.height * record.width for record in records)
     sorted_out: list[list[DefectObject]] = [[] for _ in classes]
-    for found in objects:
-        sorted_out[found.label].append(found)
+    for defect in objects:
+        sorted_out[defect.label].append(defect)
     return tuple(
-        _of_class(item.name, own, images=len(records), pixels=pixels)
-        for item, own in zip(classes, sorted_out, strict=True)
+        _of_class(item.name, of_class, images=len(records), pixels=pixels)
+        for item, of_class in zip(classes, sorted_out, strict=True)
     )
 
 
-def _of_class(name: str, own: Sequence[DefectObject], *, images: int, pixels: int) -> ClassStatistics:
-    areas = [rle.area(found.full) for found in own]
-    per_image = list(Counter(found.position for found in own).values())
-    places = place_map(own, (PLACES, PLACES)).round(4).tolist()
+def _of_class(name: str, objects: Sequence[DefectObject], *, images: int, pixels: int) -> ClassStatistics:
+    areas = [rle.area(defect.full) for defect in objects]
+    per_image = list(Counter(defect.position for defect in objects).values())
+    places = place_map(objects, (PLACES, PLACES)).round(4).tolist()
     return ClassStatistics(
         name=name,
         areas=quantiles(areas),
-        aspects=quantiles([found.box.width / max(found.box.height, 1) for found in own]),
+        aspects=quantiles([defect.box.width / max(defect.box.height, 1) for defect in objects]),
         per_image=quantiles(per_image),
-        mean_per_image=round(len(own) / max(len(per_image), 1), 3),
+        mean_per_image=round(len(objects) / max(len(per_image), 1), 3),
         pixel_share=float(f"{sum(areas) / max(pixels, 1):.4g}"),
         image_share=float(f"{len(per_image) / max(images, 1):.4g}"),
         places=tuple(map(tuple, places)),
@@ -100,8 +100,8 @@ def place_map(objects: Iterable[DefectObject], size: tuple[int, int]) -> NDArray
     """Average the masks of the images that objects are in, each shrunk to `size` (height, width); zeros without any."""
     total = np.zeros(size)
     by_image: dict[int, list[rle.Rle]] = {}
-    for found in objects:
-        by_image.setdefault(found.position, []).append(found.full)
+    for defect in objects:
+        by_image.setdefault(defect.position, []).append(defect.full)
     for mask in decode_many(rle.union(parts) for parts in by_image.values()):
         total += cv2.resize(mask.T.astype(np.float32), size, interpolation=cv2.INTER_AREA).T
     return np.asarray(total / max(len(by_image), 1))

@@ -18,6 +18,9 @@ from coigan_aug.prepare.objects import SMALLEST_CROP
 from coigan_aug.prepare.tiles import offsets
 from coigan_aug.store.dataset import Dataset
 
+CROP_FACTOR = 1.5
+"""Side of an object's crop in the quality measures, in sides of its box."""
+
 
 @dataclass(frozen=True, slots=True)
 class Instance:

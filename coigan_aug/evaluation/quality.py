@@ -22,7 +22,7 @@ from coigan_aug.evaluation.copies import (
     measure_copies,
     measure_diversity,
 )
-from coigan_aug.evaluation.crops import Instance
+from coigan_aug.evaluation.crops import CROP_FACTOR, Instance
 from coigan_aug.evaluation.embedding import Advance, Embedded, PictureSet, counted, embed
 from coigan_aug.evaluation.result import Result
 from coigan_aug.evaluation.seams import Seams, measure_seams
@@ -91,12 +91,10 @@ def measure_quality(
     }
     margin = card.get("margin_px")
     advance = counted(report, _work(sets, extractors) + len(synthetic) * (margin is not None))
-    spaces, insides = _measure_rows(
-        sets, extractors, lite0, factor=settings.evaluate.crop, folder=folder, advance=advance
-    )
+    spaces, insides = _measure_rows(sets, extractors, lite0, factor=CROP_FACTOR, folder=folder, advance=advance)
     seams = None if margin is None else measure_seams(synthetic, real, margin=margin, advance=advance)
     pairs = [found.pairs for found in insides.values()]
-    write_image(folder / PICTURE, copies_picture(pairs, synthetic, real, factor=settings.evaluate.crop))
+    write_image(folder / PICTURE, copies_picture(pairs, synthetic, real, factor=CROP_FACTOR))
     return Result(
         kind="quality",
         verdict=quality_verdict(spaces[0].objects, spaces[0].classes),

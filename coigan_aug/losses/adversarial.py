@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
-from coigan_aug.losses.reconstruction import Across, alone, at_least_float32, weighted_mean
+from coigan_aug.losses.reconstruction import Across, alone, weighted_mean
+from coigan_aug.precision import at_least_float32
 
 KINDS = ("logistic", "relativistic", "hinge", "least_squares", "wasserstein")
 

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torchvision.models import ResNet50_Weights, resnet50
 
 from coigan_aug.errors import EnvironmentProblem
-from coigan_aug.losses.reconstruction import Across, alone, at_least_float32, weight_map, weighted_mean
+from coigan_aug.losses.reconstruction import Across, alone, weight_map, weighted_mean
+from coigan_aug.precision import at_least_float32
 from coigan_aug.pretrained import (
     LITE0_MEAN,
     LITE0_STD,

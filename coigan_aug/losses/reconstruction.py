@@ -8,17 +8,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from coigan_aug.precision import at_least_float32
+
 Across = Callable[[Tensor], Tensor]
 
 
 def alone(value: Tensor) -> Tensor:
     """Return the value itself: the mean over the processes that train together, when there is one."""
     return value
-
-
-def at_least_float32(x: Tensor) -> Tensor:
-    """Return `x` in float32 when it is half or bfloat16, unchanged otherwise (float64 stays float64)."""
-    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def weight_map(masks: Tensor, *, kernel: int, object_weight: float, background_weight: float) -> Tensor:

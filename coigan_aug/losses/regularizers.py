@@ -8,7 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from coigan_aug.losses.reconstruction import Across, alone, at_least_float32
+from coigan_aug.losses.reconstruction import Across, alone
+from coigan_aug.precision import at_least_float32
 
 _EPSILON = 1e-8  # under the square root, whose slope at 0 is infinite
 
@@ -35,37 +36,6 @@ def gradient_penalty(logits: Tensor, inputs: Tensor) -> Tensor:
     """
     (gradient,) = torch.autograd.grad(logits.sum(), inputs, create_graph=True)
     return ((_energy(gradient) + _EPSILON).sqrt() - 1).square().mean()
-
-
-def lecam(real_scores: Tensor, fake_scores: Tensor, *, real_mean: Tensor, fake_mean: Tensor) -> Tensor:
-    """Return mean (D(real) - fake mean)^2 + mean (D(fake) - real mean)^2, the means being those of past steps.
-
-    It keeps a discriminator that has few examples from running away from its own past.
-
-    Source: Tseng et al. 2021, "Regularizing Generative Adversarial Networks under Limited Data", equation 3.
-
-    Shape: scores [B] or any shape, means scalar without grad -> scalar, float32 at least.
-    """
-    real, fake = at_least_float32(real_scores), at_least_float32(fake_scores)
-    return (real - fake_mean).square().mean() + (fake - real_mean).square().mean()
-
-
-def mode_seeking(first: Tensor, second: Tensor, latents: tuple[Tensor, Tensor], region: Tensor) -> Tensor:
-    """Return mean |z1 - z2| / |x1 - x2|, x1 and x2 being drawn of the same input with the latents z1 and z2.
-
-    Both distances are mean absolute differences of a sample, that of the images inside `region` only. Samples without a
-    region, and pairs with the same latent, count as 0.
-
-    Source: Mao et al. 2019, "Mode Seeking Generative Adversarial Networks", equation 2 (its inverse, to be minimised).
-
-    Shape: images [B, C, H, W], latents [B, ...], region [B, 1, H, W] of 0 and 1 -> scalar, float32 at least.
-    """
-    moved = (latents[0] - latents[1]).abs().flatten(1).mean(dim=1)  # [B]
-    weights = region.expand_as(first).flatten(1)
-    change = ((at_least_float32(first) - at_least_float32(second)).abs().flatten(1) * weights).sum(dim=1)
-    area = weights.sum(dim=1)
-    ratio = moved / (change / area.clamp_min(1) + 1e-2 * moved + _EPSILON)
-    return torch.where(area > 0, ratio, torch.zeros_like(ratio)).mean()
 
 
 def path_length(

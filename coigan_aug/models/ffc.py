@@ -11,7 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from coigan_aug.models.layers import at_least_float32
+from coigan_aug.precision import at_least_float32
 
 Norm = Callable[[int], nn.Module]
 

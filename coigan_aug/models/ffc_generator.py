@@ -7,7 +7,8 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from coigan_aug.models.ffc import FFCBlock, conv_norm_relu
-from coigan_aug.models.layers import at_least_float32, pad_to_multiple
+from coigan_aug.models.layers import pad_to_multiple
+from coigan_aug.precision import at_least_float32
 
 
 class FFCGenerator(nn.Module):

@@ -10,11 +10,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def at_least_float32(x: Tensor) -> Tensor:
-    """Return `x` in float32 when it is half or bfloat16, unchanged otherwise (float64 stays float64)."""
-    return x.to(torch.promote_types(x.dtype, torch.float32))
-
-
 def pad_to_multiple(x: Tensor, multiple: int, *, minimum: int = 1) -> Tensor:
     """Pad an image at its bottom and right until both sides are multiples of `multiple`.
 

@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from coigan_aug.models.layers import at_least_float32, scaled_leaky_relu
+from coigan_aug.models.layers import scaled_leaky_relu
+from coigan_aug.precision import at_least_float32
 
 
 class Mapping(nn.Module):

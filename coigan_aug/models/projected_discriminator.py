@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from coigan_aug.models.layers import at_least_float32
+from coigan_aug.precision import at_least_float32
 from coigan_aug.pretrained import LITE0_MEAN, LITE0_STD, FeatureStages, Wording, efficientnet_lite0
 
 _CHANNELS = (16, 24, 40, 112)  # of the stages at strides 2, 4, 8 and 16

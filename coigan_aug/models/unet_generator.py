@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from coigan_aug.models.layers import ResidualStage, at_least_float32, conv_norm_silu, pad_to_multiple
+from coigan_aug.models.layers import ResidualStage, conv_norm_silu, pad_to_multiple
+from coigan_aug.precision import at_least_float32
 
 _HEAD_STD = 1e-3  # of the last weights: an untrained generator then changes the image by well under 1 %
 

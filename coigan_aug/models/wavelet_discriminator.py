@@ -7,8 +7,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from coigan_aug.models.layers import Blur, EqualConv2d, EqualLinear, at_least_float32, scaled_leaky_relu
+from coigan_aug.models.layers import Blur, EqualConv2d, EqualLinear, scaled_leaky_relu
 from coigan_aug.models.wavelets import haar
+from coigan_aug.precision import at_least_float32
 
 
 class WaveletDiscriminator(nn.Module):

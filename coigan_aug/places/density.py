@@ -9,18 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coigan_aug.annotations.rle import Mask, box, decode_box
-from coigan_aug.places.parts import Parts, measure_parts
 from coigan_aug.places.placing import put
-from coigan_aug.places.room import Place, Room, room_of
+from coigan_aug.places.room import RelativePlace, Room, room_of
+from coigan_aug.places.survey import PartSurvey, survey_parts
 from coigan_aug.prepare.examples import Examples
 from coigan_aug.progress import Report, silent
 
-_NARROW, _WIDE = 0.01, 0.05  # smallest and largest bandwidth, of the free room
-_NOWHERE = Place(0.5, 0.5, 0.0, 0.0, (False, False, False, False), False)
+_NARROW, _WIDE = 0.01, 0.05  # smallest and largest bandwidth, shares of the free room
+_NOWHERE = RelativePlace(0.5, 0.5, 0.0, 0.0, (False, False, False, False), False)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Places:
+class PlaceDensity:
     """Where the training objects of each class lie on their parts.
 
     `of[k]` is the place of `examples.objects[k]`, for those that are large enough to learn from; `by_class[label]` lists
@@ -28,11 +28,11 @@ class Places:
     the share of them that touch the part's edge. `parts` tells whether parts are looked for; `scale` at which scale.
     """
 
-    of: Mapping[int, Place]
+    of: Mapping[int, RelativePlace]
     by_class: tuple[tuple[int, ...], ...]
     bandwidths: tuple[tuple[float, float], ...]
     touching: tuple[float, ...]
-    parts: Parts
+    parts: PartSurvey
     scale: float
 
     def find(
@@ -48,10 +48,11 @@ class Places:
     ) -> tuple[int, int] | None:
         """Find a (left, top) for a defect of a class, wholly inside what is allowed; None where none is found.
 
-        A real object's place is proposed: the places drawn are distributed as the class' own, blurred by a kernel (a
-        smoothed bootstrap), and of several the one is taken whose distance from the part's edge is nearest to that
-        object's. What touches an edge of its part comes to touch that edge, and what touches none touches none, unless no
-        such place is free and the class does both.
+        The place of a real object of the class is proposed and moved at random by the class' bandwidth: a smoothed
+        bootstrap (Silverman and Young 1987, "The bootstrap: to smooth or not to smooth?"), so what is drawn follows the
+        kernel density of the class' own places. Of several such places the one is taken whose distance from the part's edge
+        is nearest to that object's. What touches an edge of its part comes to touch that edge, and what touches none
+        touches none, unless no such place is free and the class does both.
 
         Args:
             mask: the defect, tight, full-size px, uint8 [h, w].
@@ -61,30 +62,30 @@ class Places:
             beside: the object whose place is proposed, by its position in `examples.objects`; drawn from the class by
                 default, with `near` the nearest one.
         """
-        wanted = self._wanted(rng, label, near, beside)
-        exact, other = put(rng, mask, allowed, room, wanted=wanted, blur=self.bandwidths[label])
+        proposal = self._proposal(rng, label, near, beside)
+        exact, other = put(rng, mask, allowed, room, proposal=proposal, blur=self.bandwidths[label])
         return exact if exact or not 0 < self.touching[label] < 1 else other
 
     def mirror(
         self, rng: np.random.Generator, label: int, beside: int, *, x: bool, y: bool
-    ) -> tuple[bool, bool, Place]:
-        """Say how to mirror an object's shape, and where to propose it then, so that its class keeps its places.
+    ) -> tuple[bool, bool, RelativePlace]:
+        """Decide how an object's shape is mirrored, and which place is proposed for it then.
 
-        `x` and `y`, the mirroring that was drawn, hold on an axis where the object touches no edge or both; it is put where
-        the object lay all the same. A shape that touches one edge goes to the other one when it is mirrored, so it is
-        mirrored only as often as the class' objects touch that other one.
+        `x` and `y` are the mirroring that was drawn. It holds on an axis where the object touches no edge, or both; the
+        place stays then. A shape that touches one edge moves to the other one when it is mirrored, so it is mirrored only
+        as often as the class' objects touch that other edge.
 
         Returns:
             Whether to mirror left and right, and top and bottom; the place to propose.
         """
         place, flips, moved = self.of[beside], [], []
         for axis, drawn in enumerate((x, y)):
-            own = place.edges[axis::2]
-            one_sided, flip = own[0] != own[1], drawn
+            touched = place.edges[axis::2]
+            one_sided, flip = touched[0] != touched[1], drawn
             if drawn and one_sided:
-                sides = [self.of[k].edges[axis::2] for k in self.by_class[label]]
-                others = [found for found in sides if found[0] != found[1]]
-                flip = others[int(rng.integers(len(others)))] != own
+                of_class = [self.of[k].edges[axis::2] for k in self.by_class[label]]
+                one_edge = [(first, last) for first, last in of_class if first != last]
+                flip = one_edge[int(rng.integers(len(one_edge)))] != touched
             flips.append(flip)
             moved.append(flip and one_sided)
         return flips[0], flips[1], place.mirrored(x=moved[0], y=moved[1])
@@ -103,58 +104,61 @@ class Places:
         across, down = room.free((mask.shape[0], mask.shape[1]))
         return not (left and right and across >= room.slack) and not (top and bottom and down >= room.slack)
 
-    def _wanted(
+    def _proposal(
         self, rng: np.random.Generator, label: int, near: tuple[float, float] | None, beside: int | None
-    ) -> Place:
-        """Return the place to propose."""
+    ) -> RelativePlace:
+        """Return the place to propose: that of an object, moved to `near` where that is given."""
         members = self.by_class[label]
         if beside is not None and beside in self.of:
-            found = self.of[beside]
+            place = self.of[beside]
         elif near is None:
-            found = self.of[members[int(rng.integers(len(members)))]] if members else _NOWHERE
+            place = self.of[members[int(rng.integers(len(members)))]] if members else _NOWHERE
         else:
-            others = [self.of[k] for k in members]
-            found = min(others, key=lambda own: (own.x - near[0]) ** 2 + (own.y - near[1]) ** 2, default=_NOWHERE)
+            x, y = near
+            places = [self.of[k] for k in members]
+            place = min(places, key=lambda item: (item.x - x) ** 2 + (item.y - y) ** 2, default=_NOWHERE)
         if near is None:
-            return found
-        left, top, right, bottom = found.edges
+            return place
+        left, top, right, bottom = place.edges
         across = (True, True) if left and right else (near[0] == 0, near[0] == 1)
         down = (True, True) if top and bottom else (near[1] == 0, near[1] == 1)
         edges = (across[0], down[0], across[1], down[1])
-        elsewhere = found.touches and not any(found.edges)  # at the part's outline, but not where its box touches it
-        return replace(found, x=near[0], y=near[1], edges=edges, touches=elsewhere or any(edges))
+        elsewhere = place.touches and not any(place.edges)  # at the part's outline, but not where its box touches it
+        return replace(place, x=near[0], y=near[1], edges=edges, touches=elsewhere or any(edges))
 
 
-def measure_places(examples: Examples, *, report: Report = silent) -> Places:
+def measure_places(examples: Examples, *, report: Report = silent) -> PlaceDensity:
     """Measure where the objects that are large enough to learn from lie, and whether parts are to be looked for."""
-    parts = measure_parts(examples, report=report)
-    found: dict[int, Place] = {}
+    parts = survey_parts(examples, report=report)
+    measured: dict[int, RelativePlace] = {}
     rooms: dict[int, Room] = {}
     for k in sorted(k for members in examples.by_class for k in members):
         item = examples.objects[k]
         if item.position not in rooms:  # objects come record by record
             rooms = {item.position: room_of(parts.full(examples, item.position), scale=examples.scale)}
         region = box(item.full)
-        found[k] = rooms[item.position].place(decode_box(item.full, region), left=region.left, top=region.top)
-    own = [[found[k] for k in members] for members in examples.by_class]
-    return Places(
-        of=found,
+        measured[k] = rooms[item.position].place(decode_box(item.full, region), left=region.left, top=region.top)
+    of_class = [[measured[k] for k in members] for members in examples.by_class]
+    return PlaceDensity(
+        of=measured,
         by_class=tuple(tuple(members) for members in examples.by_class),
         bandwidths=tuple(
-            _bandwidths(examples, places, members) for places, members in zip(own, examples.by_class, strict=True)
+            _bandwidths(examples, places, members) for places, members in zip(of_class, examples.by_class, strict=True)
         ),
-        touching=tuple(float(np.mean([place.touches for place in places])) if places else 0.0 for places in own),
+        touching=tuple(float(np.mean([place.touches for place in places])) if places else 0.0 for places in of_class),
         parts=parts,
         scale=examples.scale,
     )
 
 
-def _bandwidths(examples: Examples, places: Sequence[Place], members: Sequence[int]) -> tuple[float, float]:
-    """Return how far to blur a class' places, x and y: half of Scott's rule, since they lie in several heaps.
+def _bandwidths(examples: Examples, places: Sequence[RelativePlace], members: Sequence[int]) -> tuple[float, float]:
+    """Return how far to blur a class' places, x and y, shares of the free room.
 
-    Photographs of one piece count once. What lies at an edge stays there and says nothing of the others' spread.
-
-    Source: Scott 1992, "Multivariate Density Estimation", 6.3.
+    The rule for a normal density of d dimensions is h = (4 / (d + 2)) ** (1 / (d + 4)) * sigma * n ** (-1 / (d + 4))
+    (Silverman 1986, "Density Estimation", equation 4.14); with d = 2 it is sigma * n ** (-1 / 6), which is Scott's, too
+    (1992, "Multivariate Density Estimation", 6.3). Half of it is taken: defects lie in several heaps, for which a rule for
+    one heap is too wide. n counts photographs of one piece once. What lies at an edge stays there and says nothing of the
+    others' spread.
     """
     records = (examples.dataset[examples.objects[k].position] for k in members)
     count = max(len({record.group or record.file for record in records}), 1)

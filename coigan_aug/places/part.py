@@ -46,10 +46,10 @@ def find_part(image: Pixels) -> Mask:
     smooth = cv2.medianBlur(np.ascontiguousarray(image), 3).astype(np.float32).reshape(*image.shape[:2], -1)
     seen: list[NDArray[np.bool_]] = []
     for corner in _CORNERS:
-        own = None if any(other[corner] for other in seen) else _background(smooth, corner)
-        seen += [] if own is None else [own]
+        region = None if any(other[corner] for other in seen) else _background(smooth, corner)
+        seen += [] if region is None else [region]
     background = np.zeros(image.shape[:2], bool)
-    for k in np.argsort([_spread(smooth, own) for own in seen], kind="stable"):
+    for k in np.argsort([_spread(smooth, region) for region in seen], kind="stable"):
         if (background | seen[k]).mean() <= _MOST:
             background |= seen[k]
     if not background.any():
@@ -72,8 +72,8 @@ def _background(smooth: Field, corner: tuple[int, int]) -> NDArray[np.bool_] | N
     contrast = float(np.median(off[beyond])) if beyond.any() else 0.0
     if contrast < _CLEAR:
         return None
-    found = _reached(off <= max(_NEAR, contrast / 2), corner)
-    return found if _is_solid(found) and _ends_sharply(found, off) and _is_other(found, smooth, off) else None
+    region = _reached(off <= max(_NEAR, contrast / 2), corner)
+    return region if _is_solid(region) and _ends_sharply(region, off) and _is_other(region, smooth, off) else None
 
 
 def _reached(near: NDArray[np.bool_], corner: tuple[int, int]) -> NDArray[np.bool_]:
@@ -84,20 +84,20 @@ def _reached(near: NDArray[np.bool_], corner: tuple[int, int]) -> NDArray[np.boo
     return np.asarray((labels == labels[corner]) & (labels[corner] > 0))
 
 
-def _is_solid(found: NDArray[np.bool_]) -> bool:
+def _is_solid(region: NDArray[np.bool_]) -> bool:
     """Tell whether a background is large, deep and without branches, and takes a whole side of the image."""
-    sides = (found[0], found[-1], found[:, 0], found[:, -1])
-    if not _LEAST <= found.mean() <= _MOST or max(float(side.mean()) for side in sides) < _SIDE:
+    sides = (region[0], region[-1], region[:, 0], region[:, -1])
+    if not _LEAST <= region.mean() <= _MOST or max(float(side.mean()) for side in sides) < _SIDE:
         return False
-    mask: Mask = found.astype(np.uint8)
+    mask: Mask = region.astype(np.uint8)
     depth = float(cv2.distanceTransform(mask, cv2.DIST_L2, 5).max())
-    kept = _opened(mask, 2 * _radius(found.shape)).mean() / mask.mean()
-    return bool(depth > _THICK * min(found.shape) and kept >= _SOLID)
+    kept = _opened(mask, 2 * _radius(region.shape)).mean() / mask.mean()
+    return bool(depth > _THICK * min(region.shape) and kept >= _SOLID)
 
 
-def _ends_sharply(found: NDArray[np.bool_], off: Field) -> bool:
+def _ends_sharply(region: NDArray[np.bool_], off: Field) -> bool:
     """Tell whether the level changes clearly, and within a few px, along the edge of a background."""
-    beyond, before = _beside(found), _beside(~found)
+    beyond, before = _beside(region), _beside(~region)
     if not beyond.any() or not before.any():
         return False
     clear = float((cv2.blur(off, (3, 3))[beyond] >= _CLEAR).mean()) >= _ALONG
@@ -105,10 +105,10 @@ def _ends_sharply(found: NDArray[np.bool_], off: Field) -> bool:
     return clear and behind - float(np.median(off[before])) >= _SHARP * behind
 
 
-def _is_other(found: NDArray[np.bool_], smooth: Field, off: Field) -> bool:
+def _is_other(region: NDArray[np.bool_], smooth: Field, off: Field) -> bool:
     """Tell whether the rest of the image is something else: its level is another, and it is not the more even one."""
-    alike = float((off[~found] <= _NEAR).mean())
-    return alike <= _ALIKE and _spread(smooth, found) <= max(_ROUGH, 2 * _spread(smooth, ~found))
+    alike = float((off[~region] <= _NEAR).mean())
+    return alike <= _ALIKE and _spread(smooth, region) <= max(_ROUGH, 2 * _spread(smooth, ~region))
 
 
 def _spread(smooth: Field, where: NDArray[np.bool_]) -> float:
@@ -117,9 +117,9 @@ def _spread(smooth: Field, where: NDArray[np.bool_]) -> float:
     return float((high - low).max())
 
 
-def _beside(found: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _beside(region: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Mark what lies a few px outside a region."""
-    near, far = (cv2.dilate(found.astype(np.uint8), _disc(reach)) for reach in _BESIDE)
+    near, far = (cv2.dilate(region.astype(np.uint8), _disc(reach)) for reach in _BESIDE)
     return np.asarray((far != 0) & (near == 0))
 
 
@@ -136,7 +136,7 @@ def _is_simple(part: Mask) -> bool:
     """Tell whether parts have simple outlines, as made things have and spots of a pattern have not."""
     outlines, _ = cv2.findContours(part, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     hulls = [cv2.contourArea(cv2.convexHull(outline)) for outline in outlines]
-    return all(cv2.contourArea(own) >= _HULL * hull for own, hull in zip(outlines, hulls, strict=True))
+    return all(cv2.contourArea(outline) >= _HULL * hull for outline, hull in zip(outlines, hulls, strict=True))
 
 
 def _opened(mask: Mask, radius: int) -> Mask:

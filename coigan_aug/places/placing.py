@@ -1,4 +1,4 @@
-"""Putting a mask: candidates round a wanted place, those that are allowed, and of these the best. Full-size pixels."""
+"""Placing a mask: candidates round a proposed place, those that are allowed, and of these the best. Full-size pixels."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from coigan_aug.annotations.rle import Mask
 from coigan_aug.geometry import Box
-from coigan_aug.places.room import Field, Numbers, Place, Room, outline_points
+from coigan_aug.places.room import Field, Numbers, RelativePlace, Room, outline_points
 
 Shares = NDArray[np.float64]
 At = tuple[int, int]
@@ -25,26 +25,26 @@ def put(
     allowed: NDArray[np.bool_],
     room: Room,
     *,
-    wanted: Place,
+    proposal: RelativePlace,
     blur: tuple[float, float],
 ) -> tuple[At | None, At | None]:
-    """Find a (left, top) for a tight mask [h, w], wholly inside `allowed` [H, W], as near as may be to a wanted place.
+    """Find a (left, top) for a tight mask [h, w], wholly inside `allowed` [H, W], as near as may be to a proposed place.
 
-    Of the candidates in one ring round the place the best is taken: what touches the wanted sides of the part and no other,
-    then what is as far from the part's edge as wanted. The next ring is tried where none of the first is right.
+    Of the candidates in one ring round the place the best is taken: what touches the proposed sides of the part and no
+    other, then what is as far from the part's edge as proposed. The next ring is tried where none of the first is right.
 
     Args:
         blur: standard deviation of the first ring, shares of the free room (x, y).
 
     Returns:
-        A place that touches the part's edge, or none of it, as is wanted; and one that does not do so, to fall back on.
-        None where there is none.
+        (left, top) of a place that touches the part's edge, or does not, as the proposal does; and of one that differs in
+        this, to fall back on. None where there is none.
     """
     if mask.shape[0] > room.height or mask.shape[1] > room.width:
         return None, None
     shape, spare = _shape(mask, allowed), None
-    for lefts, tops in _candidates(rng, blur, wanted, room, shape):
-        exact, other = _best(shape, room, wanted, lefts, tops)
+    for lefts, tops in _candidates(rng, blur, proposal, room, shape):
+        exact, other = _best(shape, room, proposal, lefts, tops)
         if exact is not None:
             return exact, None
         spare = spare or other
@@ -52,16 +52,16 @@ def put(
 
 
 def _candidates(
-    rng: np.random.Generator, blur: tuple[float, float], wanted: Place, room: Room, shape: _Shape
+    rng: np.random.Generator, blur: tuple[float, float], proposal: RelativePlace, room: Room, shape: _Shape
 ) -> Iterator[tuple[Numbers, Numbers]]:
-    """Yield places, lefts and tops, round the wanted one, further and further away, and at last anywhere."""
+    """Yield places, lefts and tops, round the proposed one, further and further away, and at last anywhere."""
     for spread in _SPREADS:
         shares = (
             _folded(rng.normal(share, spread * width, CANDIDATES))
-            for share, width in zip((wanted.x, wanted.y), blur, strict=True)
+            for share, width in zip((proposal.x, proposal.y), blur, strict=True)
         )
-        yield from _starts(rng, shape, room, wanted, *shares)
-    yield from _starts(rng, shape, room, wanted, *rng.random((2, 4 * CANDIDATES)))
+        yield from _starts(rng, shape, room, proposal, *shares)
+    yield from _starts(rng, shape, room, proposal, *rng.random((2, 4 * CANDIDATES)))
     reach = shape.reach
     if reach.width >= shape.width and reach.height >= shape.height:
         lefts, tops = (reach.left, reach.right - shape.width + 1), (reach.top, reach.bottom - shape.height + 1)
@@ -102,8 +102,8 @@ class _Shape:
 
     def fits(self, left: int, top: int) -> bool:
         """Tell whether every pixel of the mask is allowed at a place."""
-        own = self.allowed[top : top + self.height, left : left + self.width]
-        return bool(own[self.mask != 0].all())
+        under = self.allowed[top : top + self.height, left : left + self.width]
+        return bool(under[self.mask != 0].all())
 
 
 def _shape(mask: Mask, allowed: NDArray[np.bool_]) -> _Shape:
@@ -114,17 +114,17 @@ def _shape(mask: Mask, allowed: NDArray[np.bool_]) -> _Shape:
 
 
 def _starts(
-    rng: np.random.Generator, shape: _Shape, room: Room, wanted: Place, across: Shares, down: Shares
+    rng: np.random.Generator, shape: _Shape, room: Room, proposal: RelativePlace, across: Shares, down: Shares
 ) -> Iterator[tuple[Numbers, Numbers]]:
     """Turn shares of the free room into places; with an edge to touch they are at it, and pushed against the part's edge."""
     starts = []
     free, size = room.free((shape.height, shape.width)), (room.width - shape.width, room.height - shape.height)
     for axis, shares in enumerate((across, down)):
-        at_edge = _at_edges(rng, shares, first=wanted.edges[axis], last=wanted.edges[axis + 2])
+        at_edge = _at_edges(rng, shares, first=proposal.edges[axis], last=proposal.edges[axis + 2])
         start = room.box[axis] + np.rint(at_edge * free[axis]).astype(np.int64)
         starts.append(np.clip(start, 0, size[axis]))
     yield starts[0], starts[1]
-    if wanted.touches and room.depth is not None:
+    if proposal.touches and room.depth is not None:
         yield _pushed(shape, room, room.depth, *starts)
 
 
@@ -141,7 +141,7 @@ def _pushed(shape: _Shape, room: Room, depth: Field, lefts: Numbers, tops: Numbe
     for _ in range(2):
         rows, columns = tops[:, None] + shape.rows, lefts[:, None] + shape.columns
         nearest = np.argmin(depth[rows, columns], axis=1)[:, None]
-        y, x = (np.take_along_axis(own, nearest, axis=1)[:, 0] for own in (rows, columns))
+        y, x = (np.take_along_axis(points, nearest, axis=1)[:, 0] for points in (rows, columns))
         slope_y = depth[np.minimum(y + 1, room.height - 1), x] - depth[np.maximum(y - 1, 0), x]
         slope_x = depth[y, np.minimum(x + 1, room.width - 1)] - depth[y, np.maximum(x - 1, 0)]
         step = depth[y, x] / np.maximum(np.hypot(slope_x, slope_y), 1e-6)
@@ -151,25 +151,25 @@ def _pushed(shape: _Shape, room: Room, depth: Field, lefts: Numbers, tops: Numbe
 
 
 def _best(
-    shape: _Shape, room: Room, wanted: Place, lefts: Numbers, tops: Numbers
+    shape: _Shape, room: Room, proposal: RelativePlace, lefts: Numbers, tops: Numbers
 ) -> tuple[tuple[int, int] | None, tuple[int, int] | None]:
-    """Return, of the places that are allowed, the best that touches an edge or none as is wanted, and the best other one.
+    """Return, of the allowed places, the best that touches an edge or none as the proposal does, and the best other one.
 
-    Better is what touches more of the wanted sides and no other, then what is nearer to the wanted distance from the edge.
+    Better is what touches more of the proposed sides and no other, then what is nearer to the proposed distance.
     """
     free, outline = shape.open(lefts, tops)
     lefts, tops, free = lefts[outline], tops[outline], free[outline]
     distances = room.distances(shape.mask, lefts, tops)
     edges = room.edges((shape.height, shape.width), lefts, tops)
-    wrong = (edges != np.array(wanted.edges)).sum(axis=1)
-    order = np.lexsort((np.abs(distances - wanted.relative * room.short), wrong))
-    right = (distances < room.slack) == wanted.touches
-    found = []
+    wrong = (edges != np.array(proposal.edges)).sum(axis=1)
+    order = np.lexsort((np.abs(distances - proposal.relative * room.short), wrong))
+    right = (distances < room.slack) == proposal.touches
+    corners = []
     for kind in (right, ~right):
         ranked = (k for k in order[kind[order]] if free[k] or shape.fits(int(lefts[k]), int(tops[k])))
         best = next(ranked, None)
-        found.append(None if best is None else (int(lefts[best]), int(tops[best])))
-    return found[0], found[1]
+        corners.append(None if best is None else (int(lefts[best]), int(tops[best])))
+    return corners[0], corners[1]
 
 
 def _folded(shares: Shares) -> Shares:

@@ -50,9 +50,9 @@ class Roi:
         file = self.path if self.single else self.files[position]
         pixels = read_mask(file)
         if pixels.shape[:2] != (height, width):
-            found = f"{pixels.shape[0]} x {pixels.shape[1]}"
+            size = f"{pixels.shape[0]} x {pixels.shape[1]}"
             raise DataError(
-                f"The region of interest {file} is {found} pixels, its image is {height} x {width} (height x width).",
+                f"The region of interest {file} is {size} pixels, its image is {height} x {width} (height x width).",
                 remedy="Give a folder with a mask for each image, each of its image's size."
                 if self.single
                 else "Draw it on the image itself, at the same size.",
@@ -85,7 +85,7 @@ def open_roi(path: Path, dataset: Dataset) -> Roi:
         )
     masks = _by_stem(ImageFolder(path, problems=Problems()))
     stems = [record.file.rpartition(".")[0] for record in dataset]
-    files = {position: found for position, stem in enumerate(stems) if (found := _find(masks, stem, path)) is not None}
+    files = {position: mask for position, stem in enumerate(stems) if (mask := _find(masks, stem, path)) is not None}
     if not files:
         raise DataError(
             f"{path} holds no mask for any of the {len(stems):,} images (looked for {stems[0]}.png)."
@@ -99,11 +99,11 @@ def open_roi(path: Path, dataset: Dataset) -> Roi:
 
 def _by_stem(folder: ImageFolder) -> dict[str, list[str]]:
     """Return the paths of the mask files by each name that they may be asked for by: with folders and without."""
-    found: dict[str, list[str]] = {}
+    paths: dict[str, list[str]] = {}
     for path in folder.paths:
         for name in dict.fromkeys(_names(path.rpartition(".")[0])):
-            found.setdefault(name, []).append(path)
-    return found
+            paths.setdefault(name, []).append(path)
+    return paths
 
 
 def _names(stem: str) -> Iterator[str]:
@@ -115,14 +115,14 @@ def _names(stem: str) -> Iterator[str]:
 def _find(masks: Mapping[str, Sequence[str]], stem: str, root: Path) -> Path | None:
     """Return the mask of an image: of the same path, else of the same name."""
     for name in (stem, stem.removeprefix("images/"), stem.rpartition("/")[2]):
-        own = masks.get(name, ())
-        if len(own) > 1:
+        paths = masks.get(name, ())
+        if len(paths) > 1:
             raise DataError(
-                f"The image {stem} has two regions of interest in {root}: {own[0]} and {own[1]}.",
+                f"The image {stem} has two regions of interest in {root}: {paths[0]} and {paths[1]}.",
                 remedy="Keep one, or put the masks into folders like the images'.",
             )
-        if own:
-            return root / own[0]
+        if paths:
+            return root / paths[0]
     return None
 
 

@@ -18,13 +18,13 @@ _POINTS = 2_000  # of a mask's outline that are looked at, at most
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where an object lies on its part.
+class RelativePlace:
+    """Where an object lies, relative to its part.
 
     `x`, `y`: shares of the free room in the part's box, 0 at its left or top edge, 1 at its right or bottom edge, 0.5
-    where the object fills it. `distance`: from the part's edge, px, 0 where it touches; `relative`: the same over the
-    part's shorter side. `edges`: which sides of the part's box it touches: left, top, right, bottom. `touches`: whether it
-    touches the part's edge, wherever that is.
+    where the object fills it. `distance`: to the part's edge, px, 0 where it touches; `relative`: the same over the
+    part's shorter side. `edges`: the sides of the part's box that it touches: left, top, right, bottom. `touches`: whether
+    it touches the part's edge, wherever that is.
     """
 
     x: float
@@ -34,13 +34,13 @@ class Place:
     edges: Edges
     touches: bool
 
-    def mirrored(self, *, x: bool, y: bool) -> Place:
+    def mirrored(self, *, x: bool, y: bool) -> RelativePlace:
         """Return the place in the mirrored image: left and right changed with `x`, top and bottom with `y`."""
         left, top, right, bottom = self.edges
         left, right = (right, left) if x else (left, right)
         top, bottom = (bottom, top) if y else (top, bottom)
         across, down = (1 - self.x if x else self.x), (1 - self.y if y else self.y)
-        return Place(across, down, self.distance, self.relative, (left, top, right, bottom), self.touches)
+        return RelativePlace(across, down, self.distance, self.relative, (left, top, right, bottom), self.touches)
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,13 +84,13 @@ class Room:
         gaps = (lefts - box.left, tops - box.top, box.right - shape[1] - lefts, box.bottom - shape[0] - tops)
         return np.stack(gaps, axis=1) < self.slack
 
-    def place(self, mask: Mask, *, left: int, top: int) -> Place:
+    def place(self, mask: Mask, *, left: int, top: int) -> RelativePlace:
         """Measure where a tight mask [h, w] lies that is put at (left, top)."""
         at = np.array([left]), np.array([top])
         distance = float(self.distances(mask, *at)[0])
         sides = [bool(side) for side in self.edges((mask.shape[0], mask.shape[1]), *at)[0]]
         across, down = self.free((mask.shape[0], mask.shape[1]))
-        return Place(
+        return RelativePlace(
             x=_share(left - self.box.left, across, sides[0], sides[2]),
             y=_share(top - self.box.top, down, sides[1], sides[3]),
             distance=distance,

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torchvision.models import segmentation
 
 from coigan_aug.errors import ConfigError, EnvironmentProblem
-from coigan_aug.models.layers import at_least_float32, pad_to_multiple
+from coigan_aug.models.layers import pad_to_multiple
+from coigan_aug.precision import at_least_float32
 from coigan_aug.segmenter.lite0_unet import Lite0UNet
 from coigan_aug.segmenter.unet import SegmentationUNet
 from coigan_aug.settings import EvaluateSettings

@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from coigan_aug.models.layers import at_least_float32, pad_to_multiple
+from coigan_aug.models.layers import pad_to_multiple
+from coigan_aug.precision import at_least_float32
 from coigan_aug.pretrained import LITE0_MEAN, LITE0_STD, Wording, efficientnet_lite0
 from coigan_aug.segmenter.unet import conv_norm_relu
 

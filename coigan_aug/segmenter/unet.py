@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from coigan_aug.models.layers import ResidualStage, at_least_float32, pad_to_multiple
+from coigan_aug.models.layers import ResidualStage, pad_to_multiple
+from coigan_aug.precision import at_least_float32
 
 
 class SegmentationUNet(nn.Module):

@@ -38,7 +38,7 @@ from coigan_aug.training.run import Run, find_run
 
 SPEED = "speed.json"
 TRAININGS = "trainings"
-_FREE = ("seeds", "shares", "features", "crop", "per_class", "screen_steps")  # no training depends on them
+_FREE = ("seeds", "shares", "features", "per_class", "screen_steps")  # no training depends on them
 _SEEN = ("flip", "min_area", "groups_per_class", "subset_seed")  # of the data settings: all trainings do
 
 

@@ -1,4 +1,4 @@
-"""What stages share: how defects are erased, and what drawn pictures are judged by, made ready in a workspace."""
+"""What drawn pictures are judged by, made ready in a workspace."""
 
 from __future__ import annotations
 
@@ -6,10 +6,6 @@ from pathlib import Path
 
 import torch
 
-from coigan_aug.compose.erase import TELEA, Erasing
-from coigan_aug.eraser.file import trained_eraser
-from coigan_aug.eraser.fill import learned
-from coigan_aug.eraser.fit import EraserSettings
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.progress import Talk
 from coigan_aug.segmenter.real_only import real_only_segmenter, segmenter_key
@@ -18,24 +14,6 @@ from coigan_aug.synthesis.agreeing import Sight, kept_bounds
 from coigan_aug.synthesis.margin import margin_of
 from coigan_aug.synthesis.resemblance import known_objects
 from coigan_aug.synthesis.screen import Screen
-
-
-def erasing_of(
-    prepared: Prepared, settings: Settings, *, cache_root: Path, scale: float, device: torch.device, talk: Talk
-) -> Erasing:
-    """Return what `data.erase` says; a network is trained first where the workspace's cache does not hold it.
-
-    Args:
-        scale: what brings the images that will be filled to the working scale.
-    """
-    if settings.data.erase == "telea":
-        return TELEA
-    with talk.step("train the eraser") as report:
-        file = trained_eraser(
-            prepared, settings.data, EraserSettings(), root=cache_root, device=device,
-            bfloat16=settings.train.precision == "bfloat16", report=report,
-        )  # fmt: skip
-    return learned(file, window=prepared.window, scale=scale)
 
 
 def screen_of(

@@ -16,6 +16,7 @@ from coigan_aug.asking import leave_out
 from coigan_aug.checkpoint import GeneratorFile, load_generator
 from coigan_aug.compose.erase import TELEA, Erasing
 from coigan_aug.config import load_settings, settings_file
+from coigan_aug.eraser.erasing import erasing_of
 from coigan_aug.errors import UsageError
 from coigan_aug.evaluation.choosing import choose_engines
 from coigan_aug.evaluation.result import list_results
@@ -31,7 +32,7 @@ from coigan_aug.report.preview import write_preview
 from coigan_aug.settings import Settings
 from coigan_aug.shapes.draw import shape_source
 from coigan_aug.stages.asks import MergeAsk, SynthesizeAsk
-from coigan_aug.stages.judging import erasing_of, screen_of
+from coigan_aug.stages.judging import screen_of
 from coigan_aug.stages.several import start_several
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.synthesis.bases import check_kind

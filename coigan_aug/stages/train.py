@@ -10,8 +10,9 @@ from typing import Any
 
 import torch
 
-from coigan_aug.compose.erased import with_erased
+from coigan_aug.compose.erase import with_erased
 from coigan_aug.config import load_settings, settings_file, settings_from_dict
+from coigan_aug.eraser.erasing import erasing_of
 from coigan_aug.errors import ConfigError, DataError, UsageError
 from coigan_aug.files import folder_lock, read_json
 from coigan_aug.folders import Folders
@@ -19,7 +20,6 @@ from coigan_aug.prepare.prepared import Prepared, prepare
 from coigan_aug.progress import SILENT, Talk
 from coigan_aug.settings import Settings
 from coigan_aug.stages.asks import TrainAsk
-from coigan_aug.stages.judging import erasing_of
 from coigan_aug.stages.several import start_several
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.training.device import choose_device

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from coigan_aug.annotations import rle
 from coigan_aug.annotations.rle import Mask
 from coigan_aug.geometry import Box
-from coigan_aug.places.density import Places
+from coigan_aug.places.density import PlaceDensity
 from coigan_aug.prepare.contrast import contrast_of
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.shapes.warp import warp_mask
@@ -41,7 +41,7 @@ class Donor:
         return self.objects[0]
 
 
-def draw_donor(prepared: Prepared, places: Places, rng: Rng, label: int, *, flip: bool) -> Donor:
+def draw_donor(prepared: Prepared, places: PlaceDensity, rng: Rng, label: int, *, flip: bool) -> Donor:
     """Draw a training image with a class, each as often as any other, mirrored so that the class keeps its sides."""
     images = prepared.by_image[label]
     position = list(images)[int(rng.integers(len(images)))]

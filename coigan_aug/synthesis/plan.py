@@ -15,10 +15,10 @@ from coigan_aug.annotations.rle import place as place_mask
 from coigan_aug.compose.augment import tight
 from coigan_aug.compose.placement import find_place, fit
 from coigan_aug.errors import DataError
-from coigan_aug.places.density import Places
-from coigan_aug.places.parts import full_size
+from coigan_aug.places.density import PlaceDensity
 from coigan_aug.places.roi import Roi
 from coigan_aug.places.room import Room
+from coigan_aug.places.survey import full_size
 from coigan_aug.prepare.contrast import contrast_of
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.settings import Settings
@@ -47,7 +47,7 @@ class Planner:
     bases: Sequence[Base]
     windows: bool
     source: ShapeSource
-    places: Places
+    places: PlaceDensity
     roi: Roi | None = None
     own_places: frozenset[int] = frozenset()
 
@@ -194,7 +194,7 @@ class Planner:
 
 
 def make_planner(
-    prepared: Prepared, settings: Settings, counts: Sequence[int], *, source: ShapeSource, places: Places, windows: bool,
+    prepared: Prepared, settings: Settings, counts: Sequence[int], *, source: ShapeSource, places: PlaceDensity, windows: bool,
     bases: str, roi: Roi | None = None, own_places: frozenset[int] = frozenset(),
 ) -> Planner:  # fmt: skip
     """Find what can be drawn on, and see that there are shapes for what is asked.

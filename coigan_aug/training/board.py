@@ -17,13 +17,13 @@ class Board(Protocol):
 
 
 @contextmanager
-def board(folder: Path, *, begun_at: int, wanted: bool) -> Iterator[Board]:
-    """Give what writes event files to a folder; nothing is written where TensorBoard is not installed or not wanted.
+def board(folder: Path, *, begun_at: int, on: bool) -> Iterator[Board]:
+    """Give what writes event files to a folder; nothing is written where TensorBoard is not installed, or not `on`.
 
     Args:
         begun_at: the samples seen where this process begins; what an earlier one wrote beyond it is taken back.
     """
-    if not wanted or importlib.util.find_spec("tensorboard") is None:
+    if not on or importlib.util.find_spec("tensorboard") is None:
         yield lambda values, images: None
         return
     writer = importlib.import_module("torch.utils.tensorboard").SummaryWriter(str(folder), purge_step=begun_at + 1)

@@ -28,7 +28,7 @@ from coigan_aug.training.device import choose_speed
 from coigan_aug.training.distributed import across, largest, only_first, rank, said_once, world
 from coigan_aug.training.ema import update_ema
 from coigan_aug.training.judging import Losses
-from coigan_aug.training.networks import Networks, Step, build_networks, set_rates
+from coigan_aug.training.networks import Networks, Step, build_networks
 from coigan_aug.training.run import Run
 from coigan_aug.training.samples import sample_grid
 from coigan_aug.training.state import Best, init_from, resume_together, save_best, save_training
@@ -79,7 +79,7 @@ def train(
     with (
         stop_request(patient=world() > 1) as stop,
         metrics_file.open("ab") as metrics,
-        board(run.folder / "tensorboard", begun_at=images, wanted=settings.log.tensorboard and rank() == 0) as show,
+        board(run.folder / "tensorboard", begun_at=images, on=rank() == 0) as show,
     ):
         while images < settings.train.images and not best.given_up(settings.train.patience):
             late = rank() == 0 and time.monotonic() >= ends
@@ -90,7 +90,6 @@ def train(
             seed = rng.torch_seed(settings.train.seed, "step0", number)  # the same in all processes
             generator = torch.Generator().manual_seed(seed)
             step = Step(number, settings, generator, device, speed.bfloat16, parts)
-            set_rates(networks, settings.train, done=images / settings.train.images)
             losses, parts = _step(networks, next(source).to(device), step)
             update_ema(networks.average, networks.generator, decay=settings.train.ema, step=number)
             before, images = images, images + settings.train.batch

@@ -20,9 +20,7 @@ from coigan_aug.settings import Settings, TrainSettings
 class Networks:
     """What a training changes, and the optimisers that change it.
 
-    Beside the weights three tensors carry over from step to step: the mean path length, the probability of the
-    discriminators' augmentation, and the mean scores that each discriminator (defect, reference) gave real and fake
-    images [2, 2].
+    Beside the weights the mean path length carries over from step to step.
     """
 
     generator: Inpainter
@@ -33,8 +31,6 @@ class Networks:
     defect_optimizer: torch.optim.Optimizer
     reference_optimizer: torch.optim.Optimizer
     path_mean: Tensor
-    strength: Tensor
-    scores: Tensor
     features: nn.Module | None
 
 
@@ -81,23 +77,9 @@ def build_networks(prepared: Prepared, settings: Settings, device: torch.device,
         defect_optimizer=_adam(defect, train, train.discriminator_learning_rate),
         reference_optimizer=_adam(reference, train, train.discriminator_learning_rate),
         path_mean=torch.zeros((), device=device),
-        strength=torch.zeros((), device=device),
-        scores=torch.zeros(2, 2, device=device),
         features=features.to(device) if features is not None else None,
     )
 
 
 def _adam(network: torch.nn.Module, train: TrainSettings, rate: float) -> torch.optim.Optimizer:
     return torch.optim.AdamW(network.parameters(), lr=rate, betas=train.betas, weight_decay=train.weight_decay)
-
-
-def set_rates(networks: Networks, train: TrainSettings, *, done: float) -> None:
-    """Set the learning rates of this place in the training: full, then falling to nothing over the last `decay`."""
-    share = 1.0 if train.decay == 0 else min(1.0, (1 - done) / train.decay)
-    for optimizer, rate in (
-        (networks.generator_optimizer, train.learning_rate),
-        (networks.defect_optimizer, train.discriminator_learning_rate),
-        (networks.reference_optimizer, train.discriminator_learning_rate),
-    ):
-        for group in optimizer.param_groups:
-            group["lr"] = rate * share

@@ -63,7 +63,7 @@ def choose_batch(prepared: Prepared, settings: Settings, device: torch.device, s
 
 def _fits(prepared: Prepared, settings: Settings, device: torch.device, speed: Speed, size: int) -> bool:
     """Try a step with every regulariser on throw-away networks."""
-    settings = replace(settings, train=replace(settings.train, batch=size, pretrain=0))
+    settings = replace(settings, train=replace(settings.train, batch=size))
     try:
         networks = build_networks(prepared, settings, device, weights=None)
         stream = Stream(prepared, settings, settings.train.seed)

@@ -29,7 +29,6 @@ _PARTS = (
     "defect_optimizer",
     "reference_optimizer",
 )
-_CARRIED = ("path_mean", "strength", "scores")
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ def save_training(
     if rank() > 0:
         return
     state: State = {name: getattr(networks, name).state_dict() for name in _PARTS}
-    state |= {"images": images, "best": asdict(best), **{name: getattr(networks, name) for name in _CARRIED}}
+    state |= {"images": images, "best": asdict(best), "path_mean": networks.path_mean}
     save_state(run.checkpoints, state, images=images, keep=settings.log.keep)
     path = run.last if best.images else run.generator
     save_generator(path, networks.average, settings=settings, classes=prepared.dataset.classes, images=images)
@@ -102,8 +101,7 @@ def _resume(networks: Networks, run: Run) -> tuple[int, Best]:
     try:
         for name in _PARTS:
             getattr(networks, name).load_state_dict(state[name])
-        for name in _CARRIED:
-            setattr(networks, name, state[name].to(getattr(networks, name).device))
+        networks.path_mean = state["path_mean"].to(networks.path_mean.device)
         images, best = int(state["images"]), Best(**state["best"])
     except (RuntimeError, ValueError, KeyError) as error:
         raise DataError(f"The checkpoint in {run.checkpoints} does not fit this model: {error}") from error

@@ -11,13 +11,16 @@ from coigan_aug.errors import CoiganError
 from coigan_aug.losses.adversarial import generator_loss
 from coigan_aug.losses.perceptual import smooth_masked_perceptual
 from coigan_aug.losses.reconstruction import contrast_error, masked_l1, smooth_masked_l1
-from coigan_aug.losses.regularizers import mode_seeking, path_length
+from coigan_aug.losses.regularizers import path_length
 from coigan_aug.models.build import defect_stack
 from coigan_aug.models.composite import mask_alpha
 from coigan_aug.training.batches import Batch
 from coigan_aug.training.distributed import across, average_gradients, own_rows, rank, said_once, world
 from coigan_aug.training.judging import Losses, Shown, discriminate, judge
 from coigan_aug.training.networks import Networks, Step
+
+PAIRED_GROW = 2
+"""The paired loss looks this far round the mask, px: erasing took the defect's soft edge with it."""
 
 
 def training_step(networks: Networks, batch: Batch, step: Step) -> Losses:
@@ -30,9 +33,6 @@ def training_step(networks: Networks, batch: Batch, step: Step) -> Losses:
     """
     networks.generator.train()
     parts = [batch] if step.parts == 1 else batch.split(step.parts)
-    if step.number * step.settings.train.batch < step.settings.train.pretrain:
-        filled = (pretrain_losses(networks, part, step) for part in parts)
-        return _apply(filled, networks.generator_optimizer, networks.generator, "generator", step)
     drawn = [_draw(networks, part, step) for part in parts]
     defect = (defect_losses(networks, p, fake.detach(), step) for p, (fake, _) in zip(parts, drawn, strict=True))
     losses = _apply(defect, networks.defect_optimizer, networks.defect, "defect discriminator", step)
@@ -59,21 +59,12 @@ def _draw(networks: Networks, batch: Batch, step: Step, *, learning: bool = Fals
     return drawn[:count], drawn[count:]
 
 
-def pretrain_losses(networks: Networks, batch: Batch, step: Step) -> Losses:
-    """Teach the generator to fill clean windows that are blanked where the masks are."""
-    alpha = mask_alpha(batch.masks, grow=step.settings.train.paired_grow, soften=0)
-    blanked = torch.where(alpha > 0, 0.5, batch.base)
-    with step.autocast():
-        filled = networks.generator(blanked, batch.condition, batch.latent, batch.masks)
-    return {"generator_pretrain": masked_l1(filled, batch.base, alpha, across=across)}
-
-
 def defect_losses(networks: Networks, batch: Batch, fake: Tensor, step: Step) -> Losses:
     """Teach the defect discriminator real objects from drawn ones, of the same shapes in the same places."""
     real = Shown(defect_stack(batch.objects, batch.masks), batch.masks)
     drawn = Shown(defect_stack(fake, batch.masks), batch.masks)
     wrong = _mistaken(batch, step) if step.settings.train.mismatch > 0 else None
-    losses = discriminate(networks, networks.defect, real, drawn, wrong, step)
+    losses = discriminate(networks.defect, real, drawn, wrong, step)
     return {f"defect_{name}": value for name, value in losses.items()}
 
 
@@ -81,7 +72,7 @@ def reference_losses(networks: Networks, batch: Batch, fake: Tensor, step: Step)
     """Teach the reference discriminator real windows from drawn ones."""
     real = Shown(batch.reference, batch.reference_masks)
     wrong = _mismatched(batch, step) if step.settings.train.mismatch > 0 else None
-    losses = discriminate(networks, networks.reference, real, Shown(fake, batch.masks), wrong, step)
+    losses = discriminate(networks.reference, real, Shown(fake, batch.masks), wrong, step)
     return {f"reference_{name}": value for name, value in losses.items()}
 
 
@@ -129,19 +120,12 @@ def generator_losses(networks: Networks, batch: Batch, fake: Tensor, redrawn: Te
         if train.adversarial > 0:
             drawn = Shown(defect_stack(fake, batch.masks), batch.masks)
             real = Shown(defect_stack(batch.objects, batch.masks), batch.masks)
-            losses["adversarial"] = train.adversarial * _fool(networks, networks.defect, drawn, real, step)
+            losses["adversarial"] = train.adversarial * _fool(networks.defect, drawn, real, step)
         if train.reference_adversarial > 0:
             drawn, real = Shown(fake, batch.masks), Shown(batch.reference, batch.reference_masks)
-            losses["reference_adversarial"] = train.reference_adversarial * _fool(
-                networks, networks.reference, drawn, real, step
-            )
-        if train.mode_seeking > 0 and batch.latent.shape[1] > 0:
-            other = networks.generator(batch.base, batch.condition, batch.pair_latent, batch.masks)
-            inside = batch.masks.amax(dim=1, keepdim=True)
-            ratio = mode_seeking(fake, other, (batch.latent, batch.pair_latent), inside)
-            losses["mode_seeking"] = train.mode_seeking * ratio
+            losses["reference_adversarial"] = train.reference_adversarial * _fool(networks.reference, drawn, real, step)
     if train.paired > 0:
-        region = mask_alpha(batch.pair_masks, grow=train.paired_grow, soften=0)
+        region = mask_alpha(batch.pair_masks, grow=PAIRED_GROW, soften=0)
         losses["paired"] = train.paired * masked_l1(redrawn, batch.pair_target, region, across=across)
     if train.contrast > 0 and step.settings.model.contrast:
         told = batch.condition[:, batch.masks.shape[1]][:, None]
@@ -150,14 +134,14 @@ def generator_losses(networks: Networks, batch: Batch, fake: Tensor, redrawn: Te
     return {f"generator_{name}": value for name, value in losses.items()}
 
 
-def _fool(networks: Networks, network: nn.Module, drawn: Shown, real: Shown, step: Step) -> Tensor:
+def _fool(network: nn.Module, drawn: Shown, real: Shown, step: Step) -> Tensor:
     """Return what the generator pays to one discriminator; the relativistic loss looks at real images, too."""
     kind = step.settings.train.loss
-    logits, weights = judge(networks, network, drawn, step)
+    logits, weights = judge(network, drawn, step)
     if kind != "relativistic":
         return generator_loss(logits, weights, kind=kind, across=across)
     with torch.no_grad():
-        real_logits, real_weights = judge(networks, network, real, step)
+        real_logits, real_weights = judge(network, real, step)
     return generator_loss(logits, weights, kind=kind, real_logits=real_logits, real_weights=real_weights)
 
 

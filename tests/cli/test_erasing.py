@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from coigan_aug.cli import erasing
+from coigan_aug.eraser import erasing
 from coigan_aug.eraser.fit import EraserSettings
 from coigan_aug.files import read_json
 from coigan_aug.store.dataset import Dataset

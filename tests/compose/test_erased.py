@@ -11,8 +11,7 @@ import pytest
 
 from coigan_aug.annotations.masks import grow
 from coigan_aug.compose.composer import compose
-from coigan_aug.compose.erase import GROW, TELEA, Erasing, telea
-from coigan_aug.compose.erased import with_erased
+from coigan_aug.compose.erase import GROW, TELEA, Erasing, telea, with_erased
 from coigan_aug.geometry import Box
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.settings import Settings

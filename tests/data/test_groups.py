@@ -13,14 +13,13 @@ from coigan_aug.data.groups import (
     SAME,
     Links,
     candidates,
-    correlation,
     find_groups,
     find_links,
     groups_from_pattern,
     join_links,
     neighbours,
-    whiten,
 )
+from coigan_aug.data.likeness import correlation, whiten
 from coigan_aug.errors import DataError, UsageError
 from coigan_aug.imaging import write_image
 

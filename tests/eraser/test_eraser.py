@@ -10,10 +10,8 @@ import pytest
 import torch
 
 from coigan_aug.compose.erase import telea
-from coigan_aug.eraser.file import EraserFile, load_eraser, save_eraser, trained_eraser
-from coigan_aug.eraser.fill import learned, predict
-from coigan_aug.eraser.fit import EraserSettings, filling_loss, fit_eraser
-from coigan_aug.eraser.holes import Holes
+from coigan_aug.eraser.erasing import EraserFile, learned, load_eraser, predict, save_eraser, trained_eraser
+from coigan_aug.eraser.fit import EraserSettings, Holes, filling_loss, fit_eraser
 from coigan_aug.errors import DataError
 from coigan_aug.models.eraser import Eraser
 from coigan_aug.prepare.prepared import Prepared, prepare

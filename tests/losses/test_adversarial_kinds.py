@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from coigan_aug.losses.adversarial import KINDS, discriminator_loss, generator_loss, image_scores, rejection_loss
-from coigan_aug.losses.regularizers import gradient_penalty, lecam, mode_seeking
+from coigan_aug.losses.regularizers import gradient_penalty
 from coigan_aug.settings import ADVERSARIAL
 
 
@@ -74,31 +74,3 @@ def test_the_gradient_penalty_of_a_linear_discriminator() -> None:
     weights = torch.tensor([3.0, 4.0], dtype=torch.float64)
     x = torch.randn(5, 2, dtype=torch.float64, requires_grad=True)
     assert gradient_penalty(x @ weights, x).item() == pytest.approx((5 - 1) ** 2)
-
-
-def test_lecam_by_hand() -> None:
-    real, fake = torch.tensor([1.0, 2.0]), torch.tensor([-1.0])
-    value = lecam(real, fake, real_mean=torch.tensor(0.5), fake_mean=torch.tensor(-0.5))
-    assert value.item() == pytest.approx((1.5**2 + 2.5**2) / 2 + 1.5**2)
-
-
-def test_mode_seeking_is_the_ratio_of_distances_inside_the_region() -> None:
-    first, second = torch.zeros(2, 3, 4, 4), torch.zeros(2, 3, 4, 4)
-    region = torch.zeros(2, 1, 4, 4)
-    region[0, 0, 1:3, 1:3] = 1
-    second[0, :, 1:3, 1:3] = 0.5
-    second[0, :, 0, 0] = 9.0  # outside: does not count
-    latents = torch.zeros(2, 1, 8), torch.full((2, 1, 8), 2.0)
-    expected = 2 / (0.5 + 1e-2 * 2) / 2  # the second sample has no region: 0
-    assert mode_seeking(first, second, latents, region).item() == pytest.approx(expected, rel=1e-5)
-    nothing_moved = mode_seeking(first, first, (latents[0], latents[0]), region)
-    assert nothing_moved.item() == 0
-
-
-def test_mode_seeking_stays_finite_where_two_latents_give_one_picture() -> None:
-    picture = torch.rand(1, 3, 4, 4, requires_grad=True)
-    latents = torch.zeros(1, 1, 2), torch.ones(1, 1, 2)
-    value = mode_seeking(picture, picture.detach().clone(), latents, torch.ones(1, 1, 4, 4))
-    value.backward()
-    assert value.item() == pytest.approx(100, rel=1e-3)
-    assert picture.grad is not None and torch.isfinite(picture.grad).all()

@@ -10,14 +10,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coigan_aug.models.layers import (
-    Blur,
-    EqualConv2d,
-    EqualLinear,
-    at_least_float32,
-    pad_to_multiple,
-    scaled_leaky_relu,
-)
+from coigan_aug.models.layers import Blur, EqualConv2d, EqualLinear, pad_to_multiple, scaled_leaky_relu
+from coigan_aug.precision import at_least_float32
 
 
 @settings(max_examples=60, deadline=None)

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coigan_aug.places.density import Places, measure_places
-from coigan_aug.places.room import Place, outline_points, room_of
+from coigan_aug.places.density import PlaceDensity, measure_places
+from coigan_aug.places.room import RelativePlace, outline_points, room_of
 from coigan_aug.prepare.examples import Examples
 from coigan_aug.settings import DataSettings
 from tests.prepare.scenes import ellipse, examples_of, painted, patch
@@ -82,21 +82,26 @@ def _spots_inside_lines_at_borders(folder: Path) -> Examples:
 
 
 @pytest.fixture(scope="module")
-def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Examples, Places]:
+def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Examples, PlaceDensity]:
     examples = _spots_inside_lines_at_borders(tmp_path_factory.mktemp("places"))
     return examples, measure_places(examples)
 
 
 def _draw(
-    places: Places, label: int, shape: tuple[int, int], mask: np.ndarray, count: int, part: np.ndarray | None = None
-) -> list[Place]:
+    places: PlaceDensity,
+    label: int,
+    shape: tuple[int, int],
+    mask: np.ndarray,
+    count: int,
+    part: np.ndarray | None = None,
+) -> list[RelativePlace]:
     own = np.ones(shape, np.uint8) if part is None else part
     room = room_of(own, scale=1.0)
     at = [places.find(np.random.default_rng(k), label, mask, own > 0, places.room(own)) for k in range(count)]
     return [room.place(mask, left=found[0], top=found[1]) for found in at if found]
 
 
-def test_what_is_measured_is_where_the_objects_were_painted(measured: tuple[Examples, Places]) -> None:
+def test_what_is_measured_is_where_the_objects_were_painted(measured: tuple[Examples, PlaceDensity]) -> None:
     examples, places = measured
     assert places.touching == pytest.approx((0, 2 / 3))
     for label in range(2):
@@ -112,7 +117,7 @@ def test_what_is_measured_is_where_the_objects_were_painted(measured: tuple[Exam
 
 @pytest.mark.parametrize("shape", [SHAPE, (256, 1600), (300, 210), (60, 90)])
 def test_a_class_comes_out_at_borders_in_the_share_that_it_had_in_training(
-    measured: tuple[Examples, Places], shape: tuple[int, int]
+    measured: tuple[Examples, PlaceDensity], shape: tuple[int, int]
 ) -> None:
     _, places = measured
     spots = _draw(places, 0, shape, np.ones((7, 9), np.uint8), 150)
@@ -126,7 +131,7 @@ def test_a_class_comes_out_at_borders_in_the_share_that_it_had_in_training(
         assert np.mean([place.x for place in drawn]) == pytest.approx(real, abs=0.04)
 
 
-def test_the_distance_from_the_edge_is_distributed_as_in_training(measured: tuple[Examples, Places]) -> None:
+def test_the_distance_from_the_edge_is_distributed_as_in_training(measured: tuple[Examples, PlaceDensity]) -> None:
     _, places = measured
     real = np.sort([places.of[k].distance for k in places.by_class[0]])
     drawn = np.sort([place.distance for place in _draw(places, 0, SHAPE, np.ones((7, 9), np.uint8), 300)])
@@ -139,7 +144,7 @@ def test_the_distance_from_the_edge_is_distributed_as_in_training(measured: tupl
     st.integers(0, 9999), st.integers(1, 60), st.integers(1, 60), st.floats(0, 0.3), st.integers(0, 1), st.booleans()
 )
 def test_a_place_is_wholly_inside_what_is_allowed_and_drawn_alike_again(
-    measured: tuple[Examples, Places], seed: int, height: int, width: int, taken: float, label: int, near: bool
+    measured: tuple[Examples, PlaceDensity], seed: int, height: int, width: int, taken: float, label: int, near: bool
 ) -> None:
     _, places = measured
     draw = np.random.default_rng(seed)
@@ -193,7 +198,7 @@ def test_on_a_round_part_a_border_class_touches_the_outline_and_another_does_not
     assert {(place.x > 0.5, place.y > 0.5) for place in rims} == {(a, b) for a in (True, False) for b in (True, False)}
 
 
-def test_near_an_edge_is_at_it_and_elsewhere_away_from_it(measured: tuple[Examples, Places]) -> None:
+def test_near_an_edge_is_at_it_and_elsewhere_away_from_it(measured: tuple[Examples, PlaceDensity]) -> None:
     _, places = measured
     own, mask = np.ones(SHAPE, np.uint8), np.ones((30, 3), np.uint8)
     at_top = next(k for k in places.by_class[1] if places.of[k].touches)
@@ -209,7 +214,7 @@ def test_near_an_edge_is_at_it_and_elsewhere_away_from_it(measured: tuple[Exampl
 
 
 def test_a_class_that_never_touches_the_border_finds_no_place_where_it_would_have_to(
-    measured: tuple[Examples, Places],
+    measured: tuple[Examples, PlaceDensity],
 ) -> None:
     _, places = measured
     own, tall = np.ones((40, 60), np.uint8), np.ones((40, 3), np.uint8)
@@ -218,7 +223,7 @@ def test_a_class_that_never_touches_the_border_finds_no_place_where_it_would_hav
     assert places.find(np.random.default_rng(0), 1, np.ones((41, 3), np.uint8), own > 0, places.room(own)) is None
 
 
-def test_in_a_small_allowed_region_a_place_is_found_wherever_it_lies(measured: tuple[Examples, Places]) -> None:
+def test_in_a_small_allowed_region_a_place_is_found_wherever_it_lies(measured: tuple[Examples, PlaceDensity]) -> None:
     _, places = measured
     part, allowed = np.ones((256, 1600), np.uint8), np.zeros((256, 1600), bool)
     allowed[200:240, 1400:1450] = True
@@ -229,7 +234,7 @@ def test_in_a_small_allowed_region_a_place_is_found_wherever_it_lies(measured: t
         assert 200 <= found[1] <= 233
 
 
-def test_mirrored_shapes_keep_to_the_sides_that_their_class_touches(measured: tuple[Examples, Places]) -> None:
+def test_mirrored_shapes_keep_to_the_sides_that_their_class_touches(measured: tuple[Examples, PlaceDensity]) -> None:
     """All lines at an edge are at the top, so none is turned upside down; what touches nothing is mirrored as drawn."""
     _, places = measured
     for k in places.by_class[1]:
@@ -241,10 +246,10 @@ def test_mirrored_shapes_keep_to_the_sides_that_their_class_touches(measured: tu
     assert asks[:2] == (False, False)
 
 
-def test_of_a_class_that_touches_two_sides_each_side_keeps_its_share(measured: tuple[Examples, Places]) -> None:
+def test_of_a_class_that_touches_two_sides_each_side_keeps_its_share(measured: tuple[Examples, PlaceDensity]) -> None:
     _, places = measured
     own = list(places.by_class[1])
-    at_left = Place(0.0, 0.4, 0.0, 0.0, (True, False, False, False), True)
+    at_left = RelativePlace(0.0, 0.4, 0.0, 0.0, (True, False, False, False), True)
     at_right = replace(at_left, x=1.0, edges=(False, False, True, False))
     sided = replace(places, of={k: at_right if n % 5 == 0 else at_left for n, k in enumerate(own)})
     draw, right = np.random.default_rng(1), []

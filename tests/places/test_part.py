@@ -11,7 +11,7 @@ import pytest
 from coigan_aug import rng
 from coigan_aug.demo import strips
 from coigan_aug.places.part import find_part
-from coigan_aug.places.parts import full_size, measure_parts
+from coigan_aug.places.survey import full_size, survey_parts
 from coigan_aug.settings import DataSettings
 from tests.prepare.scenes import ellipse, examples_of, noise, overlap, painted, patch
 
@@ -121,7 +121,7 @@ def test_parts_are_used_where_real_defects_lie_on_them(tmp_path: Path) -> None:
     images, truth = _scenes(4)
     masks = [{"spot": [patch(SHAPE, 100 + 5 * k, 60, 12, 9)]} for k in range(3)] + [{}]
     examples = examples_of(tmp_path, images, masks, settings=DataSettings(window=32, scale=0.5))
-    parts = measure_parts(examples)
+    parts = survey_parts(examples)
     assert (parts.used, parts.images, parts.cut, parts.off) == (True, 4, 4, (0.0, 0.0))
     assert overlap(parts.full(examples, 0), truth) > 0.95
     assert parts.says(("spot", "line")) == "Part: background is seen in 4 of 4 images; defects stay off it."
@@ -131,7 +131,7 @@ def test_parts_are_not_used_where_over_two_percent_of_a_class_lie_off_them(tmp_p
     images, _ = _scenes(3)
     inside, half = patch(SHAPE, 100, 60, 40, 20), patch(SHAPE, 100, 5, 20, 20)  # the ellipse begins at y = 15
     examples = examples_of(tmp_path, images, [{"spot": [inside], "line": [half]}] * 3)
-    parts = measure_parts(examples)
+    parts = survey_parts(examples)
     assert not parts.used
     assert parts.off == pytest.approx((0, 0.55), abs=0.06)
     assert parts.full(examples, 0).all()
@@ -143,13 +143,13 @@ def test_a_defect_on_a_bare_surface_is_no_part(tmp_path: Path) -> None:
     truth = ellipse(SHAPE, centre=(120, 80), axes=(50, 40))
     images = [painted(truth, back=180, front=60, seed=k) for k in range(3)]
     assert not find_part(images[0]).all()
-    parts = measure_parts(examples_of(tmp_path, images, [{"spot": [truth.astype(np.uint8)]}] * 3))
+    parts = survey_parts(examples_of(tmp_path, images, [{"spot": [truth.astype(np.uint8)]}] * 3))
     assert (parts.used, parts.filled) == (False, 3)
     assert "in 3 of them all round a defect" in parts.says(("spot", "line"))
 
 
 def test_where_no_background_is_seen_the_whole_image_is_part(tmp_path: Path) -> None:
     image = painted(np.ones(SHAPE, bool), back=0, front=120, seed=1)
-    parts = measure_parts(examples_of(tmp_path, [image], [{}]))
+    parts = survey_parts(examples_of(tmp_path, [image], [{}]))
     assert (parts.used, parts.cut) == (True, 0)
     assert parts.says(("spot", "line")) == "Part: the whole image, everywhere."

@@ -25,7 +25,7 @@ from coigan_aug.training.batches import Batch
 from coigan_aug.training.device import choose_device
 from coigan_aug.training.judging import Losses
 from coigan_aug.training.loop import Speed, train
-from coigan_aug.training.networks import Networks, Step, build_networks, set_rates
+from coigan_aug.training.networks import Networks, Step
 from coigan_aug.training.run import Run, begin_run, check_same, find_run, list_runs, resolve, unfinished_run
 from coigan_aug.training.watch import begin_watch
 
@@ -249,16 +249,6 @@ def test_a_training_ends_when_it_no_longer_gets_better(
     assert load_generator(run.generator).images == 16
 
 
-def test_learning_rates_fall_to_nothing_over_the_last_part(prepared: Prepared, small: Settings) -> None:
-    train_settings = dataclasses.replace(small.train, decay=0.5, learning_rate=1e-3, discriminator_learning_rate=2e-3)
-    settings = dataclasses.replace(small, train=train_settings)
-    networks = build_networks(prepared, settings, CPU, weights=None)
-    for done, share in ((0.0, 1.0), (0.5, 1.0), (0.75, 0.5), (1.0, 0.0)):
-        set_rates(networks, train_settings, done=done)
-        assert networks.generator_optimizer.param_groups[0]["lr"] == pytest.approx(1e-3 * share)
-        assert networks.reference_optimizer.param_groups[0]["lr"] == pytest.approx(2e-3 * share)
-
-
 def test_out_of_memory_halves_what_goes_through_at_once_and_keeps_the_batch(
     prepared: Prepared,
     small: Settings,
@@ -332,13 +322,6 @@ def test_event_files_for_tensorboard_hold_what_the_metrics_hold(
         shown = [(event.step, round(event.value, 5)) for event in events.Scalars(tag)]
         assert [images for images, _ in shown] == [images for images, _ in logged] == [4, 8, 12, 16, 20, 24]
         assert [value for _, value in shown] == pytest.approx([value for _, value in logged], abs=2e-5)
-
-
-def test_no_event_files_where_they_are_not_wanted(prepared: Prepared, small: Settings, tmp_path: Path) -> None:
-    settings = dataclasses.replace(small, log=dataclasses.replace(small.log, tensorboard=False))
-    run = _begin(tmp_path, prepared, settings)
-    _train(prepared, settings, run)
-    assert not (run.folder / "tensorboard").exists()
 
 
 def _begin_from(root: Path, prepared: Prepared, settings: Settings, weights: Path) -> Run:

@@ -21,12 +21,12 @@ _MOST_FILLED = 0.25  # largest share of the images with defects and background i
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parts:
-    """What was seen of the parts in a data set, and whether they are to be used.
+class PartSurvey:
+    """What was seen of the parts in a data set, and whether parts are looked for in it.
 
-    `used`: parts are looked for; else every image is all part. `cut`: in how many of the `images` background was seen.
-    `off`: the share of each class' defect pixels that lie on that background. `filled`: in how many images the part
-    found is mostly defect.
+    `used`: they are; else every image is all part. `cut`: in how many of the `images` background was seen. `off`: the share
+    of each class' defect pixels that lie on that background. `filled`: in how many images what looks like the part is
+    mostly defect.
     """
 
     used: bool
@@ -57,7 +57,7 @@ class Parts:
         return f"Part: {seen}, but {share}; every image is all part."
 
 
-def measure_parts(examples: Examples, *, report: Report = silent) -> Parts:
+def survey_parts(examples: Examples, *, report: Report = silent) -> PartSurvey:
     """Look for the parts in all images, and see whether the real defects lie on them.
 
     They are not to be used where over 2 % of a class' defect pixels lie off them, or where in over a quarter of the images
@@ -78,7 +78,7 @@ def measure_parts(examples: Examples, *, report: Report = silent) -> Parts:
         counts["filled"] += bool((masks.max(axis=0) & part).sum() > _FILLED * part.sum())
     shares = off / np.maximum(all_pixels, 1)
     filled = counts["filled"] > _MOST_FILLED * counts["both"]
-    return Parts(
+    return PartSurvey(
         used=not filled and bool((shares <= MOST_OFF).all()),
         images=len(examples.positions),
         cut=counts["cut"],
