@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import cv2
@@ -107,6 +108,66 @@ def test_thumbnails_of_large_and_small_images_are_averages(tmp_path: Path) -> No
         assert np.abs(found.mean(axis=0) - expected).max() < 6
 
 
+# TIFF files by hand
+
+
+def _tiff(
+    *, pages: int = 1, order: str = "<", wide: bool = False, last: str = "directory", start: int | None = None
+) -> bytes:
+    """Make a grey TIFF of 4 x 3 px (TIFF 6.0, section 2; BigTIFF where wide) whose last byte is of a directory or a pixel.
+
+    `start` is where the pixels are said to be, if not where they are.
+    """
+    number, pixels = "Q" if wide else "I", bytes(range(10, 22))
+    head, size = (16, 8 + 20 * 6 + 8) if wide else (8, 2 + 12 * 6 + 4)
+    first = head + (len(pixels) if last == "directory" else 0)
+    place = head if last == "directory" else head + pages * size
+    data = struct.pack(f"{order}2sHHHQ" if wide else f"{order}2sHI", (order == "<" and b"II") or b"MM", *(
+        (43, 8, 0, first) if wide else (42, first)))  # fmt: skip
+    entries = [(256, 4), (257, 3), (258, 8), (262, 1), (273, place if start is None else start), (279, len(pixels))]
+    directories = b""
+    for page in range(pages):
+        own = b"".join(
+            struct.pack(f"{order}HH{number}{number}", tag, 16 if wide else 4, 1, value) for tag, value in entries
+        )
+        following = first + (page + 1) * size if page + 1 < pages else 0
+        directories += (
+            struct.pack(f"{order}{'Q' if wide else 'H'}", 6) + own + struct.pack(f"{order}{number}", following)
+        )
+    return data + (pixels + directories if last == "directory" else directories + pixels)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize("last", ["directory", "pixels"])
+def test_a_tiff_is_read_to_its_last_byte_and_refused_without_it(
+    tmp_path: Path, order: str, wide: bool, last: str
+) -> None:
+    """Without the last byte of the directory's last tag, that is: behind that tag comes where the next page is."""
+    data = _tiff(order=order, wide=wide, last=last)
+    (tmp_path / "a.tif").write_bytes(data)
+    header = read_header(tmp_path / "a.tif")
+    assert (header.height, header.width, header.channels, header.bits) == (3, 4, 1, 8)
+    assert (read_image(tmp_path / "a.tif") == np.arange(10, 22).reshape(3, 4)).all()
+    (tmp_path / "a.tif").write_bytes(data[: -1 if last == "pixels" else -1 - (8 if wide else 4)])
+    with pytest.raises(DataError):
+        read_image(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("start", [1 << 61, (1 << 63) - 1, 1 << 63, (1 << 64) - 6, (1 << 64) - 1])
+def test_a_tiff_whose_pixels_lie_beyond_every_file_is_refused_by_its_header(tmp_path: Path, start: int) -> None:
+    """Sums of such places and lengths do not fit into 64 bits, and are not to come out small."""
+    (tmp_path / "a.tif").write_bytes(_tiff(wide=True, start=start))
+    with pytest.raises(DataError):
+        read_header(tmp_path / "a.tif")
+
+
+def test_a_tiff_of_two_pages_is_refused_as_such(tmp_path: Path) -> None:
+    (tmp_path / "a.tif").write_bytes(_tiff(pages=2))
+    with pytest.raises(DataError, match="several pictures"):
+        read_header(tmp_path / "a.tif")
+
+
 # JPEG at the source's quality
 
 
@@ -134,6 +195,25 @@ def test_tables_of_another_program_give_the_nearest_quality(tmp_path: Path) -> N
         with Image.open(path) as image:
             assert list(image.quantization[0]) == tables[0]
         assert jpeg_coding(path).quality == quality
+
+
+def _luminance(folder: Path, quality: int) -> np.ndarray:
+    """Return the luminance table that Pillow's libjpeg writes for a quality."""
+    Image.fromarray(TEXTURE).save(folder / "table.jpg", quality=quality)
+    with Image.open(folder / "table.jpg") as image:
+        return np.array(image.quantization[0])
+
+
+def test_of_tables_between_two_qualities_the_nearer_one_is_named(tmp_path: Path) -> None:
+    """Against all of libjpeg's own tables; each is a mixture of two neighbours, entry by entry."""
+    tables = {quality: _luminance(tmp_path, quality) for quality in range(100, 0, -1)}
+    draw = np.random.default_rng(2)
+    for _ in range(120):
+        quality, share = int(draw.integers(2, 99)), draw.uniform(0.2, 0.8)
+        mixed = np.where(draw.random(64) < share, tables[quality], tables[quality + 1])
+        Image.fromarray(TEXTURE).save(tmp_path / "o.jpg", qtables={0: mixed.tolist(), 1: [40] * 64})
+        distances = {own: int(np.abs(table - mixed).sum()) for own, table in tables.items()}
+        assert jpeg_coding(tmp_path / "o.jpg").quality == min(distances, key=lambda own: distances[own])
 
 
 @pytest.mark.parametrize(("subsampling", "sampling"), [(0, "4:4:4"), (1, "4:2:2"), (2, "4:2:0")])

@@ -8,6 +8,7 @@ import multiprocessing
 import numpy as np
 import pytest
 
+from coigan_aug.compose import composer
 from coigan_aug.compose.composer import Stream, compose
 from coigan_aug.compose.erase import erase
 from coigan_aug.compose.noise import condition_channels
@@ -68,6 +69,17 @@ def test_a_sample_holds_together(prepared: Prepared, small: Settings, index: int
 def _dilate(mask: np.ndarray) -> np.ndarray:
     padded = np.pad(mask, 1)
     return np.max([padded[y : y + mask.shape[0], x : x + mask.shape[1]] for y in range(3) for x in range(3)], axis=0)
+
+
+def test_three_references_of_four_show_defects(prepared: Prepared, small: Settings) -> None:
+    """Of clean images the others are, which hold none; 600 draws, four standard deviations."""
+    clean = [window for window in prepared.clean if window.position not in prepared.by_record]
+    pure = dataclasses.replace(prepared, clean=clean)
+    draw, spread = np.random.default_rng(0), (0.75 * 0.25 / 600) ** 0.5
+    shown = [composer._reference(pure, small, draw)[1].any() for _ in range(600)]
+    assert np.mean(shown) == pytest.approx(0.75, abs=4 * spread)
+    none = dataclasses.replace(pure, with_objects=[])
+    assert not any(composer._reference(none, small, draw)[1].any() for _ in range(40))
 
 
 def test_objects_are_real_pixels_of_their_class(prepared: Prepared, small: Settings) -> None:

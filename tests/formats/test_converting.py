@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import Annotation, ImageRecord
@@ -284,6 +285,24 @@ def test_an_image_missing_from_a_dataset_is_an_error_or_skipped(tmp_path: Path) 
     made = convert(tmp_path / "set", tmp_path / "out", to="coco", options=ReadOptions(skip_missing=True))
     assert made.images == 1
     assert [problem.done for problem in made.problems] == ["image left out"]
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_orientation_but_upright_is_told_where_the_formats_program_turns_images(
+    tmp_path: Path, orientation: int
+) -> None:
+    """EXIF (CIPA DC-008): 1 is upright, 2 to 8 are mirrored or turned."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    for name in NAMES:
+        (tmp_path / "img" / name).parent.mkdir(parents=True, exist_ok=True)
+    source = _coco(tmp_path)
+    for name in NAMES:
+        Image.new("L", (8, 6)).save(tmp_path / "img" / name, exif=exif)
+    said = "images that EXIF turns when they are shown, so that their masks lie elsewhere"
+    made = convert(source, tmp_path / "out", to="labelme")
+    assert _losses(made).get(said, 0) == (made.images - made.defect_free if orientation > 1 else 0)
+    assert said not in _losses(convert(source, tmp_path / "coco", to="coco"))
 
 
 # A Dataset's classes

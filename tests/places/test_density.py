@@ -115,6 +115,30 @@ def test_what_is_measured_is_where_the_objects_were_painted(measured: tuple[Exam
     assert len(pickle.dumps(places)) < 20_000
 
 
+def _bandwidth(shares: np.ndarray, count: int) -> float:
+    """Half of Scott's rule in two dimensions, n^(-1/(2 + 4)) standard deviations, within 1 % and 5 % of the room."""
+    return float(np.clip(0.5 * np.std(shares) * count ** (-1 / 6), 0.01, 0.05))
+
+
+@pytest.mark.parametrize("pieces", [3, 12])
+def test_places_are_blurred_by_half_of_scotts_rule_and_photographs_of_a_piece_count_once(
+    tmp_path: Path, pieces: int
+) -> None:
+    """Spots spread more across than down, lines wider than can be; what lies at an edge says nothing of it."""
+    draw, masks, spots, lines = np.random.default_rng(6), [], [], []
+    for k in range(12):
+        spots.append((int(draw.integers(50, 110)), int(draw.integers(20, 40))))
+        lines.append((20 if k % 2 else 170, 110 if k % 3 else 0))
+        masks.append({"spot": [patch(SHAPE, *spots[-1], 9, 7)], "line": [patch(SHAPE, *lines[-1], 5, 10)]})
+    groups = [f"piece {k % pieces}" for k in range(12)]
+    places = measure_places(examples_of(tmp_path, [_rough(k) for k in range(12)], masks, groups=groups))
+    left, top = np.transpose(spots) / np.array([[SHAPE[1] - 9], [SHAPE[0] - 7]])
+    expected = (_bandwidth(left, pieces), _bandwidth(top, pieces))
+    assert 0.01 < expected[1] < expected[0] < 0.05
+    assert places.bandwidths[0] == pytest.approx(expected)
+    assert places.bandwidths[1] == (0.05, 0.01), "far apart across; at the edges, and nowhere else, down"
+
+
 @pytest.mark.parametrize("shape", [SHAPE, (256, 1600), (300, 210), (60, 90)])
 def test_a_class_comes_out_at_borders_in_the_share_that_it_had_in_training(
     measured: tuple[Examples, PlaceDensity], shape: tuple[int, int]

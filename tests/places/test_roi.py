@@ -86,6 +86,31 @@ def test_colours_palettes_and_jpegs_are_read_as_drawn(tmp_path: Path) -> None:
         assert (found != (INSIDE > 0)).mean() <= (0.03 if position == 2 else 0)
 
 
+@pytest.mark.parametrize(("name", "least"), [("a.png", 1), ("a.bmp", 1), ("a.tif", 1), ("a.webp", 128)])
+def test_of_a_format_that_keeps_black_all_else_is_allowed_and_of_another_the_brighter_half(
+    tmp_path: Path, name: str, least: int
+) -> None:
+    """Every level once, written without loss."""
+    levels = np.arange(600, dtype=np.uint16).reshape(SHAPE) % 256
+    (tmp_path / "roi").mkdir()
+    Image.fromarray(levels.astype(np.uint8)).save(tmp_path / "roi" / name, lossless=True)
+    found = open_roi(tmp_path / "roi", _dataset(tmp_path, ["a.jpg"])).mask(0, *SHAPE)
+    assert found is not None
+    assert np.array_equal(found, levels >= least)
+
+
+@pytest.mark.parametrize(("level", "allowed"), [(40, False), (120, False), (136, True), (250, True)])
+def test_in_a_jpeg_what_is_nearer_to_white_is_allowed(tmp_path: Path, level: int, allowed: bool) -> None:
+    (tmp_path / "roi").mkdir()
+    image = np.full(SHAPE, level, np.uint8)
+    image[:, 16:] = 255
+    Image.fromarray(image).save(tmp_path / "roi" / "a.jpg", quality=100)
+    found = open_roi(tmp_path / "roi", _dataset(tmp_path, ["a.jpg"])).mask(0, *SHAPE)
+    assert found is not None
+    assert (found[:, :16] == allowed).all()
+    assert found[:, 16:].all()
+
+
 def _message(tmp_path: Path, roi: Path, files: list[str] | None = None) -> tuple[str, str]:
     dataset = _dataset(tmp_path, files or ["a.jpg", "b.jpg"])
     with pytest.raises(DataError) as caught:

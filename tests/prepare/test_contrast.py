@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from coigan_aug.prepare.prepared import Prepared, prepare
 from coigan_aug.settings import Settings
 from coigan_aug.store.writer import write_dataset
 from tests.conftest import CLASSES
+from tests.prepare.scenes import examples_of, patch
 from tests.synthesis.drawing import planned
 
 LEVELS = {"spot": -51, "line": 26}  # on a surface of 128
@@ -52,6 +54,45 @@ def test_contrast_is_that_to_the_clean_surface_whatever_defect_lies_beside(paint
     for item in painted.objects:
         expected = CONTRAST[CLASSES[item.label].name]
         assert contrast_of(painted, item) == pytest.approx(expected, abs=0.003)
+
+
+def _contrast_by_hand(image: np.ndarray, mask: np.ndarray, others: np.ndarray) -> float:
+    """The slow way: each pixel by how far it is from the mask, and from any mask, rows or columns, whichever is more."""
+    rows, columns = np.nonzero(mask)
+    longer = max(np.ptp(rows), np.ptp(columns)) + 1
+    reach = min(max(longer // 4, 4), 16)
+    defects = np.argwhere(mask | others)
+    ring = [
+        float(image[y, x])
+        for y, x in itertools.product(range(image.shape[0]), range(image.shape[1]))
+        if np.maximum(abs(rows - y), abs(columns - x)).min() <= reach and abs(defects - (y, x)).max(axis=1).min() > 1
+    ]
+    return min(image[mask > 0].mean() / max(np.mean(ring), 10) - 1, 2) if ring else 0.0
+
+
+@pytest.mark.parametrize(
+    ("left", "top", "width", "height"),
+    [(20, 30, 50, 3), (40, 10, 4, 44), (5, 5, 6, 6), (0, 0, 30, 9), (4, 40, 88, 10), (90, 66, 6, 6)],
+)
+@pytest.mark.parametrize("level", [130, 20, 4])
+def test_the_surface_round_an_object_is_counted_pixel_by_pixel(
+    tmp_path: Path, left: int, top: int, width: int, height: int, level: int
+) -> None:
+    """The surface gets brighter from row to row and from column to column, so each pixel more or less shows."""
+    y, x = np.mgrid[:72, :96]
+    image = (level + 0.4 * level * np.sin(x / 7) + 0.3 * level * np.cos(y / 5)).astype(np.uint8)
+    mask, other = patch((72, 96), left, top, width, height), patch((72, 96), 60, 50, 14, 3)
+    image[mask > 0] = np.minimum(image[mask > 0] + level // 2, 255)
+    others = other & (1 - mask)
+    own = {"spot": [mask]} | ({"line": [others]} if others.any() else {})
+    examples = examples_of(tmp_path, [image], [own])
+    expected = _contrast_by_hand(image, mask, others)
+    assert contrast_of(examples, examples.objects[0]) == pytest.approx(expected, abs=1e-4)
+
+
+def test_an_object_that_fills_its_image_has_no_contrast(tmp_path: Path) -> None:
+    examples = examples_of(tmp_path, [np.full((40, 40), 90, np.uint8)], [{"spot": [patch((40, 40), 1, 1, 38, 38)]}])
+    assert contrast_of(examples, examples.objects[0]) == 0
 
 
 def test_the_map_has_each_objects_contrast_on_its_mask_and_nothing_elsewhere(painted: Prepared) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -37,6 +39,32 @@ def test_windows_are_marked_clean_with_objects_or_blank() -> None:
     made = cut_windows(7, image, [Box(5, 5, 4, 4)], window=40, overlap=0, blank=0.1, level=10)
     assert [(w.left, w.kind) for w in made] == [(0, "objects"), (40, "clean"), (80, "blank")]
     assert {w.position for w in made} == {7}
+
+
+def test_a_window_holds_objects_exactly_where_a_box_has_a_pixel_in_it() -> None:
+    """Every box of 1 to 3 px a side, everywhere in 8 x 12, against the pixels themselves; also side by side with a window."""
+    image = np.full((8, 12), 100, np.uint8)
+    for width, height in itertools.product((1, 3), (1, 2)):
+        for x, y in itertools.product(range(12 - width + 1), range(8 - height + 1)):
+            pixels = np.zeros(image.shape, bool)
+            pixels[y : y + height, x : x + width] = True
+            made = cut_windows(0, image, [(x, y, width, height)], window=4, overlap=0, blank=0.5, level=10)
+            assert len(made) == 6
+            for own in made:
+                held = pixels[own.top : own.top + 4, own.left : own.left + 4].any()
+                assert own.kind == ("objects" if held else "clean")
+
+
+@pytest.mark.parametrize(("dark", "kind"), [(0, "clean"), (25, "clean"), (26, "blank"), (100, "blank")])
+def test_a_window_is_blank_where_more_of_it_than_allowed_is_darker_than_the_level(dark: int, kind: str) -> None:
+    """A quarter of 10 x 10 is allowed: 25 px; what has the level itself is not darker than it."""
+    grey = np.full(100, 10, np.uint8)
+    grey[:dark] = 9
+    colours = np.stack([grey, grey, grey], axis=-1)
+    colours[:, 0] = 0  # the brightest channel counts
+    for image in (grey.reshape(10, 10), colours.reshape(10, 10, 3)):
+        (made,) = cut_windows(0, image, [], window=10, overlap=0, blank=0.25, level=10)
+        assert made.kind == kind
 
 
 def test_objects_are_the_components_of_each_class(toy: Dataset) -> None:

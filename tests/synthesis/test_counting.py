@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 from collections import Counter
+from collections.abc import Sequence
 
 import pytest
 
@@ -79,7 +82,49 @@ def test_the_real_set_is_counted_image_by_image(prepared: Prepared) -> None:
     found = real_together(prepared)
     sizes = Counter(len(own) for own in prepared.by_record.values())
     assert found.shares == pytest.approx([sizes[k] / sum(sizes.values()) for k in range(1, max(sizes) + 1)])
-    assert 0 <= found.mixed <= 1
+
+
+def _with_labels(prepared: Prepared, images: Sequence[Sequence[int]]) -> Prepared:
+    """Return a set whose images have defects of these classes, in this order."""
+    labels = [label for own in images for label in own]
+    numbers = iter(range(len(labels)))
+    objects = [dataclasses.replace(prepared.objects[0], label=label) for label in labels]
+    by_record = {position: [next(numbers) for _ in own] for position, own in enumerate(images)}
+    return dataclasses.replace(prepared, objects=objects, by_record=by_record)
+
+
+@pytest.mark.parametrize("classes", [2, 3, 5])
+def test_further_defects_of_any_class_are_fully_mixed_and_of_the_firsts_class_not_at_all(
+    prepared: Prepared, classes: int
+) -> None:
+    """Every ordered pair of K classes once: K (K - 1) of the K^2 further ones differ, as independent ones do."""
+    independent = list(itertools.product(range(classes), repeat=2))
+    alike = [(label, label) for label, _ in independent]
+    for images, mixed in (
+        (independent, 1.0),
+        (alike, 0.0),
+        (independent + alike, 0.5),
+        (independent + 3 * alike, 0.25),
+    ):
+        found = real_together(_with_labels(prepared, images))
+        assert found == Together((0.0, 1.0), mixed)
+
+
+def test_classes_that_always_differ_are_mixed_no_more_than_wholly(prepared: Prepared) -> None:
+    assert real_together(_with_labels(prepared, [(0, 1), (1, 0), (0,), (1, 0, 0)])).mixed == 1
+    assert real_together(_with_labels(prepared, [(0,), (1,)])) == Together((1.0,), 0.0)
+
+
+def test_images_of_more_than_eight_defects_count_as_eight(prepared: Prepared) -> None:
+    found = real_together(_with_labels(prepared, [(0,), (0,) * 7, (0,) * 8, (0,) * 9, (0,) * 20]))
+    assert found.shares == pytest.approx((1 / 5, 0, 0, 0, 0, 0, 1 / 5, 3 / 5))
+
+
+def test_a_set_shared_out_as_measured_measures_the_same(prepared: Prepared) -> None:
+    """Of three classes of one size: what `share_out` makes of a mixing is measured as that mixing again."""
+    for mixed in (0.2, 0.6):
+        tasks = list(share_out((4000, 4000, 4000), Together((0.5, 0.5), mixed), seed=2))[:6000]
+        assert real_together(_with_labels(prepared, tasks)).mixed == pytest.approx(mixed, abs=0.05)
 
 
 def test_balancing_brings_every_class_up_to_the_largest(prepared: Prepared) -> None:

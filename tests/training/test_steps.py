@@ -128,6 +128,22 @@ def test_the_thesis_losses_join_in_when_they_have_a_weight(prepared: Prepared, s
     assert float(networks.path_mean) > 0
 
 
+def test_a_lazy_penalty_pays_in_one_step_what_it_would_have_paid_in_all(prepared: Prepared, small: Settings) -> None:
+    """Due in every fourth step, and four times as heavy: over four steps the sum is that of every step, weight by weight."""
+    found = []
+    for every in (1, 4):
+        changes = {"path_length": 0.5, "path_length_every": every, "r1": 0.3, "r2": 0.2, "r1_every": every}
+        settings = dataclasses.replace(small, train=dataclasses.replace(small.train, **changes))
+        networks, batch = _networks(prepared, settings), _batch(prepared, settings)
+        found.append(training_step(networks, batch, _step(0, settings)))
+        later = [training_step(networks, batch, _step(number, settings)) for number in (1, 2, 3, 4)]
+        due = ["generator_path_length" in losses and "defect_r1" in losses for losses in later]
+        assert due == ([True] * 4 if every == 1 else [False, False, False, True])
+    for name in ("defect_r1", "defect_r2", "generator_path_length"):  # of networks that no step has changed yet
+        assert found[0][name] > 0
+        torch.testing.assert_close(found[1][name], 4 * found[0][name])
+
+
 def test_two_processes_see_the_samples_of_one(prepared: Prepared, small: Settings) -> None:
     stream = Stream(prepared, small, 7)
     alone = batches(stream, start=8, batch=4, rank=0, world=1, workers=0)
