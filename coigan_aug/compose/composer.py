@@ -209,8 +209,8 @@ def _defect_window(prepared: Prepared, settings: Settings, rng: Rng) -> Seen:
 
 def _pair(prepared: Prepared, settings: Settings, rng: Rng, position: int, region: Box) -> Seen:
     """View a region: pixels [H, W, 3], masks [K, H, W], the contrast of each defect on its mask [H, W], pixels erased."""
-    told = settings.model.contrast
-    contrast = contrast_map(prepared, position, region) if told else np.zeros((prepared.window,) * 2, np.float32)
+    zeros = np.zeros((prepared.window,) * 2, np.float32)
+    contrast = contrast_map(prepared, position, region) if settings.model.contrast else zeros
     pixels, masks = prepared.view(position, region)
     erased = pixels if prepared.erased is None else prepared.shown(prepared.erased_pixels(position, region))
     pixels, masks, contrast, erased = map(np.ascontiguousarray, _mirror(rng, settings, pixels, masks, contrast, erased))

@@ -54,13 +54,13 @@ def cut_windows(
     """
     height, width = pixels.shape[:2]
     dark = (pixels if pixels.ndim == 2 else pixels.max(axis=2)) < level
-    found = []
+    windows = []
     for top in offsets(height, window, overlap):
         for left in offsets(width, window, overlap):
             is_blank = dark[top : top + window, left : left + window].mean() > blank
             hit = any(_touches(box, left, top, window) for box in boxes)
-            found.append(Window(position, left, top, "blank" if is_blank else "objects" if hit else "clean"))
-    return found
+            windows.append(Window(position, left, top, "blank" if is_blank else "objects" if hit else "clean"))
+    return windows
 
 
 def _touches(box: Box, left: int, top: int, window: int) -> bool:

@@ -113,8 +113,8 @@ def train(
         raise said_once(Stopped(message, signal_number=signal_number, remedy=remedy))
     _write_samples(networks, shown, run, images, device)
     if rank() == 0:
-        found = {"images": images, "generator": run.generator.name}
-        write_json(run.folder / "run.json", found | ({"best": asdict(best)} if best.images else {}))
+        record = {"images": images, "generator": run.generator.name}
+        write_json(run.folder / "run.json", record | ({"best": asdict(best)} if best.images else {}))
     report(images, settings.train.images)
     return images
 
@@ -133,10 +133,10 @@ def _measure(
     value = only_first(lambda: distance(watch, networks.average) if watch else math.inf)
     append_line(metrics, {"images": images, "kid": round(value, 5)})
     show({"kid": value}, images)
-    found = best.after(value, images)
-    if found.images == images:
+    latest = best.after(value, images)
+    if latest.images == images:
         save_best(networks, prepared, settings, run, images=images)
-    return found
+    return latest
 
 
 def measure_speed(prepared: Prepared, settings: Settings, device: torch.device, *, here: int = 1) -> Speed:
