@@ -79,13 +79,16 @@ def _mirror(rng: Rng, settings: Settings, *arrays: NDArray[Any]) -> tuple[NDArra
 
 def _choose(prepared: Prepared, settings: Settings, rng: Rng) -> list[tuple[DefectObject, Transform]]:
     """Choose real objects of random classes, and what they go through; at least one."""
-    chosen: list[tuple[DefectObject, Transform]] = []
+    data, chosen = settings.data, list[tuple[DefectObject, Transform]]()
     order = [int(k) for k in rng.permutation(prepared.classes) if prepared.by_class[k]]
     for number, label in enumerate(order):
         members = prepared.by_class[label]
-        for _ in range(_how_many(rng, settings.data.defects, force=number == len(order) - 1 and not chosen)):
+        for _ in range(_how_many(rng, data.defects, force=number == len(order) - 1 and not chosen)):
             item = prepared.objects[members[int(rng.integers(len(members)))]]
-            chosen.append((item, _draw(settings, rng)))
+            how = draw_transform(
+                rng, probability=data.augment, rotate=data.rotate, scale_range=data.scale_range, flip=data.flip
+            )
+            chosen.append((item, how))
     return chosen
 
 
@@ -153,13 +156,6 @@ def _canvas(
         if settings.model.contrast:
             contrast[area][mask != 0] = contrast_of(prepared, item)
     return masks, pixels, contrast
-
-
-def _draw(settings: Settings, rng: Rng) -> Transform:
-    data = settings.data
-    return draw_transform(
-        rng, probability=data.augment, rotate=data.rotate, scale_range=data.scale_range, flip=data.flip
-    )
 
 
 def _object(prepared: Prepared, item: DefectObject, transform: Transform, zoom: float) -> tuple[Pixels, Mask]:

@@ -112,7 +112,9 @@ def import_dataset(
         DataError: the source can't be read, holds no image, or has a problem that no option allows.
     """
     check_split(split, folds=folds, fold=fold)
-    _check(out, overwrite=overwrite)
+    if (out / MANIFEST).exists() and not overwrite:
+        what = f"{out}/ already holds {len(Dataset(out)):,} images."
+        raise UsageError(what, remedy="--overwrite, or another --workspace")
     report = progress or (lambda title: silent)
     problems = Problems(strict=strict)
     opened = open_source(source, options=options or ReadOptions(), problems=problems, name=format)
@@ -149,12 +151,6 @@ def import_dataset(
             out, final, classes=opened.classes, image_root=opened.image_root, provenance=provenance, binary=binary
         )
     return result
-
-
-def _check(out: Path, *, overwrite: bool) -> None:
-    if (out / MANIFEST).exists() and not overwrite:
-        what = f"{out}/ already holds {len(Dataset(out)):,} images."
-        raise UsageError(what, remedy="--overwrite, or another --workspace")
 
 
 def _read_all(source: Source, report: Report) -> list[ImageRecord]:
@@ -194,6 +190,7 @@ def _report(
     counts = object_counts(areas)
     train = np.array([part == "train" for part in sides.split])
     folds = count_folds(counts, sides.folds)
+    order = rng.generator(seed, "import.random-split").permutation(len(sides.split))
     sizes = Counter(groups)
     several = [size for size in sizes.values() if size > 1]
     return ImportReport(
@@ -210,7 +207,7 @@ def _report(
         grouped=sum(several),
         grouping=grouping,
         leakage=siblings_across(groups, sides.split),
-        random_leakage=siblings_across(groups, _shuffled(sides.split, seed)),
+        random_leakage=siblings_across(groups, [sides.split[k] for k in order]),
         wanted=sides.wanted,
         sides=sides.named,
         deviation=largest_deviation(counts, sides.split, share=sides.wanted),
@@ -220,8 +217,3 @@ def _report(
         fold_deviation=fold_deviation(folds),
         problems=tuple(problems),
     )
-
-
-def _shuffled(splits: Sequence[str], seed: int) -> list[str]:
-    order = rng.generator(seed, "import.random-split").permutation(len(splits))
-    return [splits[k] for k in order]

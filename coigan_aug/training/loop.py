@@ -69,7 +69,8 @@ def train(
         say(init_from(networks, Path(given["path"])), quiet=rank() > 0)
     stream = Stream(prepared, settings, settings.train.seed)
     shown = Stream(prepared, settings, settings.train.seed + 1)
-    watch = _begin_watch(prepared, settings, device)
+    watched = settings.log.watch_every > 0 and rank() == 0
+    watch = begin_watch(Stream(prepared, settings, settings.train.seed + 2), device=device) if watched else None
     source = batches(
         stream, start=images, batch=settings.train.batch, rank=rank(), world=world(), workers=settings.train.workers
     )
@@ -117,12 +118,6 @@ def train(
         write_json(run.folder / "run.json", record | ({"best": asdict(best)} if best.images else {}))
     report(images, settings.train.images)
     return images
-
-
-def _begin_watch(prepared: Prepared, settings: Settings, device: torch.device) -> Watch | None:
-    if settings.log.watch_every == 0 or rank() > 0:
-        return None
-    return begin_watch(Stream(prepared, settings, settings.train.seed + 2), device=device)
 
 
 def _measure(
