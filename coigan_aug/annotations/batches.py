@@ -14,7 +14,7 @@ from coigan_aug.annotations.records import ImageRecord
 from coigan_aug.annotations.rle import Mask, Rle, Runs, compress, joined
 from coigan_aug.geometry import Box
 
-Found = TypeVar("Found")
+Outcome = TypeVar("Outcome")
 _BATCH = 50_000  # characters of run lengths: what the numbers of stay in a processor's cache
 _RECORDS, _RECORD = 100_000, 1_000  # the same for records, each of which counts for some characters itself
 # glibc hands freed blocks of more than 128 KiB back to the system, so every batch would fetch its pages anew, in twice the
@@ -119,13 +119,13 @@ def in_batches(masks: Iterable[Rle]) -> Iterator[list[Rle]]:
 
 
 def of_records(
-    records: Iterable[ImageRecord], work: Callable[[Sequence[Rle]], Iterable[Found]]
-) -> Iterator[tuple[ImageRecord, list[Found]]]:
+    records: Iterable[ImageRecord], work: Callable[[Sequence[Rle]], Iterable[Outcome]]
+) -> Iterator[tuple[ImageRecord, list[Outcome]]]:
     """Do `work` on the masks of many records at once; yield each record with what came of its masks, in their order."""
     for batch in _record_batches(records):
-        found = iter(work([annotation.rle for record in batch for annotation in record.annotations]))
+        results = iter(work([annotation.rle for record in batch for annotation in record.annotations]))
         for record in batch:
-            yield record, [next(found) for _ in record.annotations]
+            yield record, [next(results) for _ in record.annotations]
 
 
 def _record_batches(records: Iterable[ImageRecord]) -> Iterator[list[ImageRecord]]:
@@ -146,9 +146,9 @@ def extents(masks: Sequence[Rle]) -> list[tuple[int, Box]]:
 
 
 def _extents(masks: Sequence[Rle], edges: Runs, count: Runs) -> list[tuple[int, Box]]:
-    found: list[tuple[int, Box]] = [(0, Box(0, 0, 0, 0))] * len(masks)
+    areas_and_boxes: list[tuple[int, Box]] = [(0, Box(0, 0, 0, 0))] * len(masks)
     if len(edges) == 0:
-        return found
+        return areas_and_boxes
     some = np.flatnonzero(count)
     first = (np.cumsum(count) - count)[some]
     height = _heights(masks, count)
@@ -163,8 +163,8 @@ def _extents(masks: Sequence[Rle], edges: Runs, count: Runs) -> list[tuple[int, 
     lefts, rights = left[first], right[first + count[some] - 1]
     columns = (some, areas, lefts, tops, rights - lefts + 1, bottoms - tops + 1)
     for k, area, x, y, w, h in zip(*(column.tolist() for column in columns), strict=True):
-        found[k] = (area, Box(x, y, w, h))
-    return found
+        areas_and_boxes[k] = (area, Box(x, y, w, h))
+    return areas_and_boxes
 
 
 def _heights(masks: Sequence[Rle], count: Runs) -> Runs:
@@ -187,9 +187,9 @@ def decode_many(masks: Iterable[Rle]) -> Iterator[Mask]:
 def regions(masks: Sequence[Rle]) -> Iterator[tuple[int, int, Mask]]:
     """Decode only the tight box of each mask: its left and top, and uint8 [h, w]; [0, 0] for an empty mask."""
     edges, count = _edges(masks)
-    found = _extents(masks, edges, count)
+    areas_and_boxes = _extents(masks, edges, count)
     for (mask, at, runs, values), (_, (left, top, width, height)) in zip(
-        _each(masks, edges, count), found, strict=True
+        _each(masks, edges, count), areas_and_boxes, strict=True
     ):
         columns = np.zeros(width * mask.height, np.uint8)
         if at >= 0:
@@ -204,5 +204,5 @@ def _each(masks: Sequence[Rle], edges: Runs, count: Runs) -> Iterator[tuple[Rle,
     values = (np.arange(1, 2 * int(count.max(initial=0)) + 1) & 1).astype(np.uint8)
     bounds = (2 * np.cumsum(count)).tolist()
     for mask, begin, end in zip(masks, [0, *bounds], bounds, strict=False):
-        own = runs[begin : max(end - 1, begin)]
-        yield mask, int(edges[begin]) if end > begin else -1, own, values[: len(own)]
+        lengths = runs[begin : max(end - 1, begin)]
+        yield mask, int(edges[begin]) if end > begin else -1, lengths, values[: len(lengths)]

@@ -36,9 +36,9 @@ def _areas(masks: Sequence[Rle]) -> list[NDArray[np.int64]]:
     first, last, owner = _column_runs(masks, stride)
     roots = _join(len(first), *_neighbours(first, last, stride))
     sums = np.bincount(roots, weights=last - first, minlength=len(first)).astype(np.int64)
-    own = np.flatnonzero(sums)
-    bounds = np.searchsorted(owner[own], np.arange(1, len(masks)))
-    return np.split(sums[own], bounds)
+    filled = np.flatnonzero(sums)
+    bounds = np.searchsorted(owner[filled], np.arange(1, len(masks)))
+    return np.split(sums[filled], bounds)
 
 
 def _column_runs(masks: Sequence[Rle], stride: int) -> tuple[Runs, Runs, Runs]:

@@ -40,10 +40,10 @@ def trace_turns_many(masks: Sequence[Rle]) -> Iterator[list[Outline]]:
 
 def _traced(masks: Sequence[Rle], work: Callable[[list[Outline]], list[Outline]]) -> Iterator[list[Outline]]:
     """Trace masks through pixel centres, do `work` on all outlines at once, and give each mask its own back."""
-    found = list(trace_centres_many(masks))
-    done = iter(work([outline for own in found for outline in own]))
-    for own in found:
-        yield [next(done) for _ in own]
+    of_masks = list(trace_centres_many(masks))
+    done = iter(work([outline for outlines in of_masks for outline in outlines]))
+    for outlines in of_masks:
+        yield [next(done) for _ in outlines]
 
 
 def turning_points(outlines: list[Outline]) -> list[Outline]:
@@ -112,13 +112,13 @@ def _corners(outlines: list[Outline]) -> list[Outline]:
 
 def _before(values: Runs, first: Runs) -> Runs:
     """Return for each value of closed rows the one before; rows begin at `first`."""
-    found = np.concatenate([values[-1:], values[:-1]])
-    found[first] = values[np.append(first[1:], len(values)) - 1]
-    return found
+    before = np.concatenate([values[-1:], values[:-1]])
+    before[first] = values[np.append(first[1:], len(values)) - 1]
+    return before
 
 
 def _following(points: Outline, first: Runs) -> Outline:
     """Return for each point of closed rows the one after; rows begin at `first`."""
-    found = np.concatenate([points[1:], points[:1]])
-    found[np.append(first[1:], len(points)) - 1] = points[first]
-    return found
+    after = np.concatenate([points[1:], points[:1]])
+    after[np.append(first[1:], len(points)) - 1] = points[first]
+    return after

@@ -54,11 +54,11 @@ def _joined(outline: Ring, holes: Sequence[Ring]) -> Ring:
     order = np.argsort(places)
     before = np.searchsorted(places[order], places[first[1:]]) - 1
     hooks = order[before]
-    own: list[list[tuple[int, int]]] = [[] for _ in rings]
+    hung: list[list[tuple[int, int]]] = [[] for _ in rings]
     for hole, hook in enumerate(hooks.tolist(), start=1):
         parent = int(owner[hook])
-        own[parent].append((hook - int(first[parent]), hole))
-    return _walk(rings, [sorted(hung) for hung in own])
+        hung[parent].append((hook - int(first[parent]), hole))
+    return _walk(rings, [sorted(on_ring) for on_ring in hung])
 
 
 def _from_leftmost(ring: Ring) -> Ring:

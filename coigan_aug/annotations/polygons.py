@@ -78,21 +78,21 @@ def _without_holes(region: NDArray[np.uint8]) -> list[NDArray[np.int32]]:
     if kinship is None or (kinship[0, :, 3] < 0).all():  # no outline is that of a hole: filled, they are the parts
         return [contour.reshape(-1, 2).astype(np.int32, copy=False) for contour in contours]
     contours, _ = cv2.findContours(region, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    found: list[NDArray[np.int32]] = []
+    outlines: list[NDArray[np.int32]] = []
     for contour in contours:
         points = contour.reshape(-1, 2).astype(np.int32)
         x, y, width, height = cv2.boundingRect(contour)
         filled = np.zeros((height, width), np.uint8)
         cv2.fillPoly(filled, [points - np.array([x, y], np.int32)], 1)
-        own = region[y : y + height, x : x + width] & filled
-        if (own == filled).all():
-            found.append(points)
+        inside = region[y : y + height, x : x + width] & filled
+        if (inside == filled).all():
+            outlines.append(points)
             continue
-        cut = _cut_column(filled - own)
+        cut = _cut_column(filled - inside)
         for start, end in ((0, cut), (cut, width)):
-            pieces = _without_holes(np.ascontiguousarray(own[:, start:end]))
-            found += [piece + np.array([x + start, y], np.int32) for piece in pieces]
-    return found
+            pieces = _without_holes(np.ascontiguousarray(inside[:, start:end]))
+            outlines += [piece + np.array([x + start, y], np.int32) for piece in pieces]
+    return outlines
 
 
 def _cut_column(holes: NDArray[np.uint8]) -> int:

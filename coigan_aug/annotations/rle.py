@@ -86,8 +86,8 @@ def compress(counts: Runs, first: Runs) -> tuple[str, Runs]:
     numbers = counts.copy()
     numbers[3:] -= counts[1:-2]
     for step in range(3):
-        own = first[first + step < len(counts)] + step
-        numbers[own] = counts[own]
+        whole = first[first + step < len(counts)] + step  # a mask's first three runs are written as they are
+        numbers[whole] = counts[whole]
     at = numbers + _SMALL
     words, lengths = _WORDS.take(at, mode="clip"), _LENGTHS.take(at, mode="clip")
     large = np.nonzero(at.view(np.uint64) >= 2 * _SMALL)[0]
@@ -166,9 +166,9 @@ def _from_last(data: NDArray[np.uint8], last: Runs) -> Runs:
     owner = np.searchsorted(last, others)
     place = others - np.where(owner > 0, last.take(owner - 1) + 1, 0)
     first = np.nonzero(place == 0)[0]
-    own = owner.take(first)
-    numbers[own] *= _POWERS.take(np.diff(first, append=len(others)))
-    numbers[own] += np.add.reduceat(_VALUES.take(data.take(others)) * _POWERS.take(place), first)
+    longer = owner.take(first)
+    numbers[longer] *= _POWERS.take(np.diff(first, append=len(others)))
+    numbers[longer] += np.add.reduceat(_VALUES.take(data.take(others)) * _POWERS.take(place), first)
     return numbers
 
 

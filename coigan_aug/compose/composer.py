@@ -80,13 +80,16 @@ def _mirror(rng: Rng, settings: Settings, *arrays: NDArray[Any]) -> tuple[NDArra
 
 def _choose(prepared: Prepared, settings: Settings, rng: Rng) -> list[tuple[DefectObject, Transform]]:
     """Choose real objects of random classes, and what they go through; at least one."""
-    chosen: list[tuple[DefectObject, Transform]] = []
+    data, chosen = settings.data, list[tuple[DefectObject, Transform]]()
     order = [int(k) for k in rng.permutation(prepared.classes) if prepared.by_class[k]]
     for number, label in enumerate(order):
         members = prepared.by_class[label]
-        for _ in range(_how_many(rng, settings.data.defects, force=number == len(order) - 1 and not chosen)):
+        for _ in range(_how_many(rng, data.defects, force=number == len(order) - 1 and not chosen)):
             item = prepared.objects[members[int(rng.integers(len(members)))]]
-            chosen.append((item, _draw(settings, rng)))
+            how = draw_transform(
+                rng, probability=data.augment, rotate=data.rotate, scale_range=data.scale_range, flip=data.flip
+            )
+            chosen.append((item, how))
     return chosen
 
 
@@ -146,13 +149,6 @@ def _canvas(
     return masks, pixels, contrast
 
 
-def _draw(settings: Settings, rng: Rng) -> Transform:
-    data = settings.data
-    return draw_transform(
-        rng, probability=data.augment, rotate=data.rotate, scale_range=data.scale_range, flip=data.flip
-    )
-
-
 def _object(prepared: Prepared, item: DefectObject, transform: Transform, zoom: float) -> tuple[Pixels, Mask]:
     """Cut an object out of its image with some surroundings, shrink and transform both, then cut it tight."""
     region = item.box.grow(0 if transform.exact and zoom == 1 else math.ceil(4 * zoom))
@@ -198,8 +194,8 @@ def _defect_window(prepared: Prepared, settings: Settings, rng: Rng) -> Seen:
 
 def _pair(prepared: Prepared, settings: Settings, rng: Rng, position: int, region: Box) -> Seen:
     """View a region: pixels [H, W, 3], masks [K, H, W], the contrast of each defect on its mask [H, W], pixels erased."""
-    told = settings.model.contrast
-    contrast = contrast_map(prepared, position, region) if told else np.zeros((prepared.window,) * 2, np.float32)
+    zeros = np.zeros((prepared.window,) * 2, np.float32)
+    contrast = contrast_map(prepared, position, region) if settings.model.contrast else zeros
     pixels, masks = prepared.view(position, region)
     erased = pixels if prepared.erased is None else prepared.shown(prepared.erased_pixels(position, region))
     pixels, masks, contrast, erased = map(np.ascontiguousarray, _mirror(rng, settings, pixels, masks, contrast, erased))

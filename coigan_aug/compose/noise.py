@@ -70,12 +70,12 @@ def condition(
     With `settings.contrast` the channel after the masks is the contrast of each defect, [H, W] from -1 up on its mask.
     """
     union = masks.any(axis=0).astype(np.float32)
-    told = [contrast * union if contrast is not None else np.zeros_like(union)] if settings.contrast else []
+    contrasts = [contrast * union if contrast is not None else np.zeros_like(union)] if settings.contrast else []
     if settings.noise == "replace":
         noise = (fields * settings.noise_std + settings.noise_mean).sum(axis=0)
-        return np.stack([*noised_masks(masks, noise, blur=settings.noise_blur), *told])
+        return np.stack([*noised_masks(masks, noise, blur=settings.noise_blur), *contrasts])
     grains = (fields * settings.noise_std + settings.noise_mean) * union
-    return np.stack([*masks.astype(np.float32), *told, *grains.astype(np.float32)])
+    return np.stack([*masks.astype(np.float32), *contrasts, *grains.astype(np.float32)])
 
 
 def noised_masks(masks: NDArray[np.uint8], noise: NDArray[np.floating], *, blur: int) -> Field:

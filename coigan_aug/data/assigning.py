@@ -34,7 +34,7 @@ TRIED = 12
 """Exchanges that are tried in a step, the most promising first."""
 STEPS = 400
 MISSING = 10.0
-"""Cost of a part that has nothing of a quantity which others have: more than any deviation can be."""
+"""Cost of a part that has nothing of a quantity which others have; a squared deviation costs 1 at most."""
 _LEAST = 1e-12
 
 

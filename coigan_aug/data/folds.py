@@ -121,7 +121,7 @@ def numbers_of(folds: Folds, files: Sequence[str]) -> list[int]:
     Raises:
         DataError: the folds are of other files than these.
     """
-    known = {file: k for k, files in enumerate(folds.files, start=1) for file in files}
+    known = {file: k for k, members in enumerate(folds.files, start=1) for file in members}
     if known.keys() != set(files) or len(known) != sum(map(len, folds.files)):
         raise DataError(f"{FOLDS} lists other images than the data set.", remedy="Import again with --folds K.")
     return [known[file] for file in files]
@@ -149,7 +149,5 @@ def count_folds(counts: Counts, numbers: Sequence[int]) -> tuple[FoldCount, ...]
 def fold_deviation(folds: Sequence[FoldCount]) -> float:
     """Return how far a fold's share of a class' objects is at most from an even one, 0..1."""
     by_class = [np.array(counts, np.float64) for counts in zip(*(fold.objects for fold in folds), strict=True)]
-    return max(
-        (float(np.abs(counts / counts.sum() - 1 / len(folds)).max()) for counts in by_class if counts.any()),
-        default=0.0,
-    )
+    off = (np.abs(counts / counts.sum() - 1 / len(folds)) for counts in by_class if counts.any())
+    return max((float(deviations.max()) for deviations in off), default=0.0)

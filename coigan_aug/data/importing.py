@@ -118,7 +118,9 @@ def import_dataset(
         DataError: the source can't be read, holds no image, or has a problem that no option allows.
     """
     check_split(sharing.split, folds=sharing.folds, fold=sharing.fold)
-    _check(out, overwrite=overwrite)
+    if (out / MANIFEST).exists() and not overwrite:
+        what = f"{out}/ already holds {len(Dataset(out)):,} images."
+        raise UsageError(what, remedy="--overwrite, or another --workspace")
     with talk.steps() as report:
         return _import(
             source, out, report, options=options or ReadOptions(), format=format, group_by=group_by, sharing=sharing,
@@ -167,12 +169,6 @@ def _import(
     return result
 
 
-def _check(out: Path, *, overwrite: bool) -> None:
-    if (out / MANIFEST).exists() and not overwrite:
-        what = f"{out}/ already holds {len(Dataset(out)):,} images."
-        raise UsageError(what, remedy="--overwrite, or another --workspace")
-
-
 def _read_all(source: Source, report: Report) -> list[ImageRecord]:
     records = []
     for done, record in enumerate(source.records, start=1):
@@ -210,6 +206,7 @@ def _report(
     counts = object_counts(areas)
     train = np.array([part == "train" for part in sides.split])
     folds = count_folds(counts, sides.folds)
+    order = rng.generator(seed, "import.random-split").permutation(len(sides.split))
     sizes = Counter(groups)
     several = [size for size in sizes.values() if size > 1]
     return ImportReport(
@@ -226,7 +223,7 @@ def _report(
         grouped=sum(several),
         grouping=grouping,
         leakage=siblings_across(groups, sides.split),
-        random_leakage=siblings_across(groups, _shuffled(sides.split, seed)),
+        random_leakage=siblings_across(groups, [sides.split[k] for k in order]),
         wanted=sides.wanted,
         sides=sides.named,
         deviation=largest_deviation(counts, sides.split, share=sides.wanted),
@@ -236,8 +233,3 @@ def _report(
         fold_deviation=fold_deviation(folds),
         problems=tuple(problems),
     )
-
-
-def _shuffled(splits: Sequence[str], seed: int) -> list[str]:
-    order = rng.generator(seed, "import.random-split").permutation(len(splits))
-    return [splits[k] for k in order]

@@ -130,13 +130,20 @@ def inspect_subject(
     seen = [k for k, split in enumerate(splits) if split == "train" or counts[k].any()]
     pairs = tuple(_pairs(names, groups, splits))
     damaged = [finding for _, wrong in checked for finding in wrong]
-    findings = [*_stop(subject), *findings_of(subject.problems), *damaged, *checking.check_images(records, looks)]
+    findings: list[Finding] = []
+    if subject.stopped:
+        what = f"{subject.stopped} Reading stopped there; what follows was not seen"
+        findings.append(Finding(kind="source", what=what, error=True, file=subject.path.name))
+    findings += [*findings_of(subject.problems), *damaged, *checking.check_images(records, looks)]
     findings += checking.check_twins(records, same_files(paths, looks))
     findings += (finding for record in records for finding in checking.check_masks(record))
     rows = zip(records, areas, strict=True)
     findings += (f for r, areas in rows for f in checking.check_tiny(r.file, areas, dataset.classes, least=least_area))
     findings += checking.check_classes(classes, split=state is not None and "test" in splits)
-    findings += [*_whole(counts), *_leaks(state, pairs)]
+    if counts.any(axis=1).all():
+        what = "no image is free of defects: training needs clean surface to draw on"
+        findings.append(Finding(kind="clean", what=what))
+    findings += _leaks(state, pairs)
     return Inspection(
         path=subject.path,
         description=subject.description,
@@ -220,18 +227,6 @@ def _pairs(names: Sequence[str], groups: Sequence[str], splits: Sequence[str]) -
             in_train[group].append(name)
     images = zip(names, groups, splits, strict=True)
     return [(name, min(in_train[group])) for name, group, split in images if split == "test" and in_train[group]]
-
-
-def _stop(subject: Subject) -> Iterator[Finding]:
-    if subject.stopped:
-        what = f"{subject.stopped} Reading stopped there; what follows was not seen"
-        yield Finding(kind="source", what=what, error=True, file=subject.path.name)
-
-
-def _whole(counts: Counts) -> Iterator[Finding]:
-    if counts.any(axis=1).all():
-        what = "no image is free of defects: training needs clean surface to draw on"
-        yield Finding(kind="clean", what=what)
 
 
 def _leaks(state: SplitState | None, pairs: Sequence[tuple[str, str]]) -> Iterator[Finding]:

@@ -99,7 +99,7 @@ def filling_loss(filled: Tensor, image: Tensor, hole: Tensor, *, gradients: floa
     loss = masked_l1(filled, image, hole)
     for axis in (2, 3):
         near = torch.maximum(*_neighbours(hole, axis))
-        steep = [_difference(x, axis) for x in (filled, image)]
+        steep = [after - before for after, before in (_neighbours(x, axis) for x in (filled, image))]
         loss = loss + 0.5 * gradients * masked_l1(steep[0], steep[1], near)
     return loss
 
@@ -107,11 +107,6 @@ def filling_loss(filled: Tensor, image: Tensor, hole: Tensor, *, gradients: floa
 def _neighbours(x: Tensor, axis: int) -> tuple[Tensor, Tensor]:
     length = x.shape[axis] - 1
     return x.narrow(axis, 1, length), x.narrow(axis, 0, length)
-
-
-def _difference(x: Tensor, axis: int) -> Tensor:
-    after, before = _neighbours(x, axis)
-    return after - before
 
 
 @dataclass(frozen=True)
@@ -151,16 +146,13 @@ def _holes(prepared: Prepared, rng: Rng, *, side: int) -> Mask:
     window = prepared.window
     out = np.zeros((window, window), np.uint8)
     for _ in range(4):
-        shape = _rectangle(rng, side) if rng.random() < 0.5 else _shape(prepared, rng, side)
+        rectangle = rng.random() < 0.5
+        shape = np.ones(rng.integers(1, side + 1, 2).tolist(), np.uint8) if rectangle else _shape(prepared, rng, side)
         left, top = (int(rng.integers(window - length + 1)) for length in shape.shape[::-1])
         more = out.copy()
         more[top : top + shape.shape[0], left : left + shape.shape[1]] |= shape
         out = more if not out.any() or more.mean() <= MOST else out
     return out
-
-
-def _rectangle(rng: Rng, side: int) -> Mask:
-    return np.ones(rng.integers(1, side + 1, 2).tolist(), np.uint8)
 
 
 def _shape(prepared: Prepared, rng: Rng, side: int) -> Mask:

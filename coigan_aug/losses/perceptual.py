@@ -72,8 +72,8 @@ def smooth_masked_perceptual(
     """
     weights = weight_map(masks, kernel=kernel, object_weight=object_weight, background_weight=background_weight)
     with torch.no_grad():
-        wanted = features(target)
-    layers = [_layer_error(got, want, weights, across) for got, want in zip(features(output), wanted, strict=True)]
+        expected = features(target)
+    layers = [_layer_error(got, want, weights, across) for got, want in zip(features(output), expected, strict=True)]
     return torch.stack(layers).mean()
 
 

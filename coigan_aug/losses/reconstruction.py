@@ -66,7 +66,7 @@ def smooth_masked_l1(
 
 
 def contrast_error(output: Tensor, base: Tensor, masks: Tensor, contrast: Tensor, *, across: Across = alone) -> Tensor:
-    """Return how far the brightness inside the masks is from base x (1 + contrast), the contrast that was told.
+    """Return how far the brightness inside the masks is from base x (1 + contrast).
 
     For each sample and class with a mask the absolute difference of the two means over the mask; then the mean of those,
     0 where there is no mask.

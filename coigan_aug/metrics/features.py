@@ -114,7 +114,9 @@ class Lite0(nn.Module):
 
     def _maps(self, images: Sequence[Pixels]) -> tuple[Tensor, ...]:
         device = self.stages.mean.device
-        small = [_resized(_tensor(image, device).float() / 255) for image in images]
+        side = (_LITE0_SIDE, _LITE0_SIDE)
+        scaled = (_tensor(image, device).float() / 255 for image in images)
+        small = [F.interpolate(image, size=side, mode="bilinear", antialias=True) for image in scaled]
         return tuple(self.stages(torch.cat(small).contiguous(memory_format=torch.channels_last)))
 
     def _pooled(self, maps: tuple[Tensor, ...]) -> Tensor:
@@ -166,10 +168,6 @@ def _inception(weights: Path | None) -> nn.Module:
 
 def _tensor(image: Pixels, device: torch.device) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))[None].to(device)
-
-
-def _resized(image: Tensor) -> Tensor:
-    return F.interpolate(image, size=(_LITE0_SIDE, _LITE0_SIDE), mode="bilinear", antialias=True)
 
 
 def _inside(features: Tensor, masks: Sequence[Mask]) -> Tensor:

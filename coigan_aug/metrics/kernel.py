@@ -49,9 +49,9 @@ def kernel_distance(
     """
     if min(len(first), len(second)) < 2:
         raise ValueError(f"{len(first)} and {len(second)} rows; their kernels need 2 at least")
-    own, theirs = groups if groups is not None else (np.arange(len(first)), np.arange(len(second)))
+    ours, theirs = groups if groups is not None else (np.arange(len(first)), np.arange(len(second)))
     across, back = _outer_sums(first, second)
-    sides = (_side(first, across, own), _side(second, back, theirs))
+    sides = (_side(first, across, ours), _side(second, back, theirs))
     value = sum(_within(side) for side in sides) - 2 * across.mean() / len(second)
     variances = [_variance(side, other, value) for side, other in (sides, sides[::-1])]
     known = [variance for variance in variances if variance is not None]

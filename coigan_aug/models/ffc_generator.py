@@ -41,9 +41,11 @@ class FFCGenerator(nn.Module):
         if not 2 <= global_channels < channels:
             raise ValueError(f"global_share {global_share} leaves {global_channels} of {channels} channels global")
         widths = [width * 2**level for level in range(downsamplings + 1)]
-        self.encoder = _encoder(in_channels, widths)
+        downs = [conv_norm_relu(a, b, kernel=3, stride=2) for a, b in pairwise(widths)]
+        self.encoder = nn.Sequential(conv_norm_relu(in_channels, widths[0], kernel=7), *downs)
         self.blocks = nn.Sequential(*(FFCBlock(channels, global_channels=global_channels) for _ in range(blocks)))
-        self.decoder = _decoder(widths[::-1])
+        ups = [_upsample(a, b) for a, b in pairwise(widths[::-1])]
+        self.decoder = nn.Sequential(*ups, nn.Conv2d(widths[0], 3, 7, padding=3, padding_mode="reflect"))
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[-2:]
@@ -51,16 +53,6 @@ class FFCGenerator(nn.Module):
         padded = pad_to_multiple(x, self.multiple, minimum=max(2 * self.multiple, 4))  # [B, in, H', W']
         features = self.blocks(self.encoder(padded))  # [B, width * multiple, H' / multiple, W' / multiple]
         return at_least_float32(self.decoder(features)).sigmoid()[..., :height, :width]
-
-
-def _encoder(in_channels: int, widths: list[int]) -> nn.Sequential:
-    downs = [conv_norm_relu(a, b, kernel=3, stride=2) for a, b in pairwise(widths)]
-    return nn.Sequential(conv_norm_relu(in_channels, widths[0], kernel=7), *downs)
-
-
-def _decoder(widths: list[int]) -> nn.Sequential:
-    ups = [_upsample(a, b) for a, b in pairwise(widths)]
-    return nn.Sequential(*ups, nn.Conv2d(widths[-1], 3, 7, padding=3, padding_mode="reflect"))
 
 
 def _upsample(in_channels: int, out_channels: int) -> nn.Sequential:

@@ -50,11 +50,11 @@ class Examples:
     @cached_property
     def by_image(self) -> list[dict[int, list[int]]]:
         """For each class the positions in `objects` of those in `by_class`, by record: records ascending."""
-        found: list[dict[int, list[int]]] = [defaultdict(list) for _ in self.by_class]
-        for own, members in zip(found, self.by_class, strict=True):
+        by_image: list[dict[int, list[int]]] = [defaultdict(list) for _ in self.by_class]
+        for images, members in zip(by_image, self.by_class, strict=True):
             for k in sorted(members, key=lambda k: self.objects[k].position):
-                own[self.objects[k].position].append(k)
-        return [dict(own) for own in found]
+                images[self.objects[k].position].append(k)
+        return [dict(images) for images in by_image]
 
     @property
     def grey(self) -> bool:
@@ -72,18 +72,17 @@ class Examples:
 
     def masks(self, position: int, region: Box) -> Mask:
         """Draw all masks of a record inside a region of its working image: uint8 [K, h, w]; reflected as the pixels are."""
-        own = [self.objects[k] for k in self.by_record.get(position, ())]
-        return self._mirrored(own, position, region)
+        return self._mirrored([self.objects[k] for k in self.by_record.get(position, ())], position, region)
 
     def object_mask(self, item: DefectObject, region: Box) -> Mask:
         """Draw one object's mask inside a region of its working image: uint8 [h, w]; reflected as the pixels are."""
         return self._mirrored([item], item.position, region)[item.label]
 
-    def _mirrored(self, own: Sequence[DefectObject], position: int, region: Box) -> Mask:
+    def _mirrored(self, objects: Sequence[DefectObject], position: int, region: Box) -> Mask:
         image = Box.of(self.cache[position].shape)
         if region.within(image):
-            return window_masks(own, region, classes=self.classes)
-        whole = window_masks(own, image, classes=self.classes)
+            return window_masks(objects, region, classes=self.classes)
+        whole = window_masks(objects, image, classes=self.classes)
         rows = folded(region.top, region.height, image.height)
         return whole[:, rows[:, None], folded(region.left, region.width, image.width)[None, :]]
 

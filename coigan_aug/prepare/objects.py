@@ -36,17 +36,17 @@ def scaled_size(height: int, width: int, scale: float) -> tuple[int, int]:
 
 def find_objects(dataset: Dataset, positions: Iterable[int], *, scale: float) -> list[DefectObject]:
     """List the objects of the records at `positions`, in their order, then by class, then by first pixel."""
-    return [found for k in positions for found in objects_of(dataset[k], k, names=dataset.names, scale=scale)]
+    return [item for k in positions for item in objects_of(dataset[k], k, names=dataset.names, scale=scale)]
 
 
 def objects_of(record: ImageRecord, position: int, *, names: Sequence[str], scale: float) -> list[DefectObject]:
     """List the objects of a record, by class (`names` in their order), then by first pixel."""
-    found = []
+    objects: list[DefectObject] = []
     for label, name in enumerate(names):
-        own = [annotation.rle for annotation in record.annotations if annotation.label == name]
-        parts = rle.components(rle.union(own)) if own else []
-        found += [_scaled(position, label, part, record, scale) for part in parts]
-    return found
+        masks = [annotation.rle for annotation in record.annotations if annotation.label == name]
+        parts = rle.components(rle.union(masks)) if masks else []
+        objects += [_scaled(position, label, part, record, scale) for part in parts]
+    return objects
 
 
 def _scaled(position: int, label: int, part: rle.Rle, record: ImageRecord, scale: float) -> DefectObject:

@@ -80,9 +80,9 @@ def training_positions(dataset: Dataset, settings: DataSettings) -> list[int]:
             groups[name].add(dataset[position].group or dataset[position].file)
     kept: set[str] = set()
     for k, name in enumerate(dataset.names):
-        own = sorted(groups[name])
-        order = streams.generator(settings.subset_seed, "subset", k).permutation(len(own))
-        kept |= {own[i] for i in order[: settings.groups_per_class]}
+        of_class = sorted(groups[name])
+        order = streams.generator(settings.subset_seed, "subset", k).permutation(len(of_class))
+        kept |= {of_class[i] for i in order[: settings.groups_per_class]}
     return [p for p in positions if not labels[p] or (dataset[p].group or dataset[p].file) in kept]
 
 

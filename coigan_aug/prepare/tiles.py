@@ -58,11 +58,11 @@ def cut_windows(
     """
     height, width = pixels.shape[:2]
     dark = (pixels if pixels.ndim == 2 else pixels.max(axis=2)) < level
-    found = []
+    windows = []
     for top in offsets(height, window, overlap):
         for left in offsets(width, window, overlap):
             tile = Box(left, top, window, window)
             is_blank = dark[tile.slices].mean() > blank
             hit = any(box.meets(tile) for box in boxes)
-            found.append(Window(position, left, top, "blank" if is_blank else "objects" if hit else "clean"))
-    return found
+            windows.append(Window(position, left, top, "blank" if is_blank else "objects" if hit else "clean"))
+    return windows

@@ -68,10 +68,10 @@ def grad_cam(network: nn.Module, layer: str, images: Tensor, masks: Tensor, *, l
 
 def _gradient(score: Tensor, taken: Sequence[Tensor], layer: str) -> Tensor:
     used = score.requires_grad and taken
-    found = torch.autograd.grad(score, taken[-1], allow_unused=True)[0] if used else None
-    if found is None:
+    gradient = torch.autograd.grad(score, taken[-1], allow_unused=True)[0] if used else None
+    if gradient is None:
         raise ValueError(f"the logits do not depend on the layer {layer!r}")
-    return found
+    return gradient
 
 
 def cam_sheet(
@@ -90,8 +90,8 @@ def cam_sheet(
         real, synthetic: the examples of each class, in the order of `classes`, as many of each class.
     """
     rows: list[list[Pixels]] = []
-    for label, own in enumerate(zip(real, synthetic, strict=True)):
-        shown = [pair for examples in own for pair in _shown(network, layer, examples, label, classes)]
+    for label, both in enumerate(zip(real, synthetic, strict=True)):
+        shown = [pair for examples in both for pair in _shown(network, layer, examples, label, classes)]
         if shown:
             rows += [[outlined for outlined, _ in shown], [heated for _, heated in shown]]
     headings = [name for name, examples in (("real", real[0]), ("synthetic", synthetic[0])) for _ in examples.images]

@@ -41,10 +41,10 @@ def class_counts(
     rows = np.zeros((len(positions), 1 if binary else examples.classes, 3), np.int64)
     for row, position in zip(rows, positions, strict=True):
         image = np.asarray(examples.cache[position])
-        found = predict(network, image, device=device) != 0
+        predicted = predict(network, image, device=device) != 0
         true = examples.masks(position, Box.of(image.shape)) != 0
         true = true.any(axis=0, keepdims=True) if binary else true
-        row[:] = np.stack([(found & true), (found & ~true), (~found & true)], axis=-1).sum(axis=(1, 2))
+        row[:] = np.stack([(predicted & true), (predicted & ~true), (~predicted & true)], axis=-1).sum(axis=(1, 2))
     return rows
 
 

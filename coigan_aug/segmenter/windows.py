@@ -166,8 +166,8 @@ def round_defect(rng: Rng, examples: Examples, jitter: Range) -> Cut:
     classes = [images for images in examples.by_image if images]
     images = classes[int(rng.integers(len(classes)))]
     position = list(images)[int(rng.integers(len(images)))]
-    own = images[position]
-    item = examples.objects[own[int(rng.integers(len(own)))]]
+    members = images[position]
+    item = examples.objects[members[int(rng.integers(len(members)))]]
     side = draw_side(rng, examples.window, jitter)
     return shown(examples, position, place_window(rng, item.box, examples.cache[position].shape[:2], side=side))
 

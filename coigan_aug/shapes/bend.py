@@ -32,8 +32,8 @@ def draw_bend(rng: np.random.Generator, *, width: int, height: int, edges: Edges
     points = _without_affine(points)
     points[..., 0] = _held(points[..., 0].T, first=edges.left, last=edges.right).T
     points[..., 1] = _held(points[..., 1], first=edges.top, last=edges.bottom)
-    wanted, steepest = rng.uniform(*STEEPEST), _steepest(points, sides)
-    shares = points * (wanted / steepest if steepest > 0 else 0.0) / sides
+    slope, steepest = rng.uniform(*STEEPEST), _steepest(points, sides)
+    shares = points * (slope / steepest if steepest > 0 else 0.0) / sides
     return tuple(np.trunc(shares * 1e6).ravel() / 1e6)
 
 

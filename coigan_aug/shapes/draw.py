@@ -50,7 +50,7 @@ def shape_source(
     """
     check_kinds(kinds)
     traits = {k: traits_of(prepared, prepared.objects[k]) for members in prepared.by_class for k in members}
-    classes = [class_forms([traits[k].form for k in own]) if own else None for own in prepared.by_class]
+    classes = [class_forms([traits[k].form for k in members]) if members else None for members in prepared.by_class]
     generator = None
     if "learned" in kinds:
         settings = ShapeGeneratorSettings(flip=data_settings.flip)
@@ -77,7 +77,7 @@ def draw_shape(
         DataError: the class has no training object.
     """
     forms, members = source.classes[label], prepared.by_class[label]
-    how = mirrors or (lambda own, _: draw_mirror(own, flip=flip))
+    how = mirrors or (lambda stream, _: draw_mirror(stream, flip=flip))
     if forms is None:
         raise DataError(f"There is no training object of: {prepared.dataset.names[label]}.")
     kind = kinds[int(rng.integers(len(kinds)))]

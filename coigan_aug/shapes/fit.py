@@ -141,5 +141,5 @@ def _choose(prepared: Prepared, traits: Mapping[int, Traits], rng: np.random.Gen
     members = prepared.by_class[labels[int(rng.integers(len(labels)))]]
     groups = sorted({traits[k].group for k in members})
     group = groups[int(rng.integers(len(groups)))]
-    own = [k for k in members if traits[k].group == group]
-    return own[int(rng.integers(len(own)))]
+    of_group = [k for k in members if traits[k].group == group]
+    return of_group[int(rng.integers(len(of_group)))]

@@ -116,7 +116,7 @@ class Edges:
 
     def within(self, other: Edges) -> bool:
         """Tell whether the other touches all of these edges."""
-        return all(theirs or not own for own, theirs in zip(self, other, strict=True))
+        return all(theirs or not ours for ours, theirs in zip(self, other, strict=True))
 
     def mirrored(self, *, flip_x: bool, flip_y: bool) -> Edges:
         left, right = (self.right, self.left) if flip_x else (self.left, self.right)

@@ -34,7 +34,7 @@ def joined(rng: Rng, masks: tuple[Mask, Mask], edges: tuple[Edges, Edges]) -> tu
     if masks[0].shape[1] > masks[0].shape[0]:
         made = joined(rng, (masks[0].T, masks[1].T), (_transposed(edges[0]), _transposed(edges[1])))
         return None if made is None else (np.ascontiguousarray(made[0].T), _transposed(made[1]))
-    if masks[1].shape[1] > masks[1].shape[0] or any(own.left or own.right for own in edges):
+    if masks[1].shape[1] > masks[1].shape[0] or any(touched.left or touched.right for touched in edges):
         return None
     spans, out = (edges[0].spans, edges[1].spans), Edges(top=edges[0].top, bottom=edges[1].bottom)
     if out.spans and not all(spans):

@@ -78,13 +78,13 @@ def _partners(
 
     A line with lines. Others with what touches no other edge: what is cut off there would show inside the image.
     """
-    own, edges = traits[chosen], mirrored(traits[chosen].edges, mirror)
+    shape, edges = traits[chosen], mirrored(traits[chosen].edges, mirror)
     return [
         (k, way)
         for k in members
-        if traits[k].group != own.group and traits[k].form.thin == own.form.thin
+        if traits[k].group != shape.group and traits[k].form.thin == shape.form.thin
         for way in (MIRRORS if flip else MIRRORS[:1])
-        if own.form.thin or mirrored(traits[k].edges, way).within(edges)
+        if shape.form.thin or mirrored(traits[k].edges, way).within(edges)
     ]
 
 
@@ -198,7 +198,7 @@ def _distance(mask: Mask) -> NDArray[np.float64]:
 def touching(mask: Mask, edges: Edges) -> bool:
     """Tell whether a mask reaches those edges of its frame that it should."""
     sides = (mask[:, 0], mask[0], mask[:, -1], mask[-1])
-    return all(side.any() for side, wanted in zip(sides, edges, strict=True) if wanted)
+    return all(side.any() for side, touched in zip(sides, edges, strict=True) if touched)
 
 
 def accepted(form: Form, forms: ClassForms) -> bool:

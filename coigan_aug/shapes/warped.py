@@ -90,8 +90,8 @@ def draw_turn(rng: Rng, form: Form, forms: ClassForms) -> float:
     """
     jitter = float(rng.normal(0, JITTER))
     if form.directed and forms.angles:
-        wanted = forms.angles[int(rng.integers(len(forms.angles)))] + jitter
-        return (wanted - form.angle + math.pi / 2) % math.pi - math.pi / 2
+        angle = forms.angles[int(rng.integers(len(forms.angles)))] + jitter
+        return (angle - form.angle + math.pi / 2) % math.pi - math.pi / 2
     return jitter if forms.concentration >= AGREED else float(rng.uniform(0, 2 * math.pi))
 
 

@@ -96,8 +96,8 @@ class Dataset:
         record = self[position]
         pixels = read_rgb(self.image_root / record.file)
         if pixels.shape[:2] != (record.height, record.width):
-            found = f"{pixels.shape[0]} x {pixels.shape[1]}"
-            raise DataError(f"{record.file} is {found} pixels, its record says {record.height} x {record.width}.")
+            size = f"{pixels.shape[0]} x {pixels.shape[1]}"
+            raise DataError(f"{record.file} is {size} pixels, its record says {record.height} x {record.width}.")
         return pixels
 
     def masks(self, position: int) -> dict[str, rle.Mask]:
@@ -110,9 +110,9 @@ def _manifest(folder: Path) -> Mapping[str, Any]:
     if not path.exists():
         raise DataError(f"{folder} holds no data set.", remedy="Make one with: coigan-aug import YOUR.csv")
     manifest = read_json(path)
-    found = manifest.get("format_version") if isinstance(manifest, dict) else None
-    if found != FORMAT_VERSION:
-        raise DataError(f"{path} is of format version {found}; this program reads {FORMAT_VERSION}.")
+    version = manifest.get("format_version") if isinstance(manifest, dict) else None
+    if version != FORMAT_VERSION:
+        raise DataError(f"{path} is of format version {version}; this program reads {FORMAT_VERSION}.")
     return manifest
 
 
@@ -130,7 +130,7 @@ def record_to(record: ImageRecord) -> dict[str, Any]:
     ]
     value: dict[str, Any] = {"file": record.file, "size": [record.height, record.width], "annotations": annotations}
     optional = {"group": record.group, "split": record.split, "source": dict(record.source)}
-    return value | {key: found for key, found in optional.items() if found}
+    return value | {key: item for key, item in optional.items() if item}
 
 
 def record_from(value: Mapping[str, Any], *, sound: bool = False) -> ImageRecord:

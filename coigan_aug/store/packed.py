@@ -117,26 +117,26 @@ def _constant(data: bytes, at: int, keys: list[str], depth: int) -> tuple[Any, i
 def _items(data: bytes, at: int, count: int | None, keys: list[str], depth: int) -> tuple[list[Any], int]:
     """Read a list of `count` values, or one that goes on to its end mark."""
     _check_depth(depth)
-    found: list[Any] = []
-    while count is None or len(found) < count:
+    values: list[Any] = []
+    while count is None or len(values) < count:
         first = data[at]
         if first & 0xF0 == _INT:  # a short whole number: most of what there is, so without a call
             end = at + 1 + (first & 0x0F)
             if end > len(data):
                 raise CutPacked("it is cut off")
-            found.append(int.from_bytes(data[at + 1 : end], "big"))
+            values.append(int.from_bytes(data[at + 1 : end], "big"))
             at = end
             continue
         if count is None and first == _END:
-            return found, at + 1
+            return values, at + 1
         item, at = _value(data, at, keys, depth)
-        found.append(item)
-    return found, at
+        values.append(item)
+    return values, at
 
 
 def _object(data: bytes, at: int, count: int, keys: list[str], depth: int) -> tuple[dict[str, Any], int]:
     _check_depth(depth)
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for _ in range(count):
         mark, at = data[at], at + 1
         if mark < 0x80:
@@ -149,8 +149,8 @@ def _object(data: bytes, at: int, count: int, keys: list[str], depth: int) -> tu
             key = keys[mark & 0x7F]
         else:
             raise DamagedPacked("a key stands for none before it")
-        found[key], at = _value(data, at, keys, depth)
-    return found, at
+        values[key], at = _value(data, at, keys, depth)
+    return values, at
 
 
 def _check_depth(depth: int) -> None:

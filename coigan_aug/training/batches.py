@@ -57,12 +57,12 @@ def batches(stream: Stream, *, start: int, batch: int, rank: int, world: int, wo
     takes the r-th of `world` equal parts, so every split of the work sees the same samples.
     """
     share = batch // world
-    own = _Positions(start + rank * share, batch, share)
+    positions = _Positions(start + rank * share, batch, share)
     if workers == 0:
-        for indices in own:
+        for indices in positions:
             yield stack([stream[index] for index in indices])
     loader = DataLoader(
-        _Mapped(stream), batch_sampler=own, num_workers=workers, collate_fn=stack, worker_init_fn=_one_thread,
+        _Mapped(stream), batch_sampler=positions, num_workers=workers, collate_fn=stack, worker_init_fn=_one_thread,
         pin_memory=torch.cuda.is_available(), prefetch_factor=4,
     )  # fmt: skip
     yield from loader

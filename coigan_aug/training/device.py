@@ -24,14 +24,14 @@ def choose_device(name: str | None, *, gpus: int | None, place: Place | None = N
         EnvironmentProblem: a GPU is asked for that is not there.
         UsageError: processes that are already several are told how many GPUs to take.
     """
-    found = torch.cuda.device_count()
+    present = torch.cuda.device_count()
     if place is not None:
-        return _own_device(name, gpus, place, found)
-    wanted = gpus if gpus is not None else int(name is not None and name.startswith("cuda"))
-    if wanted > found:
+        return _own_device(name, gpus, place, present)
+    asked = gpus if gpus is not None else int(name is not None and name.startswith("cuda"))
+    if asked > present:
         build = "a CPU build" if torch.version.cuda is None else f"built for CUDA {torch.version.cuda}"
         raise EnvironmentProblem(
-            f"{wanted} GPU{'s' * (wanted > 1)} asked for, {found} found; torch {torch.__version__} is {build}.",
+            f"{asked} GPU{'s' * (asked > 1)} asked for, {present} found; torch {torch.__version__} is {build}.",
             remedy="Leave out --gpus to train on the CPU, or see nvidia-smi for what the machine has.",
         )
     if name is not None:
@@ -39,21 +39,21 @@ def choose_device(name: str | None, *, gpus: int | None, place: Place | None = N
             return torch.device(name)
         except RuntimeError as error:
             raise EnvironmentProblem(f"There is no device {name!r}.", remedy="Use cpu, cuda or cuda:0.") from error
-    return torch.device("cuda" if found and gpus != 0 else "cpu")
+    return torch.device("cuda" if present and gpus != 0 else "cpu")
 
 
-def _own_device(name: str | None, gpus: int | None, place: Place, found: int) -> torch.device:
-    if name == "cpu" or gpus == 0 or (name is None and not found):
+def _own_device(name: str | None, gpus: int | None, place: Place, present: int) -> torch.device:
+    if name == "cpu" or gpus == 0 or (name is None and not present):
         return torch.device("cpu")
     if gpus not in (None, place.here) or name not in (None, "cuda"):
         raise UsageError(
             f"This is process {place.rank} of {place.world} that were started together; each takes a GPU of its own.",
             remedy="Leave out --gpus and --device, or use --device cpu.",
         )
-    number = 0 if place.slurm and found == 1 else place.local_rank  # Slurm may show each its own GPU as the only one
-    if number >= found:
+    number = 0 if place.slurm and present == 1 else place.local_rank  # Slurm may show each its own GPU as the only one
+    if number >= present:
         raise EnvironmentProblem(
-            f"Process {place.rank} of {place.world} needs GPU {place.local_rank} of its machine, {found} found.",
+            f"Process {place.rank} of {place.world} needs GPU {place.local_rank} of its machine, {present} found.",
             remedy="Start no more processes on a machine than it has GPUs, or use --device cpu.",
         )
     return torch.device("cuda", number)

@@ -146,18 +146,18 @@ def only_first(work: Callable[[], T]) -> T:
         return work()
     patient = dist.new_group(backend="gloo", timeout=WAIT_TIMEOUT)
     assert isinstance(patient, dist.ProcessGroup)  # all processes are members of it
-    told: list[tuple[int, T | None]] = [(1, None)]  # exit code and result
+    outcome: list[tuple[int, T | None]] = [(1, None)]  # exit code and result
     try:
         if rank() == 0:
-            told = [(0, work())]
+            outcome = [(0, work())]
     except CoiganError as error:
-        told = [(exit_code_of(error), None)]
+        outcome = [(exit_code_of(error), None)]
         raise
     finally:
         with _collective():
-            dist.broadcast_object_list(told, src=0, group=patient)
+            dist.broadcast_object_list(outcome, src=0, group=patient)
     dist.destroy_process_group(patient)  # a watched training comes here often
-    code, result = told[0]
+    code, result = outcome[0]
     if code:
         raise SystemExit(code)
     return result  # type: ignore[return-value]  # what work() returned, which may be None itself

@@ -69,7 +69,8 @@ def train(
         say(init_from(networks, Path(given["path"])), quiet=rank() > 0)
     stream = Stream(prepared, settings, settings.train.seed)
     shown = Stream(prepared, settings, settings.train.seed + 1)
-    watch = _begin_watch(prepared, settings, device)
+    watched = settings.log.watch_every > 0 and rank() == 0
+    watch = begin_watch(Stream(prepared, settings, settings.train.seed + 2), device=device) if watched else None
     source = batches(
         stream, start=images, batch=settings.train.batch, rank=rank(), world=world(), workers=settings.train.workers
     )
@@ -113,16 +114,10 @@ def train(
         raise said_once(Stopped(message, signal_number=signal_number, remedy=remedy))
     _write_samples(networks, shown, run, images, device)
     if rank() == 0:
-        found = {"images": images, "generator": run.generator.name}
-        write_json(run.folder / "run.json", found | ({"best": asdict(best)} if best.images else {}))
+        record = {"images": images, "generator": run.generator.name}
+        write_json(run.folder / "run.json", record | ({"best": asdict(best)} if best.images else {}))
     report(images, settings.train.images)
     return images
-
-
-def _begin_watch(prepared: Prepared, settings: Settings, device: torch.device) -> Watch | None:
-    if settings.log.watch_every == 0 or rank() > 0:
-        return None
-    return begin_watch(Stream(prepared, settings, settings.train.seed + 2), device=device)
 
 
 def _measure(
@@ -133,10 +128,10 @@ def _measure(
     value = only_first(lambda: distance(watch, networks.average) if watch else math.inf)
     append_line(metrics, {"images": images, "kid": round(value, 5)})
     show({"kid": value}, images)
-    found = best.after(value, images)
-    if found.images == images:
+    latest = best.after(value, images)
+    if latest.images == images:
         save_best(networks, prepared, settings, run, images=images)
-    return found
+    return latest
 
 
 def measure_speed(prepared: Prepared, settings: Settings, device: torch.device, *, here: int = 1) -> Speed:

@@ -161,8 +161,8 @@ def check_same(run: Run, settings: Settings, dataset: Dataset) -> None:
     begun, now = run.start(), start_of(settings, dataset)
     if begun["classes"] != now["classes"]:
         names = ", ".join(item["name"] for item in begun["classes"])
-        found = ", ".join(dataset.names)
-        raise DataError(f"{run.name} was trained on the classes {names}; the data set now has {found}.", remedy=_ANEW)
+        here = ", ".join(dataset.names)
+        raise DataError(f"{run.name} was trained on the classes {names}; the data set now has {here}.", remedy=_ANEW)
     if begun["data"] != now["data"]:
         raise DataError(f"{run.name} was trained on another data set than {dataset.folder} holds now.", remedy=_ANEW)
     for section, key in _changed(begun, now):

@@ -82,9 +82,9 @@ def resume_together(networks: Networks, run: Run) -> tuple[int, Best]:
     if rank() == 0:
         kept = [line for line in read_lines(run.metrics) if line["images"] <= images]
         write_bytes(run.metrics, "".join(json.dumps(line) + "\n" for line in kept).encode())
-    elif (found := _resume(networks, run)[0]) != images:
+    elif (here := _resume(networks, run)[0]) != images:
         raise DataError(
-            f"{run.folder} is at {images:,} images in process 0 and at {found:,} here.",
+            f"{run.folder} is at {images:,} images in process 0 and at {here:,} here.",
             remedy="The workspace must be one folder that all machines share.",
         )
     return images, best
@@ -120,11 +120,11 @@ def init_from(networks: Networks, path: Path) -> str:
     """
     taken, of = 0, 0
     for name, weights in _weights_at(path).items():
-        own = getattr(networks, name).state_dict()
-        fit = {key: value for key, value in weights.items() if key in own and own[key].shape == value.shape}
-        own.update(fit)
-        getattr(networks, name).load_state_dict(own)
-        taken, of = taken + len(fit), of + len(own)
+        state = getattr(networks, name).state_dict()
+        fit = {key: value for key, value in weights.items() if key in state and state[key].shape == value.shape}
+        state.update(fit)
+        getattr(networks, name).load_state_dict(state)
+        taken, of = taken + len(fit), of + len(state)
     if taken == 0:
         raise DataError(
             f"No weight of {path} fits this model.",

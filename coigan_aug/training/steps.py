@@ -128,8 +128,8 @@ def generator_losses(networks: Networks, batch: Batch, fake: Tensor, redrawn: Te
         region = mask_alpha(batch.pair_masks, grow=PAIRED_GROW, soften=0)
         losses["paired"] = train.paired * masked_l1(redrawn, batch.pair_target, region, across=across)
     if train.contrast > 0 and step.settings.model.contrast:
-        told = batch.condition[:, batch.masks.shape[1]][:, None]
-        losses["contrast"] = train.contrast * contrast_error(fake, batch.base, batch.masks, told, across=across)
+        contrast = batch.condition[:, batch.masks.shape[1]][:, None]
+        losses["contrast"] = train.contrast * contrast_error(fake, batch.base, batch.masks, contrast, across=across)
     losses |= _thesis_losses(networks, batch, fake, step)
     return {f"generator_{name}": value for name, value in losses.items()}
 

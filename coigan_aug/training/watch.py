@@ -61,9 +61,9 @@ def distance(watch: Watch, generator: Inpainter) -> float:
 
 def _crops(images: Tensor, masks: Tensor) -> Iterator[tuple[Pixels, Mask]]:
     """Cut the masks of each class out of each window, with some surroundings: pixels [S, S, 3] and mask [S, S]."""
-    for image, own in zip(images, masks, strict=True):
+    for image, of_classes in zip(images, masks, strict=True):
         pixels = (image.permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
-        for mask in own.numpy().astype(np.uint8):
+        for mask in of_classes.numpy().astype(np.uint8):
             if mask.any():
                 rows, columns = tight(mask)
                 length = max(rows.stop - rows.start, columns.stop - columns.start)
