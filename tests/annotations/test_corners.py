@@ -71,3 +71,12 @@ def test_many_masks_are_traced_as_one_alone(masks: list[np.ndarray]) -> None:
 
 def test_a_blank_mask_has_no_corners() -> None:
     assert trace_corners(rle.encode(np.zeros((4, 5)))) == []
+
+
+def test_a_triangle_keeps_its_three_corners_and_what_has_fewer_turns_keeps_every_point() -> None:
+    side = [(0, k) for k in range(5)] + [(k, 4) for k in range(1, 5)] + [(k, k) for k in range(3, 0, -1)]
+    line = [(0, 0), (1, 0), (2, 0), (1, 0)]
+    kept = turning_points([np.array(side, np.int32), np.array(line, np.int32), np.array(side, np.int32)[:, ::-1]])
+    assert sorted(map(tuple, kept[0].tolist())) == [(0, 0), (0, 4), (4, 4)]
+    assert kept[1].tolist() == [list(point) for point in line]
+    assert sorted(map(tuple, kept[2].tolist())) == [(0, 0), (4, 0), (4, 4)]

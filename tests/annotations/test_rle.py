@@ -173,3 +173,14 @@ def test_components_are_those_of_opencv(mask: np.ndarray) -> None:
     number, labels = cv2.connectedComponents(mask, connectivity=8)
     expected = {rle.encode(labels == k).counts for k in range(1, number)}
     assert {part.counts for part in rle.components(rle.encode(mask))} == expected
+
+
+@given(MASKS)
+def test_runs_over_rows_are_counted_pixel_by_pixel(mask: np.ndarray) -> None:
+    runs, value = [0], 0
+    for pixel in mask.ravel().tolist():
+        if pixel != value:
+            runs.append(0)
+            value = pixel
+        runs[-1] += 1
+    assert rle.row_runs(mask).tolist() == runs

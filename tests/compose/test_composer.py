@@ -8,12 +8,15 @@ import multiprocessing
 import numpy as np
 import pytest
 
+from coigan_aug.annotations import rle
 from coigan_aug.compose import composer
+from coigan_aug.compose.augment import Transform
 from coigan_aug.compose.composer import Stream, compose
 from coigan_aug.compose.erase import erase
 from coigan_aug.compose.noise import condition_channels
 from coigan_aug.compose.sample import Sample
 from coigan_aug.prepare.prepared import Prepared
+from coigan_aug.prepare.tiles import Window
 from coigan_aug.settings import Settings
 
 FIELDS = [field.name for field in dataclasses.fields(Sample)]
@@ -80,6 +83,130 @@ def test_three_references_of_four_show_defects(prepared: Prepared, small: Settin
     assert np.mean(shown) == pytest.approx(0.75, abs=4 * spread)
     none = dataclasses.replace(pure, with_objects=[])
     assert not any(composer._reference(none, small, draw)[1].any() for _ in range(40))
+
+
+def test_windows_and_their_masks_are_mirrored_alike_each_way_as_often_and_only_where_allowed(small: Settings) -> None:
+    draw = np.random.default_rng(0)
+    pixels, masks = draw.integers(0, 255, (4, 5, 3)), draw.integers(0, 2, (2, 4, 5))
+    seen = []
+    for _ in range(800):
+        made = composer._mirror(draw, small, pixels, masks, masks[0])
+        ways = [(y, x) for y in (1, -1) for x in (1, -1) if np.array_equal(made[0], pixels[::y, ::x])]
+        assert len(ways) == 1
+        (y, x) = ways[0]
+        assert np.array_equal(made[1], masks[:, ::y, ::x])
+        assert np.array_equal(made[2], masks[0, ::y, ::x])
+        seen.append(ways[0])
+    assert all(seen.count(way) / 800 == pytest.approx(0.25, abs=0.06) for way in ((1, 1), (1, -1), (-1, 1), (-1, -1)))
+    fixed = dataclasses.replace(small, data=dataclasses.replace(small.data, flip=False))
+    assert all(np.array_equal(composer._mirror(draw, fixed, pixels)[0], pixels) for _ in range(40))
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_so_many_defects_of_a_class_are_drawn_as_the_shares_say(force: bool) -> None:
+    """Shares 4 : 3 : 2 : 1 of 0 to 3 defects; where there must be one, the rest keep their proportions."""
+    draw = np.random.default_rng(0)
+    found = [composer._how_many(draw, (0.4, 0.3, 0.2, 0.1), force=force) for _ in range(4000)]
+    expected = (0, 1 / 2, 1 / 3, 1 / 6) if force else (0.4, 0.3, 0.2, 0.1)
+    for count, share in enumerate(expected):
+        assert found.count(count) / 4000 == pytest.approx(share, abs=0.03 if share else 0)
+
+
+def test_every_class_has_its_defects_and_each_of_its_objects_comes_as_often(
+    prepared: Prepared, small: Settings
+) -> None:
+    """Of each class 0 or 1, each in half of the samples; where the first has none, the second must have one."""
+    settings = dataclasses.replace(small, data=dataclasses.replace(small.data, defects=(0.5, 0.5)))
+    draw = np.random.default_rng(0)
+    drawn = [
+        [prepared.objects.index(item) for item, _ in composer._choose(prepared, settings, draw)] for _ in range(3000)
+    ]
+    sizes = [len(own) for own in drawn]
+    assert sizes.count(1) / 3000 == pytest.approx(3 / 4, abs=0.04), "one alone, or the second because it must be"
+    assert sizes.count(2) / 3000 == pytest.approx(1 / 4, abs=0.04)
+    for members in prepared.by_class:
+        counts = [sum(own.count(k) for own in drawn) for k in members]
+        assert sum(counts) / sum(sizes) == pytest.approx(0.5, abs=0.04)
+        assert min(counts) > 0.7 * np.mean(counts)
+
+
+@pytest.mark.parametrize(("side", "room"), [(4, 10), (10, 10), (13, 10), (12, 5)])
+def test_a_view_is_pushed_inside_its_image_or_lies_round_it(side: int, room: int) -> None:
+    for start in range(-15, 20):
+        found = composer._within(start, side, room)
+        if side <= room:
+            inside = range(room - side + 1)
+            assert found in inside
+            assert abs(found - start) == min(abs(k - start) for k in inside)
+        else:
+            assert found <= 0 < room <= found + side
+            assert abs(-found - (found + side - room)) <= 1, "as much of it on either side"
+
+
+@pytest.mark.parametrize("side", [32, 40])
+def test_a_view_is_shifted_by_up_to_half_the_step_between_windows(
+    prepared: Prepared, small: Settings, side: int
+) -> None:
+    """Windows of 32 px lie 16 apart (overlap 0.5): up to 8 px either way from the same centre, each shift as often."""
+    window = Window(prepared.positions[0], 32, 20, "clean")
+    draw, centre = np.random.default_rng(0), (side - 32) // 2
+    found = [composer._jitter(prepared, window, small, draw, side) for _ in range(1500)]
+    assert {region[2:] for region in found} == {(side, side)}
+    for k, start in ((0, 32), (1, 20)):
+        shifts = [region[k] + centre - start for region in found]
+        assert set(shifts) == set(range(-8, 9))
+        assert np.mean(shifts) == pytest.approx(0, abs=0.5)
+
+
+@pytest.mark.parametrize(("rows", "tries", "kept"), [(12, 1, True), (13, 4, False), (32, 4, False)])
+def test_a_window_that_defects_cover_by_over_40_percent_has_nothing_to_erase(
+    prepared: Prepared, small: Settings, monkeypatch: pytest.MonkeyPatch, rows: int, tries: int, kept: bool
+) -> None:
+    """12 of 32 rows are 37.5 %, 13 are 40.6 %."""
+    masks, asked = np.zeros((2, 32, 32), np.uint8), []
+    masks[0, :8] = masks[1, :rows] = 1
+
+    def window(*_: object) -> tuple[np.ndarray, ...]:
+        asked.append(1)
+        return np.zeros((32, 32, 3), np.uint8), masks, np.ones((32, 32), np.float32), np.ones((32, 32, 3), np.uint8)
+
+    monkeypatch.setattr(composer, "_defect_window", window)
+    found = composer._erasable(prepared, small, np.random.default_rng(0))[1]
+    assert len(asked) == tries
+    assert np.array_equal(found, masks if kept else 0 * masks)
+
+
+def test_a_clean_view_is_large_enough_for_the_largest_object(prepared: Prepared, small: Settings) -> None:
+    """With `fit` 0.5 an object of 20 px, shown 1.5 times larger, asks for a view of 60 px: 1.875 windows."""
+    views, item = dataclasses.replace(prepared, fit=0.5), prepared.objects[0]
+    long = dataclasses.replace(item, box=(0, 0, 5, 20))
+    chosen = [(dataclasses.replace(item, box=(0, 0, 9, 4)), Transform()), (long, Transform(scale=1.5))]
+    free = [window for window in prepared.clean if window.position not in prepared.by_record]
+    taken = [window for window in prepared.clean if window.position in prepared.by_record]
+    for windows, zoom in ((free, 60 / 32), (taken, 1.0)):
+        own = dataclasses.replace(views, clean=windows)
+        for seed in range(5):
+            pixels, found = composer._clean_window(own, small, np.random.default_rng(seed), chosen)
+            assert pixels.shape == (32, 32, 3)
+            assert found == zoom
+
+
+@pytest.mark.parametrize("zoom", [1.0, 2.0])
+def test_an_object_is_cut_tight_with_its_own_pixels(prepared: Prepared, zoom: float) -> None:
+    for item in prepared.objects:
+        pixels, mask = composer._object(prepared, item, Transform(), zoom)
+        assert mask[[0, -1]].any(axis=1).all()
+        assert mask[:, [0, -1]].any(axis=0).all()
+        left, top, width, height = item.box
+        solid = rle.decode(item.scaled)[top : top + height, left : left + width]
+        if zoom == 1:
+            assert np.array_equal(mask, solid)
+            assert np.array_equal(pixels, prepared.pixels(item.position, item.box))
+        else:
+            assert all(abs(found - side / 2) <= 1.5 for found, side in zip(mask.shape, (height, width), strict=True))
+            assert mask.sum() == pytest.approx(solid.sum() / 4, rel=0.6)
+            real = prepared.pixels(item.position, item.box)[solid > 0].mean()
+            assert pixels[mask > 0].mean() == pytest.approx(real, abs=25)
 
 
 def test_objects_are_real_pixels_of_their_class(prepared: Prepared, small: Settings) -> None:

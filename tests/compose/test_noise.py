@@ -7,7 +7,14 @@ import dataclasses
 import numpy as np
 import pytest
 
-from coigan_aug.compose.noise import condition, condition_channels, noise_fields, noised_masks
+from coigan_aug.compose.noise import (
+    condition,
+    condition_channels,
+    draw_latent,
+    latent_shape,
+    noise_fields,
+    noised_masks,
+)
 from coigan_aug.settings import ModelSettings
 
 
@@ -68,3 +75,62 @@ def test_a_grain_of_s_pixels_is_its_coarse_draw_filled_in_linearly(scale: int) -
             )
             expected[y, x] = low * (1 - fy) + high * fy
     np.testing.assert_allclose(field, expected, atol=0.12 if scale > 1 else 0)  # cv2.remap interpolates in 1/32 px
+
+
+def test_masks_then_contrast_then_grains_inside_the_masks_by_hand() -> None:
+    """Each grain x std + mean where some class has its mask, 0 elsewhere; the contrast only on the masks."""
+    settings = ModelSettings(noise="channels", noise_scales=(1, 4), noise_mean=0.3, noise_std=0.2, contrast=True)
+    masks = np.zeros((2, 3, 4), np.uint8)
+    masks[0, 1, 2] = masks[1, 0, 3] = masks[1, 1, 2] = 1
+    fields = np.random.default_rng(0).normal(size=(2, 3, 4)).astype(np.float32)
+    contrast = np.random.default_rng(1).normal(size=(3, 4)).astype(np.float32)
+    made = condition(masks, fields, settings, contrast=contrast)
+    assert made.shape == (condition_channels(settings, 2), 3, 4) == (5, 3, 4)
+    assert made.dtype == np.float32
+    for y, x in np.ndindex(3, 4):
+        inside = (y, x) in ((1, 2), (0, 3))
+        assert made[:2, y, x].tolist() == masks[:, y, x].tolist()
+        assert made[2, y, x] == (contrast[y, x] if inside else 0)
+        for k in range(2):
+            assert made[3 + k, y, x] == pytest.approx(fields[k, y, x] * 0.2 + 0.3 if inside else 0)
+    assert not condition(masks, fields, settings)[2].any(), "none told is none"
+
+
+def test_the_thesis_noise_is_the_sum_of_all_grains() -> None:
+    settings = ModelSettings(noise="replace", noise_scales=(1, 2, 4), noise_mean=0.1, noise_std=0.4, contrast=True)
+    masks = np.zeros((2, 5, 6), np.uint8)
+    masks[0, 1:4, 2:5] = masks[1, 0, 0] = 1
+    fields = np.random.default_rng(0).normal(size=(3, 5, 6)).astype(np.float32)
+    noise = np.array([[sum(0.4 * fields[k, y, x] + 0.1 for k in range(3)) for x in range(6)] for y in range(5)])
+    made = condition(masks, fields, settings, contrast=np.full((5, 6), 0.7, np.float32))
+    assert made.shape == (condition_channels(settings, 2), 5, 6) == (3, 5, 6)
+    np.testing.assert_allclose(made[:2], noised_masks(masks, noise, blur=0), atol=1e-6)
+    np.testing.assert_allclose(made[2], np.where(masks.any(axis=0), 0.7, 0), atol=1e-6)
+
+
+@pytest.mark.parametrize("mixing", [0.0, 0.4, 1.0])
+def test_a_latent_has_a_row_for_each_level_and_is_mixed_of_two_as_often_as_asked(mixing: float) -> None:
+    """The coarse levels have one row, the finer ones another, the border anywhere between; else all rows are equal."""
+    settings = ModelSettings(generator="style_unet", depth=4, latent=6)
+    assert latent_shape(settings) == (5, 6)
+    draw, borders, all_rows = np.random.default_rng(0), [], []
+    for _ in range(1500):
+        rows = draw_latent(draw, settings, mixing=mixing)
+        assert rows.shape == (5, 6)
+        assert rows.dtype == np.float32
+        own = [k for k in range(1, 5) if not np.array_equal(rows[k], rows[k - 1])]
+        assert len(own) <= 1
+        borders.append(own[0] if own else 0)
+        all_rows.append(rows[[0, -1]])
+    assert np.mean(np.array(borders) > 0) == pytest.approx(mixing, abs=0.04)
+    for border in range(1, 5):
+        assert borders.count(border) / 1500 == pytest.approx(mixing / 4, abs=0.04)
+    values = np.concatenate(all_rows)
+    assert values.mean() == pytest.approx(0, abs=0.05)
+    assert values.std() == pytest.approx(1, abs=0.05)
+
+
+def test_a_generator_without_a_latent_gets_none_and_one_level_is_never_mixed() -> None:
+    draw = np.random.default_rng(0)
+    assert draw_latent(draw, ModelSettings(generator="unet"), mixing=1).size == 0
+    assert latent_shape(ModelSettings(generator="unet")) == (0, 0)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from coigan_aug.losses.reconstruction import masked_l1, smooth_masked_l1, weight_map
+from coigan_aug.losses.reconstruction import contrast_error, masked_l1, smooth_masked_l1, weight_map
 
 
 def random(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -109,3 +109,26 @@ def test_bfloat16_images_are_compared_in_float32() -> None:
     loss = masked_l1(output, target, torch.ones(1, 1, 8, 8))
     assert loss.dtype == torch.float32
     torch.testing.assert_close(loss, (output.float() - target).abs().mean())
+
+
+def test_the_contrast_error_is_counted_sample_by_sample_and_class_by_class() -> None:
+    output, base = random(2, 3, 5, 6), random(2, 3, 5, 6, seed=1)
+    told = random(2, 1, 5, 6, seed=2) - 0.5
+    masks = (random(2, 3, 5, 6, seed=3) < 0.3).double()
+    masks[1, 2] = 0  # a class without a mask says nothing
+    errors = []
+    for sample in range(2):
+        for label in range(3):
+            places = masks[sample, label].nonzero().tolist()
+            off = [
+                sum(
+                    float(output[sample, c, y, x] - base[sample, c, y, x] * (1 + told[sample, 0, y, x]))
+                    for c in range(3)
+                )
+                / 3
+                for y, x in places
+            ]
+            errors += [abs(sum(off) / len(off))] if off else []
+    assert len(errors) == 5
+    assert contrast_error(output, base, masks, told).item() == pytest.approx(sum(errors) / 5)
+    assert contrast_error(output, base, 0 * masks, told).item() == 0
