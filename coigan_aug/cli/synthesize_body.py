@@ -24,7 +24,7 @@ from coigan_aug.errors import UsageError
 from coigan_aug.evaluation.choosing import choose_engines
 from coigan_aug.evaluation.result import list_results
 from coigan_aug.files import atomic_write, json_line, read_json, read_lines
-from coigan_aug.formats.detect import writer
+from coigan_aug.formats.detect import format_named
 from coigan_aug.formats.names import CARD
 from coigan_aug.places.density import measure_places
 from coigan_aug.places.roi import open_roi
@@ -157,7 +157,7 @@ def _request(wanted: Wanted, dataset: Dataset, shard: Shard, command: str) -> Re
 def _check(wanted: Wanted) -> None:
     """Refuse options that are none or that exclude each other, before any work."""
     if wanted.format != "source":
-        writer(wanted.format)
+        format_named(wanted.format)
     if wanted.engine not in (*ENGINES, "auto"):
         raise UsageError(f"There is no engine {wanted.engine!r}.", remedy=f"Engines: auto, {', '.join(ENGINES)}.")
     if wanted.image_format not in SUFFIXES:

@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
-from types import ModuleType
 from typing import Any
 
 from coigan_aug import __version__
@@ -15,15 +14,8 @@ from coigan_aug.annotations.records import ImageRecord
 from coigan_aug.errors import DataError, UsageError
 from coigan_aug.files import disk_errors, inside, leads_out
 from coigan_aug.formats.dataset_source import find_dataset, read_dataset
-from coigan_aug.formats.detect import (
-    FORMATS,
-    IMAGE_FOLDERS,
-    NAMELESS,
-    SHOWN_TURNED,
-    image_place,
-    open_source,
-    writer,
-)
+from coigan_aug.formats.detect import FORMATS, format_named, open_source
+from coigan_aug.formats.format import Format
 from coigan_aug.formats.losses import Loss, Losses
 from coigan_aug.formats.source import Problem, Problems, ReadOptions, Source, side_of
 from coigan_aug.formats.spool import Spool
@@ -49,17 +41,16 @@ class WriteOptions:
     crowd: bool = False
     binary: bool = False
 
-    def of(self, name: str) -> dict[str, Any]:
+    def of(self, form: Format) -> dict[str, Any]:
         """Return the options that were given, for a format's writer.
 
         Raises:
             UsageError: one is for another format.
         """
         given = {key: value for key, value in asdict(self).items() if value}
-        for key in given:
-            owner = "line-json" if key == "binary" else "coco"
-            if owner != name:
-                raise UsageError(f"--{key} is for {owner}, not for {name}.", remedy=f"--to {owner}, or leave it out.")
+        for key in (key for key in given if key not in form.options):
+            owner = next(known.name for known in FORMATS if key in known.options)
+            raise UsageError(f"--{key} is for {owner}, not for {form.name}.", remedy=f"--to {owner}, or leave it out.")
         return given
 
 
@@ -144,7 +135,8 @@ def convert(
         ResourceError: the disk is full or `out` can't be written to.
     """
     options, style, report = options or ReadOptions(), style or WriteOptions(), progress or (lambda title: silent)
-    write, extra = writer(to), style.of(to)
+    form = format_named(to)
+    extra = style.of(form)
     _check(source, out, options=options, image_files=image_files)
     options = replace(options, images_needed=image_files != "none")
     problems, losses, tally = Problems(strict=strict), Losses(strict=strict), _Tally()
@@ -158,11 +150,11 @@ def convert(
             _fill(spool, opened, as_paths=image_files != "none", report=report("reading"))
             if not spool.count:
                 raise DataError(f"{source} holds no images.", remedy="Say where they are: --images DIR")
-            place = _Place(opened.image_root, work / "new", to, image_files)
+            place = _Place(opened.image_root, work / "new", form, image_files)
             records = _written(spool, place, options=options, problems=problems, losses=losses, tally=tally)
-            path = write(
+            path = form.write(
                 work / "new", _reported(records, spool.count, report("writing")), classes=opened.classes, losses=losses,
-                **extra, **_ids(spool, to, losses),
+                **extra, **_ids(spool, form, losses),
             )  # fmt: skip
         about |= {"images": tally.images}
     return Conversion(
@@ -176,7 +168,7 @@ def convert(
         masks=tally.masks,
         classes=tuple(found.name for found in opened.classes),
         image_files=image_files,
-        split_lost=tally.split and "split" not in _keeps(FORMATS[to]),
+        split_lost=tally.split and "split" not in form.keeps,
         losses=losses.found(),
         notes=losses.noted(),
         problems=tuple(problems.found),
@@ -211,15 +203,6 @@ def _open(source: Path, *, options: ReadOptions, problems: Problems, name: str |
     return open_source(source, options=options, problems=problems, name=name)
 
 
-def _keeps(module: ModuleType) -> frozenset[str]:
-    """Return the keys of `record.source` that a format keeps, such as "id"; "notes" are all with a plain value.
-
-    "split" is among them where the format says on which side of the split an image is.
-    """
-    found: frozenset[str] = getattr(module, "KEEPS", frozenset())
-    return found
-
-
 # Reading
 
 
@@ -251,14 +234,15 @@ def _path(said: str, file: str) -> str:
     return file if odd or path.suffix != PurePosixPath(file).suffix else plain
 
 
-def _ids(spool: Spool, to: str, losses: Losses) -> dict[str, bool]:
+def _ids(spool: Spool, form: Format, losses: Losses) -> dict[str, bool]:
     """Return which ids of the source are written, as options of the format's writer; count the images' that are not."""
     usable = spool.have_image_ids()
-    if "id" not in _keeps(FORMATS[to]):
+    if "id" not in form.keeps:
         losses.note("image ids, which the format does not keep", first=spool.first_with_id, count=spool.with_id)
     elif not usable:
         losses.add("image ids, which are numbered anew", first=spool.first_with_id, count=spool.with_id)
-    return {"image_ids": usable, "mask_ids": spool.have_mask_ids(), "notes": True} if to == "coco" else {}
+    kept = {"image_ids": usable, "mask_ids": spool.have_mask_ids(), "notes": True}
+    return {key: value for key, value in kept.items() if key in form.options}
 
 
 # Writing
@@ -270,7 +254,7 @@ class _Place:
 
     root: Path
     new: Path
-    to: str
+    form: Format
     how: str
 
 
@@ -278,17 +262,17 @@ def _written(
     spool: Spool, place: _Place, *, options: ReadOptions, problems: Problems, losses: Losses, tally: _Tally
 ) -> Iterator[ImageRecord]:
     """Yield the records as they are to be written, having put their images into place."""
-    begins = next((f"{name}/" for name in ("images", *IMAGE_FOLDERS.values()) if spool.all_below(name)), "")
+    begins = next((f"{name}/" for name in (known.image_folder for known in FORMATS) if spool.all_below(name)), "")
     for name, record in spool:
         file = name
         if place.how != "none":
-            file = image_place(name.removeprefix(begins), place.to)
+            file = place.form.place_of(name.removeprefix(begins))
             if not _put(record.file, file, place, options=options, problems=problems):
                 continue
-            if place.to in SHOWN_TURNED and record.annotations:
+            if place.form.shown_turned and record.annotations:
                 losses.add(_ELSEWHERE, first=name, count=_is_turned(place.new / file))
-        _count_losses(record, name, losses, keeps=_keeps(FORMATS[place.to]))
-        gone = place.how == "none" and place.to in NAMELESS and not record.annotations
+        _count_losses(record, name, losses, keeps=place.form.keeps)
+        gone = place.how == "none" and place.form.nameless and not record.annotations
         losses.add("images without a mask, which only their files would tell of", first=name, count=gone)
         tally.add(record)
         yield replace(record, file=file, split=record.split or side_of(record.source.get("split")))

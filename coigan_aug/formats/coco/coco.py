@@ -16,16 +16,14 @@ from coigan_aug.formats.coco.file import CocoFile, Entry
 from coigan_aug.formats.coco.masks import masks_of
 from coigan_aug.formats.coco.writing import OWN, write
 from coigan_aug.formats.drawn import Place
+from coigan_aug.formats.format import Format
 from coigan_aug.formats.image_folder import ImageFolder, open_images, resolve
 from coigan_aug.formats.image_sizes import check_size, measure
 from coigan_aug.formats.json_files import both_ends
 from coigan_aug.formats.source import Problems, ReadOptions, Source, make_classes
 
-__all__ = ["KEEPS", "LOSES", "POLYGON_READER", "read", "sniff", "write"]
+__all__ = ["COCO", "read", "sniff", "write"]
 
-LOSES = ""
-KEEPS = frozenset({"id", "split", "notes"})
-POLYGON_READER = "pycocotools, or cv2.fillPoly: `--polygons`"
 _KEYS = re.compile(rb'"(annotations|images|categories)"\s*:')
 _OF_IMAGE = frozenset({"id", "file_name", "height", "width"})
 _BATCH = 800_000  # bytes of annotations that are read at once, an image and an annotation counting for some
@@ -334,3 +332,14 @@ def _annotation(item: _Item, mask: rle.Rle | None, labels: Mapping[int | str, st
         return None
     attributes = {key: found for key, found in item.items() if key not in OWN and (key != "iscrowd" or found)}
     return Annotation(label=labels[item["category_id"]], rle=mask, attributes=attributes)
+
+
+COCO = Format(
+    name="coco",
+    sniff=sniff,
+    read=read,
+    write=write,
+    options=frozenset({"polygons", "crowd", "image_ids", "mask_ids", "notes"}),
+    keeps=frozenset({"id", "split", "notes"}),
+    in_parts=True,
+)

@@ -10,6 +10,7 @@ from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.files import write_bytes
+from coigan_aug.formats.format import Format
 from coigan_aug.formats.image_folder import ImageFolder
 from coigan_aug.formats.image_sizes import measure, same_size
 from coigan_aug.formats.losses import Losses, class_masks, note_class_ids
@@ -18,8 +19,6 @@ from coigan_aug.formats.masks.layout import Layout, find_layout
 from coigan_aug.formats.masks.values import IGNORED, class_values, read_masks
 from coigan_aug.formats.source import Problems, ReadOptions, Source, claim, make_classes
 from coigan_aug.imaging import encode_image
-
-LOSES = "which masks of one class in an image are objects of their own, and the classes' ids"
 
 
 def sniff(path: Path) -> str | None:
@@ -181,3 +180,13 @@ def _annotations(
         for name, number in sorted(found)
         if name == own.name
     )
+
+
+MASK_FOLDER = Format(
+    name="mask-folder",
+    sniff=sniff,
+    read=read,
+    write=write,
+    loses="which masks of one class in an image are objects of their own, and the classes' ids",
+    nameless=True,
+)

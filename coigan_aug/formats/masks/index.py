@@ -11,6 +11,7 @@ import numpy as np
 from coigan_aug.annotations.records import DefectClass, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.files import read_json, write_bytes, write_json
+from coigan_aug.formats.format import Format
 from coigan_aug.formats.losses import Losses, add_class_ids
 from coigan_aug.formats.masks import folder as mask_folder
 from coigan_aug.formats.masks.folder import mask_stem
@@ -20,7 +21,6 @@ from coigan_aug.formats.painting import paint_classes
 from coigan_aug.formats.source import ClassChoice, Problems, ReadOptions, Source, claim, output_ids
 from coigan_aug.imaging import encode_indexed, read_indexed, read_mask
 
-LOSES = "which masks of one class in an image are objects of their own, and pixels that several classes share"
 CLASSES = "classes.json"
 _LARGEST = 255
 _SAMPLED = 50
@@ -144,3 +144,12 @@ def _numbers(path: Path) -> list[int]:
     except DataError:
         return []
     return [int(value) for value in np.unique(pixels) if value] if pixels.ndim == 2 else []
+
+
+MASK_INDEX = Format(
+    name="mask-index",
+    sniff=sniff,
+    read=read,
+    write=write,
+    loses="which masks of one class in an image are objects of their own, and pixels that several classes share",
+)

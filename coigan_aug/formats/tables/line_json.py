@@ -20,6 +20,7 @@ from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.annotations.rle import Rle
 from coigan_aug.errors import DataError
 from coigan_aug.files import read_json, write_json
+from coigan_aug.formats.format import Format
 from coigan_aug.formats.image_folder import ImageFolder, open_folder, resolve
 from coigan_aug.formats.image_sizes import about_turning, measure
 from coigan_aug.formats.losses import Losses, note_class_ids
@@ -35,8 +36,6 @@ from coigan_aug.formats.tables.line_json_files import (
     write_records,
 )
 
-LOSES = "the classes' ids (labels are positions from 0); masks with holes stay exact, cut into several polygons"
-POLYGON_READER = "cv2.fillPoly"
 PARAMETERS = "params.json"
 _OBJECT_FOLDER = "object_dataset_"
 
@@ -338,3 +337,15 @@ def _inside(part: Points, at: _Place, options: ReadOptions, *, problems: Problem
         border.count += 1
         border.first = border.first or at.text
     return np.asarray(np.minimum(part, size - 1), dtype=np.float64)
+
+
+LINE_JSON = Format(
+    name="line-json",
+    sniff=sniff,
+    read=read,
+    write=write,
+    loses="the classes' ids (labels are positions from 0); masks with holes stay exact, cut into several polygons",
+    options=frozenset({"binary"}),
+    polygon_reader="cv2.fillPoly",
+    image_folder="data",
+)

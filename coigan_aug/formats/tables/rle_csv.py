@@ -15,6 +15,7 @@ from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.files import atomic_write
+from coigan_aug.formats.format import Format
 from coigan_aug.formats.image_folder import ImageFolder, NamedImages, open_images
 from coigan_aug.formats.image_sizes import measure
 from coigan_aug.formats.losses import Losses, add_class_ids, class_masks
@@ -23,7 +24,6 @@ from coigan_aug.formats.tables.cells import Target, read_cells, write_cell
 from coigan_aug.formats.tables.mask_file import MaskFile
 from coigan_aug.formats.tables.rows import Row, columns_of, read_rows
 
-LOSES = "class names (their ids stay), and which masks of one class in an image are objects of their own"
 _EMPTY = frozenset({"", "-1", "nan", "none", "null", "1 0"})
 _NOTHING = frozenset({"", "nan", "none", "null"})
 _SAMPLED = 2000
@@ -258,3 +258,13 @@ def _records(
         others = {key: said for key, said in table.others.pop(image, {}).items() if key not in table.mixed}
         source = others | ({"name": name} if name != image else {})
         yield ImageRecord(file=image, height=size[0], width=size[1], annotations=annotations, source=source)
+
+
+SEVERSTAL = Format(
+    name="severstal",
+    sniff=sniff,
+    read=read,
+    write=write,
+    loses="class names (their ids stay), and which masks of one class in an image are objects of their own",
+    nameless=True,
+)

@@ -19,6 +19,7 @@ from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.files import atomic_write
 from coigan_aug.formats.drawn import Place
+from coigan_aug.formats.format import Format
 from coigan_aug.formats.image_folder import ImageFolder, open_images, resolve
 from coigan_aug.formats.image_sizes import check_size, measure
 from coigan_aug.formats.losses import Losses, note_class_ids
@@ -35,7 +36,6 @@ from coigan_aug.formats.source import (
 from coigan_aug.formats.tools.cvat_shapes import AREAS, Shape, attributes_of, mask_of
 from coigan_aug.formats.xml_elements import NOT_XML, Element, quoted, read_elements, text_of
 
-LOSES = "the classes' ids, and attributes that are lists or objects (CVAT's are text)"
 _NO_AREA = frozenset({"polyline", "points", "cuboid", "skeleton", "tag"})
 _FLAGS = ("occluded", "z_order", "group_id")
 _VIDEO = "Export the task as 'CVAT for images 1.1'."
@@ -293,3 +293,13 @@ def _value(value: Any) -> str | None:
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value) if isinstance(value, (str, int, float)) else None
+
+
+CVAT = Format(
+    name="cvat",
+    sniff=sniff,
+    read=read,
+    write=write,
+    loses="the classes' ids, and attributes that are lists or objects (CVAT's are text)",
+    shown_turned=True,
+)

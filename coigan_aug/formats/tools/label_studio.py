@@ -32,6 +32,7 @@ from coigan_aug.formats.drawn import (
     turned,
     with_pixels,
 )  # fmt: skip
+from coigan_aug.formats.format import Format
 from coigan_aug.formats.image_folder import ImageFolder, first_there, open_images, resolve_files
 from coigan_aug.formats.image_sizes import check_size, measure
 from coigan_aug.formats.json_files import both_ends
@@ -49,7 +50,6 @@ from coigan_aug.formats.tools.label_studio_brush import decode_brush, encode_bru
 from coigan_aug.formats.tools.label_studio_tasks import Region, Task, read_tasks
 from coigan_aug.formats.xml_elements import NOT_XML, SHORT, quoted, read_elements
 
-LOSES = "the classes' ids"
 CONFIG = "label_config.xml"
 _AREAS = frozenset({"brush", "polygon", "rectangle", "ellipse"})
 _SIZE = ("original_height", "original_width")
@@ -295,3 +295,13 @@ def _result(annotation: Annotation, ids: dict[str, None]) -> dict[str, Any]:
         "image_rotation": 0,
         "value": {"format": "rle", "rle": stroke, "brushlabels": [annotation.label]},
     } | ({"meta": meta} if meta else {})
+
+
+LABEL_STUDIO = Format(
+    name="label-studio",
+    sniff=sniff,
+    read=read,
+    write=write,
+    loses="the classes' ids",
+    shown_turned=True,
+)

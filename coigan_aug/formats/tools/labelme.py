@@ -19,6 +19,7 @@ from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.files import write_bytes, write_json
 from coigan_aug.formats.drawn import Place, attributes_from, with_pixels
+from coigan_aug.formats.format import Format
 from coigan_aug.formats.image_folder import ImageFolder, open_images, resolve_files
 from coigan_aug.formats.image_sizes import check_size, clean_records, images_without, measure
 from coigan_aug.formats.json_files import both_ends, load_json
@@ -27,8 +28,6 @@ from coigan_aug.formats.names import CARD
 from coigan_aug.formats.source import Problems, ReadOptions, Source, chosen_labels, class_of, classes_of
 from coigan_aug.formats.tools.labelme_shapes import AREAS, mask_of, shapes_of, written_shapes
 
-LOSES = "the classes' ids"
-KEEPS = frozenset({"flags"})
 LABELS = "labels.txt"
 _SPECIAL = frozenset({"__ignore__", "_background_"})
 _SHAPE_KEYS = frozenset({"label", "points", "shape_type", "mask"})
@@ -282,3 +281,14 @@ def _json_name(file: str, written: set[str]) -> str:
     name = f"{file}.json" if f"{stem}.json" in written else f"{stem}.json"
     written.add(name)
     return name
+
+
+LABELME = Format(
+    name="labelme",
+    sniff=sniff,
+    read=read,
+    write=write,
+    loses="the classes' ids",
+    keeps=frozenset({"flags"}),
+    shown_turned=True,
+)

@@ -17,6 +17,7 @@ from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.files import write_json
 from coigan_aug.formats.drawn import Place, attributes_from, with_pixels
+from coigan_aug.formats.format import Format
 from coigan_aug.formats.image_folder import ImageFolder, first_there, resolve_files
 from coigan_aug.formats.image_sizes import check_size, clean_records, images_without, measure
 from coigan_aug.formats.json_files import load_object
@@ -32,8 +33,6 @@ from coigan_aug.formats.source import (
 )  # fmt: skip
 from coigan_aug.formats.tools.supervisely_objects import AREAS, kind_of, mask_of, tags_of, written_object, written_tags
 
-LOSES = "attributes that are no text, number or `true` (Supervisely's tags are those)"
-KEEPS = frozenset({"tags"})
 META = "meta.json"
 _DATASET, _NESTED = "ds0", "datasets"
 _Item = dict[str, Any]
@@ -277,3 +276,15 @@ def _meta(classes: Sequence[DefectClass], kinds: Mapping[str, str], losses: Loss
     ]
     tags = [{"name": name, "value_type": kind, "color": "#808080"} for name, kind in kinds.items()]
     return {"classes": listed, "tags": tags, "projectType": "images"}
+
+
+SUPERVISELY = Format(
+    name="supervisely",
+    sniff=sniff,
+    read=read,
+    write=write,
+    loses="attributes that are no text, number or `true` (Supervisely's tags are those)",
+    keeps=frozenset({"tags"}),
+    image_folder="ds0/img",
+    image_place=image_place,
+)

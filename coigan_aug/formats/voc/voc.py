@@ -16,6 +16,7 @@ from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.files import write_bytes
+from coigan_aug.formats.format import Format
 from coigan_aug.formats.image_sizes import measure, same_size
 from coigan_aug.formats.losses import Losses, note_class_ids
 from coigan_aug.formats.masks.values import IGNORED, class_values
@@ -55,8 +56,6 @@ from coigan_aug.formats.voc.xml import KEPT, Listed, write_objects
 from coigan_aug.formats.voc.xml import read_objects as read_listed
 from coigan_aug.imaging import encode_indexed, read_header
 
-LOSES = "pixels that several masks share (the later one has them), objects after an image's 254th, the classes' ids"
-KEEPS = frozenset({"split"})
 _MOST = VOID_VALUE - 1
 _RANGE = 1 << 16
 
@@ -285,3 +284,14 @@ def _said(listed: Sequence[Listed], number: int, label: str) -> Mapping[str, obj
     """Return what the XML says of an object, if the object of that number there is of the same class."""
     own = listed[number - 1] if 0 < number <= len(listed) else None
     return own.attributes if own is not None and own.label == label else {}
+
+
+VOC = Format(
+    name="voc",
+    sniff=sniff,
+    read=read,
+    write=write,
+    loses="pixels that several masks share (the later one has them), objects after an image's 254th, the classes' ids",
+    keeps=frozenset({"split"}),
+    image_folder=IMAGES,
+)

@@ -16,6 +16,7 @@ from coigan_aug.annotations.keyholes import trace_parts
 from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.files import write_bytes
+from coigan_aug.formats.format import Format
 from coigan_aug.formats.image_sizes import measure
 from coigan_aug.formats.losses import Losses, note_class_ids
 from coigan_aug.formats.source import Problems, ReadOptions, Source, claim, make_classes
@@ -33,9 +34,6 @@ from coigan_aug.formats.yolo.files import (
 )
 from coigan_aug.formats.yolo.lines import BOXES, DONE, Line, fill_line, read_line, write_line
 
-LOSES = "which parts of a mask are one object (each is a line), and the classes' ids (positions from 0)"
-KEEPS = frozenset({"split"})
-POLYGON_READER = "cv2.fillPoly"
 _WRITTEN = {"train": "train", "test": "val"}
 _NO_SPLIT = b"# There is no share to validate with among these images: name yours as val.\n"
 
@@ -244,3 +242,14 @@ def _check_class(line: Line, names: Mapping[int, str]) -> None:
         known = ", ".join(f"{number} ({name})" for number, name in list(names.items())[:8])
         more = f" and {len(names) - 8} more" if len(names) > 8 else ""
         raise DataError(f"{line.place}  class {line.label} is not among the classes {known or '(none)'}{more}.")
+
+
+YOLO = Format(
+    name="yolo",
+    sniff=sniff,
+    read=read,
+    write=write,
+    loses="which parts of a mask are one object (each is a line), and the classes' ids (positions from 0)",
+    keeps=frozenset({"split"}),
+    polygon_reader="cv2.fillPoly",
+)
