@@ -21,6 +21,7 @@ from coigan_aug.data.split import largest_deviation, share_of_clean, siblings_ac
 from coigan_aug.errors import DataError, UsageError
 from coigan_aug.files import folder_lock, write_json
 from coigan_aug.formats.detect import open_source
+from coigan_aug.formats.reading import drain
 from coigan_aug.formats.source import Problem, Problems, ReadOptions, Source
 from coigan_aug.progress import Report, silent
 from coigan_aug.store.dataset import MANIFEST, Dataset
@@ -118,7 +119,7 @@ def import_dataset(
     opened = open_source(source, options=options or ReadOptions(), problems=problems, name=format)
     if say is not None:
         say(opened.description)
-    records = _read_all(opened, report("reading images"))
+    records = list(drain(opened.records, count=opened.count, report=report("reading images")))
     if not records:
         raise DataError(f"{source} holds no images.", remedy="Say where they are: --images DIR")
     if options is not None and options.value_range is not None:
@@ -155,16 +156,6 @@ def _check(out: Path, *, overwrite: bool) -> None:
     if (out / MANIFEST).exists() and not overwrite:
         what = f"{out}/ already holds {len(Dataset(out)):,} images."
         raise UsageError(what, remedy="--overwrite, or another --workspace")
-
-
-def _read_all(source: Source, report: Report) -> list[ImageRecord]:
-    records = []
-    for done, record in enumerate(source.records, start=1):
-        records.append(record)
-        if done % 64 == 0 and done < source.count:
-            report(done, source.count)
-    report(len(records), len(records))
-    return records
 
 
 def _copies(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -17,6 +17,7 @@ from coigan_aug.formats.dataset_source import find_dataset, read_dataset
 from coigan_aug.formats.detect import FORMATS, format_named, open_source
 from coigan_aug.formats.format import Format
 from coigan_aug.formats.losses import Loss, Losses
+from coigan_aug.formats.reading import drain
 from coigan_aug.formats.source import Problem, Problems, ReadOptions, Source, side_of
 from coigan_aug.formats.spool import Spool
 from coigan_aug.formats.whole_folder import whole_folder
@@ -147,14 +148,17 @@ def convert(
         if say is not None:
             say(opened.description)
         with Spool(work / "records.sqlite") as spool:
-            _fill(spool, opened, as_paths=image_files != "none", report=report("reading"))
+            for record in drain(opened.records, count=opened.count, report=report("reading")):
+                name = _spelled(record)
+                spool.add(record, name=_path(name, record.file) if image_files != "none" else name)
+            spool.settle()
             if not spool.count:
                 raise DataError(f"{source} holds no images.", remedy="Say where they are: --images DIR")
             place = _Place(opened.image_root, work / "new", form, image_files)
             records = _written(spool, place, options=options, problems=problems, losses=losses, tally=tally)
             path = form.write(
-                work / "new", _reported(records, spool.count, report("writing")), classes=opened.classes, losses=losses,
-                **extra, **_ids(spool, form, losses),
+                work / "new", drain(records, count=spool.count, report=report("writing")), classes=opened.classes,
+                losses=losses, **extra, **_ids(spool, form, losses),
             )  # fmt: skip
         about |= {"images": tally.images}
     return Conversion(
@@ -166,7 +170,7 @@ def convert(
         images=tally.images,
         defect_free=tally.defect_free,
         masks=tally.masks,
-        classes=tuple(found.name for found in opened.classes),
+        classes=tuple(known.name for known in opened.classes),
         image_files=image_files,
         split_lost=tally.split and "split" not in form.keeps,
         losses=losses.found(),
@@ -206,29 +210,18 @@ def _open(source: Path, *, options: ReadOptions, problems: Problems, name: str |
 # Reading
 
 
-def _fill(spool: Spool, source: Source, *, as_paths: bool, report: Report) -> None:
-    """Put all records into the spool, under the names that their images will have."""
-    for done, record in enumerate(source.records, start=1):
-        said = _said(record)
-        spool.add(record, name=_path(said, record.file) if as_paths else said)
-        if done % 64 == 0 and done < source.count:
-            report(done, source.count)
-    spool.settle()
-    report(spool.count, spool.count)
-
-
-def _said(record: ImageRecord) -> str:
+def _spelled(record: ImageRecord) -> str:
     """Return an image's name as the source spells it."""
     return str(record.source.get("name", record.file))
 
 
-def _path(said: str, file: str) -> str:
+def _path(name: str, file: str) -> str:
     """Return the path that a file is copied to: as the source names it, where that is a path; else as it lies.
 
     >>> _path("train/a.jpg", "a.jpg"), _path("/tmp/a.jpg", "a.jpg"), _path("a", "a.jpg")
     ('train/a.jpg', 'a.jpg', 'a.jpg')
     """
-    plain = said.replace("\\", "/").removeprefix("./")
+    plain = name.replace("\\", "/").removeprefix("./")
     path = PurePosixPath(plain)
     odd = leads_out(plain) or ":" in plain or str(path) != plain
     return file if odd or path.suffix != PurePosixPath(file).suffix else plain
@@ -287,8 +280,8 @@ def _is_turned(image: Path) -> bool:
 
 def _count_losses(record: ImageRecord, name: str, losses: Losses, *, keeps: frozenset[str]) -> None:
     """Count what no writer knows of."""
-    said = _said(record)
-    losses.add("file names, which the source spells otherwise", first=said, count=name != said)
+    spelled = _spelled(record)
+    losses.add("file names, which the source spells otherwise", first=spelled, count=name != spelled)
     plain = {key for key, value in record.source.items() if "notes" in keeps and isinstance(value, (str, int, float))}
     gone = bool(record.source.keys() - {"id", "name", "split"} - keeps - plain)
     losses.add("images with notes beside their masks, which are not written", first=name, count=gone)
@@ -323,11 +316,3 @@ def _link(here: Path, there: Path) -> None:
             raise
         what = f"{here} can't be linked from {there.parent.name}/: {error.strerror}."
         raise UsageError(what, remedy="--image-files copy") from error
-
-
-def _reported(records: Iterable[ImageRecord], count: int, report: Report) -> Iterator[ImageRecord]:
-    for done, record in enumerate(records, start=1):
-        yield record
-        if done % 64 == 0 and done < count:
-            report(done, count)
-    report(count, count)

@@ -14,6 +14,7 @@ from coigan_aug.formats.masks.folder import MASK_FOLDER
 from coigan_aug.formats.masks.index import MASK_INDEX
 from coigan_aug.formats.masks.instances import MASK_INSTANCES
 from coigan_aug.formats.names import NAMES
+from coigan_aug.formats.reading import Reading
 from coigan_aug.formats.several import read_several
 from coigan_aug.formats.source import Problems, ReadOptions, Source, check_class_names
 from coigan_aug.formats.tables.line_json import LINE_JSON
@@ -92,9 +93,9 @@ def open_source(path: Path, *, options: ReadOptions, problems: Problems, name: s
     _check_there(path)
     files, chosen = ([path], named) if named else _look(path)[:2]
     if len(files) == 1:
-        source = chosen.read(files[0], options=options, problems=problems)
+        source = chosen.read(Reading(files[0], options=options, problems=problems))
     else:
-        source = read_several(files, path, read=chosen.read, options=options, problems=problems)
+        source = read_several(Reading(path, options=options, problems=problems), files, read=chosen.read)
     check_class_names([known.name for known in source.classes])
     return source
 

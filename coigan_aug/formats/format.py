@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from coigan_aug.formats.reading import Reading
 from coigan_aug.formats.source import Source
 
 
@@ -33,7 +34,7 @@ class Format:
 
     name: str
     sniff: Callable[[Path], str | None]
-    read: Callable[..., Source]
+    read: Callable[[Reading], Source]
     write: Callable[..., Path]
     options: frozenset[str] = frozenset()
     loses: str = ""

@@ -11,16 +11,10 @@ from coigan_aug.annotations.records import DefectClass, ImageRecord
 from coigan_aug.files import write_bytes
 from coigan_aug.formats.format import Format
 from coigan_aug.formats.losses import Losses, note_class_ids
-from coigan_aug.formats.masks import folder as mask_folder
 from coigan_aug.formats.masks.class_folders import make_folders
-from coigan_aug.formats.masks.folder import mask_stem
-from coigan_aug.formats.source import Problems, ReadOptions, Source, claim
+from coigan_aug.formats.masks.folder import mask_stem, read
+from coigan_aug.formats.source import claim
 from coigan_aug.imaging import encode_image
-
-
-def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
-    """Open a folder of images and masks, as `mask_folder.read`."""
-    return mask_folder.read(path, options=options, problems=problems)
 
 
 def write(

@@ -13,7 +13,8 @@ import yaml
 from coigan_aug.errors import DataError
 from coigan_aug.files import inside
 from coigan_aug.formats.image_folder import ImageFolder, NamedImages
-from coigan_aug.formats.source import Problems, ReadOptions, place, whole_number
+from coigan_aug.formats.reading import Reading
+from coigan_aug.formats.source import place, whole_number
 from coigan_aug.imaging import SUFFIXES
 
 SETTINGS = "data.yaml"
@@ -28,6 +29,7 @@ _LINE = re.compile(rb"\s*[0-9]+(\.0*)?(\s+[-+.0-9eE]+){4,}\s*")
 class Layout:
     """Where things are: the images, each with the word for its split, and the folders to look for labels in."""
 
+    reading: Reading
     folder: ImageFolder
     home: Path
     images: dict[str, str]
@@ -181,27 +183,26 @@ def names_file(home: Path) -> tuple[dict[int, str], str] | None:
 # Images
 
 
-def open_layout(path: Path, *, options: ReadOptions, problems: Problems) -> tuple[Layout, dict[Any, Any]]:
+def open_layout(reading: Reading) -> tuple[Layout, dict[Any, Any]]:
     """Find the images of a data set: those that data.yaml names by folder or list, else those below images/, else all.
 
     Raises:
         DataError: no folder, or one outside of the data set's; a list names an image that is missing.
     """
+    path = reading.path
     file = settings_file(path)
     settings = read_settings(file) if file is not None else {}
     home = path if path.is_dir() else path.parent
-    folder = ImageFolder(_root(home, settings, options), problems=problems)
-    found: dict[str, str] = {}
+    folder = ImageFolder(reading.options.images or _root(home, settings), problems=reading.problems)
+    images: dict[str, str] = {}
     for split, entry in _entries(settings, SETTINGS if file is None else file.name):
-        for image in _split_images(folder, home, entry, options=options, problems=problems):
-            found.setdefault(image, split)
-    return Layout(folder, home, found or dict.fromkeys(_below_images(folder), "")), settings
+        for image in _split_images(reading, folder, home, entry):
+            images.setdefault(image, split)
+    return Layout(reading, folder, home, images or dict.fromkeys(_below_images(folder), "")), settings
 
 
-def _root(home: Path, settings: Mapping[Any, Any], options: ReadOptions) -> Path:
+def _root(home: Path, settings: Mapping[Any, Any]) -> Path:
     """Return the folder of the data set: `path` of data.yaml where it lies below that, else data.yaml's own."""
-    if options.images is not None:
-        return options.images
     said = settings.get("path")
     if not isinstance(said, str) or "\0" in said:
         return home
@@ -222,9 +223,7 @@ def _entries(settings: Mapping[Any, Any], file: str) -> Iterator[tuple[str, str]
             yield split, entry
 
 
-def _split_images(
-    folder: ImageFolder, home: Path, entry: str, *, options: ReadOptions, problems: Problems
-) -> Sequence[str]:
+def _split_images(reading: Reading, folder: ImageFolder, home: Path, entry: str) -> Sequence[str]:
     """Return the images of an entry of data.yaml: a folder, or a .txt list of images."""
     for base in dict.fromkeys((folder.root, home)):
         for name in (entry, entry.replace("\\", "/").removeprefix("../")):
@@ -232,25 +231,25 @@ def _split_images(
             if not at.exists() or not at.resolve().is_relative_to(base.resolve()):
                 continue
             if at.is_file():
-                return _listed(folder, at, options=options, problems=problems)
+                return _listed(reading, folder, at)
             if at.resolve().is_relative_to(folder.root.resolve()):
                 below = at.resolve().relative_to(folder.root.resolve()).as_posix()
                 return [image for image in folder.images() if below == "." or image.startswith(f"{below}/")]
-    if options.images is None:
-        problems.add(f"{entry} is not in {home.name}/", file=SETTINGS, done="left out")
+    if reading.options.images is None:
+        reading.problems.add(f"{entry} is not in {home.name}/", file=SETTINGS, done="left out")
     return []
 
 
-def _listed(folder: ImageFolder, file: Path, *, options: ReadOptions, problems: Problems) -> Sequence[str]:
-    named = NamedImages(folder, file.name)
+def _listed(reading: Reading, folder: ImageFolder, file: Path) -> Sequence[str]:
+    named = NamedImages(reading, folder)
     try:
         lines = file.read_bytes().decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise DataError(f"{file.name} is not UTF-8 text (byte {error.start}).") from error
     for number, line in enumerate(lines, start=1):
         if line.strip():
-            named.path(_relative(line.strip(), folder.root), number)
-    return list(named.finish(options=options, problems=problems).values())
+            named.path(_relative(line.strip(), folder.root), number, file=file.name)
+    return list(named.finish().values())
 
 
 def _relative(name: str, root: Path) -> str:
