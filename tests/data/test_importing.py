@@ -185,7 +185,7 @@ def test_a_killed_import_leaves_no_dataset_and_runs_again(tmp_path: Path) -> Non
     expected = list(whole)
     script = (
         "from pathlib import Path; import sys, time\n"
-        "from coigan_aug.prepare import importing\n"
+        "from coigan_aug.data import importing\n"
         "write = importing.write_dataset\n"
         "def slow(out, records, **rest):\n"
         "    def some():\n"

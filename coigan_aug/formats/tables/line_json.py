@@ -25,7 +25,7 @@ from coigan_aug.formats.image_folder import AbsentImages, ImageFolder, resolve
 from coigan_aug.formats.image_sizes import about_turning, measure
 from coigan_aug.formats.losses import Losses, note_class_ids
 from coigan_aug.formats.reading import Reading
-from coigan_aug.formats.source import ClassChoice, Problems, Source, make_classes, place, whole_number
+from coigan_aug.formats.source import ClassChoice, Problems, Source, label_id, label_order, make_classes, place
 from coigan_aug.formats.tables.line_json_files import (
     RECORDS,
     Traced,
@@ -120,7 +120,7 @@ def read(reading: Reading) -> Source:
     return Source(
         format="line-json",
         description=f"{description}, {len(overview.rows):,} {kind}. Images: {where}",
-        classes=make_classes(list(names.values()), source_ids=[_source_id(label) for label in names]),
+        classes=make_classes(list(names.values()), source_ids=[label_id(label) for label in names]),
         image_root=images.root,
         count=len(paths),
         records=_records(reading, names, images, paths=paths, wrong=overview.wrong),
@@ -220,7 +220,7 @@ def _names(labels: Iterable[str], choices: Sequence[ClassChoice], named: dict[st
     """Return label -> class name, in the order of --classes, of params.json, or of the labels."""
     used = list(labels)
     if not choices:
-        rest = sorted((label for label in used if label not in named), key=_in_order)
+        rest = sorted((label for label in used if label not in named), key=label_order)
         return named | {label: label for label in rest}
     if len(choices) == 1 and len(used) == 1 and not choices[0].value:
         return {used[0]: choices[0].name}
@@ -233,16 +233,6 @@ def _names(labels: Iterable[str], choices: Sequence[ClassChoice], named: dict[st
         what = f"label {unknown} is not among the classes {given} given with --classes."
         raise DataError(what, remedy=f"Say which label each stands for, such as --classes {example}")
     return chosen
-
-
-def _in_order(label: str) -> tuple[bool, int, str]:
-    number = whole_number(label)
-    return number is None, number or 0, label
-
-
-def _source_id(label: str) -> int | str:
-    number = whole_number(label)
-    return label if number is None else number
 
 
 # Records

@@ -20,7 +20,17 @@ from coigan_aug.formats.image_folder import ImageFolder, NamedImages, open_image
 from coigan_aug.formats.image_sizes import measure
 from coigan_aug.formats.losses import Losses, add_class_ids, class_masks
 from coigan_aug.formats.reading import Reading
-from coigan_aug.formats.source import ClassChoice, Problems, Source, make_classes, output_ids, place, whole_number
+from coigan_aug.formats.source import (
+    ClassChoice,
+    Problems,
+    Source,
+    label_id,
+    label_order,
+    make_classes,
+    output_ids,
+    place,
+    whole_number,
+)
 from coigan_aug.formats.tables.cells import Target, read_cells, write_cell
 from coigan_aug.formats.tables.mask_file import MaskFile
 from coigan_aug.formats.tables.rows import Row, columns_of, read_rows
@@ -217,15 +227,8 @@ def _spelled(ids: list[str]) -> str:
 
 
 def _classes(labels: Iterable[str], choices: Sequence[ClassChoice]) -> tuple[DefectClass, ...]:
-    ids = _chosen(choices) if choices else {label: label for label in sorted(labels, key=_in_order)}
-    numbers = [whole_number(label) for label in ids]
-    source_ids = [label if number is None else number for label, number in zip(ids, numbers, strict=True)]
-    return make_classes(list(ids.values()), source_ids=source_ids)
-
-
-def _in_order(label: str) -> tuple[bool, int, str]:
-    number = whole_number(label)
-    return number is None, number or 0, label
+    ids = _chosen(choices) if choices else {label: label for label in sorted(labels, key=label_order)}
+    return make_classes(list(ids.values()), source_ids=[label_id(label) for label in ids])
 
 
 def _records(

@@ -11,7 +11,7 @@ from coigan_aug.errors import DataError
 from coigan_aug.files import inside
 from coigan_aug.formats.image_folder import ImageFolder
 from coigan_aug.formats.reading import Reading
-from coigan_aug.formats.source import place
+from coigan_aug.formats.source import place, read_text
 
 CLASSES, OBJECTS, ANNOTATIONS = "SegmentationClass", "SegmentationObject", "Annotations"
 LISTS = ("ImageSets", "Segmentation")
@@ -202,13 +202,7 @@ def _lists(home: Path, stems: Mapping[str, str]) -> dict[str, str]:
 
 
 def _names(file: Path, stems: Mapping[str, str]) -> Iterator[str]:
-    try:
-        lines = file.read_bytes().decode("utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise DataError(f"{file.name} is not UTF-8 text (byte {error.start}).") from error
-    except OSError as error:
-        raise DataError(f"{file} can't be read: {error.strerror}.") from error
-    for row, line in enumerate(lines, start=1):
+    for row, line in enumerate(read_text(file).splitlines(), start=1):
         name = line.strip().strip('"').replace("\\", "/")
         if name:
             first = name.split()[0]

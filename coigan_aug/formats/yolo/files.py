@@ -14,7 +14,7 @@ from coigan_aug.errors import DataError
 from coigan_aug.files import inside
 from coigan_aug.formats.image_folder import ImageFolder, NamedImages
 from coigan_aug.formats.reading import Reading
-from coigan_aug.formats.source import place, whole_number
+from coigan_aug.formats.source import place, read_text, whole_number
 from coigan_aug.imaging import SUFFIXES
 
 SETTINGS = "data.yaml"
@@ -110,11 +110,9 @@ def read_settings(path: Path) -> dict[Any, Any]:
     try:
         if path.stat().st_size > _LARGEST:
             raise DataError(f"{path.name} has over {_LARGEST:,} bytes; it should name classes and folders.")
-        value = yaml.load(path.read_bytes().decode("utf-8-sig"), Loader=_PlainLoader)
+        value = yaml.load(read_text(path), Loader=_PlainLoader)
     except OSError as error:
         raise DataError(f"{path} can't be read: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path.name} is not UTF-8 text (byte {error.start}).") from error
     except yaml.MarkedYAMLError as error:
         row = error.problem_mark.line + 1 if error.problem_mark else None
         raise DataError(f"{place(path.name, row)}  is not valid YAML: {error.problem}.") from error
@@ -172,10 +170,7 @@ def names_file(home: Path) -> tuple[dict[int, str], str] | None:
     path = next((found for found in files if found.is_file()), None)
     if path is None:
         return None
-    try:
-        lines = path.read_bytes().decode("utf-8-sig").rstrip().splitlines()
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path.name} is not UTF-8 text (byte {error.start}).") from error
+    lines = read_text(path).rstrip().splitlines()
     names = {k: line.strip() for k, line in enumerate(lines) if line.strip()}
     return _once(names, path.name), path.name
 
@@ -242,11 +237,7 @@ def _split_images(reading: Reading, folder: ImageFolder, home: Path, entry: str)
 
 def _listed(reading: Reading, folder: ImageFolder, file: Path) -> Sequence[str]:
     named = NamedImages(reading, folder)
-    try:
-        lines = file.read_bytes().decode("utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise DataError(f"{file.name} is not UTF-8 text (byte {error.start}).") from error
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(read_text(file).splitlines(), start=1):
         if line.strip():
             named.path(_relative(line.strip(), folder.root), number, file=file.name)
     return list(named.finish().values())
@@ -281,13 +272,8 @@ def labels_without_image(layout: Layout) -> list[str]:
     root = layout.folder.root
     known = {label_of(image) for image in layout.folder.images()}
     files = (file.relative_to(root).as_posix() for file in root.rglob("*.txt"))
-    return sorted(
-        file for file in files if _LABELS in file.lower().split("/")[:-1] and file not in known and not _is_names(file)
-    )
-
-
-def _is_names(file: str) -> bool:
-    return file.rpartition("/")[2] in NAMES
+    labels = (file for file in files if _LABELS in file.lower().split("/")[:-1])
+    return sorted(file for file in labels if file not in known and file.rpartition("/")[2] not in NAMES)
 
 
 def _subfolders(folder: Path) -> list[Path]:
