@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 from bench_data_ways import CLASSES, COCO, COUNTS, CSV, DATUMARO, HEIGHT, IMAGES, LINES, STORE, WIDTH
 
+from coigan_aug.formats.reading import Reading
 from coigan_aug.formats.source import Problems, ReadOptions
 from coigan_aug.formats.tables import line_json, rle_csv
 from coigan_aug.store.writer import write_dataset
@@ -151,7 +152,7 @@ def _columns(row: Row) -> tuple[int, np.ndarray]:
 def _write_masks(folder: Path) -> None:
     """Write the rows as data sets (text, packed), line-json, and compressed run lengths in JSON."""
     options = ReadOptions(images=folder / IMAGES)
-    source = rle_csv.read(folder / CSV, options=options, problems=Problems(strict=True))
+    source = rle_csv.read(Reading(folder / CSV, options=options, problems=Problems(strict=True)))
     records = list(source.records)
     for name, binary in ((STORE, False), (f"{STORE}-binary", True)):
         write_dataset(

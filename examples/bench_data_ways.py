@@ -29,21 +29,21 @@ Work = Callable[[], object]
 
 def own_csv_to_coco(folder: Path) -> Work:
     """Every row checked, then written as compressed run lengths."""
-    from coigan_aug.formats import coco
+    from coigan_aug.formats.coco import coco
 
     return _conversion(folder, coco.write)
 
 
 def own_csv_to_line_json(folder: Path) -> Work:
     """Every row checked, then traced: polygons that fill to the same mask, holes too."""
-    from coigan_aug.formats import line_json
+    from coigan_aug.formats.tables import line_json
 
     return _conversion(folder, line_json.write)
 
 
 def own_csv_to_coco_with_images(folder: Path) -> Work:
     """The same, with the header of every image read."""
-    from coigan_aug.formats import coco
+    from coigan_aug.formats.coco import coco
 
     return _conversion(folder, coco.write, measured=True)
 
@@ -60,19 +60,20 @@ def own_convert(folder: Path) -> Work:
 
 def own_csv_to_csv(folder: Path) -> Work:
     """Every row checked, then written again."""
-    from coigan_aug.formats import rle_csv
+    from coigan_aug.formats.tables import rle_csv
 
     return _conversion(folder, rle_csv.write)
 
 
 def _conversion(folder: Path, write: Callable[..., Path], *, measured: bool = False) -> Work:
-    from coigan_aug.formats import rle_csv
+    from coigan_aug.formats.reading import Reading
     from coigan_aug.formats.source import Problems, ReadOptions
+    from coigan_aug.formats.tables import rle_csv
 
     options = ReadOptions(images=folder / IMAGES) if measured else ReadOptions(size=(HEIGHT, WIDTH))
 
     def work() -> None:
-        source = rle_csv.read(folder / CSV, options=options, problems=Problems(strict=True))
+        source = rle_csv.read(Reading(folder / CSV, options=options, problems=Problems(strict=True)))
         write(folder / "out", source.records, classes=source.classes)
 
     return work
@@ -101,7 +102,7 @@ def own_validate_ids(folder: Path) -> Work:
 
 def own_coco_to_coco(folder: Path) -> Work:
     """Every polygon parsed, checked, filled and written as compressed run lengths."""
-    from coigan_aug.formats import coco
+    from coigan_aug.formats.coco import coco
 
     opened = _opening(folder)
 
@@ -113,11 +114,12 @@ def own_coco_to_coco(folder: Path) -> Work:
 
 
 def _opening(folder: Path) -> Callable[[], Any]:
-    from coigan_aug.formats import coco
-    from coigan_aug.formats.source import Problems, ReadOptions
+    from coigan_aug.formats.coco import coco
+    from coigan_aug.formats.reading import Reading
+    from coigan_aug.formats.source import ReadOptions
 
     options = ReadOptions(images_needed=False)
-    return lambda: coco.read(folder / COCO, options=options, problems=Problems())
+    return lambda: coco.read(Reading(folder / COCO, options=options))
 
 
 def own_decode(folder: Path) -> Work:

@@ -19,7 +19,7 @@ from coigan_aug.annotations import rle
 from coigan_aug.annotations.polygons import fill_centres
 from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.formats.converting import Conversion, WriteOptions, convert
-from coigan_aug.formats.detect import FORMATS, open_source
+from coigan_aug.formats.detect import FORMATS, format_named, open_source
 from coigan_aug.formats.source import Problems, ReadOptions, make_classes
 from coigan_aug.imaging import write_image
 from coigan_aug.store.writer import write_dataset
@@ -197,7 +197,7 @@ FACETS: dict[str, tuple[Content, Callable[[Difference], int]]] = {
 
 def _variants() -> Iterator[tuple[str, str, WriteOptions]]:
     """Yield what is written: its name in the table, the format, its options."""
-    for name in FORMATS:
+    for name in (known.name for known in FORMATS):
         yield name, name, WriteOptions()
         if name == "coco":
             for reader in ("pycocotools", "cv2"):
@@ -249,7 +249,7 @@ def rows() -> tuple[list[str], list[str]]:
             cells.append("no" if count(found) else "yes")
             losses |= {loss.what: None for loss in made.losses}
             notes |= {note.what: None for note in made.notes}
-        reader = style.polygons or ("" if to == "coco" else getattr(FORMATS[to], "POLYGON_READER", ""))
+        reader = style.polygons or format_named(to).polygon_reader
         drawn = {"cv2": "cv2.fillPoly"}.get(reader, reader) or "no polygons"
         table.append(f"| {title} | {' | '.join(cells)} | {drawn} |")
         no_place = f" No place: {'; '.join(notes)}." if notes else ""

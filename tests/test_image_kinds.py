@@ -21,21 +21,16 @@ from coigan_aug.annotations.records import Annotation, ImageRecord
 from coigan_aug.data.eight_bits import parse_range
 from coigan_aug.data.importing import import_dataset
 from coigan_aug.errors import DataError, UsageError
-from coigan_aug.formats import (
-    coco,
-    cvat,
-    label_studio,
-    labelme,
-    line_json,
-    mask_folder,
-    rle_csv,
-    supervisely,
-    voc,
-)  # fmt: skip
+from coigan_aug.formats.coco import coco
 from coigan_aug.formats.converting import convert
 from coigan_aug.formats.image_folder import ImageFolder
 from coigan_aug.formats.image_sizes import measure
+from coigan_aug.formats.masks import folder as mask_folder
+from coigan_aug.formats.reading import Reading
 from coigan_aug.formats.source import Problems, ReadOptions, make_classes
+from coigan_aug.formats.tables import line_json, rle_csv
+from coigan_aug.formats.tools import cvat, label_studio, labelme, supervisely
+from coigan_aug.formats.voc import voc
 from coigan_aug.imaging import read_header, read_image, read_palette, read_thumbnail, to_eight_bits, write_image
 from coigan_aug.store.dataset import Dataset
 
@@ -159,7 +154,7 @@ REFUSED: dict[str, tuple[Make, str]] = {
 
 def _measured(path: Path, **options: object) -> tuple[int, int] | None:
     folder = ImageFolder(path.parent, problems=Problems())
-    return measure(folder, path.name, options=ReadOptions(**options), problems=Problems())
+    return measure(Reading(path, options=ReadOptions(**options)), folder, path.name)
 
 
 @pytest.mark.parametrize("name", list(REFUSED))
@@ -347,7 +342,7 @@ def test_pixels_are_as_stored_whatever_exif_says(tmp_path: Path, end: str, orien
     assert np.abs(read_image(path).astype(int) - COLOUR).mean() < 3
     problems = Problems()
     for _ in range(3):
-        measure(ImageFolder(tmp_path, problems=problems), path.name, options=ReadOptions(), problems=problems)
+        measure(Reading(path, problems=problems), ImageFolder(tmp_path, problems=problems), path.name)
     said = [f"{found.what}; {found.done}" for found in problems.found]
     note = "3 images are turned for viewing by their EXIF orientation; masks taken as of the stored pixels"
     assert said == ([note] if orientation > 1 else [])
@@ -415,7 +410,7 @@ def test_annotations_of_the_turned_image_are_refused_and_the_remedy_works(tmp_pa
     options = ReadOptions(images=None if module is mask_folder else images)
 
     def read() -> list[ImageRecord]:
-        return list(module.read(path, options=options, problems=Problems()).records)
+        return list(module.read(Reading(path, options=options)).records)
 
     with pytest.raises(DataError, match=r"Was it turned \(EXIF\)") as caught:
         read()
@@ -438,7 +433,7 @@ def _stored(folder: Path, name: str, orientation: int, *, square: bool = False) 
         name
     ]
     path, problems = module.write(folder / name, [record], classes=make_classes(["pit"], source_ids=[1])), Problems()
-    source = module.read(path, options=ReadOptions(images=folder / "images"), problems=problems)
+    source = module.read(Reading(path, options=ReadOptions(images=folder / "images"), problems=problems))
     return list(source.records), [problem.what for problem in problems.found]
 
 
@@ -472,7 +467,9 @@ def test_masks_of_labelme_are_of_the_image_as_exif_turns_it(tmp_path: Path, orie
     expected = ImageOps.exif_transpose(_noted(RGB.crop((0, 0, 20, 20)) if square else RGB, orientation))
     assert np.abs(read_image(tmp_path / "images" / "a.jpg").astype(int) - np.asarray(expected)).mean() < 8
     problems = Problems()
-    source = labelme.read(tmp_path / "labelme", options=ReadOptions(images=tmp_path / "images"), problems=problems)
+    source = labelme.read(
+        Reading(tmp_path / "labelme", options=ReadOptions(images=tmp_path / "images"), problems=problems)
+    )
     assert len(next(source.records).annotations) == 1
     assert not problems.found
 
@@ -481,7 +478,7 @@ def test_an_image_without_shapes_need_not_be_turned(tmp_path: Path) -> None:
     turned(RGB, 3, quality=95)(tmp_path / "a.jpg")
     labelme.write(tmp_path, [ImageRecord(file="a.jpg", height=21, width=34)], classes=())
     problems = Problems()
-    assert len(list(labelme.read(tmp_path, options=ReadOptions(), problems=problems).records)) == 1
+    assert len(list(labelme.read(Reading(tmp_path, problems=problems)).records)) == 1
     assert len(problems.found) == 1
 
 
@@ -490,7 +487,7 @@ def test_a_csv_of_runs_can_not_tell_and_notes_the_turned_image(tmp_path: Path) -
     turned(RGB, 6, quality=95)(tmp_path / "images" / "a.jpg")
     (tmp_path / "a.csv").write_text("ImageId,ClassId,EncodedPixels\na.jpg,1,1 3\n")
     problems = Problems()
-    assert len(list(rle_csv.read(tmp_path / "a.csv", options=ReadOptions(), problems=problems).records)) == 1
+    assert len(list(rle_csv.read(Reading(tmp_path / "a.csv", problems=problems)).records)) == 1
     assert [found.file for found in problems.found] == ["a.jpg"]
 
 
@@ -548,7 +545,7 @@ def test_a_mask_of_more_bits_is_never_scaled(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "masks" / "a.png"), GREY.astype(np.uint16) * 256)
     options = ReadOptions(value_range=(0, 65535))
     with pytest.raises(DataError, match=r"masks/a\.png has 16 bits") as caught:
-        list(mask_folder.read(tmp_path, options=options, problems=Problems()).records)
+        list(mask_folder.read(Reading(tmp_path, options=options)).records)
     assert "masks must have 8 bits" in caught.value.remedy
 
 

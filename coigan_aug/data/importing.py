@@ -21,6 +21,7 @@ from coigan_aug.data.split import largest_deviation, share_of_clean, siblings_ac
 from coigan_aug.errors import DataError, UsageError
 from coigan_aug.files import folder_lock, write_json
 from coigan_aug.formats.detect import open_source
+from coigan_aug.formats.reading import drain
 from coigan_aug.formats.source import Problem, Problems, ReadOptions, Source
 from coigan_aug.progress import SILENT, Report, Talk
 from coigan_aug.store.dataset import MANIFEST, Dataset
@@ -136,7 +137,7 @@ def _import(
     split, folds, fold, seed = sharing.split, sharing.folds, sharing.fold, sharing.seed
     opened = open_source(source, options=options, problems=problems, name=format)
     talk.say(f"Format: {opened.description}")
-    records = _read_all(opened, report("reading images"))
+    records = list(drain(opened.records, count=opened.count, report=report("reading images")))
     if not records:
         raise DataError(f"{source} holds no images.", remedy="Say where they are: --images DIR")
     if options.value_range is not None:
@@ -167,16 +168,6 @@ def _import(
             out, final, classes=opened.classes, image_root=opened.image_root, provenance=provenance, binary=binary
         )
     return result
-
-
-def _read_all(source: Source, report: Report) -> list[ImageRecord]:
-    records = []
-    for done, record in enumerate(source.records, start=1):
-        records.append(record)
-        if done % 64 == 0 and done < source.count:
-            report(done, source.count)
-    report(len(records), len(records))
-    return records
 
 
 def _copies(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +12,8 @@ from coigan_aug.annotations.records import ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.formats.dataset_source import find_dataset
 from coigan_aug.formats.detect import open_source
-from coigan_aug.formats.source import Problem, Problems, ReadOptions, Source, side_of
+from coigan_aug.formats.reading import drain
+from coigan_aug.formats.source import Problem, Problems, ReadOptions, side_of
 from coigan_aug.progress import Report, silent
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.store.writer import write_dataset
@@ -59,39 +60,24 @@ def opened(
     lenient = replace(options or ReadOptions(), skip_missing=True, skip_broken=True)
     source = open_source(path, options=lenient, problems=problems, name=format)
     with tempfile.TemporaryDirectory(prefix="coigan-aug-") as temporary:
-        reading = _Reading(source, progress)
+        stops: list[DataError] = []
+        records = drain(source.records, count=source.count, report=progress, stopped=stops.append)
+        sides: set[str] = set()
         dataset = write_dataset(
-            Path(temporary), reading, classes=source.classes, image_root=source.image_root, provenance={}
-        )
+            Path(temporary), _on_sides(records, sides), classes=source.classes, image_root=source.image_root,
+            provenance={},
+        )  # fmt: skip
         if not len(dataset):
-            raise reading.error or DataError(f"{path} holds no images.", remedy="Say where they are: --images DIR")
+            raise next(iter(stops), DataError(f"{path} holds no images.", remedy="Say where they are: --images DIR"))
         yield Subject(
-            path=path, dataset=dataset, description=source.description, split={"train", "test"} <= reading.sides,
-            problems=tuple(problems.found), stopped=reading.error.message if reading.error else "",
+            path=path, dataset=dataset, description=source.description, split={"train", "test"} <= sides,
+            problems=tuple(problems.found), stopped=stops[0].message if stops else "",
         )  # fmt: skip
 
 
-class _Reading:
-    """The records of a source up to the first that stops its reader, each on the side that the source names.
-
-    `error` says what stopped it, `sides` which sides were named.
-    """
-
-    def __init__(self, source: Source, progress: Report) -> None:
-        self.source = source
-        self.progress = progress
-        self.error: DataError | None = None
-        self.sides: set[str] = set()
-
-    def __iter__(self) -> Iterator[ImageRecord]:
-        done = 0
-        try:
-            for done, record in enumerate(self.source.records, start=1):
-                side = record.split or side_of(record.source.get("split"))
-                self.sides.add(side)
-                yield replace(record, split=side)
-                if done % 64 == 0:
-                    self.progress(done, max(self.source.count, done))
-        except DataError as error:
-            self.error = error
-        self.progress(done, done)
+def _on_sides(records: Iterable[ImageRecord], sides: set[str]) -> Iterator[ImageRecord]:
+    """Yield records, each on the side that its source names; `sides` are those named."""
+    for record in records:
+        side = record.split or side_of(record.source.get("split"))
+        sides.add(side)
+        yield replace(record, split=side)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import errno
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
-from types import ModuleType
 from typing import Any
 
 from coigan_aug import __version__
@@ -15,16 +14,10 @@ from coigan_aug.annotations.records import ImageRecord
 from coigan_aug.errors import DataError, UsageError
 from coigan_aug.files import disk_errors, inside, leads_out
 from coigan_aug.formats.dataset_source import find_dataset, read_dataset
-from coigan_aug.formats.detect import (
-    FORMATS,
-    IMAGE_FOLDERS,
-    NAMELESS,
-    SHOWN_TURNED,
-    image_place,
-    open_source,
-    writer,
-)
+from coigan_aug.formats.detect import FORMATS, format_named, open_source
+from coigan_aug.formats.format import Format
 from coigan_aug.formats.losses import Loss, Losses
+from coigan_aug.formats.reading import drain
 from coigan_aug.formats.source import Problem, Problems, ReadOptions, Source, side_of
 from coigan_aug.formats.spool import Spool
 from coigan_aug.formats.whole_folder import whole_folder
@@ -49,17 +42,16 @@ class WriteOptions:
     crowd: bool = False
     binary: bool = False
 
-    def of(self, name: str) -> dict[str, Any]:
+    def of(self, form: Format) -> dict[str, Any]:
         """Return the options that were given, for a format's writer.
 
         Raises:
             UsageError: one is for another format.
         """
         given = {key: value for key, value in asdict(self).items() if value}
-        for key in given:
-            owner = "line-json" if key == "binary" else "coco"
-            if owner != name:
-                raise UsageError(f"--{key} is for {owner}, not for {name}.", remedy=f"--to {owner}, or leave it out.")
+        for key in (key for key in given if key not in form.options):
+            owner = next(known.name for known in FORMATS if key in known.options)
+            raise UsageError(f"--{key} is for {owner}, not for {form.name}.", remedy=f"--to {owner}, or leave it out.")
         return given
 
 
@@ -144,7 +136,8 @@ def convert(
         ResourceError: the disk is full or `out` can't be written to.
     """
     options, style, report = options or ReadOptions(), style or WriteOptions(), progress or (lambda title: silent)
-    write, extra = writer(to), style.of(to)
+    form = format_named(to)
+    extra = style.of(form)
     _check(source, out, options=options, image_files=image_files)
     options = replace(options, images_needed=image_files != "none")
     problems, losses, tally = Problems(strict=strict), Losses(strict=strict), _Tally()
@@ -155,14 +148,17 @@ def convert(
         if say is not None:
             say(opened.description)
         with Spool(work / "records.sqlite") as spool:
-            _fill(spool, opened, as_paths=image_files != "none", report=report("reading"))
+            for record in drain(opened.records, count=opened.count, report=report("reading")):
+                name = _spelled(record)
+                spool.add(record, name=_path(name, record.file) if image_files != "none" else name)
+            spool.settle()
             if not spool.count:
                 raise DataError(f"{source} holds no images.", remedy="Say where they are: --images DIR")
-            place = _Place(opened.image_root, work / "new", to, image_files)
+            place = _Place(opened.image_root, work / "new", form, image_files)
             records = _written(spool, place, options=options, problems=problems, losses=losses, tally=tally)
-            path = write(
-                work / "new", _reported(records, spool.count, report("writing")), classes=opened.classes, losses=losses,
-                **extra, **_ids(spool, to, losses),
+            path = form.write(
+                work / "new", drain(records, count=spool.count, report=report("writing")), classes=opened.classes,
+                losses=losses, **extra, **_ids(spool, form, losses),
             )  # fmt: skip
         about |= {"images": tally.images}
     return Conversion(
@@ -174,9 +170,9 @@ def convert(
         images=tally.images,
         defect_free=tally.defect_free,
         masks=tally.masks,
-        classes=tuple(found.name for found in opened.classes),
+        classes=tuple(known.name for known in opened.classes),
         image_files=image_files,
-        split_lost=tally.split and "split" not in _keeps(FORMATS[to]),
+        split_lost=tally.split and "split" not in form.keeps,
         losses=losses.found(),
         notes=losses.noted(),
         problems=tuple(problems.found),
@@ -211,54 +207,35 @@ def _open(source: Path, *, options: ReadOptions, problems: Problems, name: str |
     return open_source(source, options=options, problems=problems, name=name)
 
 
-def _keeps(module: ModuleType) -> frozenset[str]:
-    """Return the keys of `record.source` that a format keeps, such as "id"; "notes" are all with a plain value.
-
-    "split" is among them where the format says on which side of the split an image is.
-    """
-    found: frozenset[str] = getattr(module, "KEEPS", frozenset())
-    return found
-
-
 # Reading
 
 
-def _fill(spool: Spool, source: Source, *, as_paths: bool, report: Report) -> None:
-    """Put all records into the spool, under the names that their images will have."""
-    for done, record in enumerate(source.records, start=1):
-        said = _said(record)
-        spool.add(record, name=_path(said, record.file) if as_paths else said)
-        if done % 64 == 0 and done < source.count:
-            report(done, source.count)
-    spool.settle()
-    report(spool.count, spool.count)
-
-
-def _said(record: ImageRecord) -> str:
+def _spelled(record: ImageRecord) -> str:
     """Return an image's name as the source spells it."""
     return str(record.source.get("name", record.file))
 
 
-def _path(said: str, file: str) -> str:
+def _path(name: str, file: str) -> str:
     """Return the path that a file is copied to: as the source names it, where that is a path; else as it lies.
 
     >>> _path("train/a.jpg", "a.jpg"), _path("/tmp/a.jpg", "a.jpg"), _path("a", "a.jpg")
     ('train/a.jpg', 'a.jpg', 'a.jpg')
     """
-    plain = said.replace("\\", "/").removeprefix("./")
+    plain = name.replace("\\", "/").removeprefix("./")
     path = PurePosixPath(plain)
     odd = leads_out(plain) or ":" in plain or str(path) != plain
     return file if odd or path.suffix != PurePosixPath(file).suffix else plain
 
 
-def _ids(spool: Spool, to: str, losses: Losses) -> dict[str, bool]:
+def _ids(spool: Spool, form: Format, losses: Losses) -> dict[str, bool]:
     """Return which ids of the source are written, as options of the format's writer; count the images' that are not."""
     usable = spool.have_image_ids()
-    if "id" not in _keeps(FORMATS[to]):
+    if "id" not in form.keeps:
         losses.note("image ids, which the format does not keep", first=spool.first_with_id, count=spool.with_id)
     elif not usable:
         losses.add("image ids, which are numbered anew", first=spool.first_with_id, count=spool.with_id)
-    return {"image_ids": usable, "mask_ids": spool.have_mask_ids(), "notes": True} if to == "coco" else {}
+    kept = {"image_ids": usable, "mask_ids": spool.have_mask_ids(), "notes": True}
+    return {key: value for key, value in kept.items() if key in form.options}
 
 
 # Writing
@@ -270,7 +247,7 @@ class _Place:
 
     root: Path
     new: Path
-    to: str
+    form: Format
     how: str
 
 
@@ -278,17 +255,17 @@ def _written(
     spool: Spool, place: _Place, *, options: ReadOptions, problems: Problems, losses: Losses, tally: _Tally
 ) -> Iterator[ImageRecord]:
     """Yield the records as they are to be written, having put their images into place."""
-    begins = next((f"{name}/" for name in ("images", *IMAGE_FOLDERS.values()) if spool.all_below(name)), "")
+    begins = next((f"{name}/" for name in (known.image_folder for known in FORMATS) if spool.all_below(name)), "")
     for name, record in spool:
         file = name
         if place.how != "none":
-            file = image_place(name.removeprefix(begins), place.to)
+            file = place.form.place_of(name.removeprefix(begins))
             if not _put(record.file, file, place, options=options, problems=problems):
                 continue
-            if place.to in SHOWN_TURNED and record.annotations:
+            if place.form.shown_turned and record.annotations:
                 losses.add(_ELSEWHERE, first=name, count=_is_turned(place.new / file))
-        _count_losses(record, name, losses, keeps=_keeps(FORMATS[place.to]))
-        gone = place.how == "none" and place.to in NAMELESS and not record.annotations
+        _count_losses(record, name, losses, keeps=place.form.keeps)
+        gone = place.how == "none" and place.form.nameless and not record.annotations
         losses.add("images without a mask, which only their files would tell of", first=name, count=gone)
         tally.add(record)
         yield replace(record, file=file, split=record.split or side_of(record.source.get("split")))
@@ -303,8 +280,8 @@ def _is_turned(image: Path) -> bool:
 
 def _count_losses(record: ImageRecord, name: str, losses: Losses, *, keeps: frozenset[str]) -> None:
     """Count what no writer knows of."""
-    said = _said(record)
-    losses.add("file names, which the source spells otherwise", first=said, count=name != said)
+    spelled = _spelled(record)
+    losses.add("file names, which the source spells otherwise", first=spelled, count=name != spelled)
     plain = {key for key, value in record.source.items() if "notes" in keeps and isinstance(value, (str, int, float))}
     gone = bool(record.source.keys() - {"id", "name", "split"} - keeps - plain)
     losses.add("images with notes beside their masks, which are not written", first=name, count=gone)
@@ -339,11 +316,3 @@ def _link(here: Path, there: Path) -> None:
             raise
         what = f"{here} can't be linked from {there.parent.name}/: {error.strerror}."
         raise UsageError(what, remedy="--image-files copy") from error
-
-
-def _reported(records: Iterable[ImageRecord], count: int, report: Report) -> Iterator[ImageRecord]:
-    for done, record in enumerate(records, start=1):
-        yield record
-        if done % 64 == 0 and done < count:
-            report(done, count)
-    report(count, count)

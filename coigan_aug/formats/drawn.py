@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from coigan_aug.annotations import rle
 from coigan_aug.annotations.polygons import Points
 from coigan_aug.errors import DataError
-from coigan_aug.formats.source import Problems, ReadOptions
+from coigan_aug.formats.reading import Reading
 
 LARGEST = 1e9
 """Coordinates beyond it are no pixels."""
@@ -26,8 +26,12 @@ _DEEPEST = 20
 
 @dataclass(frozen=True)
 class Place:
-    """Where an annotation stands, in words, and the image that it is of, with its size in pixels."""
+    """Where an annotation stands, in words, and the image that it is of, with its size in pixels.
 
+    `file` is the file's name in notes: that of `reading`, or of one of its files.
+    """
+
+    reading: Reading
     file: str
     text: str
     image: str
@@ -37,6 +41,18 @@ class Place:
     @property
     def size(self) -> str:
         return f"{self.height} x {self.width}"
+
+    def note(self, what: str, *, done: str) -> None:
+        """Note a problem of this annotation."""
+        self.reading.problems.add(what, file=self.file, done=done)
+
+    def count(self, what: str, *, done: str, file: str = "", count: int = 1) -> None:
+        """Count a problem that many annotations may have; this is where it was met.
+
+        Args:
+            file: what holds them all, where that is not the file itself.
+        """
+        self.reading.problems.count(what, file=file or self.file, first=self.text, done=done, count=count)
 
 
 def number_from(value: Any, at: Place, name: str) -> float:
@@ -78,7 +94,7 @@ def points_from(value: Any, at: Place) -> Points:
     return np.array(value, dtype=np.float64).reshape(-1, 2)
 
 
-def check_outlines(polygons: Sequence[Points], at: Place, *, problems: Problems) -> None:
+def check_outlines(polygons: Sequence[Points], at: Place) -> None:
     """Check closed outlines against their image; one that reaches out of it is noted (the filling cuts it).
 
     Raises:
@@ -91,8 +107,7 @@ def check_outlines(polygons: Sequence[Points], at: Place, *, problems: Problems)
     if length > _LONGEST_OUTLINE:
         raise DataError(f"{at.text} of {at.image}: an outline is {length:,.0f} px long.")
     if far > _MARGIN:
-        what = f"{at.text} of {at.image}: a polygon reaches {far:.0f} px out of the image"
-        problems.add(what, file=at.file, done="cut")
+        at.note(f"{at.text} of {at.image}: a polygon reaches {far:.0f} px out of the image", done="cut")
 
 
 def rectangle(left: float, top: float, right: float, bottom: float) -> Points:
@@ -135,22 +150,22 @@ def fill_ellipse(centre: tuple[float, float], radii: tuple[float, float], degree
     return rle.place(inside, left=left, top=top, height=at.height, width=at.width)
 
 
-def check_box(box: tuple[int, int, int, int], at: Place, *, options: ReadOptions, problems: Problems) -> None:
+def check_box(box: tuple[int, int, int, int], at: Place) -> None:
     """Check that the box (left, top, width, height) of a mask lies in its image, before the mask is decoded.
 
     Raises:
-        DataError: it is empty, or leaves the image and `options.clip_rle` is off, or is far larger than the image.
+        DataError: it is empty, or leaves the image and runs are not to be cut, or is far larger than the image.
     """
     left, top, width, height = box
     if width < 1 or height < 1:
         raise DataError(f"{at.text} of {at.image}: its box has no pixels ({height} x {width}).")
     if left >= 0 and top >= 0 and left + width <= at.width and top + height <= at.height:
         return
-    where = f"{height} x {width} at row {top}, column {left}"
-    if not options.clip_rle or height > 2 * at.height or width > 2 * at.width:
+    where, clipping = f"{height} x {width} at row {top}, column {left}", at.reading.options.clip_rle
+    if not clipping or height > 2 * at.height or width > 2 * at.width:
         what = f"{at.text}: its box ({where}) leaves {at.image} ({at.size})."
-        raise DataError(what, remedy="" if options.clip_rle else "--clip-rle cuts it")
-    problems.add(f"{at.text} of {at.image}: its box ({where}) leaves the image", file=at.file, done="cut")
+        raise DataError(what, remedy="" if clipping else "--clip-rle cuts it")
+    at.note(f"{at.text} of {at.image}: its box ({where}) leaves the image", done="cut")
 
 
 def put(mask: NDArray[np.generic], corner: tuple[int, int], at: Place) -> rle.Rle:
@@ -174,11 +189,11 @@ def bytes_from(text: Any, at: Place) -> bytes:
         raise DataError(f"{at.text} of {at.image}: its mask is not base64 text ({_short(text)}).") from error
 
 
-def with_pixels(mask: rle.Rle, at: Place, *, problems: Problems) -> rle.Rle | None:
+def with_pixels(mask: rle.Rle, at: Place) -> rle.Rle | None:
     """Return the mask; None for one without pixels, which is noted."""
     if rle.area(mask):
         return mask
-    problems.add(f"{at.text} of {at.image} has no pixels", file=at.file, done="dropped")
+    at.note(f"{at.text} of {at.image} has no pixels", done="dropped")
     return None
 
 

@@ -8,7 +8,8 @@ from pathlib import Path, PurePosixPath
 
 from coigan_aug.errors import DataError
 from coigan_aug.files import inside, leads_out
-from coigan_aug.formats.source import Problems, ReadOptions, place
+from coigan_aug.formats.reading import Reading
+from coigan_aug.formats.source import Problems, place
 from coigan_aug.headers import Header
 from coigan_aug.imaging import MAX_PIXELS, SUFFIXES, read_header
 
@@ -199,16 +200,11 @@ def first_there(folder: ImageFolder, names: Sequence[str]) -> str:
 
 
 class NamedImages:
-    """The images that a source names, found one by one.
+    """The images that a source names, found one by one in a folder."""
 
-    Args:
-        folder: where to look.
-        file: the annotation file's name, for messages.
-    """
-
-    def __init__(self, folder: ImageFolder, file: str) -> None:
+    def __init__(self, reading: Reading, folder: ImageFolder) -> None:
+        self.reading = reading
         self.folder = folder
-        self.file = file
         self._found: dict[str, str | None] = {}
         self._rows: dict[str, tuple[str, int | None]] = {}
 
@@ -216,27 +212,28 @@ class NamedImages:
         """Return the path of a named image in the folder; None where it is missing.
 
         Args:
-            file: the file that names it, where a source has several.
+            file: the file that names it, where that is not the one that is read.
 
         Raises:
             DataError: the name is refused (see `ImageFolder.find`).
         """
         if name not in self._found:
-            self._rows[name] = (file or self.file, row)
+            self._rows[name] = (file or self.reading.name, row)
             try:
                 self._found[name] = self.folder.find(name)
             except DataError as error:
-                raise DataError(f"{place(file or self.file, row)}  {error.message}", remedy=error.remedy) from error
+                raise DataError(f"{place(*self._rows[name])}  {error.message}", remedy=error.remedy) from error
         return self._found[name]
 
-    def finish(self, *, options: ReadOptions, problems: Problems) -> dict[str, str]:
+    def finish(self) -> dict[str, str]:
         """Return name -> path for all images found; missing ones that may be skipped are noted.
 
         Raises:
             DataError: one is missing and `options.skip_missing` is off, or two names mean one image.
         """
+        problems = self.reading.problems
         missing = [name for name, path in self._found.items() if path is None]
-        if missing and not options.skip_missing:
+        if missing and not self.reading.options.skip_missing:
             others = len(self._found) - len(missing)
             what = f"{missing[0]} ({place(*self._rows[missing[0]])}) not found in {self.folder.root.name}/"
             raise DataError(f"{what}; {others:,} others were.", remedy="--images DIR, or --skip-missing")
@@ -253,59 +250,36 @@ class NamedImages:
         return {name: path for path, name in first.items()}
 
 
-def resolve(
-    folder: ImageFolder, rows: Mapping[str, int | None], *, file: str, options: ReadOptions, problems: Problems
-) -> dict[str, str]:
+def resolve(reading: Reading, folder: ImageFolder, rows: Mapping[str, int | None]) -> dict[str, str]:
     """Find the images that a source names, each with its line: name -> path in the folder.
 
     Raises:
         DataError: as `NamedImages.path` and `finish`.
     """
-    named = NamedImages(folder, file)
+    named = NamedImages(reading, folder)
     for name, row in rows.items():
         named.path(name, row)
-    return named.finish(options=options, problems=problems)
+    return named.finish()
 
 
-def resolve_files(
-    folder: ImageFolder, images: Mapping[str, str], *, source: str, options: ReadOptions, problems: Problems
-) -> dict[str, str]:
+def resolve_files(reading: Reading, folder: ImageFolder, images: Mapping[str, str]) -> dict[str, str]:
     """Find the image of each annotation file (or task), given file -> image name: file -> path in the folder.
-
-    Args:
-        source: the name of what holds the files, for messages.
 
     Raises:
         DataError: as `NamedImages.path` and `finish`, or two files name one image.
     """
-    named, first = NamedImages(folder, source), dict[str, str]()
+    named, first = NamedImages(reading, folder), dict[str, str]()
     for file, name in images.items():
         if name in first:
             raise DataError(f"{file}  the image {name} is named in {first[name]} already.")
         first[name] = file
         named.path(name, None, file=file)
-    found = named.finish(options=options, problems=problems)
+    found = named.finish()
     return {file: found[name] for file, name in images.items() if name in found}
 
 
-def open_folder(root: Path, *, options: ReadOptions, problems: Problems) -> ImageFolder:
-    """Open a folder of images; where `options.size` says their size they are not looked at.
-
-    Raises:
-        DataError: there is no such folder.
-    """
-    if options.size is not None:
-        return AbsentImages(root, sizes={}, usual=options.size)
-    return ImageFolder(root, problems=problems)
-
-
 def open_images(
-    annotations: Path,
-    names: Iterable[str],
-    *,
-    options: ReadOptions,
-    problems: Problems,
-    sizes: Mapping[str, tuple[int, int]] | None = None,
+    reading: Reading, names: Iterable[str], *, sizes: Mapping[str, tuple[int, int]] | None = None
 ) -> tuple[ImageFolder, str]:
     """Open the folder that holds the named images, and say in words where it was found.
 
@@ -319,14 +293,14 @@ def open_images(
     Raises:
         DataError: no folder holds any of them.
     """
+    options, problems, home = reading.options, reading.problems, reading.path.resolve().parent
     said = sizes is not None and not options.images_needed and options.images is None
     if said or options.size is not None:
-        root = options.images or annotations.resolve().parent
+        root = options.images or home
         return AbsentImages(root, sizes=sizes or {}, usual=options.size), "none looked at"
     if options.images is not None:
         return ImageFolder(options.images, problems=problems), f"{options.images}/"
     sample = _sample(list(names))
-    home = annotations.resolve().parent
     counts = {folder: sum(_lies_in(folder, name) for name in sample) for folder in _candidates(home)}
     best = max(counts, key=lambda folder: counts[folder])
     if counts[best] == len(sample):
@@ -335,7 +309,7 @@ def open_images(
     found = sum(_holds(everything, name) for name in sample)
     root = home if found > counts[best] else best
     if max(found, counts[best]) == 0:
-        what = f"none of the images named in {annotations.name} lies beside it (looked for {sample[0]})."
+        what = f"none of the images named in {reading.name} lies beside it (looked for {sample[0]})."
         raise DataError(what, remedy="Say where they are: --images DIR")
     return ImageFolder(root, problems=problems), _words(root, home)
 

@@ -7,18 +7,17 @@ from collections.abc import Collection, Iterator, Sequence
 from coigan_aug.annotations.records import ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.formats.image_folder import ImageFolder
-from coigan_aug.formats.source import Problems, ReadOptions
+from coigan_aug.formats.reading import Reading
 
 _FIRST_THAT_SWAPS = 5
 _TURNED = "images are turned for viewing by their EXIF orientation"
 
 
 def measure(
+    reading: Reading,
     folder: ImageFolder,
     path: str,
     *,
-    options: ReadOptions,
-    problems: Problems,
     said: str = "",
     sized: bool = False,
     turned_by: str = "",
@@ -40,16 +39,16 @@ def measure(
             stored, which its size doesn't tell.
     """
     try:
-        header = folder.header(path, deep=options.value_range is not None and not mask)
+        header = folder.header(path, deep=reading.options.value_range is not None and not mask)
     except DataError as error:
-        if not options.skip_broken:
+        if not reading.options.skip_broken:
             raise
-        problems.add(error.message.rstrip("."), file=said or path, done="image left out", error=True)
+        reading.problems.add(error.message.rstrip("."), file=said or path, done="image left out", error=True)
         return None
     swaps = header.orientation >= _FIRST_THAT_SWAPS and header.height != header.width
     if header.orientation > 1 and not (sized and swaps):
         _refuse_turned(path, header.orientation, tool=turned_by)
-        problems.count(_TURNED, file=path, done="masks taken as of the stored pixels")
+        reading.problems.count(_TURNED, file=path, done="masks taken as of the stored pixels")
     return header.height, header.width
 
 
@@ -103,29 +102,23 @@ def same_size(files: Sequence[str], sizes: Sequence[tuple[int, int]]) -> tuple[i
     return sizes[0]
 
 
-def images_without(
-    folder: ImageFolder, named: Collection[str], *, lack: str, source: str, problems: Problems
-) -> list[str]:
+def images_without(reading: Reading, folder: ImageFolder, named: Collection[str], *, lack: str) -> list[str]:
     """Return the images that lie in one folder with a named one and are not named themselves, and note them.
 
     Args:
         lack: what they have not, for the note: "JSON file".
-        source: the name of what holds the annotations.
     """
     places = {path.rpartition("/")[0] for path in named}
     found = [path for path in folder.images() if path not in named and path.rpartition("/")[0] in places]
     if found:
-        problems.add(
-            f"{len(found):,} images have no {lack} (first: {found[0]})", file=source, done="taken as defect-free"
-        )
+        what = f"{len(found):,} images have no {lack} (first: {found[0]})"
+        reading.problems.add(what, file=f"{reading.name}/", done="taken as defect-free")
     return found
 
 
-def clean_records(
-    folder: ImageFolder, images: Sequence[str], *, options: ReadOptions, problems: Problems
-) -> Iterator[ImageRecord]:
+def clean_records(reading: Reading, folder: ImageFolder, images: Sequence[str]) -> Iterator[ImageRecord]:
     """Yield the records of images without a mask."""
     for image in images:
-        size = measure(folder, image, options=options, problems=problems)
+        size = measure(reading, folder, image)
         if size is not None:
             yield ImageRecord(file=image, height=size[0], width=size[1])

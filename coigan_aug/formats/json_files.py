@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from coigan_aug.errors import DataError
+from coigan_aug.formats.source import read_text
 
 _RISKY = re.compile(r"\\u[dD][89a-fA-F]|[0-9]{300}|[eE]\+?0*[1-9][0-9]{2}")
 _LOOK = 1 << 16
@@ -30,7 +31,7 @@ def load_json(path: Path) -> Any:
         DataError: it is missing, not UTF-8, not JSON, nested too deeply, or holds NaN, a number too large for any
             program, or text that is no Unicode; the message names the file and, where there is one, the line.
     """
-    text = _text(path)
+    text = read_text(path)
     return _checked(text, 0, path, whole=True)[0]
 
 
@@ -57,7 +58,7 @@ def read_items(path: Path, *, kind: str) -> Iterator[tuple[int, Any]]:
     Raises:
         DataError: as `load_json`, or the outermost value is no list.
     """
-    text = _text(path)
+    text = read_text(path)
     at = _skip(text, 0)
     if text[at : at + 1] != "[":
         _checked(text, at, path, whole=True)
@@ -74,17 +75,6 @@ def read_items(path: Path, *, kind: str) -> Iterator[tuple[int, Any]]:
         at = at if closed else _skip(text, at + 1)
     if _skip(text, at + 1) != len(text):
         raise _wrong(json.JSONDecodeError("Extra data", text, _skip(text, at + 1)), path)
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError as error:
-        raise DataError(f"{path} does not exist.") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path.name} is not UTF-8 text (byte {error.start}).") from error
-    except OSError as error:
-        raise DataError(f"{path} can't be read: {error.strerror}.") from error
 
 
 def _skip(text: str, at: int) -> int:

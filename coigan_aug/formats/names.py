@@ -6,6 +6,6 @@ NAMES = (
     "coco", "severstal", "line-json", "labelme", "cvat", "label-studio", "supervisely", "yolo", "voc", "mask-index",
     "mask-folder", "mask-instances",
 )  # fmt: skip
-"""The keys of `detect.FORMATS`, in its order."""
+"""Those of `detect.FORMATS`, in its order."""
 CARD = "card.json"
 """Beside a synthesized set: what made it. No format's own."""

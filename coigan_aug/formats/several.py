@@ -11,15 +11,14 @@ from pathlib import Path
 
 from coigan_aug.annotations.records import DefectClass, ImageRecord
 from coigan_aug.errors import DataError
-from coigan_aug.formats.source import Problems, ReadOptions, Source, make_classes
+from coigan_aug.formats.reading import Reading
+from coigan_aug.formats.source import Problems, Source, make_classes
 
 _SIDES = re.compile(r"(?<![a-z])(train|valid|val|test)(?:ing|ation)?(?![a-z])")
 
 
-def read_several(
-    files: Sequence[Path], folder: Path, *, read: Callable[..., Source], options: ReadOptions, problems: Problems
-) -> Source:
-    """Open annotation files of one format below a folder as one source.
+def read_several(reading: Reading, files: Sequence[Path], *, read: Callable[[Reading], Source]) -> Source:
+    """Open annotation files of one format below a folder, that of `reading`, as one source.
 
     Classes are those of all files, by name. Images are called by their paths below the folder that holds those of all
     files. What a file's name or folder calls its images (train, valid, val, test) is kept in `record.source["split"]`,
@@ -32,10 +31,11 @@ def read_several(
         DataError: as `read`; an image is in two of the files (raised where the records are read).
     """
     opened: list[tuple[str, Source]] = []
+    folder, problems = reading.path, reading.problems
     for file in files:
         name = file.relative_to(folder).as_posix()
         with problems.attempt(file=name, done="file left out"), _named(name):
-            opened.append((name, read(file, options=options, problems=_Within(problems, name))))
+            opened.append((name, read(replace(reading, path=file, problems=_Within(problems, name)))))
     if not opened:
         raise DataError(f"{folder}: none of its annotation files can be read.", remedy=f"Name one: {files[0]}")
     sources = [source for _, source in opened]
@@ -48,7 +48,7 @@ def read_several(
         classes=classes,
         image_root=root,
         count=count,
-        records=_records(opened, root, folder, problems),
+        records=_records(reading, opened, root),
     )
 
 
@@ -97,18 +97,16 @@ def _classes(sources: Sequence[Source]) -> tuple[DefectClass, ...]:
     return make_classes(list(numbers), source_ids=[own if ids.count(own) == 1 else None for own in ids])
 
 
-def _records(
-    opened: Sequence[tuple[str, Source]], root: Path, folder: Path, problems: Problems
-) -> Iterator[ImageRecord]:
+def _records(reading: Reading, opened: Sequence[tuple[str, Source]], root: Path) -> Iterator[ImageRecord]:
     first: dict[str, str] = {}
     for name, source in opened:
         below, side = source.image_root.resolve().relative_to(root), _side(name)
-        with problems.attempt(file=name, done="the rest of the file left out"), _named(name):
+        with reading.problems.attempt(file=name, done="the rest of the file left out"), _named(name):
             for record in source.records:
                 file = (below / record.file).as_posix()
                 if first.setdefault(file, name) != name:
                     what = f"the image {file} is in {first[file]} and in {name}."
-                    raise DataError(what, remedy=f"Name one of the files: {folder / name}")
+                    raise DataError(what, remedy=f"Name one of the files: {reading.path / name}")
                 split = {"split": side} if side and not (record.split or record.source.get("split")) else {}
                 yield replace(record, file=file, source={**record.source, **split})
 

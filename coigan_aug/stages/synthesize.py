@@ -22,7 +22,7 @@ from coigan_aug.evaluation.choosing import choose_engines
 from coigan_aug.evaluation.result import list_results
 from coigan_aug.files import atomic_write, json_line, read_json, read_lines
 from coigan_aug.folders import Folders
-from coigan_aug.formats.detect import writer
+from coigan_aug.formats.detect import format_named
 from coigan_aug.formats.names import CARD
 from coigan_aug.places.density import measure_places
 from coigan_aug.places.roi import open_roi
@@ -176,7 +176,7 @@ def _finished(
 def _check(ask: SynthesizeAsk) -> None:
     """Refuse options that are none or that exclude each other, before any work."""
     if ask.format != "source":
-        writer(ask.format)
+        format_named(ask.format)
     if ask.engine not in (*ENGINES, "auto"):
         raise UsageError(f"There is no engine {ask.engine!r}.", remedy=f"Engines: auto, {', '.join(ENGINES)}.")
     if ask.image_format not in SUFFIXES:

@@ -17,7 +17,7 @@ from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.annotations.rle import Rle, box
 from coigan_aug.errors import DataError
 from coigan_aug.files import atomic_write, disk_errors, json_line, read_json, read_lines, sha256, write_json
-from coigan_aug.formats.detect import IMAGE_FOLDERS, writer
+from coigan_aug.formats.detect import format_named
 from coigan_aug.formats.names import CARD
 from coigan_aug.imaging import Pixels, read_image, to_rgb, write_image
 from coigan_aug.pictures import contact_sheet, mark, surroundings
@@ -138,7 +138,7 @@ def finish(out: Path, *, records: Path, dataset: Dataset) -> Made:
         return (record_of(row, erased_margin=margin) for _, row in read_rows(out / PLAN))
 
     card = dict(start["card"])
-    folder = IMAGE_FOLDERS.get(card["format"], "images")
+    folder = format_named(card["format"]).image_folder
     beside = list(real_records(dataset, start["real"] or [], out, folder=folder))
     annotations = _write_annotations(out, card["format"], chain(made(), beside), classes, beside)
     provenance = {"made_by": card["command"], "engine": card["engine"], **card["generator"]}
@@ -172,7 +172,7 @@ def _write_annotations(
     """Write the annotations, and the list of the set's files: they are made aside, and seen before they are put in place."""
     new = out / PARTS / "annotations"
     shutil.rmtree(new, ignore_errors=True)
-    path = writer(form)(new, records, classes=classes)
+    path = format_named(form).write(new, records, classes=classes)
     labels = sorted(file.relative_to(new).as_posix() for file in new.rglob("*") if file.is_file())
     drawn = (row["file"] for row in chain(read_lines(out / PLAN), read_lines(out / REJECTED)) if row["file"])
     note_written(out, chain(drawn, (record.file for record in beside), labels))

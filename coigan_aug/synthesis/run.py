@@ -20,7 +20,7 @@ from coigan_aug.compose.erase import TELEA, Erasing
 from coigan_aug.config import settings_to_dict
 from coigan_aug.errors import Stopped, UsageError
 from coigan_aug.files import atomic_write, folder_lock, json_line, read_json, read_lines, write_json
-from coigan_aug.formats.detect import IMAGE_FOLDERS
+from coigan_aug.formats.detect import format_named
 from coigan_aug.formats.names import CARD
 from coigan_aug.progress import Report, silent
 from coigan_aug.signals import stop_request
@@ -65,7 +65,7 @@ class Request:
     @property
     def folder(self) -> str:
         """Where the format's readers expect the images."""
-        return IMAGE_FOLDERS.get(self.format, "images")
+        return format_named(self.format).image_folder
 
 
 def check_free(out: Path, *, overwrite: bool, append: bool = False) -> None:

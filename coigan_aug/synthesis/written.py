@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from coigan_aug.files import atomic_write, inside, json_line, read_json, read_lines
-from coigan_aug.formats.detect import IMAGE_FOLDERS
+from coigan_aug.formats.detect import FORMATS, format_named
 from coigan_aug.synthesis.beside import real_name
 from coigan_aug.synthesis.parts import START
 from coigan_aug.synthesis.rejected import THUMBNAILS
@@ -20,7 +20,7 @@ WRITTEN = ".written"
 
 _IMAGE = r"synthetic_\d{6,}(_\d+)?\.(png|jpg)"
 _THUMBNAIL = r"\d{6,}(_\d+)?-\d+\.png"
-_DRAWN = dict.fromkeys(("images", *IMAGE_FOLDERS.values()), _IMAGE) | {THUMBNAILS: _THUMBNAIL}
+_DRAWN = dict.fromkeys((known.image_folder for known in FORMATS), _IMAGE) | {THUMBNAILS: _THUMBNAIL}
 
 
 def note_written(out: Path, names: Iterable[str]) -> None:
@@ -53,4 +53,4 @@ def _copied(out: Path) -> Iterator[str]:
     """Yield the real images that an unfinished set may have beside."""
     start: dict[str, Any] = read_json(out / START) if (out / START).exists() else {"real": None}
     for file in start["real"] or []:
-        yield real_name(file, folder=IMAGE_FOLDERS.get(start["card"]["format"], "images"))
+        yield real_name(file, folder=format_named(start["card"]["format"]).image_folder)

@@ -16,9 +16,11 @@ from coigan_aug.data.importing import Sharing, import_dataset
 from coigan_aug.data.inspecting import Inspection, inspect_dataset, inspect_subject
 from coigan_aug.data.opening import opened
 from coigan_aug.errors import DataError
-from coigan_aug.formats.detect import FORMATS, IMAGE_FOLDERS, writer
+from coigan_aug.formats import detect
+from coigan_aug.formats.detect import format_named
+from coigan_aug.formats.names import NAMES
 from coigan_aug.formats.source import Source
-from coigan_aug.formats.tables import rle_csv
+from coigan_aug.formats.tables.rle_csv import SEVERSTAL
 from coigan_aug.imaging import write_image
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.store.writer import write_dataset
@@ -150,15 +152,15 @@ def test_a_clean_file_has_no_findings_at_all(tmp_path: Path) -> None:
     assert sum(found.looks.brightness_counts) == 30
 
 
-@pytest.mark.parametrize("name", list(FORMATS))
+@pytest.mark.parametrize("name", NAMES)
 def test_a_clean_set_written_in_any_format_has_no_errors(tmp_path: Path, name: str) -> None:
     report = import_dataset(_masked(tmp_path / "source"), tmp_path / "set", group_by="none")
     dataset = Dataset(report.folder)
     out = tmp_path / "written"
-    shutil.copytree(dataset.image_root, out / IMAGE_FOLDERS.get(name, "images"))
-    prefix = IMAGE_FOLDERS.get(name, "images")
+    shutil.copytree(dataset.image_root, out / format_named(name).image_folder)
+    prefix = format_named(name).image_folder
     records = [replace(record, file=f"{prefix}/{record.file}") for record in dataset]
-    written = writer(name)(out, records, classes=dataset.classes)
+    written = format_named(name).write(out, records, classes=dataset.classes)
     found = _inspect(written if written.is_file() else out)
     assert [str(item) for item in found.findings if item.error] == []
     assert {item.kind for item in found.findings} <= {"source"}
@@ -194,10 +196,10 @@ def test_every_wrong_row_is_named_and_the_others_are_read(tmp_path: Path) -> Non
 def test_wrong_entries_of_coco_and_line_json_are_passed_over_too(tmp_path: Path) -> None:
     dataset = Dataset(import_dataset(_masked(tmp_path / "source"), tmp_path / "set", group_by="none").folder)
     for name in ("coco", "line-json"):
-        prefix = IMAGE_FOLDERS.get(name, "images")
+        prefix = format_named(name).image_folder
         shutil.copytree(dataset.image_root, tmp_path / name / prefix)
         records = [replace(record, file=f"{prefix}/{record.file}") for record in dataset]
-        writer(name)(tmp_path / name, records, classes=dataset.classes)
+        format_named(name).write(tmp_path / name, records, classes=dataset.classes)
     path = tmp_path / "coco" / "annotations.json"
     value = json.loads(path.read_text())
     value["annotations"][0]["category_id"] = 99
@@ -225,10 +227,9 @@ def test_what_stops_a_reader_is_said_and_what_came_before_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = _masked(tmp_path)
-    opening = rle_csv.read
 
-    def torn(path: Path, **options: object) -> Source:
-        whole = opening(path, **options)
+    def torn(*source: object, **options: object) -> Source:
+        whole = SEVERSTAL.read(*source, **options)
 
         def records() -> Iterator[ImageRecord]:
             for k, record in enumerate(whole.records):
@@ -238,7 +239,7 @@ def test_what_stops_a_reader_is_said_and_what_came_before_counts(
 
         return replace(whole, records=records())
 
-    monkeypatch.setattr(rle_csv, "read", torn)
+    monkeypatch.setattr(detect, "FORMATS", (replace(SEVERSTAL, read=torn),))
     found = _inspect(source)
     assert found.stopped == "train.csv:99  ends in the middle of a row."
     assert found.images == 12

@@ -23,7 +23,8 @@ from coigan_aug.config import load_settings
 from coigan_aug.data.split import split_groups
 from coigan_aug.errors import CoiganError, ConfigError, DataError, UsageError
 from coigan_aug.files import sha256
-from coigan_aug.formats.detect import FORMATS, detect, open_source, writer
+from coigan_aug.formats.detect import detect, format_named, open_source
+from coigan_aug.formats.names import NAMES
 from coigan_aug.formats.source import Problems, ReadOptions, make_classes
 from coigan_aug.imaging import write_image
 from coigan_aug.store.dataset import Dataset
@@ -228,7 +229,7 @@ def test_ten_megabytes_on_one_line_end_in_bounded_memory(sample: Sample, filler:
 
 
 @pytest.mark.parametrize("kind", ["pipe", "device", "folder", "dead link", "circle", "long"])
-@pytest.mark.parametrize("format", [None, *FORMATS])
+@pytest.mark.parametrize("format", [None, *NAMES])
 def test_a_source_that_is_no_file_is_refused_and_not_waited_for(tmp_path: Path, kind: str, format: str | None) -> None:
     for suffix in (".json", ".csv", ".jsonl", ".xml", ".yaml", ".txt"):
         path = tmp_path / f"a{suffix}"
@@ -271,7 +272,7 @@ CLASS_NAMES = [
 ]
 
 
-@pytest.mark.parametrize("name", list(FORMATS))
+@pytest.mark.parametrize("name", NAMES)
 def test_no_writer_leaves_its_folder_whatever_a_class_is_named(tmp_path: Path, name: str) -> None:
     classes = make_classes([*CLASS_NAMES, "a_b"], source_ids=range(1, len(CLASS_NAMES) + 2))
     mask = np.zeros((6, 8), np.uint8)
@@ -280,7 +281,7 @@ def test_no_writer_leaves_its_folder_whatever_a_class_is_named(tmp_path: Path, n
     write_image(tmp_path / "out" / "images" / "a.png", mask)
     record = ImageRecord(file="images/a.png", height=6, width=8, annotations=annotations)
     with contextlib.suppress(CoiganError):
-        writer(name)(tmp_path / "out" / "deep" / "deeper", [record], classes=classes)
+        format_named(name).write(tmp_path / "out" / "deep" / "deeper", [record], classes=classes)
     assert {path.name for path in tmp_path.iterdir()} == {"out"}
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"images", "deep"}
     assert {path.name for path in (tmp_path / "out" / "deep").iterdir()} <= {"deeper"}
@@ -289,7 +290,7 @@ def test_no_writer_leaves_its_folder_whatever_a_class_is_named(tmp_path: Path, n
 def test_classes_never_share_a_folder_of_masks(tmp_path: Path) -> None:
     classes = make_classes(["a/b", "a:b", "A_B", "a_b"], source_ids=[None] * 4)
     record = ImageRecord(file="images/1.png", height=2, width=2)
-    made = writer("mask-folder")(tmp_path, [record], classes=classes)
+    made = format_named("mask-folder").write(tmp_path, [record], classes=classes)
     assert len({path.name.lower() for path in made.iterdir() if path.is_dir()}) == 4
 
 

@@ -19,8 +19,9 @@ from PIL import Image
 from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import Annotation, ImageRecord
 from coigan_aug.errors import DataError, UsageError
+from coigan_aug.formats import names
 from coigan_aug.formats.converting import Conversion, WriteOptions, convert
-from coigan_aug.formats.detect import FORMATS, open_source
+from coigan_aug.formats.detect import open_source
 from coigan_aug.formats.source import Problems, ReadOptions, make_classes, parse_classes
 from coigan_aug.formats.spool import Spool
 from coigan_aug.imaging import write_image
@@ -430,7 +431,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     masks = [{"size": [6, 8], "counts": rle.encode(np.eye(6, 8, k, np.uint8)).counts} for k in range(4)]
     own = [{"id": k + 1, "image_id": 50 - k, "category_id": k % 2 + 1, "segmentation": masks[k]} for k in range(4)]
     source = _coco(folder, annotations=own, categories=[{"id": 1, "name": "pit"}, {"id": 2, "name": "ß"}])
-    made = {name: convert(source, folder / name, to=name) for name in FORMATS}
+    made = {name: convert(source, folder / name, to=name) for name in names.NAMES}
     return {name: one.annotations if one.annotations.is_file() else one.folder for name, one in made.items()}
 
 
@@ -438,7 +439,7 @@ NAMES_LOST = dict.fromkeys(("labelme", "cvat", "label-studio", "mask-folder", "m
 REFUSED = {"severstal": NAMES_LOST, "mask-index": {"yolo": "class ids", "line-json": "class ids"}}
 
 
-@pytest.mark.parametrize("to", FORMATS)
+@pytest.mark.parametrize("to", names.NAMES)
 def test_strict_refuses_no_plain_set_but_where_something_is_lost(
     plain: dict[str, Path], tmp_path: Path, to: str
 ) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from coigan_aug.errors import DataError, UsageError
-from coigan_aug.formats.detect import FORMATS, detect, open_source
+from coigan_aug.formats.detect import FORMATS, detect, format_named, open_source
 from coigan_aug.formats.names import NAMES
 from coigan_aug.formats.source import ClassChoice, Problems, ReadOptions, make_classes, output_ids, parse_classes
 from coigan_aug.imaging import write_image
@@ -113,16 +113,16 @@ def test_an_unknown_format_lists_those_known(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         open_source(tmp_path, options=ReadOptions(), problems=Problems(), name="cocoa")
     assert str(caught.value).startswith("There is no format 'cocoa'. Did you mean 'coco'?")
-    assert all(name in caught.value.remedy for name in FORMATS)
+    assert all(name in caught.value.remedy for name in NAMES)
 
 
 def test_the_names_that_the_help_lists_are_the_formats() -> None:
-    assert tuple(FORMATS) == NAMES
+    assert tuple(known.name for known in FORMATS) == NAMES
 
 
-@pytest.mark.parametrize("name", list(FORMATS))
+@pytest.mark.parametrize("name", NAMES)
 def test_every_format_says_what_it_loses(name: str) -> None:
-    assert isinstance(FORMATS[name].LOSES, str)
+    assert isinstance(format_named(name).loses, str)
 
 
 @pytest.mark.parametrize(

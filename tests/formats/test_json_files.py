@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from coigan_aug.errors import DataError
 from coigan_aug.formats.image_folder import ImageFolder, open_images
 from coigan_aug.formats.json_files import load_json, load_object, read_items
-from coigan_aug.formats.source import Problems, ReadOptions
+from coigan_aug.formats.reading import Reading
+from coigan_aug.formats.source import Problems
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -83,7 +84,7 @@ def test_other_values_missing_files_and_other_encodings_are_errors(tmp_path: Pat
 
 def test_a_name_longer_than_any_files_is_only_not_found(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"x")
-    folder, _ = open_images(tmp_path / "x", ["a.png", "y" * 5000], options=ReadOptions(), problems=Problems())
+    folder, _ = open_images(Reading(tmp_path / "x"), ["a.png", "y" * 5000])
     assert folder.find("y" * 5000) is None
 
 

@@ -10,7 +10,8 @@ import pytest
 from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import Annotation, ImageRecord
 from coigan_aug.errors import DataError
-from coigan_aug.formats.detect import FORMATS, writer
+from coigan_aug.formats import names
+from coigan_aug.formats.detect import format_named
 from coigan_aug.formats.losses import Losses
 from coigan_aug.formats.source import make_classes
 
@@ -87,28 +88,28 @@ def test_a_writer_tells_what_its_format_could_not_hold(
     if name in ("yolo", "voc", "mask-index", "mask-instances"):
         records.append(_overlapping("images/a_1.png"))
     losses, strict = Losses(), Losses(strict=True)
-    writer(name)(tmp_path / "out", records, classes=CLASSES, losses=losses)
+    format_named(name).write(tmp_path / "out", records, classes=CLASSES, losses=losses)
     assert {loss.what: loss.count for loss in losses.found()} == lost
     assert {note.what: note.count for note in losses.noted()} == noted
     if not lost:
-        writer(name)(tmp_path / "strict", records, classes=CLASSES, losses=strict)
+        format_named(name).write(tmp_path / "strict", records, classes=CLASSES, losses=strict)
         assert strict.noted() == losses.noted()
         return
     with pytest.raises(DataError, match="the format can't hold"):
-        writer(name)(tmp_path / "strict", records, classes=CLASSES, losses=strict)
+        format_named(name).write(tmp_path / "strict", records, classes=CLASSES, losses=strict)
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", names.NAMES)
 def test_ids_are_lost_only_where_there_is_a_place_for_them(tmp_path: Path, name: str) -> None:
     """Ids from 1, whole numbers: kept, or told as a note. Places from 0 or 1 that a format gives itself are kept so."""
     classes, losses = make_classes(["pit", "scratch"], source_ids=[1, 2]), Losses(strict=True)
-    writer(name)(tmp_path / "out", [_record("a.png", "pit", "scratch")], classes=classes, losses=losses)
+    format_named(name).write(tmp_path / "out", [_record("a.png", "pit", "scratch")], classes=classes, losses=losses)
     kept = ("coco", "supervisely", "voc", "mask-index", "severstal")
     notes = {KNOWN: 2} if name == "severstal" else {} if name in kept else {IDS: 2}
     assert {note.what: note.count for note in losses.noted()} == notes
     places = make_classes(["pit", "scratch"], source_ids=[1, 2] if name == "voc" else [0, 1])
     again = Losses()
-    writer(name)(tmp_path / "again", [_record("a.png", "pit", "scratch")], classes=places, losses=again)
+    format_named(name).write(tmp_path / "again", [_record("a.png", "pit", "scratch")], classes=places, losses=again)
     if name in ("yolo", "voc", "line-json", "coco", "supervisely"):
         assert again.noted() == again.found() == ()
     if name == "mask-index":
@@ -118,7 +119,7 @@ def test_ids_are_lost_only_where_there_is_a_place_for_them(tmp_path: Path, name:
 def test_names_are_lost_in_a_csv_where_no_id_stands_for_them(tmp_path: Path) -> None:
     nameless = make_classes(["pit", "2", "rust"], source_ids=[None, None, 3])
     losses = Losses()
-    writer("severstal")(tmp_path, [_record("a.png", "pit", "2", "rust")], classes=nameless, losses=losses)
+    format_named("severstal").write(tmp_path, [_record("a.png", "pit", "2", "rust")], classes=nameless, losses=losses)
     assert [str(loss) for loss in losses.found()] == [f"1 {NAMES} (first: pit)"]
     assert [str(note) for note in losses.noted()] == [f"1 {KNOWN} (first: rust)"]
 
@@ -126,8 +127,8 @@ def test_names_are_lost_in_a_csv_where_no_id_stands_for_them(tmp_path: Path) -> 
 def test_nothing_is_lost_where_everything_fits(tmp_path: Path) -> None:
     classes, losses = make_classes(["1", "2"], source_ids=[1, 2]), Losses(strict=True)
     for name in ("coco", "severstal", "supervisely"):
-        writer(name)(tmp_path / name, [_record("a.png", "1", "2")], classes=classes, losses=losses)
+        format_named(name).write(tmp_path / name, [_record("a.png", "1", "2")], classes=classes, losses=losses)
     for name in ("labelme", "cvat", "label-studio"):
         plain = make_classes(["1", "2"], source_ids=[None, None])
-        writer(name)(tmp_path / name, [_record("a.png", "1", "2")], classes=plain, losses=losses)
+        format_named(name).write(tmp_path / name, [_record("a.png", "1", "2")], classes=plain, losses=losses)
     assert losses.found() == ()

@@ -20,7 +20,8 @@ from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import Annotation, ImageRecord
 from coigan_aug.formats.coco import coco
 from coigan_aug.formats.converting import WriteOptions, convert
-from coigan_aug.formats.detect import FORMATS, image_place
+from coigan_aug.formats.detect import format_named
+from coigan_aug.formats.names import NAMES
 from coigan_aug.formats.source import make_classes
 
 ROOT = Path(__file__).parent.parent.parent
@@ -95,33 +96,35 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Any:
 @pytest.fixture(scope="module")
 def written(source: Any) -> dict[str, Any]:
     """The nasty data set in each format."""
-    return {name: convert(source.dataset, source.dataset.parent / name, to=name) for name in FORMATS}
+    return {name: convert(source.dataset, source.dataset.parent / name, to=name) for name in NAMES}
 
 
-@pytest.mark.parametrize("name", list(FORMATS))
+@pytest.mark.parametrize("name", NAMES)
 def test_what_a_dataset_loses_in_a_format_is_told(name: str, source: Any, written: dict[str, Any]) -> None:
     _assert_told(formats.told(written[name]), formats.difference(source, formats.load(written[name])))
 
 
-@pytest.mark.parametrize("to", list(FORMATS))
-@pytest.mark.parametrize("first", list(FORMATS))
+@pytest.mark.parametrize("to", NAMES)
+@pytest.mark.parametrize("first", NAMES)
 def test_what_one_format_loses_in_another_is_told(first: str, to: str, written: dict[str, Any], tmp_path: Path) -> None:
     before = formats.load(written[first])
     path = formats.readable(written[first])
     made = convert(path, tmp_path / "out", to=to)
-    assert made.source == first or not FORMATS[first].sniff(path), "it is recognised, or says that another one reads it"
+    assert made.source == first or not format_named(first).sniff(path), (
+        "it is recognised, or says that another one reads it"
+    )
     _assert_told(formats.told(made), formats.difference(before, formats.load(made)))
     if first == to:
         assert not formats.told(made).shapes, "what a format gave it can hold"
 
 
-@pytest.mark.parametrize("name", list(FORMATS))
+@pytest.mark.parametrize("name", NAMES)
 def test_a_second_conversion_gives_the_same_files(name: str, written: dict[str, Any], tmp_path: Path) -> None:
     again = convert(formats.save(nasty(), tmp_path).dataset, tmp_path / name, to=name).folder
     files = sorted(path.relative_to(again) for path in again.rglob("*") if path.is_file() and path.name != ".convert")
     assert files
     assert all((again / path).read_bytes() == (written[name].folder / path).read_bytes() for path in files)
-    assert (again / image_place("sub/deep/2.png", name)).is_file()
+    assert (again / format_named(name).place_of("sub/deep/2.png")).is_file()
 
 
 def test_the_document_of_the_formats_is_what_they_do() -> None:

@@ -17,6 +17,7 @@ from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.errors import DataError, UsageError
 from coigan_aug.formats.losses import Losses
+from coigan_aug.formats.reading import Reading
 from coigan_aug.formats.source import Problems, ReadOptions, Source, make_classes
 from coigan_aug.imaging import write_image
 
@@ -71,7 +72,7 @@ def there_and_back(
     chosen = classes if classes is not None else make_classes(labels, source_ids=[None] * len(labels))
     path = module.write(folder, iter(records), classes=chosen, losses=losses, **options)
     wanted = ReadOptions(images=folder / images if images is not None else None)
-    source = module.read(path, options=wanted, problems=problems)
+    source = module.read(Reading(path, options=wanted, problems=problems))
     return source, list(source.records), losses, problems
 
 

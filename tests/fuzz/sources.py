@@ -16,7 +16,8 @@ from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import Annotation, ImageRecord
 from coigan_aug.config import load_settings, settings_from_dict, settings_to_dict, settings_to_yaml
 from coigan_aug.errors import CoiganError
-from coigan_aug.formats.detect import FORMATS, IMAGE_FOLDERS, detect, open_source, writer
+from coigan_aug.formats.detect import detect, format_named, open_source
+from coigan_aug.formats.names import NAMES
 from coigan_aug.formats.source import Problems, ReadOptions, Source, make_classes
 from coigan_aug.formats.tables.line_json_files import write_records
 from coigan_aug.imaging import write_image
@@ -51,10 +52,10 @@ def _records(folder: str) -> list[ImageRecord]:
 
 
 def _write(name: str, out: Path, **options: object) -> Path:
-    records = _records(IMAGE_FOLDERS.get(name, "images"))
+    records = _records(format_named(name).image_folder)
     for record in records:
         write_image(out / record.file, np.full((record.height, record.width), 90, np.uint8))
-    written = writer(name)(out, records, classes=CLASSES, **options)
+    written = format_named(name).write(out, records, classes=CLASSES, **options)
     return next(path for path in (written, out, written.parent) if _is(path, name))
 
 
@@ -108,7 +109,7 @@ def _voc_polygons(out: Path) -> Path:
 
 
 SOURCES: dict[str, tuple[str, Callable[[Path], Path]]] = {
-    **{name: (name, lambda out, name=name: _write(name, out)) for name in FORMATS},  # type: ignore[misc]
+    **{name: (name, lambda out, name=name: _write(name, out)) for name in NAMES},  # type: ignore[misc]
     "coco, polygons": ("coco", _coco_polygons),
     "line-json, packed": ("line-json", lambda out: _write("line-json", out, binary=True)),
     "line-json, objects": ("line-json", _objects),
@@ -249,8 +250,8 @@ def carry_on(found: Read, folder: Path) -> None:
             assert dataset.classes == source.classes
             if not binary:  # pbjson keeps 16 digits of a float
                 assert list(dataset) == records
-    for name in FORMATS:
+    for name in NAMES:
         with contextlib.suppress(CoiganError):
-            writer(name)(folder / "out" / name, records, classes=source.classes)
+            format_named(name).write(folder / "out" / name, records, classes=source.classes)
     assert {path.name for path in folder.iterdir()} <= {"data", "out"}
     shutil.rmtree(folder / "out", ignore_errors=True)

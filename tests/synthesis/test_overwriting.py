@@ -10,7 +10,8 @@ import pytest
 from coigan_aug.annotations.records import ImageRecord
 from coigan_aug.errors import UsageError
 from coigan_aug.files import read_lines
-from coigan_aug.formats.detect import FORMATS, IMAGE_FOLDERS, open_source
+from coigan_aug.formats.detect import format_named, open_source
+from coigan_aug.formats.names import NAMES
 from coigan_aug.formats.source import Problems, ReadOptions, parse_classes
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.settings import Settings
@@ -41,9 +42,9 @@ def read_back(made: Made, form: str) -> tuple[list[ImageRecord], list[str]]:
     return list(source.records), [str(problem) for problem in problems.found]
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", NAMES)
 def test_nothing_of_an_earlier_set_is_read(prepared: Prepared, small: Settings, tmp_path: Path, form: str) -> None:
-    out, images = tmp_path / "out", IMAGE_FOLDERS.get(form, "images")
+    out, images = tmp_path / "out", format_named(form).image_folder
     pasted(prepared, small, out, form=form, per_class=4)
     old = {row["file"] for row in read_lines(out / PLAN)}
     (out / "notes.txt").write_text("mine")
@@ -61,7 +62,7 @@ def test_nothing_of_an_earlier_set_is_read(prepared: Prepared, small: Settings, 
     assert (out / images / "mine.txt").exists()
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", NAMES)
 def test_a_set_leaves_nothing_in_the_place_of_one_in_another_format(
     prepared: Prepared, small: Settings, tmp_path: Path, form: str
 ) -> None:

@@ -16,16 +16,15 @@ from coigan_aug.formats.coco.file import CocoFile, Entry
 from coigan_aug.formats.coco.masks import masks_of
 from coigan_aug.formats.coco.writing import OWN, write
 from coigan_aug.formats.drawn import Place
+from coigan_aug.formats.format import Format
 from coigan_aug.formats.image_folder import ImageFolder, open_images, resolve
 from coigan_aug.formats.image_sizes import check_size, measure
 from coigan_aug.formats.json_files import both_ends
-from coigan_aug.formats.source import Problems, ReadOptions, Source, make_classes
+from coigan_aug.formats.reading import Reading
+from coigan_aug.formats.source import Source, make_classes
 
-__all__ = ["KEEPS", "LOSES", "POLYGON_READER", "read", "sniff", "write"]
+__all__ = ["COCO", "read", "sniff", "write"]
 
-LOSES = ""
-KEEPS = frozenset({"id", "split", "notes"})
-POLYGON_READER = "pycocotools, or cv2.fillPoly: `--polygons`"
 _KEYS = re.compile(rb'"(annotations|images|categories)"\s*:')
 _OF_IMAGE = frozenset({"id", "file_name", "height", "width"})
 _BATCH = 800_000  # bytes of annotations that are read at once, an image and an annotation counting for some
@@ -42,7 +41,7 @@ def sniff(path: Path) -> str | None:
     return "COCO JSON" if start.startswith(b"{") and known else None
 
 
-def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
+def read(reading: Reading) -> Source:
     """Open a COCO file and its images; annotations without a mask are dropped.
 
     Areas and boxes in it are not trusted, and noted where they can't be those of their masks.
@@ -55,28 +54,25 @@ def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
         DataError: it is not such a file, an id is unknown or used twice, a mask does not fit its image,
             an image is missing, broken or of another size; the message names the entry.
     """
-    file = CocoFile(path)
-    images = _images(file.images, path.name)
+    file = CocoFile(reading.path)
+    images = _images(file.images, file.name)
     heading = _heading(file)
-    own_categories = [item for item in file.categories if item is not heading]
-    labels, classes = _categories(own_categories, path.name, options)
-    own = _by_image(file.entries, images, labels, path.name, problems)
-    _note_boxes(own, path.name, problems)
+    labels, classes = _categories(reading, [item for item in file.categories if item is not heading])
+    entries = _by_image(reading, file.entries, images, labels)
+    _drop_boxes(reading, entries)
     rows: dict[str, int | None] = {item["file_name"]: None for item in images.values()}
-    folder, where = open_images(path, rows, options=options, problems=problems, sizes=_sizes(images))
-    paths = resolve(folder, rows, file=path.name, options=options, problems=problems)
-    number = sum(len(items) for items in own.values())
-    said = f"{len(images):,} images, {number:,} masks, {len(classes)} classes"
-    said += f"; {heading['name']} is no class, it heads the others" if heading else ""
+    folder, where = open_images(reading, rows, sizes=_sizes(images))
+    paths = resolve(reading, folder, rows)
+    number = sum(len(items) for items in entries.values())
+    contents = f"{len(images):,} images, {number:,} masks, {len(classes)} classes"
+    contents += f"; {heading['name']} is no class, it heads the others" if heading else ""
     return Source(
         format="coco",
-        description=f"COCO JSON ({said}). Images: {where}",
+        description=f"COCO JSON ({contents}). Images: {where}",
         classes=classes,
         image_root=folder.root,
         count=len(images),
-        records=_records(
-            file, images, own, labels=labels, folder=folder, paths=paths, options=options, problems=problems
-        ),
+        records=_records(_Opened(reading, file, folder, images, labels), entries, paths),
     )
 
 
@@ -85,14 +81,14 @@ def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
 
 def _keyed(items: list[_Item], key: str, file: str) -> dict[int | str, _Item]:
     """Index entries by their id, which must be a number or text and unique."""
-    found: dict[int | str, _Item] = {}
+    keyed: dict[int | str, _Item] = {}
     places: dict[int | str, int] = {}
     for k, item in enumerate(items):
-        own = _identity(item.get("id"), file, key, k, key="id")
-        if own in found:
-            raise DataError(f"{file}: {key}[{k}] has the id {own!r}, which {key}[{places[own]}] has too.")
-        found[own], places[own] = item, k
-    return found
+        number = _identity(item.get("id"), file, key, k, key="id")
+        if number in keyed:
+            raise DataError(f"{file}: {key}[{k}] has the id {number!r}, which {key}[{places[number]}] has too.")
+        keyed[number], places[number] = item, k
+    return keyed
 
 
 def _identity(value: Any, file: str, kind: str, position: int, *, key: str) -> int | str:
@@ -104,38 +100,36 @@ def _identity(value: Any, file: str, kind: str, position: int, *, key: str) -> i
 def _images(items: list[_Item], file: str) -> dict[int | str, _Item]:
     images = _keyed(items, "images", file)
     names: dict[str, int | str] = {}
-    for own, item in images.items():
+    for number, item in images.items():
         name = item.get("file_name")
         if not isinstance(name, str) or not name:
-            raise DataError(f"{file}: image {own!r} has no file_name.")
+            raise DataError(f"{file}: image {number!r} has no file_name.")
         if name in names:
-            raise DataError(f"{file}: images {names[name]!r} and {own!r} have the same file_name, {name}.")
-        names[name] = own
+            raise DataError(f"{file}: images {names[name]!r} and {number!r} have the same file_name, {name}.")
+        names[name] = number
     return images
 
 
 def _sizes(images: Mapping[int | str, _Item]) -> dict[str, tuple[int, int]] | None:
     """Return the images' heights and widths by name; None where the file does not say them all."""
-    found: dict[str, tuple[int, int]] = {}
+    sizes: dict[str, tuple[int, int]] = {}
     for item in images.values():
         height, width = item.get("height"), item.get("width")
         if type(height) is not int or type(width) is not int or min(height, width) < 1:
             return None
-        found[item["file_name"]] = height, width
-    return found
+        sizes[item["file_name"]] = height, width
+    return sizes
 
 
-def _categories(
-    items: list[_Item], file: str, options: ReadOptions
-) -> tuple[dict[int | str, str], tuple[DefectClass, ...]]:
+def _categories(reading: Reading, items: list[_Item]) -> tuple[dict[int | str, str], tuple[DefectClass, ...]]:
     """Return category id -> class name, and the classes in the file's order."""
-    categories = _keyed(items, "categories", file)
-    names = {own: str(item.get("name", own)) for own, item in categories.items()}
-    if options.classes:
-        names = _chosen(names, options, file)
+    categories = _keyed(items, "categories", reading.name)
+    names = {number: str(item.get("name", number)) for number, item in categories.items()}
+    if reading.options.classes:
+        names = _chosen(reading, names)
     twice = [name for name in names.values() if list(names.values()).count(name) > 1]
     if twice:
-        what = f"{file}: several categories are named {twice[0]}."
+        what = f"{reading.name}: several categories are named {twice[0]}."
         raise DataError(what, remedy="Name them: --classes NAME=ID,NAME=ID")
     return names, make_classes(list(names.values()), source_ids=list(names))
 
@@ -151,37 +145,33 @@ def _heading(file: CocoFile) -> _Item | None:
     return heading if above == {heading.get("name")} and not used else None
 
 
-def _chosen(names: Mapping[int | str, str], options: ReadOptions, file: str) -> dict[int | str, str]:
-    found: dict[int | str, str] = {}
-    for choice in options.classes:
-        wanted = choice.value or choice.name
-        own = [own for own, name in names.items() if (str(own) if choice.value else name) == wanted]
-        if not own:
-            have = ", ".join(f"{name} ({own})" for own, name in names.items())
-            raise DataError(f"{file} has no category {wanted} as --classes says; it has {have or 'none'}.")
-        found[own[0]] = choice.name
-    return found
+def _chosen(reading: Reading, names: Mapping[int | str, str]) -> dict[int | str, str]:
+    chosen: dict[int | str, str] = {}
+    for choice in reading.options.classes:
+        meant = choice.value or choice.name
+        fitting = [number for number, name in names.items() if (str(number) if choice.value else name) == meant]
+        if not fitting:
+            have = ", ".join(f"{name} ({number})" for number, name in names.items())
+            raise DataError(f"{reading.name} has no category {meant} as --classes says; it has {have or 'none'}.")
+        chosen[fitting[0]] = choice.name
+    return chosen
 
 
 def _by_image(
-    entries: list[Entry],
-    images: Mapping[int | str, _Item],
-    labels: Mapping[int | str, str],
-    file: str,
-    problems: Problems,
+    reading: Reading, entries: list[Entry], images: Mapping[int | str, _Item], labels: Mapping[int | str, str]
 ) -> dict[int | str, list[Entry]]:
     """Sort the annotations by image, having checked their ids; `entries` is emptied on the way."""
-    own: dict[int | str, list[Entry]] = {}
+    by_image: dict[int | str, list[Entry]] = {}
     seen: dict[int | str, int] = {}
     for k, entry in enumerate(entries):
         try:
-            _check_ids(entry, k, file, images=images, labels=labels, seen=seen)
-            own.setdefault(entry.image_id, []).append(entry)
+            _check_ids(entry, k, reading.name, images=images, labels=labels, seen=seen)
+            by_image.setdefault(entry.image_id, []).append(entry)
         except DataError:
-            with problems.attempt(file=file, done="annotation left out"):
+            with reading.problems.attempt(file=reading.name, done="annotation left out"):
                 raise
     entries.clear()
-    return own
+    return by_image
 
 
 def _check_ids(
@@ -205,18 +195,19 @@ def _check_ids(
         raise DataError(f"{file}: annotations[{k}] has the id {number!r}, which annotations[{seen[number]}] has too.")
 
 
-def _note_boxes(own: dict[int | str, list[Entry]], file: str, problems: Problems) -> None:
+def _drop_boxes(reading: Reading, by_image: dict[int | str, list[Entry]]) -> None:
     """Drop the annotations that have no mask, and note how many they were."""
     dropped = 0
     first: Any = None
-    for image, entries in own.items():
+    for image, entries in by_image.items():
         kept = [entry for entry in entries if entry.masked]
         if len(kept) < len(entries):
             first = first if dropped else next(entry for entry in entries if not entry.masked).id
             dropped += len(entries) - len(kept)
-            own[image] = kept
+            by_image[image] = kept
     if dropped:
-        problems.add(f"{dropped:,} annotations have a box and no mask (first: id {first!r})", file=file, done="dropped")
+        what = f"{dropped:,} annotations have a box and no mask (first: id {first!r})"
+        reading.problems.add(what, file=reading.name, done="dropped")
 
 
 # Records
@@ -224,6 +215,17 @@ def _note_boxes(own: dict[int | str, list[Entry]], file: str, problems: Problems
 
 @dataclass(frozen=True)
 class _Opened:
+    """A file whose form was checked: its images by their ids, the folder they lie in, and class names by category id."""
+
+    reading: Reading
+    file: CocoFile
+    folder: ImageFolder
+    images: Mapping[int | str, _Item]
+    labels: Mapping[int | str, str]
+
+
+@dataclass(frozen=True)
+class _Waiting:
     """An image whose masks are yet to be read: its entry in the file, its path, its size, and their entries."""
 
     item: _Item
@@ -234,103 +236,95 @@ class _Opened:
 
 
 def _records(
-    file: CocoFile,
-    images: Mapping[int | str, _Item],
-    own: dict[int | str, list[Entry]],
-    *,
-    labels: Mapping[int | str, str],
-    folder: ImageFolder,
-    paths: Mapping[str, str],
-    options: ReadOptions,
-    problems: Problems,
+    opened: _Opened, by_image: dict[int | str, list[Entry]], paths: Mapping[str, str]
 ) -> Iterator[ImageRecord]:
     """Yield the records; the masks of several images are read at once."""
-    waiting: list[_Opened] = []
+    waiting: list[_Waiting] = []
     weight = 0
-    for number, item in images.items():
+    for number, item in opened.images.items():
         path = paths.get(item["file_name"])
-        size = _size(item, path, folder, file.name, options=options, problems=problems) if path else None
+        size = _size(opened, item, path) if path else None
         if path is None or size is None:
             continue
-        waiting.append(_Opened(item, path, *size, own.pop(number, [])))
+        waiting.append(_Waiting(item, path, *size, by_image.pop(number, [])))
         weight += _IMAGE + sum(_ENTRY + entry.size for entry in waiting[-1].entries)
         if weight >= _BATCH:
-            yield from _read(file, waiting, labels, options=options, problems=problems)
+            yield from _read(opened, waiting)
             waiting, weight = [], 0
-    yield from _read(file, waiting, labels, options=options, problems=problems)
+    yield from _read(opened, waiting)
 
 
-def _size(
-    item: _Item, path: str, folder: ImageFolder, file: str, *, options: ReadOptions, problems: Problems
-) -> tuple[int, int] | None:
+def _size(opened: _Opened, item: _Item, path: str) -> tuple[int, int] | None:
     """Return an image's height and width; None where it is left out, which is noted."""
-    sized = "height" in item and "width" in item
-    size = measure(folder, path, options=options, problems=problems, said=file, sized=sized)
+    name, sized = opened.reading.name, "height" in item and "width" in item
+    size = measure(opened.reading, opened.folder, path, said=name, sized=sized)
     if size is None:
         return None
     said = (item.get("height", size[0]), item.get("width", size[1]))
     if said == size:
         return size
-    with problems.attempt(file=file, done="image left out"):
-        check_size(size, said, image=item["file_name"], file=file)
+    with opened.reading.problems.attempt(file=name, done="image left out"):
+        check_size(size, said, image=item["file_name"], file=name)
     return None
 
 
-def _read(
-    file: CocoFile,
-    waiting: Sequence[_Opened],
-    labels: Mapping[int | str, str],
-    *,
-    options: ReadOptions,
-    problems: Problems,
-) -> Iterator[ImageRecord]:
+def _read(opened: _Opened, waiting: Sequence[_Waiting]) -> Iterator[ImageRecord]:
     """Read the masks of images."""
-    items = _items(file, waiting, problems)
-    places = [_place(item, image, file.name) for image, own in zip(waiting, items, strict=True) for item in own]
+    items = _items(opened, waiting)
+    places = [_place(opened, item, image) for image, own in zip(waiting, items, strict=True) for item in own]
     every = [item for own in items for item in own]
-    masks = masks_of([item["segmentation"] for item in every], places, options=options, problems=problems)
-    note_odd_extents(every, masks, places, file=file.name, problems=problems)
-    found_masks = iter(masks)
+    masks = masks_of([item["segmentation"] for item in every], places)
+    note_odd_extents(every, masks, places)
+    left = iter(masks)
     for image, own in zip(waiting, items, strict=True):
-        found = [_annotation(item, next(found_masks), labels) for item in own]
-        annotations = tuple(annotation for annotation in found if annotation is not None)
+        annotations = [_annotation(item, next(left), opened.labels) for item in own]
         yield ImageRecord(
-            file=image.path, height=image.height, width=image.width, annotations=annotations, source=_source(image)
-        )
+            file=image.path, height=image.height, width=image.width, source=_source(image),
+            annotations=tuple(annotation for annotation in annotations if annotation is not None),
+        )  # fmt: skip
 
 
-def _items(file: CocoFile, waiting: Sequence[_Opened], problems: Problems) -> list[list[_Item]]:
+def _items(opened: _Opened, waiting: Sequence[_Waiting]) -> list[list[_Item]]:
     """Return the annotations of images; those with a number too large are left out, where errors are collected."""
     try:
-        found = iter(file.items([entry for image in waiting for entry in image.entries]))
-        return [[next(found) for _ in image.entries] for image in waiting]
+        items = iter(opened.file.items([entry for image in waiting for entry in image.entries]))
+        return [[next(items) for _ in image.entries] for image in waiting]
     except DataError:
-        return [[item for entry in image.entries if (item := _item(file, entry, problems))] for image in waiting]
+        return [[item for entry in image.entries if (item := _item(opened, entry))] for image in waiting]
 
 
-def _item(file: CocoFile, entry: Entry, problems: Problems) -> _Item | None:
-    with problems.attempt(file=file.name, done="annotation left out"):
-        return file.item(entry)
+def _item(opened: _Opened, entry: Entry) -> _Item | None:
+    with opened.reading.problems.attempt(file=opened.file.name, done="annotation left out"):
+        return opened.file.item(entry)
     return None
 
 
-def _place(item: _Item, image: _Opened, file: str) -> Place:
+def _place(opened: _Opened, item: _Item, image: _Waiting) -> Place:
+    file = opened.file.name
     text = f"{file}: annotation {item.get('id', '(no id)')!r}"
-    return Place(file, text, image.item["file_name"], image.height, image.width)
+    return Place(opened.reading, file, text, image.item["file_name"], image.height, image.width)
 
 
-def _source(image: _Opened) -> _Item:
-    others = {key: value for key, value in image.item.items() if key not in _OF_IMAGE and _is_plain(value)}
+def _source(image: _Waiting) -> _Item:
+    plain = {key: value for key, value in image.item.items() if isinstance(value, (str, int, float))}
+    others = {key: value for key, value in plain.items() if key not in _OF_IMAGE}
     name = image.item["file_name"]
     return others | {"id": image.item["id"]} | ({"name": name} if name != image.path else {})
-
-
-def _is_plain(value: Any) -> bool:
-    return isinstance(value, (str, int, float))
 
 
 def _annotation(item: _Item, mask: rle.Rle | None, labels: Mapping[int | str, str]) -> Annotation | None:
     if mask is None:
         return None
-    attributes = {key: found for key, found in item.items() if key not in OWN and (key != "iscrowd" or found)}
+    attributes = {key: said for key, said in item.items() if key not in OWN and (key != "iscrowd" or said)}
     return Annotation(label=labels[item["category_id"]], rle=mask, attributes=attributes)
+
+
+COCO = Format(
+    name="coco",
+    sniff=sniff,
+    read=read,
+    write=write,
+    options=frozenset({"polygons", "crowd", "image_ids", "mask_ids", "notes"}),
+    keeps=frozenset({"id", "split", "notes"}),
+    in_parts=True,
+)

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from coigan_aug.annotations.batches import extents
 from coigan_aug.annotations.rle import Rle
 from coigan_aug.formats.drawn import Place
-from coigan_aug.formats.source import Problems
 
 _DONE = "the masks are taken"
 _AREAS = "areas are not those of their masks"
@@ -23,14 +22,7 @@ _KINDS = frozenset({int, float})
 _COMMON = 0.5  # intersection over union of boxes: the tips of an outline reach farther than its pixels
 
 
-def note_odd_extents(
-    items: Sequence[Mapping[str, Any]],
-    masks: Sequence[Rle | None],
-    places: Sequence[Place],
-    *,
-    file: str,
-    problems: Problems,
-) -> None:
+def note_odd_extents(items: Sequence[Mapping[str, Any]], masks: Sequence[Rle | None], places: Sequence[Place]) -> None:
     """Note annotations whose `area` or `bbox` can't be meant for their mask; what tools round or count otherwise passes.
 
     Args:
@@ -47,7 +39,8 @@ def note_odd_extents(
     for what, wrong in ((_AREAS, _wrong_areas(said, areas, boxes)), (_BOXES, _wrong_boxes(said, boxes))):
         for k in np.flatnonzero(wrong).tolist():
             at = places[known[k]]
-            problems.count(what, file=file, first=f"{at.text.removeprefix(f'{file}: ')} of {at.image}", done=_DONE)
+            first = f"{at.text.removeprefix(f'{at.file}: ')} of {at.image}"
+            at.reading.problems.count(what, file=at.file, first=first, done=_DONE)
 
 
 def _wrong_areas(items: Sequence[Mapping[str, Any]], areas: NDArray[Any], boxes: NDArray[Any]) -> NDArray[np.bool_]:

@@ -17,7 +17,6 @@ from coigan_aug.errors import DataError
 from coigan_aug.formats.coco.file import parse_text
 from coigan_aug.formats.drawn import LARGEST, Place, check_outlines
 from coigan_aug.formats.image_sizes import about_turning
-from coigan_aug.formats.source import Problems, ReadOptions
 
 _POLYGONS = msgspec.json.Decoder(list[list[float]])
 _NUMBERS = frozenset({int, float})
@@ -27,41 +26,39 @@ _Item = dict[str, Any]
 _Parts = list[list[float]]
 
 
-def masks_of(
-    values: Sequence[Any], places: Sequence[Place], *, options: ReadOptions, problems: Problems
-) -> list[rle.Rle | None]:
+def masks_of(values: Sequence[Any], places: Sequence[Place]) -> list[rle.Rle | None]:
     """Turn `segmentation`s, as values or as text, into masks; None where one has no pixels, which is noted.
 
     Raises:
         DataError: one is of no known kind, damaged, or does not fit the image, and errors are not collected.
     """
-    read = [_tried(value, at, options=options, problems=problems) for value, at in zip(values, places, strict=True)]
-    masks = [None if isinstance(shape, list) else shape for shape in read]
-    drawn = [k for k, shape in enumerate(read) if isinstance(shape, list)]
-    outlines = _outlines([shape for shape in read if isinstance(shape, list)])
-    for k, mask in _filled(outlines, [places[k] for k in drawn], problems):
-        masks[drawn[k]] = mask
-    return [_noted(mask, at, problems) for mask, at in zip(masks, places, strict=True)]
+    shapes = [_shape(value, at) for value, at in zip(values, places, strict=True)]
+    masks = [None if isinstance(shape, list) else shape for shape in shapes]
+    drawn = [k for k, shape in enumerate(shapes) if isinstance(shape, list)]
+    outlines = _outlines([shape for shape in shapes if isinstance(shape, list)])
+    for k, filled in _filled(outlines, [places[k] for k in drawn]):
+        masks[drawn[k]] = filled
+    for k, (mask, at) in enumerate(zip(masks, places, strict=True)):
+        if mask is not None and rle.is_empty(mask):
+            at.note(f"{at.text} of {at.image} has no pixels", done="dropped")
+            masks[k] = None
+    return masks
 
 
-def _tried(value: Any, at: Place, *, options: ReadOptions, problems: Problems) -> rle.Rle | _Parts | None:
+def _shape(value: Any, at: Place) -> rle.Rle | _Parts | None:
     """Return run lengths as a mask, polygons as their numbers; None where nothing is usable, which is noted."""
     plain = _plain_polygons(value)
     if plain is not None:
         return plain
-    with problems.attempt(file=at.file, done="annotation left out"):
-        return _read(value, at, options, problems)
+    with at.reading.problems.attempt(file=at.file, done="annotation left out"):
+        if isinstance(value, msgspec.Raw):
+            value = parse_text(value, at.file)
+        if isinstance(value, dict):
+            return _from_runs(value, at)
+        if isinstance(value, list):
+            return _polygons(value, at) or None
+        raise DataError(f"{at.text} of {at.image}: the segmentation is neither polygons nor run lengths.")
     return None
-
-
-def _read(value: Any, at: Place, options: ReadOptions, problems: Problems) -> rle.Rle | _Parts | None:
-    if isinstance(value, msgspec.Raw):
-        value = parse_text(value, at.file)
-    if isinstance(value, dict):
-        return _from_runs(value, at, options, problems)
-    if isinstance(value, list):
-        return _polygons(value, at, problems) or None
-    raise DataError(f"{at.text} of {at.image}: the segmentation is neither polygons nor run lengths.")
 
 
 def _plain_polygons(value: Any) -> _Parts | None:
@@ -75,14 +72,7 @@ def _plain_polygons(value: Any) -> _Parts | None:
     return parts if parts and not any(len(part) < 6 or len(part) % 2 for part in parts) else None
 
 
-def _noted(mask: rle.Rle | None, at: Place, problems: Problems) -> rle.Rle | None:
-    if mask is None or not rle.is_empty(mask):
-        return mask
-    problems.add(f"{at.text} of {at.image} has no pixels", file=at.file, done="dropped")
-    return None
-
-
-def _from_runs(value: _Item, at: Place, options: ReadOptions, problems: Problems) -> rle.Rle:
+def _from_runs(value: _Item, at: Place) -> rle.Rle:
     if value.get("size") != [at.height, at.width]:
         turned, remedy = about_turning((at.height, at.width), value.get("size"), image=at.image)
         what = f"{at.text}: the mask's size is {value.get('size')}, {at.image} is {at.size} (height x width).{turned}"
@@ -92,16 +82,16 @@ def _from_runs(value: _Item, at: Place, options: ReadOptions, problems: Problems
         if isinstance(counts, str):
             return rle.canonical(rle.Rle(at.height, at.width, counts))
         if isinstance(counts, list) and all(type(run) is int and 0 <= run < 1 << 48 for run in counts):
-            return _from_counts(counts, at, options, problems)
+            return _from_counts(counts, at)
     except ValueError as error:
         raise DataError(f"{at.text} of {at.image}: {error}.") from error
     raise DataError(f"{at.text} of {at.image}: the counts are neither text nor whole numbers from 0.")
 
 
-def _from_counts(counts: list[int], at: Place, options: ReadOptions, problems: Problems) -> rle.Rle:
+def _from_counts(counts: list[int], at: Place) -> rle.Rle:
     pixels = at.height * at.width
-    if sum(counts) > pixels and options.clip_rle:
-        problems.add(f"{at.text} of {at.image}: its runs leave the image", file=at.file, done="cut")
+    if sum(counts) > pixels and at.reading.options.clip_rle:
+        at.note(f"{at.text} of {at.image}: its runs leave the image", done="cut")
         edges = np.minimum(np.cumsum(np.minimum(counts, pixels + 1)), pixels)
         return rle.from_runs(at.height, at.width, np.diff(edges, prepend=0, append=pixels))
     if sum(counts) > pixels:
@@ -110,12 +100,12 @@ def _from_counts(counts: list[int], at: Place, options: ReadOptions, problems: P
     return rle.from_runs(at.height, at.width, counts)
 
 
-def _polygons(value: list[Any], at: Place, problems: Problems) -> _Parts:
+def _polygons(value: list[Any], at: Place) -> _Parts:
     parts = value if all(isinstance(part, list) for part in value) else [value]
     usable = [part for part in parts if len(part) >= 6]
     if len(usable) < len(parts):
         few = len(parts) - len(usable)
-        problems.add(f"{at.text} of {at.image}: {few} polygons have fewer than 3 points", file=at.file, done="dropped")
+        at.note(f"{at.text} of {at.image}: {few} polygons have fewer than 3 points", done="dropped")
     return [_numbers(part, at) for part in usable]
 
 
@@ -137,15 +127,15 @@ def _outlines(masks: Sequence[_Parts]) -> Outlines:
     return Outlines(numbers.reshape(-1, 2), sizes // 2, parts)
 
 
-def _filled(outlines: Outlines, places: Sequence[Place], problems: Problems) -> Iterator[tuple[int, rle.Rle]]:
+def _filled(outlines: Outlines, places: Sequence[Place]) -> Iterator[tuple[int, rle.Rle]]:
     """Fill the polygons of masks, having checked that they lie about their image; yield the masks' numbers and masks."""
     if not places:
         return
     sizes = [(at.height, at.width) for at in places]
     lengths, plain = _measured(outlines, sizes)
     for k in np.flatnonzero(~plain).tolist():
-        with problems.attempt(file=places[k].file, done="annotation left out"):
-            _check(outlines[k : k + 1], places[k], problems)
+        with places[k].reading.problems.attempt(file=places[k].file, done="annotation left out"):
+            _check(outlines[k : k + 1], places[k])
             plain[k] = True
     for group in _groups(lengths.tolist(), plain.tolist()):
         yield from enumerate(fill_outlines(outlines[group], sizes[group]), start=group.start)
@@ -178,7 +168,7 @@ def _measured(outlines: Outlines, sizes: Sequence[tuple[int, int]]) -> tuple[Poi
     return lengths, (reach <= _PLAIN_REACH) & (lengths <= _AT_ONCE)
 
 
-def _check(outlines: Outlines, at: Place, problems: Problems) -> None:
+def _check(outlines: Outlines, at: Place) -> None:
     """Check the polygons of one mask as those of other formats are.
 
     Raises:
@@ -188,4 +178,4 @@ def _check(outlines: Outlines, at: Place, problems: Problems) -> None:
     huge = next((part for part in parts if not np.abs(part).max() < LARGEST), None)
     if huge is not None:
         raise DataError(f"{at.text} of {at.image}: a polygon is not a list of x, y pairs ({huge.size} values).")
-    check_outlines(parts, at, problems=problems)
+    check_outlines(parts, at)

@@ -19,6 +19,7 @@ from coigan_aug.annotations.corners import trace_corners_many, trace_turns_many
 from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.errors import UsageError
 from coigan_aug.files import atomic_write
+from coigan_aug.formats.coco.checking import Written, check_written
 from coigan_aug.formats.losses import Losses, add_class_ids
 from coigan_aug.formats.source import output_ids
 from coigan_aug.geometry import Box
@@ -54,7 +55,7 @@ def write(
 
     What else is known of an annotation (its attributes) is written beside, under its own name, as `read` found it.
     Category ids are those of the source where all are whole numbers, else 1, 2, ... Masks without pixels are left out.
-    Memory does not grow with the number of records.
+    Memory does not grow with the number of records. The file is seen by pycocotools (`check_written`).
 
     Args:
         polygons: write outlines for this reader instead of run lengths: pixel corners for "pycocotools", contour centres
@@ -66,12 +67,13 @@ def write(
 
     Raises:
         UsageError: polygons for an unknown reader, or with `crowd`.
+        RuntimeError: the file is not what was written, which is a bug of this package.
     """
     _check(polygons, crowd)
     losses, categories = losses or Losses(), output_ids(classes, least=0)
     add_class_ids(losses, classes, categories.values())
     style = _Style(categories=categories, polygons=polygons, crowd=crowd, own_ids=mask_ids)
-    path, count, number = out / "annotations.json", 0, 0
+    path, count, number, pixels = out / "annotations.json", 0, 0, 0
     with atomic_write(path) as stream, tempfile.TemporaryFile(dir=out) as images:
         stream.write(b'{"categories": ' + _json([{"id": categories[c.name], "name": c.name} for c in classes]))
         stream.write(b',\n"annotations": [')
@@ -84,7 +86,7 @@ def write(
             for annotation, ((area, box), segmentation) in zip(record.annotations, measured, strict=True):
                 _count_losses(annotation, area, style, losses=losses, file=record.file)
                 if area:
-                    number += 1
+                    number, pixels = number + 1, pixels + area
                     about = {"image_id": image_id, "segmentation": segmentation, "area": area, "bbox": box}
                     line = _json(_written(annotation, number, about, style))
                     stream.write((b",\n" if number > 1 else b"\n") + line)
@@ -92,6 +94,8 @@ def write(
         images.seek(0)
         shutil.copyfileobj(images, stream)
         stream.write(b"\n]}\n")
+    written = Written(images=count, annotations=number, categories=len(classes), pixels=pixels)
+    check_written(path, written, filled=polygons != "cv2")
     return path
 
 

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.files import write_bytes
+from coigan_aug.formats.format import Format
 from coigan_aug.formats.image_folder import ImageFolder
 from coigan_aug.formats.image_sizes import measure, same_size
 from coigan_aug.formats.losses import Losses, class_masks, note_class_ids
 from coigan_aug.formats.masks.class_folders import make_folders, noted_names
 from coigan_aug.formats.masks.layout import Layout, find_layout
 from coigan_aug.formats.masks.values import IGNORED, class_values, read_masks
-from coigan_aug.formats.source import Problems, ReadOptions, Source, claim, make_classes
+from coigan_aug.formats.reading import Reading
+from coigan_aug.formats.source import ClassChoice, Problems, Source, claim, make_classes
 from coigan_aug.imaging import encode_image
-
-LOSES = "which masks of one class in an image are objects of their own, and the classes' ids"
 
 
 def sniff(path: Path) -> str | None:
@@ -30,7 +31,7 @@ def sniff(path: Path) -> str | None:
     return layout.words if layout is not None else None
 
 
-def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
+def read(reading: Reading) -> Source:
     """Open a folder of images and masks. A mask's pixels are those above 127, or the values and colours of --classes.
 
     A class is a folder's name, without what all class folders begin with, in lower case; where our own writer has left
@@ -41,21 +42,21 @@ def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
         DataError: no layout fits, a mask has values or colours without a class, or another size than its image;
             a missing or broken file.
     """
-    root = path if options.images is None else options.images
-    layout = find_layout(root, problems)
+    root = reading.options.images or reading.path
+    layout = find_layout(root, reading.problems)
     if layout is None:
         what = f"{root} holds no images with masks (a .png of the same name, or a folder masks/ beside images/)."
         raise DataError(what, remedy="Name its format, if it is another one.")
     for orphan in layout.orphans:
-        problems.add(f"the mask {orphan} has no image", file=f"{root.name}/", done="left out")
-    names, classes = _classes(layout, options)
+        reading.problems.add(f"the mask {orphan} has no image", file=f"{root.name}/", done="left out")
+    names, classes = _classes(reading, layout)
     return Source(
         format="mask-folder",
         description=f"Mask images ({layout.words}). Images: {root}/",
         classes=classes,
         image_root=root,
         count=len(layout.images),
-        records=_records(layout, names=names, classes=classes, options=options, problems=problems),
+        records=_records(reading, layout, names=names, classes=classes),
     )
 
 
@@ -89,26 +90,26 @@ def mask_stem(file: str) -> str:
 # Classes and records
 
 
-def _classes(layout: Layout, options: ReadOptions) -> tuple[dict[str, str], tuple[DefectClass, ...]]:
+def _classes(reading: Reading, layout: Layout) -> tuple[dict[str, str], tuple[DefectClass, ...]]:
     """Return the word for a class -> its name ("" for a defect-free one) and the classes."""
-    labels = sorted({mask.label for mask in layout.masks()})
-    if any(choice.value for choice in options.classes):
-        values = {value: name for value, name in class_values(options.classes).items() if name != IGNORED}
+    labels, choices = sorted({mask.label for mask in layout.masks()}), reading.options.classes
+    if any(choice.value for choice in choices):
+        values = {value: name for value, name in class_values(choices).items() if name != IGNORED}
         source_ids = [value if isinstance(value, int) else None for value in values]
         return {}, make_classes(list(values.values()), source_ids=source_ids)
     names = noted_names(layout.root / "masks")
     if not set(labels) <= set(names):
-        filled = [label for label in labels if _has_defects(layout, label, options)]
+        filled = [label for label in labels if _has_defects(reading, layout, label)]
         names = dict(zip(filled, _plain_names(labels, filled), strict=True))
-    if options.classes:
-        names = _chosen(names, options)
+    if choices:
+        names = _chosen(names, choices)
     return dict.fromkeys(labels, "") | names, make_classes(list(names.values()), source_ids=[None] * len(names))
 
 
-def _has_defects(layout: Layout, label: str, options: ReadOptions) -> bool:
-    folder = ImageFolder(layout.root, problems=Problems())
-    own = (mask.path for mask in layout.masks() if mask.label == label)
-    whole = (mask for mask in own if measure(folder, mask, options=options, problems=Problems(), mask=True) is not None)
+def _has_defects(reading: Reading, layout: Layout, label: str) -> bool:
+    quiet, folder = replace(reading, problems=Problems()), ImageFolder(layout.root, problems=Problems())
+    masks = (mask.path for mask in layout.masks() if mask.label == label)
+    whole = (mask for mask in masks if measure(quiet, folder, mask, mask=True) is not None)
     return any(read_masks(layout.root / mask, values={}, problems=Problems()) for mask in whole)
 
 
@@ -126,8 +127,8 @@ def _plain_names(folders: Sequence[str], filled: Sequence[str]) -> list[str]:
     return names if len(set(names)) == len(names) else list(filled)
 
 
-def _chosen(names: Mapping[str, str], options: ReadOptions) -> dict[str, str]:
-    given = [choice.name for choice in options.classes]
+def _chosen(names: Mapping[str, str], choices: Sequence[ClassChoice]) -> dict[str, str]:
+    given = [choice.name for choice in choices]
     if len(names) == 1 and len(given) == 1:
         return dict.fromkeys(names, given[0])
     unknown = [name for name in names.values() if name not in given]
@@ -139,21 +140,13 @@ def _chosen(names: Mapping[str, str], options: ReadOptions) -> dict[str, str]:
 
 
 def _records(
-    layout: Layout,
-    *,
-    names: Mapping[str, str],
-    classes: Sequence[DefectClass],
-    options: ReadOptions,
-    problems: Problems,
+    reading: Reading, layout: Layout, *, names: Mapping[str, str], classes: Sequence[DefectClass]
 ) -> Iterator[ImageRecord]:
-    folder = ImageFolder(layout.root, problems=Problems())
-    values = class_values(options.classes)
+    folder, problems = ImageFolder(layout.root, problems=Problems()), reading.problems
+    values = class_values(reading.options.classes)
     for image, masks in sorted(layout.images.items()):
         files = [image, *(mask.path for mask in masks)]
-        sizes = [
-            measure(folder, file, options=options, problems=problems, said=image, sized=True, mask=file != image)
-            for file in files
-        ]
+        sizes = [measure(reading, folder, file, said=image, sized=True, mask=file != image) for file in files]
         if any(size is None for size in sizes):
             continue
         record: ImageRecord | None = None
@@ -181,3 +174,13 @@ def _annotations(
         for name, number in sorted(found)
         if name == own.name
     )
+
+
+MASK_FOLDER = Format(
+    name="mask-folder",
+    sniff=sniff,
+    read=read,
+    write=write,
+    loses="which masks of one class in an image are objects of their own, and the classes' ids",
+    nameless=True,
+)

@@ -11,16 +11,17 @@ import numpy as np
 from coigan_aug.annotations.records import DefectClass, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.files import read_json, write_bytes, write_json
+from coigan_aug.formats.format import Format
 from coigan_aug.formats.losses import Losses, add_class_ids
 from coigan_aug.formats.masks import folder as mask_folder
 from coigan_aug.formats.masks.folder import mask_stem
 from coigan_aug.formats.masks.layout import SINGLE, Layout, find_layout
 from coigan_aug.formats.masks.values import IGNORED, read_masks
 from coigan_aug.formats.painting import paint_classes
-from coigan_aug.formats.source import ClassChoice, Problems, ReadOptions, Source, claim, output_ids
+from coigan_aug.formats.reading import Reading
+from coigan_aug.formats.source import ClassChoice, Problems, Source, claim, output_ids
 from coigan_aug.imaging import encode_indexed, read_indexed, read_mask
 
-LOSES = "which masks of one class in an image are objects of their own, and pixels that several classes share"
 CLASSES = "classes.json"
 _LARGEST = 255
 _SAMPLED = 50
@@ -33,7 +34,7 @@ def sniff(path: Path) -> str | None:
     return f"index masks, {layout.words}" if layout is not None and known else None
 
 
-def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
+def read(reading: Reading) -> Source:
     """Open a folder of images and index masks, laid out as mask folders are.
 
     Values are named by --classes, in order from 1 or as `name=3`, or by classes.json. A value named `ignore`, such as
@@ -42,8 +43,8 @@ def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
     Raises:
         DataError: as `mask_folder.read`; or nothing names the values.
     """
-    choices = _choices(path, options)
-    source = mask_folder.read(path, options=replace(options, classes=choices), problems=problems)
+    options = replace(reading.options, classes=_choices(reading))
+    source = mask_folder.read(replace(reading, options=options))
     return replace(source, format="mask-index", description=source.description.replace("Mask", "Index mask", 1))
 
 
@@ -78,12 +79,13 @@ def write(
     return out / "masks"
 
 
-def _choices(path: Path, options: ReadOptions) -> tuple[ClassChoice, ...]:
+def _choices(reading: Reading) -> tuple[ClassChoice, ...]:
     """Return the classes with their values.
 
     Raises:
         DataError: classes.json is malformed or lacks a class of --classes, or nothing names the values.
     """
+    path, options = reading.path, reading.options
     if any(choice.value for choice in options.classes):
         return options.classes
     if (path / CLASSES).is_file():
@@ -144,3 +146,12 @@ def _numbers(path: Path) -> list[int]:
     except DataError:
         return []
     return [int(value) for value in np.unique(pixels) if value] if pixels.ndim == 2 else []
+
+
+MASK_INDEX = Format(
+    name="mask-index",
+    sniff=sniff,
+    read=read,
+    write=write,
+    loses="which masks of one class in an image are objects of their own, and pixels that several classes share",
+)

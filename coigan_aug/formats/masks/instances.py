@@ -9,24 +9,12 @@ from pathlib import Path
 from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import DefectClass, ImageRecord
 from coigan_aug.files import write_bytes
+from coigan_aug.formats.format import Format
 from coigan_aug.formats.losses import Losses, note_class_ids
-from coigan_aug.formats.masks import folder as mask_folder
 from coigan_aug.formats.masks.class_folders import make_folders
-from coigan_aug.formats.masks.folder import mask_stem
-from coigan_aug.formats.source import Problems, ReadOptions, Source, claim
+from coigan_aug.formats.masks.folder import mask_stem, read
+from coigan_aug.formats.source import claim
 from coigan_aug.imaging import encode_image
-
-LOSES = "the classes' ids"
-
-
-def sniff(path: Path) -> str | None:
-    """Return None: these folders are told as mask folders, which reads them."""
-    return None
-
-
-def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
-    """Open a folder of images and masks, as `mask_folder.read`."""
-    return mask_folder.read(path, options=options, problems=problems)
 
 
 def write(
@@ -68,3 +56,13 @@ def _write_masks(out: Path, record: ImageRecord, folders: Mapping[str, str], los
             pixels = encode_image(rle.decode(annotation.rle) * 255, suffix=".png")
             write_bytes(out / "masks" / folders[annotation.label] / f"{names[-1]}.png", pixels)
     return names
+
+
+MASK_INSTANCES = Format(
+    name="mask-instances",
+    sniff=lambda path: None,  # these folders are told as mask folders, which reads them
+    read=read,
+    write=write,
+    loses="the classes' ids",
+    nameless=True,
+)

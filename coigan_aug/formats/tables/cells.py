@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from coigan_aug.annotations import rle
 from coigan_aug.annotations.batches import from_intervals_many
 from coigan_aug.errors import DataError
-from coigan_aug.formats.source import Problems, ReadOptions, place
+from coigan_aug.formats.reading import Reading
+from coigan_aug.formats.source import place
 
 CELLS = "EncodedPixels"
 _LARGEST = 1 << 61
@@ -21,7 +22,7 @@ _LARGEST = 1 << 61
 class Target(NamedTuple):
     """Where a row's runs go: its place in the CSV, the image's name and size in pixels."""
 
-    file: str
+    reading: Reading
     number: int
     name: str
     height: int
@@ -29,29 +30,28 @@ class Target(NamedTuple):
 
     @property
     def place(self) -> str:
-        return place(self.file, self.number)
+        return place(self.reading.name, self.number)
+
+    def note(self, what: str, *, done: str) -> None:
+        """Note a problem of the row's runs."""
+        self.reading.problems.add(what, file=self.reading.name, row=self.number, column=CELLS, done=done)
 
 
-def read_cells(
-    cells: Sequence[str], targets: Sequence[Target], *, options: ReadOptions, problems: Problems
-) -> list[rle.Rle | None]:
+def read_cells(cells: Sequence[str], targets: Sequence[Target]) -> list[rle.Rle | None]:
     """Turn cells into masks, all that hold nothing odd at once; None where nothing of one is left.
 
     Raises:
-        DataError: one is not pairs of whole numbers, or leaves the image and `options.clip_rle` is off; the first such,
+        DataError: one is not pairs of whole numbers, or leaves the image and is not to be cut; the first such,
             and none where errors are collected.
     """
     masks = _plain_masks(cells, targets)
     for k, (cell, target) in enumerate(zip(cells, targets, strict=True)):
         if masks[k] is None:
-            with problems.attempt(file=target.file, row=target.number, done="row left out", column=CELLS):
-                masks[k] = _read_cell(cell, target, options=options, problems=problems)
+            reading = target.reading
+            with reading.problems.attempt(file=reading.name, row=target.number, done="row left out", column=CELLS):
+                numbers = _numbers(cell, target)
+                masks[k] = _mask(numbers[0::2] - 1, numbers[1::2], target)
     return masks
-
-
-def _read_cell(cell: str, target: Target, *, options: ReadOptions, problems: Problems) -> rle.Rle | None:
-    numbers = _numbers(cell, target)
-    return _mask(numbers[0::2] - 1, numbers[1::2], target, options=options, problems=problems)
 
 
 def _plain_masks(cells: Sequence[str], targets: Sequence[Target]) -> list[rle.Rle | None]:
@@ -96,9 +96,7 @@ def _numbers(cell: str, target: Target) -> rle.Runs:
     return numbers
 
 
-def _mask(
-    starts: rle.Runs, lengths: rle.Runs, target: Target, *, options: ReadOptions, problems: Problems
-) -> rle.Rle | None:
+def _mask(starts: rle.Runs, lengths: rle.Runs, target: Target) -> rle.Rle | None:
     """Make a mask of runs, which may be out of order, overlap, be empty, or leave the image."""
     pixels = target.height * target.width
     ends = starts + lengths
@@ -106,11 +104,11 @@ def _mask(
     if len(outside):
         k = int(outside[0])
         what = _outside(int(starts[k]), int(lengths[k]), target)
-        if not options.clip_rle:
+        if not target.reading.options.clip_rle:
             raise DataError(f"{target.place}  {what}", remedy="--clip-rle cuts it")
-        problems.add(what.rstrip("."), file=target.file, row=target.number, column=CELLS, done="cut")
+        target.note(what.rstrip("."), done="cut")
         starts, ends = np.clip(starts, 0, pixels), np.clip(ends, 0, pixels)
-    _note_order(starts, ends, target, problems)
+    _note_order(starts, ends, target)
     kept = ends > starts
     return rle.from_intervals(target.height, target.width, starts[kept], ends[kept]) if kept.any() else None
 
@@ -122,22 +120,15 @@ def _outside(start: int, length: int, target: Target) -> str:
     return f"RLE run {start + 1}+{length} ends outside {target.name} ({size}). Was the mask made for another size?"
 
 
-def _note_order(starts: rle.Runs, ends: rle.Runs, target: Target, problems: Problems) -> None:
+def _note_order(starts: rle.Runs, ends: rle.Runs, target: Target) -> None:
     empty = int((ends <= starts).sum())
     if empty:
-        what = f"{empty} runs of {target.name} have no pixels"
-        problems.add(what, file=target.file, row=target.number, column=CELLS, done="dropped")
+        target.note(f"{empty} runs of {target.name} have no pixels", done="dropped")
     if (starts[1:] < starts[:-1]).any():
-        problems.add(
-            f"the runs of {target.name} are out of order",
-            file=target.file,
-            row=target.number,
-            column=CELLS,
-            done="sorted",
-        )
+        target.note(f"the runs of {target.name} are out of order", done="sorted")
     order = np.argsort(starts, kind="stable")
     if (starts[order][1:] < np.maximum.accumulate(ends[order])[:-1]).any():
-        problems.add(f"runs of {target.name} overlap", file=target.file, row=target.number, column=CELLS, done="joined")
+        target.note(f"runs of {target.name} overlap", done="joined")
 
 
 def write_cell(mask: rle.Rle) -> str:

@@ -7,7 +7,7 @@ filled each alone and joined.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,12 @@ from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.annotations.rle import Rle
 from coigan_aug.errors import DataError
 from coigan_aug.files import read_json, write_json
-from coigan_aug.formats.image_folder import ImageFolder, open_folder, resolve
+from coigan_aug.formats.format import Format
+from coigan_aug.formats.image_folder import AbsentImages, ImageFolder, resolve
 from coigan_aug.formats.image_sizes import about_turning, measure
 from coigan_aug.formats.losses import Losses, note_class_ids
-from coigan_aug.formats.source import Problems, ReadOptions, Source, make_classes, place, whole_number
+from coigan_aug.formats.reading import Reading
+from coigan_aug.formats.source import ClassChoice, Problems, Source, label_id, label_order, make_classes, place
 from coigan_aug.formats.tables.line_json_files import (
     RECORDS,
     Traced,
@@ -35,25 +37,8 @@ from coigan_aug.formats.tables.line_json_files import (
     write_records,
 )
 
-LOSES = "the classes' ids (labels are positions from 0); masks with holes stay exact, cut into several polygons"
-POLYGON_READER = "cv2.fillPoly"
 PARAMETERS = "params.json"
 _OBJECT_FOLDER = "object_dataset_"
-
-
-@dataclass(frozen=True)
-class _Place:
-    """A record's place in words, and the image that it is of, with its size in pixels."""
-
-    file: str
-    number: int
-    image: str
-    height: int
-    width: int
-
-    @property
-    def text(self) -> str:
-        return place(self.file, self.number)
 
 
 @dataclass
@@ -77,6 +62,26 @@ class _Border:
     first: str = ""
 
 
+@dataclass(frozen=True)
+class _Place:
+    """A record's place, and the image that it is of, with its size in pixels."""
+
+    reading: Reading
+    border: _Border
+    number: int
+    image: str
+    height: int
+    width: int
+
+    @property
+    def text(self) -> str:
+        return place(self.reading.name, self.number)
+
+    def note(self, what: str, *, done: str) -> None:
+        """Note a problem of this record."""
+        self.reading.problems.add(what, file=self.reading.name, row=self.number, done=done)
+
+
 def sniff(path: Path) -> str | None:
     """Describe the file, or the folder with a dataset.jsonl, if it is of this format, else return None."""
     file = _records_file(path)
@@ -89,7 +94,7 @@ def sniff(path: Path) -> str | None:
     return f"line-json ({'packed binary JSON' if is_binary(file) else 'text'})"
 
 
-def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
+def read(reading: Reading) -> Source:
     """Open a line-json file or folder; images lie in its data/ unless `options.images` says otherwise.
 
     Labels are taken as they are, or as `params.json` names them. Object records take their class from --classes or
@@ -98,24 +103,27 @@ def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
     Raises:
         DataError: a record is malformed, an image named twice, missing or broken, a point outside its image.
     """
-    file = _records_file(path)
-    if not file.is_file():
-        raise DataError(f"{file} does not exist.")
-    folder = file.resolve().parent
-    overview = _overview(file, problems, _folder_label(folder))
+    description, options = sniff(reading.path) or "line-json", reading.options
+    reading = replace(reading, path=_records_file(reading.path))
+    if not reading.path.is_file():
+        raise DataError(f"{reading.path} does not exist.")
+    folder = reading.path.resolve().parent
+    overview = _overview(reading)
     root = options.images or (folder / "data" if (folder / "data").is_dir() else folder)
-    images = open_folder(root, options=options, problems=problems)
-    paths = resolve(images, overview.rows, file=file.name, options=options, problems=problems)
-    names = _names(overview.labels, options, _named(folder))
-    where = "none looked at" if options.size else f"{root.name}/"
+    if options.size is None:
+        images, where = ImageFolder(root, problems=reading.problems), f"{root.name}/"
+    else:
+        images, where = AbsentImages(root, sizes={}, usual=options.size), "none looked at"
+    paths = resolve(reading, images, overview.rows)
+    names = _names(overview.labels, options.classes, _named(folder))
     kind = "object records" if overview.objects else "image records"
     return Source(
         format="line-json",
-        description=f"{sniff(path) or 'line-json'}, {len(overview.rows):,} {kind}. Images: {where}",
-        classes=make_classes(list(names.values()), source_ids=[_source_id(label) for label in names]),
+        description=f"{description}, {len(overview.rows):,} {kind}. Images: {where}",
+        classes=make_classes(list(names.values()), source_ids=[label_id(label) for label in names]),
         image_root=images.root,
         count=len(paths),
-        records=_records(file, names, images, paths=paths, wrong=overview.wrong, options=options, problems=problems),
+        records=_records(reading, names, images, paths=paths, wrong=overview.wrong),
     )
 
 
@@ -162,28 +170,28 @@ def _folder_label(folder: Path) -> str:
     return folder.name.removeprefix(_OBJECT_FOLDER) or "defect"
 
 
-def _overview(file: Path, problems: Problems, folder_label: str) -> _Overview:
-    found = _Overview()
-    for number, value in read_values(file, problems=problems):
-        found.wrong.add(number)
-        with problems.attempt(file=file.name, row=number, done="record left out"):
-            _look_over(found, value, number, place(file.name, number), folder_label)
-            found.wrong.discard(number)
-    return found
+def _overview(reading: Reading) -> _Overview:
+    overview, folder_label = _Overview(), _folder_label(reading.path.resolve().parent)
+    for number, value in read_values(reading):
+        overview.wrong.add(number)
+        with reading.problems.attempt(file=reading.name, row=number, done="record left out"):
+            _look_over(overview, value, number, place(reading.name, number), folder_label)
+            overview.wrong.discard(number)
+    return overview
 
 
-def _look_over(found: _Overview, value: Values, number: int, at: str, folder_label: str) -> None:
+def _look_over(overview: _Overview, value: Values, number: int, at: str, folder_label: str) -> None:
     name = value.get("img")
     if not isinstance(name, str) or not name:
         raise DataError(f"{at}  names no image (img).")
-    if name in found.rows:
-        raise DataError(f"{at}  the image {name} was in record {found.rows[name]} already.")
+    if name in overview.rows:
+        raise DataError(f"{at}  the image {name} was in record {overview.rows[name]} already.")
     if "points" in value and "polygons" not in value:
-        found.objects = True
-        found.labels[folder_label] = None
+        overview.objects = True
+        overview.labels[folder_label] = None
     else:
-        found.labels.update([(_label(polygon, at), None) for polygon in _polygons(value, at)])
-    found.rows[name] = number
+        overview.labels.update([(_label(polygon, at), None) for polygon in _polygons(value, at)])
+    overview.rows[name] = number
 
 
 def _polygons(value: Values, at: str) -> list[Values]:
@@ -208,88 +216,57 @@ def _named(folder: Path) -> dict[str, str]:
     return {str(label): str(name) for label, name in classes.items()} if isinstance(classes, dict) else {}
 
 
-def _names(labels: Iterable[str], options: ReadOptions, named: Mapping[str, str]) -> dict[str, str]:
+def _names(labels: Iterable[str], choices: Sequence[ClassChoice], named: dict[str, str]) -> dict[str, str]:
     """Return label -> class name, in the order of --classes, of params.json, or of the labels."""
-    found = list(labels)
-    if not options.classes:
-        rest = sorted((label for label in found if label not in named), key=_in_order)
-        return dict(named) | {label: label for label in rest}
-    if len(options.classes) == 1 and len(found) == 1 and not options.classes[0].value:
-        return {found[0]: options.classes[0].name}
-    chosen = {choice.value or _label_named(choice.name, named): choice.name for choice in options.classes}
-    unknown = next((label for label in found if label not in chosen), None)
+    used = list(labels)
+    if not choices:
+        rest = sorted((label for label in used if label not in named), key=label_order)
+        return named | {label: label for label in rest}
+    if len(choices) == 1 and len(used) == 1 and not choices[0].value:
+        return {used[0]: choices[0].name}
+    labelled = {name: label for label, name in reversed(named.items())}
+    chosen = {choice.value or labelled.get(choice.name, choice.name): choice.name for choice in choices}
+    unknown = next((label for label in used if label not in chosen), None)
     if unknown is not None:
-        given = ",".join(choice.name for choice in options.classes)
-        example = ",".join(f"{choice.name}={label}" for choice, label in zip(options.classes, found, strict=False))
+        given = ",".join(choice.name for choice in choices)
+        example = ",".join(f"{choice.name}={label}" for choice, label in zip(choices, used, strict=False))
         what = f"label {unknown} is not among the classes {given} given with --classes."
         raise DataError(what, remedy=f"Say which label each stands for, such as --classes {example}")
     return chosen
-
-
-def _label_named(name: str, named: Mapping[str, str]) -> str:
-    return next((label for label, own in named.items() if own == name), name)
-
-
-def _in_order(label: str) -> tuple[bool, int, str]:
-    number = whole_number(label)
-    return number is None, number or 0, label
-
-
-def _source_id(label: str) -> int | str:
-    number = whole_number(label)
-    return label if number is None else number
 
 
 # Records
 
 
 def _records(
-    file: Path,
-    names: Mapping[str, str],
-    folder: ImageFolder,
-    *,
-    paths: Mapping[str, str],
-    wrong: set[int],
-    options: ReadOptions,
-    problems: Problems,
+    reading: Reading, names: Mapping[str, str], folder: ImageFolder, *, paths: Mapping[str, str], wrong: set[int]
 ) -> Iterator[ImageRecord]:
-    border = _Border()
-    only = _folder_label(file.resolve().parent)
-    for number, value in read_values(file, problems=Problems()):
+    border, folder_label = _Border(), _folder_label(reading.path.resolve().parent)
+    for number, value in read_values(replace(reading, problems=Problems())):
         path = None if number in wrong else paths.get(value["img"])
-        said = place(file.name, number)
-        sized = "shape" in value
-        size = measure(folder, path, options=options, problems=problems, said=said, sized=sized) if path else None
+        said = place(reading.name, number)
+        size = measure(reading, folder, path, said=said, sized="shape" in value) if path else None
         if path is None or size is None:
             continue
-        at = _Place(file.name, number, value["img"], *size)
+        at = _Place(reading, border, number, value["img"], *size)
         annotations = None
-        with problems.attempt(file=file.name, row=number, done="record left out"):
-            annotations = _annotations(value, at, names, only, options=options, problems=problems, border=border)
+        with reading.problems.attempt(file=reading.name, row=number, done="record left out"):
+            annotations = _annotations(value, at, names, folder_label)
         if annotations is not None:
             source = {"name": value["img"]} if value["img"] != path else {}
             yield ImageRecord(file=path, height=size[0], width=size[1], annotations=annotations, source=source)
     if border.count:
         what = f"{border.count:,} polygons have points on the line behind the last pixel (first: {border.first})"
-        problems.add(what, file=file.name, done="moved onto the last pixel")
+        reading.problems.add(what, file=reading.name, done="moved onto the last pixel")
 
 
-def _annotations(
-    value: Values,
-    at: _Place,
-    names: Mapping[str, str],
-    only: str,
-    *,
-    options: ReadOptions,
-    problems: Problems,
-    border: _Border,
-) -> tuple[Annotation, ...]:
-    objects = "polygons" not in value
-    if objects:
+def _annotations(value: Values, at: _Place, names: Mapping[str, str], folder_label: str) -> tuple[Annotation, ...]:
+    polygons = value.get("polygons")
+    if "polygons" not in value:
         _check_shape(value, at)
-    polygons = [{"label": only, "points": value["points"]}] if objects else value["polygons"]
-    found = ((names[_label(p, at.text)], _mask(p, at, options, problems=problems, border=border)) for p in polygons)
-    return tuple(Annotation(label=label, rle=mask) for label, mask in found if mask is not None)
+        polygons = [{"label": folder_label, "points": value["points"]}]
+    masks = ((names[_label(polygon, at.text)], _mask(polygon, at)) for polygon in polygons or [])
+    return tuple(Annotation(label=label, rle=mask) for label, mask in masks if mask is not None)
 
 
 def _check_shape(value: Values, at: _Place) -> None:
@@ -300,12 +277,11 @@ def _check_shape(value: Values, at: _Place) -> None:
         raise DataError(what, remedy=remedy)
 
 
-def _mask(polygon: Values, at: _Place, options: ReadOptions, *, problems: Problems, border: _Border) -> Rle | None:
+def _mask(polygon: Values, at: _Place) -> Rle | None:
     parts = _parts(polygon.get("points"), at)
-    usable = [_inside(part, at, options, problems=problems, border=border) for part in parts if len(part) >= 3]
+    usable = [_inside(part, at) for part in parts if len(part) >= 3]
     if len(usable) < len(parts):
-        what = f"{len(parts) - len(usable)} polygons of {at.image} have fewer than 3 points"
-        problems.add(what, file=at.file, row=at.number, done="dropped")
+        at.note(f"{len(parts) - len(usable)} polygons of {at.image} have fewer than 3 points", done="dropped")
     return fill_centres(usable, height=at.height, width=at.width) if usable else None
 
 
@@ -321,20 +297,32 @@ def _parts(value: Any, at: _Place) -> list[Points]:
     return arrays
 
 
-def _inside(part: Points, at: _Place, options: ReadOptions, *, problems: Problems, border: _Border) -> Points:
+def _inside(part: Points, at: _Place) -> Points:
     """Check a polygon against its image; points on the line behind the last pixel are moved onto it."""
-    size = np.array([at.width, at.height])
+    size, clipping = np.array([at.width, at.height]), at.reading.options.clip_rle
     if part.max() <= 1 and (part != np.rint(part)).any():
         raise DataError(f"{at.text}  the points of {at.image} lie between 0 and 1; pixels are expected.")
     far = float(max(-part.min(), (part - size).max()))
-    if far > (max(size) if options.clip_rle else 0):
+    if far > (max(size) if clipping else 0):
         x, y = next(point for point in part.tolist() if min(point) < 0 or point[0] > at.width or point[1] > at.height)
         what = f"{at.text}  the point ({x:g}, {y:g}) lies outside {at.image} ({at.height} x {at.width})."
-        raise DataError(what, remedy="" if options.clip_rle else "--clip-rle cuts it")
+        raise DataError(what, remedy="" if clipping else "--clip-rle cuts it")
     if far > 0:
-        problems.add(f"a polygon reaches {far:.0f} px out of {at.image}", file=at.file, row=at.number, done="cut")
+        at.note(f"a polygon reaches {far:.0f} px out of {at.image}", done="cut")
         return part
     if (part > size - 1).any():
-        border.count += 1
-        border.first = border.first or at.text
+        at.border.count += 1
+        at.border.first = at.border.first or at.text
     return np.asarray(np.minimum(part, size - 1), dtype=np.float64)
+
+
+LINE_JSON = Format(
+    name="line-json",
+    sniff=sniff,
+    read=read,
+    write=write,
+    loses="the classes' ids (labels are positions from 0); masks with holes stay exact, cut into several polygons",
+    options=frozenset({"binary"}),
+    polygon_reader="cv2.fillPoly",
+    image_folder="data",
+)

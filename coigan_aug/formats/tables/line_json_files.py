@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from coigan_aug.errors import DataError
 from coigan_aug.files import atomic_write, write_bytes
-from coigan_aug.formats.source import Problems, place
+from coigan_aug.formats.reading import Reading
+from coigan_aug.formats.source import place
 from coigan_aug.store.index import scan_binary
 from coigan_aug.store.packed import DamagedPacked, pack, unpack
 
@@ -46,7 +47,7 @@ def is_binary(path: Path) -> bool:
     return bool(start) and start[0] >= _PACKED_OBJECT and start != codecs.BOM_UTF8
 
 
-def read_values(path: Path, *, problems: Problems) -> Iterator[tuple[int, Values]]:
+def read_values(reading: Reading) -> Iterator[tuple[int, Values]]:
     """Yield the records with their numbers, from 1: the line in a text file, the position in a binary one.
 
     A text file needs no index. A stale index is noted and not used.
@@ -54,15 +55,15 @@ def read_values(path: Path, *, problems: Problems) -> Iterator[tuple[int, Values
     Raises:
         DataError: a record is damaged or not an object; the message names it.
     """
-    pairs = _packed(path, problems) if is_binary(path) else _lines(path, problems)
+    pairs = _packed(reading) if is_binary(reading.path) else _lines(reading)
     for number, value in pairs:
         if not isinstance(value, dict):
-            raise DataError(f"{place(path.name, number)}  is not an object.")
+            raise DataError(f"{place(reading.name, number)}  is not an object.")
         yield number, value
 
 
-def _lines(path: Path, problems: Problems) -> Iterator[tuple[int, Any]]:
-    starts, at = [], 0
+def _lines(reading: Reading) -> Iterator[tuple[int, Any]]:
+    starts, at, path = [], 0, reading.path
     with path.open("rb") as stream:
         for number, line in enumerate(stream, start=1):
             if line.strip(b"\r\n \t\xef\xbb\xbf"):
@@ -71,7 +72,7 @@ def _lines(path: Path, problems: Problems) -> Iterator[tuple[int, Any]]:
             at += len(line)
     index = path.with_name(INDEX)
     if index.exists() and index.read_bytes().split() != [str(start).encode() for start in starts]:
-        problems.add(f"the index does not fit {path.name}", file=INDEX, done="not used")
+        reading.problems.add(f"the index does not fit {path.name}", file=INDEX, done="not used")
 
 
 def _parsed(line: bytes, path: Path, number: int) -> Any:
@@ -95,19 +96,19 @@ def _parsed(line: bytes, path: Path, number: int) -> Any:
         raise DataError(f"{place(path.name, number)}  holds a number of thousands of digits.") from error
 
 
-def _packed(path: Path, problems: Problems) -> Iterator[tuple[int, Any]]:
-    ends = _ends(path, problems)
+def _packed(reading: Reading) -> Iterator[tuple[int, Any]]:
     start = 0
-    with path.open("rb") as stream:
-        for number, end in enumerate(ends, start=1):
+    with reading.path.open("rb") as stream:
+        for number, end in enumerate(_ends(reading), start=1):
             try:
                 yield number, unpack(stream.read(end - start))[0]
             except DamagedPacked as error:
-                raise DataError(f"{path.name}: record {number} is damaged ({error}).") from error
+                raise DataError(f"{reading.name}: record {number} is damaged ({error}).") from error
             start = end
 
 
-def _ends(path: Path, problems: Problems) -> list[int]:
+def _ends(reading: Reading) -> list[int]:
+    path = reading.path
     size = path.stat().st_size
     index = path.with_name(INDEX)
     if index.exists() and index.stat().st_size % 4 == 0:
@@ -115,7 +116,7 @@ def _ends(path: Path, problems: Problems) -> list[int]:
         if len(ends) and ends[-1] == size and (np.diff(ends, prepend=0) > 0).all():
             return [int(end) for end in ends]
     if index.exists():
-        problems.add(f"the index does not fit {path.name}", file=INDEX, done="not used")
+        reading.problems.add(f"the index does not fit {path.name}", file=INDEX, done="not used")
     found = [int(end) for end in scan_binary(path)[1:]]
     if not found or found[-1] != size:
         raise DataError(f"{path.name} is cut off or damaged after record {len(found)}.", remedy="Copy it again.")

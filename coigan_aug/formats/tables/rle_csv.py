@@ -7,7 +7,7 @@ for each image and class, the cell empty where there is none). Columns are bound
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
@@ -15,15 +15,26 @@ from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.files import atomic_write
+from coigan_aug.formats.format import Format
 from coigan_aug.formats.image_folder import ImageFolder, NamedImages, open_images
 from coigan_aug.formats.image_sizes import measure
 from coigan_aug.formats.losses import Losses, add_class_ids, class_masks
-from coigan_aug.formats.source import Problems, ReadOptions, Source, make_classes, output_ids, place, whole_number
+from coigan_aug.formats.reading import Reading
+from coigan_aug.formats.source import (
+    ClassChoice,
+    Problems,
+    Source,
+    label_id,
+    label_order,
+    make_classes,
+    output_ids,
+    place,
+    whole_number,
+)
 from coigan_aug.formats.tables.cells import Target, read_cells, write_cell
 from coigan_aug.formats.tables.mask_file import MaskFile
 from coigan_aug.formats.tables.rows import Row, columns_of, read_rows
 
-LOSES = "class names (their ids stay), and which masks of one class in an image are objects of their own"
 _EMPTY = frozenset({"", "-1", "nan", "none", "null", "1 0"})
 _NOTHING = frozenset({"", "nan", "none", "null"})
 _SAMPLED = 2000
@@ -57,7 +68,7 @@ def sniff(path: Path) -> str | None:
     return f"Severstal RLE CSV (columns {', '.join(columns)})" if columns else None
 
 
-def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
+def read(reading: Reading) -> Source:
     """Open a CSV and its images; images without a row are defect-free.
 
     Every row is checked and turned into a compressed string here, which waits in a temporary file. Further columns
@@ -67,21 +78,24 @@ def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
         DataError: a column is missing, a row is malformed or does not fit its image, a class is unknown,
             an image is missing or broken; the last two unless an option says otherwise.
     """
-    sample = (row.name for row in islice(read_rows(path, Problems(lenient=problems.lenient)), _SAMPLED))
-    folder, where = open_images(path, sample, options=options, problems=problems)
-    named = NamedImages(folder, path.name)
-    table = _read_masks(path, named, options=options, problems=problems)
-    paths = named.finish(options=options, problems=problems)
-    classes = _classes(table.labels, options)
+    quiet = replace(reading, problems=Problems(lenient=reading.problems.lenient))
+    folder, where = open_images(reading, (row.name for row in islice(read_rows(quiet), _SAMPLED)))
+    named = NamedImages(reading, folder)
+    table = _read_masks(reading, named)
+    paths = named.finish()
+    classes = _classes(table.labels, reading.options.classes)
     images = sorted(set(folder.images()) | set(paths.values()))
-    _note_masks(folder, paths, problems)
+    beside = sorted(folder.masks - set(paths.values()))
+    if beside:
+        what = f"{len(beside):,} .png files lie beside images of the same name (first: {beside[0]})"
+        reading.problems.add(what, file=f"{folder.root.name}/", done="taken for masks, left out")
     return Source(
         format="severstal",
-        description=f"{sniff(path) or 'RLE CSV'}. Images: {where}",
+        description=f"{sniff(reading.path) or 'RLE CSV'}. Images: {where}",
         classes=classes,
         image_root=folder.root,
         count=len(images),
-        records=_records(images, table, folder, classes=classes, named=paths, options=options, problems=problems),
+        records=_records(reading, folder, images, table, classes=classes, named=paths),
     )
 
 
@@ -124,65 +138,62 @@ def _quoted(name: str) -> str:
 # Masks
 
 
-def _read_masks(path: Path, named: NamedImages, *, options: ReadOptions, problems: Problems) -> _Table:
+def _read_masks(reading: Reading, named: NamedImages) -> _Table:
     table = _Table()
     try:
-        for row in read_rows(path, problems):
-            with problems.attempt(file=path.name, row=row.number, done="row left out"):
-                _read_row(table, row, path.name, named, options=options, problems=problems)
+        for row in read_rows(reading):
+            with reading.problems.attempt(file=reading.name, row=row.number, done="row left out"):
+                _read_row(reading, table, row, named)
             if len(table.waiting) >= _BATCH:
-                _read_waiting(table, options, problems)
+                _read_waiting(table)
     except DataError:
-        _read_waiting(table, options, problems)  # a mistake in an earlier row is the one to tell
+        _read_waiting(table)  # a mistake in an earlier row is the one to tell
         raise
-    _read_waiting(table, options, problems)
+    _read_waiting(table)
     return table
 
 
-def _read_row(
-    table: _Table, row: Row, file: str, named: NamedImages, *, options: ReadOptions, problems: Problems
-) -> None:
+def _read_row(reading: Reading, table: _Table, row: Row, named: NamedImages) -> None:
     image = named.path(row.name, row.number)
     if image is None:
         return
     if image not in table.sizes:
-        said = place(file, row.number)
-        table.sizes[image] = measure(named.folder, image, options=options, problems=problems, said=said)
+        table.sizes[image] = measure(reading, named.folder, image, said=place(reading.name, row.number))
     size = table.sizes[image]
     if size is not None:
         if row.others:
             known = table.others.setdefault(image, {})
             table.mixed.update(name for name, value in row.others.items() if known.setdefault(name, value) != value)
-        _add_row(table, image, row, Target(file, row.number, row.name, *size), options=options)
+        _add_row(table, image, row, Target(reading, row.number, row.name, *size))
 
 
-def _add_row(table: _Table, image: str, row: Row, target: Target, *, options: ReadOptions) -> None:
+def _add_row(table: _Table, image: str, row: Row, target: Target) -> None:
     """Check a row but for its cell, which waits to be read with others."""
     empty = row.cell.lower() in _EMPTY
     if empty and row.label.lower() in _NOTHING:
         return
     label = table.names.get(row.label)
     if label is None:
-        label = table.names[row.label] = _label(row.label, target.place, options)
+        label = table.names[row.label] = _label(row.label, target)
     table.labels[label] = None
     if not empty:
         table.waiting.append((image, label, target, row.cell))
 
 
-def _read_waiting(table: _Table, options: ReadOptions, problems: Problems) -> None:
+def _read_waiting(table: _Table) -> None:
     """Turn the rows that wait into compressed masks; a second row of an image and class joins the first."""
     waiting = table.waiting
     table.waiting = []
     cells, targets = [cell for *_, cell in waiting], [target for _, _, target, _ in waiting]
-    masks = read_cells(cells, targets, options=options, problems=problems)
+    masks = read_cells(cells, targets)
     for (image, label, target, _), mask in zip(waiting, masks, strict=True):
         if mask is None:
             continue
         own = table.masks.setdefault(image, {})
         parts = [mask]
         if label in own:
-            what = f"{target.name} has class {label} twice"
-            problems.add(what, file=target.file, row=target.number, done="masks joined")
+            reading, what = target.reading, f"{target.name} has class {label} twice"
+            reading.problems.add(what, file=reading.name, row=target.number, done="masks joined")
             parts.append(rle.Rle(mask.height, mask.width, table.file.get(own[label])))
         own[label] = table.file.put((rle.union(parts) if len(parts) > 1 else mask).counts)
 
@@ -190,64 +201,49 @@ def _read_waiting(table: _Table, options: ReadOptions, problems: Problems) -> No
 # Classes and records
 
 
-def _label(text: str, at: str, options: ReadOptions) -> str:
+def _label(text: str, target: Target) -> str:
     """Return the class name for a class id as the CSV has it."""
-    number = whole_number(text)
+    number, choices = whole_number(text), target.reading.options.classes
     label = text if number is None else str(number)
     if label.lower() in _NOTHING:
-        raise DataError(f"{at}  has pixels and no class.")
-    if not options.classes:
+        raise DataError(f"{target.place}  has pixels and no class.")
+    if not choices:
         return label
-    names = _chosen(options)
+    names = _chosen(choices)
     if label not in names:
-        given = ",".join(choice.name for choice in options.classes)
+        given = ",".join(choice.name for choice in choices)
         known = _spelled(list(names))
-        raise DataError(f"{at}  class {label} is not among the classes {known} given with --classes {given}")
+        raise DataError(f"{target.place}  class {label} is not among the classes {known} given with --classes {given}")
     return names[label]
 
 
-def _chosen(options: ReadOptions) -> dict[str, str]:
+def _chosen(choices: Sequence[ClassChoice]) -> dict[str, str]:
     """Return class id -> name for --classes; entries without a value count from 1."""
-    return {choice.value or str(k): choice.name for k, choice in enumerate(options.classes, start=1)}
+    return {choice.value or str(k): choice.name for k, choice in enumerate(choices, start=1)}
 
 
 def _spelled(ids: list[str]) -> str:
     return f"{ids[0]}-{ids[-1]}" if len(ids) > 1 and ids == [str(k + 1) for k in range(len(ids))] else ", ".join(ids)
 
 
-def _classes(labels: Iterable[str], options: ReadOptions) -> tuple[DefectClass, ...]:
-    ids = _chosen(options) if options.classes else {label: label for label in sorted(labels, key=_in_order)}
-    numbers = [whole_number(label) for label in ids]
-    source_ids = [label if number is None else number for label, number in zip(ids, numbers, strict=True)]
-    return make_classes(list(ids.values()), source_ids=source_ids)
-
-
-def _in_order(label: str) -> tuple[bool, int, str]:
-    number = whole_number(label)
-    return number is None, number or 0, label
-
-
-def _note_masks(folder: ImageFolder, paths: dict[str, str], problems: Problems) -> None:
-    beside = sorted(folder.masks - set(paths.values()))
-    if beside:
-        what = f"{len(beside):,} .png files lie beside images of the same name (first: {beside[0]})"
-        problems.add(what, file=f"{folder.root.name}/", done="taken for masks, left out")
+def _classes(labels: Iterable[str], choices: Sequence[ClassChoice]) -> tuple[DefectClass, ...]:
+    ids = _chosen(choices) if choices else {label: label for label in sorted(labels, key=label_order)}
+    return make_classes(list(ids.values()), source_ids=[label_id(label) for label in ids])
 
 
 def _records(
+    reading: Reading,
+    folder: ImageFolder,
     images: Sequence[str],
     table: _Table,
-    folder: ImageFolder,
     *,
     classes: Sequence[DefectClass],
     named: dict[str, str],
-    options: ReadOptions,
-    problems: Problems,
 ) -> Iterator[ImageRecord]:
     names = {path: name for name, path in named.items()}
     for image in images:
         if image not in table.sizes:
-            table.sizes[image] = measure(folder, image, options=options, problems=problems)
+            table.sizes[image] = measure(reading, folder, image)
         size = table.sizes.pop(image)
         if size is None:
             continue
@@ -258,3 +254,13 @@ def _records(
         others = {key: said for key, said in table.others.pop(image, {}).items() if key not in table.mixed}
         source = others | ({"name": name} if name != image else {})
         yield ImageRecord(file=image, height=size[0], width=size[1], annotations=annotations, source=source)
+
+
+SEVERSTAL = Format(
+    name="severstal",
+    sniff=sniff,
+    read=read,
+    write=write,
+    loses="class names (their ids stay), and which masks of one class in an image are objects of their own",
+    nameless=True,
+)

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from coigan_aug.errors import DataError
-from coigan_aug.formats.source import Problems, place
+from coigan_aug.formats.reading import Reading
+from coigan_aug.formats.source import place
 
 Binding = Callable[[list[str]], tuple[str, str, str]]
 _JOINED = "imageid_classid"
@@ -62,21 +63,21 @@ def _parted(text: str) -> tuple[str, str]:
     return name, label
 
 
-def read_rows(path: Path, problems: Problems) -> Iterator[Row]:
+def read_rows(reading: Reading) -> Iterator[Row]:
     """Yield the rows of the CSV with their line numbers; blank lines are passed over.
 
     Raises:
         DataError: the columns are not of this format, a row is too short or has no name, or it isn't UTF-8 text.
     """
     try:
-        with path.open("rb") as stream:
-            yield from _plain_rows(stream, path.name, problems)
+        with reading.path.open("rb") as stream:
+            yield from _plain_rows(reading, stream)
     except _Odd as odd:
-        yield from _any_rows(path, problems, begin=odd.line)
+        yield from _any_rows(reading, begin=odd.line)
     except FileNotFoundError as error:
-        raise DataError(f"{path} does not exist.") from error
+        raise DataError(f"{reading.path} does not exist.") from error
     except OSError as error:
-        raise DataError(f"{path} can't be read: {error.strerror}.") from error
+        raise DataError(f"{reading.path} can't be read: {error.strerror}.") from error
 
 
 class _Odd(Exception):
@@ -87,7 +88,7 @@ class _Odd(Exception):
         self.line = line
 
 
-def _plain_rows(stream: IO[bytes], file: str, problems: Problems) -> Iterator[Row]:
+def _plain_rows(reading: Reading, stream: IO[bytes]) -> Iterator[Row]:
     """Yield the rows as long as their lines are plain, which is six times faster than to ask the csv module.
 
     Raises:
@@ -96,7 +97,7 @@ def _plain_rows(stream: IO[bytes], file: str, problems: Problems) -> Iterator[Ro
     header = _plain(stream.readline().removeprefix(codecs.BOM_UTF8), 1)
     delimiter = _delimiter(header)
     rows = ((number, _plain(line, number).split(delimiter)) for number, line in enumerate(stream, start=2))
-    yield from _bound(rows, header.split(delimiter), file, problems)
+    yield from _bound(reading, rows, header.split(delimiter))
 
 
 def _plain(line: bytes, number: int) -> str:
@@ -106,26 +107,24 @@ def _plain(line: bytes, number: int) -> str:
     return text.decode()
 
 
-def _any_rows(path: Path, problems: Problems, *, begin: int) -> Iterator[Row]:
+def _any_rows(reading: Reading, *, begin: int) -> Iterator[Row]:
     """Yield the rows from a line on."""
     csv.field_size_limit(1 << 30)
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
+        with reading.path.open(encoding="utf-8-sig", newline="") as stream:
             header = stream.readline()
             columns = next(csv.reader([header], delimiter=_delimiter(header)), [])
             reader = csv.reader(stream, delimiter=_delimiter(header))
             rows = ((reader.line_num + 1, row) for row in reader)
-            yield from _bound((pair for pair in rows if pair[0] >= begin), columns, path.name, problems)
+            yield from _bound(reading, (pair for pair in rows if pair[0] >= begin), columns)
     except UnicodeDecodeError as error:
-        raise DataError(f"{path.name} is not UTF-8 text (byte {error.start} of a block).") from error
+        raise DataError(f"{reading.name} is not UTF-8 text (byte {error.start} of a block).") from error
     except csv.Error as error:
-        raise DataError(f"{path.name} is not a table: {error}.") from error
+        raise DataError(f"{reading.name} is not a table: {error}.") from error
 
 
-def _bound(
-    rows: Iterable[tuple[int, list[str]]], columns: Sequence[str], file: str, problems: Problems
-) -> Iterator[Row]:
-    bind = _bind(columns)
+def _bound(reading: Reading, rows: Iterable[tuple[int, list[str]]], columns: Sequence[str]) -> Iterator[Row]:
+    bind, file = _bind(columns), reading.name
     if bind is None:
         raise DataError(f"{file} has the columns: {', '.join(columns) or 'none'}.", remedy=_NEEDED)
     others = [(name.strip(), k) for k, name in enumerate(columns) if name.strip().lower() not in _OWN and name.strip()]
@@ -136,7 +135,7 @@ def _bound(
         try:
             row = _row(values, number, len(columns), bind, file)
         except DataError:
-            with problems.attempt(file=file, row=number, done="row left out"):
+            with reading.problems.attempt(file=file, row=number, done="row left out"):
                 raise
         if row is not None:
             said = {name: values[k].strip() for name, k in others if values[k].strip()}

@@ -19,25 +19,18 @@ from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.files import atomic_write
 from coigan_aug.formats.drawn import Place
+from coigan_aug.formats.format import Format
 from coigan_aug.formats.image_folder import ImageFolder, open_images, resolve
 from coigan_aug.formats.image_sizes import check_size, measure
 from coigan_aug.formats.losses import Losses, note_class_ids
-from coigan_aug.formats.source import (
-    Problems,
-    ReadOptions,
-    Source,
-    chosen_labels,
-    class_of,
-    classes_of,
-    colour_text,
-    place,
-)  # fmt: skip
+from coigan_aug.formats.reading import Reading
+from coigan_aug.formats.source import Source, chosen_labels, class_of, classes_of, colour_text, place
 from coigan_aug.formats.tools.cvat_shapes import AREAS, Shape, attributes_of, mask_of
 from coigan_aug.formats.xml_elements import NOT_XML, Element, quoted, read_elements, text_of
 
-LOSES = "the classes' ids, and attributes that are lists or objects (CVAT's are text)"
 _NO_AREA = frozenset({"polyline", "points", "cuboid", "skeleton", "tag"})
 _FLAGS = ("occluded", "z_order", "group_id")
+_SIZE = ("height", "width")
 _VIDEO = "Export the task as 'CVAT for images 1.1'."
 
 
@@ -79,7 +72,7 @@ def sniff(path: Path) -> str | None:
     return "CVAT for images 1.1 (XML)" if known else None
 
 
-def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
+def read(reading: Reading) -> Source:
     """Open a CVAT file and its images; the labels of its <meta> are the classes, with their colours.
 
     Boxes and ellipses are taken as filled; shapes without an area are dropped, which is noted with their number.
@@ -93,24 +86,23 @@ def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
     rows: dict[str, int | None] = {}
     used: dict[str, None] = {}
     masks = 0
-    for image in _images(path, labels):
+    for image in _images(reading.path, labels):
         if image.name in rows:
-            what = f"{place(path.name, image.line)}  the image {image.name} is in line {rows[image.name]} already."
+            what = f"{place(reading.name, image.line)}  the image {image.name} is in line {rows[image.name]} already."
             raise DataError(what)
         rows[image.name] = image.line
         areas = [shape for shape in image.shapes if shape.kind in AREAS]
         used.update((shape.label, None) for shape in areas)
         masks += len(areas)
-    names = chosen_labels([*labels.colours, *used], options.classes)
-    folder, where = open_images(path, rows, options=options, problems=problems)
-    paths = resolve(folder, rows, file=path.name, options=options, problems=problems)
+    names = chosen_labels([*labels.colours, *used], reading.options.classes)
+    folder, where = open_images(reading, rows)
     return Source(
         format="cvat",
         description=f"CVAT for images 1.1 ({len(rows):,} images, {masks:,} shapes with an area). Images: {where}",
         classes=classes_of(names, colours=labels.colours),
         image_root=folder.root,
         count=len(rows),
-        records=_records(path, names, folder, paths=paths, options=options, problems=problems),
+        records=_records(reading, names, folder, resolve(reading, folder, rows)),
     )
 
 
@@ -163,53 +155,40 @@ def _take(image: _Image, element: Element, at: str) -> None:
 
 
 def _records(
-    path: Path,
-    names: Mapping[str, str],
-    folder: ImageFolder,
-    *,
-    paths: Mapping[str, str],
-    options: ReadOptions,
-    problems: Problems,
+    reading: Reading, names: Mapping[str, str], folder: ImageFolder, paths: Mapping[str, str]
 ) -> Iterator[ImageRecord]:
-    for image in _images(path, _Labels()):
+    for image in _images(reading.path, _Labels()):
         file = paths.get(image.name)
-        said = place(path.name, image.line)
+        said = place(reading.name, image.line)
         if file is None:
             continue
-        sized = {"height", "width"} <= image.about.keys()
-        size = measure(folder, file, options=options, problems=problems, said=said, sized=sized)
+        size = measure(reading, folder, file, said=said, sized=set(_SIZE) <= image.about.keys())
         if size is None:
             continue
-        check_size(size, (_said(image, "height", size[0]), _said(image, "width", size[1])), image=image.name, file=said)
-        found = [
-            _annotation(shape, names, Place(path.name, place(path.name, shape.line), image.name, *size),
-                        options=options, problems=problems)
-            for shape in image.shapes
-        ]  # fmt: skip
+        height, width = (_number(image.about.get(key, str(side))) for key, side in zip(_SIZE, size, strict=True))
+        check_size(size, (height, width), image=image.name, file=said)
+        places = (
+            Place(reading, reading.name, place(reading.name, shape.line), image.name, *size) for shape in image.shapes
+        )
+        drawn = [_annotation(shape, names, at) for shape, at in zip(image.shapes, places, strict=True)]
         source: dict[str, Any] = {"id": _number(image.about["id"])} if "id" in image.about else {}
         source |= {"name": image.name} if image.name != file else {}
-        annotations = tuple(annotation for annotation in found if annotation is not None)
+        annotations = tuple(annotation for annotation in drawn if annotation is not None)
         yield ImageRecord(file=file, height=size[0], width=size[1], annotations=annotations, source=source)
-
-
-def _said(image: _Image, key: str, default: int) -> int | str:
-    return _number(image.about.get(key, str(default)))
 
 
 def _number(text: str) -> int | str:
     return int(text) if re.fullmatch("-?[0-9]{1,18}", text) else text
 
 
-def _annotation(
-    shape: Shape, names: Mapping[str, str], at: Place, *, options: ReadOptions, problems: Problems
-) -> Annotation | None:
+def _annotation(shape: Shape, names: Mapping[str, str], at: Place) -> Annotation | None:
     if shape.kind not in AREAS:
-        problems.count(f"shapes without an area ({shape.kind})", file=at.file, first=at.text, done="dropped")
+        at.count(f"shapes without an area ({shape.kind})", done="dropped")
         return None
     label = class_of(shape.label, names, at.text)
     if shape.kind == "box":
-        problems.count("boxes, which need not be outlines", file=at.file, first=at.text, done="taken as filled")
-    mask = mask_of(shape, at, options=options, problems=problems)
+        at.count("boxes, which need not be outlines", done="taken as filled")
+    mask = mask_of(shape, at)
     return None if mask is None else Annotation(label=label, rle=mask, attributes=attributes_of(shape))
 
 
@@ -293,3 +272,13 @@ def _value(value: Any) -> str | None:
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value) if isinstance(value, (str, int, float)) else None
+
+
+CVAT = Format(
+    name="cvat",
+    sniff=sniff,
+    read=read,
+    write=write,
+    loses="the classes' ids, and attributes that are lists or objects (CVAT's are text)",
+    shown_turned=True,
+)

@@ -25,7 +25,6 @@ from coigan_aug.formats.drawn import (
     whole_from,
     with_pixels,
 )  # fmt: skip
-from coigan_aug.formats.source import Problems, ReadOptions
 
 AREAS = frozenset({"polygon", "box", "ellipse", "mask"})
 _TAKEN = {"label", "points", "rle", "left", "top", "width", "height", "xtl", "ytl", "xbr", "ybr", "cx", "cy", "rx", "ry",
@@ -50,27 +49,27 @@ def attributes_of(shape: Shape) -> dict[str, Any]:
     return numbers | shape.said
 
 
-def mask_of(shape: Shape, at: Place, *, options: ReadOptions, problems: Problems) -> rle.Rle | None:
+def mask_of(shape: Shape, at: Place) -> rle.Rle | None:
     """Turn a shape with an area into a mask; None where it has no pixels, which is noted.
 
     Raises:
         DataError: its values are wrong in number or kind, or don't fit the image.
     """
     if shape.kind == "mask":
-        mask = _from_runs(shape, at, options=options, problems=problems)
+        mask = _from_runs(shape, at)
     elif shape.kind == "ellipse":
         cx, cy, rx, ry = (_value(shape, key, at) for key in ("cx", "cy", "rx", "ry"))
         reach = max(abs(rx), abs(ry))
-        check_outlines([rectangle(cx - reach, cy - reach, cx + reach, cy + reach)], at, problems=problems)
+        check_outlines([rectangle(cx - reach, cy - reach, cx + reach, cy + reach)], at)
         mask = fill_ellipse((cx, cy), (abs(rx), abs(ry)), _rotation(shape, at), at=at)
     else:
         points = _polygon(shape, at) if shape.kind == "polygon" else _box(shape, at)
         if len(points) < 3:
-            problems.add(f"{at.text} of {at.image}: a polygon has fewer than 3 points", file=at.file, done="dropped")
+            at.note(f"{at.text} of {at.image}: a polygon has fewer than 3 points", done="dropped")
             return None
-        check_outlines([points], at, problems=problems)
+        check_outlines([points], at)
         mask = fill_coco([points], height=at.height, width=at.width)
-    return with_pixels(mask, at, problems=problems)
+    return with_pixels(mask, at)
 
 
 def _value(shape: Shape, key: str, at: Place) -> float:
@@ -103,11 +102,11 @@ def _box(shape: Shape, at: Place) -> Points:
     return turned(rectangle(left, top, right, bottom), _rotation(shape, at), ((left + right) / 2, (top + bottom) / 2))
 
 
-def _from_runs(shape: Shape, at: Place, *, options: ReadOptions, problems: Problems) -> rle.Rle:
+def _from_runs(shape: Shape, at: Place) -> rle.Rle:
     left, top, width, height = (
         whole_from(_value(shape, key, at), at, key) for key in ("left", "top", "width", "height")
     )
-    check_box((left, top, width, height), at, options=options, problems=problems)
+    check_box((left, top, width, height), at)
     try:
         counts = np.array(shape.values.get("rle", "").replace(",", " ").split(), dtype=np.int64)
     except (ValueError, OverflowError) as error:

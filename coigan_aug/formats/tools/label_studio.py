@@ -32,24 +32,17 @@ from coigan_aug.formats.drawn import (
     turned,
     with_pixels,
 )  # fmt: skip
+from coigan_aug.formats.format import Format
 from coigan_aug.formats.image_folder import ImageFolder, first_there, open_images, resolve_files
 from coigan_aug.formats.image_sizes import check_size, measure
 from coigan_aug.formats.json_files import both_ends
 from coigan_aug.formats.losses import Losses, note_class_ids
-from coigan_aug.formats.source import (
-    Problems,
-    ReadOptions,
-    Source,
-    chosen_labels,
-    class_of,
-    classes_of,
-    colour_text,
-)  # fmt: skip
+from coigan_aug.formats.reading import Reading
+from coigan_aug.formats.source import Problems, Source, chosen_labels, class_of, classes_of, colour_text
 from coigan_aug.formats.tools.label_studio_brush import decode_brush, encode_brush
 from coigan_aug.formats.tools.label_studio_tasks import Region, Task, read_tasks
 from coigan_aug.formats.xml_elements import NOT_XML, SHORT, quoted, read_elements
 
-LOSES = "the classes' ids"
 CONFIG = "label_config.xml"
 _AREAS = frozenset({"brush", "polygon", "rectangle", "ellipse"})
 _SIZE = ("original_height", "original_width")
@@ -69,7 +62,7 @@ def sniff(path: Path) -> str | None:
     return "Label Studio JSON" if full else "Label Studio JSON-MIN" if short else None
 
 
-def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
+def read(reading: Reading) -> Source:
     """Open an export and its images, which are looked for by the names in their URLs.
 
     Tasks without an annotation are left out; of several annotations the last that was not cancelled is taken, those of
@@ -84,39 +77,34 @@ def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
     images: dict[str, list[str]] = {}
     used: dict[str, None] = {}
     masks = 0
-    for task in _annotated(path, Problems()):
+    for task in _annotated(replace(reading, problems=Problems())):
         images[task.text] = task.names
-        own = [region.labels[0] for region in task.regions if region.kind in _AREAS and region.labels]
-        used.update(dict.fromkeys(own))
-        masks += len(own)
-    listed = _listed(path.with_name(CONFIG))
-    names = chosen_labels([*listed, *used], options.classes)
-    every = [name for names in images.values() for name in names]
-    folder, where = open_images(path, every, options=options, problems=problems)
-    chosen = {text: first_there(folder, names) for text, names in images.items()}
-    paths = resolve_files(folder, chosen, source=path.name, options=options, problems=problems)
+        drawn = [region.labels[0] for region in task.regions if region.kind in _AREAS and region.labels]
+        used.update(dict.fromkeys(drawn))
+        masks += len(drawn)
+    listed = _listed(reading.path.with_name(CONFIG))
+    names = chosen_labels([*listed, *used], reading.options.classes)
+    folder, where = open_images(reading, [name for likely in images.values() for name in likely])
+    chosen = {text: first_there(folder, likely) for text, likely in images.items()}
     return Source(
         format="label-studio",
-        description=f"{sniff(path) or 'Label Studio JSON'} ({len(images):,} tasks, {masks:,} masks). Images: {where}",
+        description=f"{sniff(reading.path) or 'Label Studio JSON'} ({len(images):,} tasks, {masks:,} masks). Images: {where}",
         classes=classes_of(names, colours=listed),
         image_root=folder.root,
         count=len(images),
-        records=_records(path, names, folder, paths=paths, options=options, problems=problems),
+        records=_records(reading, names, folder, resolve_files(reading, folder, chosen)),
     )
 
 
-def _annotated(path: Path, problems: Problems) -> Iterator[Task]:
-    for task in read_tasks(path):
+def _annotated(reading: Reading) -> Iterator[Task]:
+    problems, file = reading.problems, reading.name
+    for task in read_tasks(reading.path):
         if task.annotations == 0:
-            problems.count("tasks without an annotation", file=path.name, first=task.text, done="left out")
+            problems.count("tasks without an annotation", file=file, first=task.text, done="left out")
             continue
         if task.annotations > 1:
-            problems.count(
-                "tasks with several annotations",
-                file=path.name,
-                first=task.text,
-                done="ground truth or the last one taken",
-            )
+            done = "ground truth or the last one taken"
+            problems.count("tasks with several annotations", file=file, first=task.text, done=done)
         yield task
 
 
@@ -126,60 +114,48 @@ def _listed(path: Path) -> dict[str, str]:
         return {}
     elements = read_elements(path, most=SHORT)
     labels = [element.attributes for element in elements if element.start and element.name == "Label"]
-    return {own["value"]: own.get("background", "") for own in labels if own.get("value")}
+    return {label["value"]: label.get("background", "") for label in labels if label.get("value")}
 
 
 # Records
 
 
 def _records(
-    path: Path,
-    names: Mapping[str, str],
-    folder: ImageFolder,
-    *,
-    paths: Mapping[str, str],
-    options: ReadOptions,
-    problems: Problems,
+    reading: Reading, names: Mapping[str, str], folder: ImageFolder, paths: Mapping[str, str]
 ) -> Iterator[ImageRecord]:
-    for task in _annotated(path, problems):
+    for task in _annotated(reading):
         image = paths.get(task.text)
         if image is None:
             continue
         sizes = [region.about.get(key) for region in task.regions for key in _SIZE]
         sized = bool(sizes) and None not in sizes
-        size = measure(folder, image, options=options, problems=problems, said=task.text, sized=sized)
+        size = measure(reading, folder, image, said=task.text, sized=sized)
         if size is None:
             continue
-        at = Place(path.name, task.text, image, *size)
-        found = [_annotation(region, names, at, problems=problems) for region in task.regions]
-        annotations = tuple(annotation for annotation in found if annotation is not None)
+        at = Place(reading, reading.name, task.text, image, *size)
+        drawn = [_annotation(region, names, replace(at, text=region.text)) for region in task.regions]
+        annotations = tuple(annotation for annotation in drawn if annotation is not None)
         source = attributes_from(task.said | ({"name": task.names[0]} if task.names[0] != image else {}), at, but=())
         yield ImageRecord(file=image, height=size[0], width=size[1], annotations=annotations, source=source)
 
 
-def _annotation(region: Region, names: Mapping[str, str], at: Place, *, problems: Problems) -> Annotation | None:
-    here = replace(at, text=region.text)
-    if region.kind not in _AREAS:
-        problems.count("regions without an area", file=at.file, first=region.text, done="dropped")
-        return None
-    if not region.labels:
-        problems.count("regions without a label", file=at.file, first=region.text, done="dropped")
+def _annotation(region: Region, names: Mapping[str, str], at: Place) -> Annotation | None:
+    if region.kind not in _AREAS or not region.labels:
+        at.count(f"regions without {'a label' if region.kind in _AREAS else 'an area'}", done="dropped")
         return None
     if len(region.labels) > 1:
-        problems.count("regions of several labels", file=at.file, first=region.text, done="the first label taken")
+        at.count("regions of several labels", done="the first label taken")
     if region.kind == "rectangle":
-        problems.count(
-            "rectangles, which need not be outlines", file=at.file, first=region.text, done="taken as filled"
-        )
-    label = class_of(region.labels[0], names, region.text)
-    _check_picture(region, here)
-    mask = _mask(region, here, problems)
-    if mask is None or with_pixels(mask, here, problems=problems) is None:
+        at.count("rectangles, which need not be outlines", done="taken as filled")
+    label = class_of(region.labels[0], names, at.text)
+    _check_picture(region, at)
+    mask = _mask(region, at)
+    if mask is None or with_pixels(mask, at) is None:
         return None
     meta = region.about.get("meta")
     said = {key: region.about[key] for key in ("id", "score") if key in region.about}
     attributes = (meta if isinstance(meta, dict) else {}) | region.said | said
-    return Annotation(label=label, rle=mask, attributes=attributes_from(attributes, here, but=()))
+    return Annotation(label=label, rle=mask, attributes=attributes_from(attributes, at, but=()))
 
 
 def _check_picture(region: Region, at: Place) -> None:
@@ -192,7 +168,7 @@ def _check_picture(region: Region, at: Place) -> None:
     check_size((at.height, at.width), said, image=at.image, file=at.text)
 
 
-def _mask(region: Region, at: Place, problems: Problems) -> rle.Rle | None:
+def _mask(region: Region, at: Place) -> rle.Rle | None:
     """Turn a region into a mask; None for a polygon that is no area, which is noted."""
     if region.kind == "brush":
         return _stroke(region.value, at)
@@ -200,23 +176,23 @@ def _mask(region: Region, at: Place, problems: Problems) -> rle.Rle | None:
     if region.kind == "polygon":
         points = points_from(region.value["points"], at) * scale
         if len(points) < 3 or region.value.get("closed") is False:
-            problems.add(f"{at.text} of {at.image} is an open line", file=at.file, done="dropped")
+            at.note(f"{at.text} of {at.image} is an open line", done="dropped")
             return None
-        return _filled(points, at, problems)
+        return _filled(points, at)
     x, y = (number_from(region.value.get(key), at, key) for key in ("x", "y"))
     degrees = number_from(region.value.get("rotation", 0) or 0, at, "rotation")
     left, top = x * scale[0], y * scale[1]
     keys = ("width", "height") if region.kind == "rectangle" else ("radiusX", "radiusY")
     across, down = (abs(number_from(region.value.get(key), at, key)) * scale[k] for k, key in enumerate(keys))
     if region.kind == "rectangle":
-        return _filled(turned(rectangle(left, top, left + across, top + down), degrees, (left, top)), at, problems)
+        return _filled(turned(rectangle(left, top, left + across, top + down), degrees, (left, top)), at)
     reach = max(across, down)
-    check_outlines([rectangle(left - reach, top - reach, left + reach, top + reach)], at, problems=problems)
+    check_outlines([rectangle(left - reach, top - reach, left + reach, top + reach)], at)
     return fill_ellipse((left, top), (across, down), degrees, at=at)
 
 
-def _filled(points: Points, at: Place, problems: Problems) -> rle.Rle:
-    check_outlines([points], at, problems=problems)
+def _filled(points: Points, at: Place) -> rle.Rle:
+    check_outlines([points], at)
     return fill_coco([points], height=at.height, width=at.width)
 
 
@@ -295,3 +271,13 @@ def _result(annotation: Annotation, ids: dict[str, None]) -> dict[str, Any]:
         "image_rotation": 0,
         "value": {"format": "rle", "rle": stroke, "brushlabels": [annotation.label]},
     } | ({"meta": meta} if meta else {})
+
+
+LABEL_STUDIO = Format(
+    name="label-studio",
+    sniff=sniff,
+    read=read,
+    write=write,
+    loses="the classes' ids",
+    shown_turned=True,
+)

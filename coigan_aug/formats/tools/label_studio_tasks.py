@@ -59,11 +59,11 @@ def read_tasks(path: Path) -> Iterator[Task]:
         text = f"{path.name}: [{number}]"
         if not isinstance(item, dict):
             raise DataError(f"{text} is not a task (an object).")
+        text = f"{text} (task {item['id']})" if isinstance(item.get("id"), (int, str)) else text
         yield _full(item, text) if "data" in item else _short(item, text)
 
 
 def _full(item: _Item, text: str) -> Task:
-    text = f"{text} (task {item['id']})" if isinstance(item.get("id"), (int, str)) else text
     data, annotations = item["data"], item.get("annotations", item.get("completions", []))
     if not isinstance(data, dict) or not isinstance(annotations, list):
         raise DataError(f"{text} has no data or no list of annotations.")
@@ -74,32 +74,28 @@ def _full(item: _Item, text: str) -> Task:
     results = taken[-1].get("result") if taken else []
     if not isinstance(results, list) or not all(isinstance(result, dict) for result in results):
         raise DataError(f"{text} has an annotation without a list of results.")
-    ids = {"id": item.get("id")} | ({"annotation": taken[-1].get("id")} if taken else {})
-    ids |= {"annotator": _annotator(taken[-1].get("completed_by"))} if taken else {}
-    said = {key: value for key, value in ids.items() if isinstance(value, (int, str))}
+    last = taken[-1] if taken else {}
+    said = _ids(item.get("id"), last.get("id"), last.get("completed_by"))
     regions = _regions(results, text, said)
     return Task(text, _names(data, text, item.get("file_upload")), len(usable), regions, said)
 
 
-def _annotator(value: Any) -> Any:
-    return value.get("email", value.get("id")) if isinstance(value, dict) else value
+def _ids(task: Any, annotation: Any, annotator: Any) -> _Item:
+    """Return the ids that are such; an annotator's is the e-mail address, if it is said."""
+    who = annotator.get("email", annotator.get("id")) if isinstance(annotator, dict) else annotator
+    ids = {"id": task, "annotation": annotation, "annotator": who}
+    return {key: value for key, value in ids.items() if isinstance(value, (int, str))}
 
 
 def _short(item: _Item, text: str) -> Task:
     """Read a task of JSON-MIN: the data's keys and, under the name of each tool, the values of its regions."""
-    text = f"{text} (task {item['id']})" if isinstance(item.get("id"), (int, str)) else text
     results = []
     for key, values in item.items():
         drawn = isinstance(values, list) and values and all(isinstance(value, dict) for value in values)
         for value in values if drawn else []:
             size = {name: value[name] for name in ("original_width", "original_height") if name in value}
             results.append({"value": value, "from_name": key} | size)
-    ids = {
-        "id": item.get("id"),
-        "annotation": item.get("annotation_id"),
-        "annotator": _annotator(item.get("annotator")),
-    }
-    said = {key: value for key, value in ids.items() if isinstance(value, (int, str))}
+    said = _ids(item.get("id"), item.get("annotation_id"), item.get("annotator"))
     return Task(text, _names(item, text, None), 1, _regions(results, text, said), said)
 
 
@@ -170,15 +166,12 @@ def _names(data: Mapping[str, Any], text: str, upload: Any) -> list[str]:
         raise DataError(f"{text} holds its image's pixels instead of a name.", remedy="Export with file names or URLs.")
     names = [_name(reference, text), *([upload] if isinstance(upload, str) and upload else [])]
     plain = [_UPLOAD.sub("", name.rpartition("/")[2], count=1) for name in names]
-    return list(dict.fromkeys([*names, *plain] if _uploaded(reference) or len(names) > 1 else names))
+    uploaded = "/data/upload/" in f"/{reference}"
+    return list(dict.fromkeys([*names, *plain] if uploaded or len(names) > 1 else names))
 
 
 def _is_image(reference: str) -> bool:
     return reference.partition("?")[0].lower().endswith(SUFFIXES) or reference.lower().endswith(SUFFIXES)
-
-
-def _uploaded(reference: str) -> bool:
-    return "/data/upload/" in f"/{reference}"
 
 
 def _name(reference: str, text: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +19,16 @@ from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.files import write_bytes, write_json
 from coigan_aug.formats.drawn import Place, attributes_from, with_pixels
+from coigan_aug.formats.format import Format
 from coigan_aug.formats.image_folder import ImageFolder, open_images, resolve_files
 from coigan_aug.formats.image_sizes import check_size, clean_records, images_without, measure
 from coigan_aug.formats.json_files import both_ends, load_json
 from coigan_aug.formats.losses import Losses, note_class_ids
 from coigan_aug.formats.names import CARD
-from coigan_aug.formats.source import Problems, ReadOptions, Source, chosen_labels, class_of, classes_of
+from coigan_aug.formats.reading import Reading
+from coigan_aug.formats.source import Source, chosen_labels, class_of, classes_of
 from coigan_aug.formats.tools.labelme_shapes import AREAS, mask_of, shapes_of, written_shapes
 
-LOSES = "the classes' ids"
-KEEPS = frozenset({"flags"})
 LABELS = "labels.txt"
 _SPECIAL = frozenset({"__ignore__", "_background_"})
 _SHAPE_KEYS = frozenset({"label", "points", "shape_type", "mask"})
@@ -83,7 +83,7 @@ def _files(path: Path) -> list[str]:
     return sorted(found)
 
 
-def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
+def read(reading: Reading) -> Source:
     """Open a folder of labelme's JSON files (or one file) and their images. Pixels in the files (imageData) are not used.
 
     Shapes of one label and group_id are parts of one object. Shapes without an area are dropped, which is noted with
@@ -94,19 +94,17 @@ def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
         DataError: there is no such file, one is damaged, a shape does not fit its image, an image is named twice,
             missing, broken or of another size, or lies outside the folder of the images.
     """
-    files = _files(path)
+    path = reading.path
     root = path if path.is_dir() else path.parent
-    overview = _overview(root, files, problems, single=not path.is_dir())
+    overview = _overview(reading, root)
     if not overview.images:
         raise DataError(f"{path} holds no JSON file of labelme.")
-    names = chosen_labels([*_listed(root / LABELS), *overview.labels], options.classes)
-    folder, where = _open(root, overview, options=options, problems=problems)
-    paths = resolve_files(folder, overview.images, source=path.name, options=options, problems=problems)
-    others = (
-        images_without(folder, set(paths.values()), lack="JSON file", source=f"{path.name}/", problems=problems)
-        if path.is_dir()
-        else []
-    )
+    names = chosen_labels([*_listed(root / LABELS), *overview.labels], reading.options.classes)
+    folder, where = _open(reading, root, overview)
+    paths = resolve_files(reading, folder, overview.images)
+    others = []
+    if path.is_dir():
+        others = images_without(reading, folder, set(paths.values()), lack="JSON file")
     count = f"{len(overview.images):,} files, {overview.shapes:,} shapes with an area"
     return Source(
         format="labelme",
@@ -114,14 +112,14 @@ def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
         classes=classes_of(names, colours={}),
         image_root=folder.root,
         count=len(paths) + len(others),
-        records=_records(root, names, folder, paths=paths, others=others, options=options, problems=problems),
+        records=_records(replace(reading, path=root), names, folder, paths=paths, others=others),
     )
 
 
-def _open(root: Path, overview: _Overview, *, options: ReadOptions, problems: Problems) -> tuple[ImageFolder, str]:
+def _open(reading: Reading, root: Path, overview: _Overview) -> tuple[ImageFolder, str]:
     first = posixpath.basename(next(iter(overview.images)))
     try:
-        return open_images(root / first, list(overview.images.values()), options=options, problems=problems)
+        return open_images(replace(reading, path=root / first), overview.images.values())
     except DataError as error:
         if not overview.embedded:
             raise
@@ -132,24 +130,24 @@ def _open(root: Path, overview: _Overview, *, options: ReadOptions, problems: Pr
 # The first pass
 
 
-def _overview(root: Path, files: Sequence[str], problems: Problems, *, single: bool) -> _Overview:
-    found = _Overview()
-    for name in files:
+def _overview(reading: Reading, root: Path) -> _Overview:
+    overview = _Overview()
+    for name in _files(reading.path):
         item = load_json(root / name)
         if not isinstance(item, dict) or "shapes" not in item:
-            if single:
+            if root != reading.path:
                 raise DataError(f"{name} is not a labelme file: it has no list 'shapes'.")
-            found.others += [name] if name != CARD else []
+            overview.others += [name] if name != CARD else []
             continue
-        found.images[name] = _image_named(item, name)
+        overview.images[name] = _image_named(item, name)
         areas = [str(shape["label"]) for shape in shapes_of(item, name) if shape["shape_type"] in AREAS]
-        found.labels.update(dict.fromkeys(areas))
-        found.shapes += len(areas)
-        found.embedded += [name] if item.get("imageData") else []
-    if found.others:
-        what = f"{len(found.others):,} JSON files are not labelme's (first: {found.others[0]})"
-        problems.add(what, file=f"{root.name}/", done="left out")
-    return found
+        overview.labels.update(dict.fromkeys(areas))
+        overview.shapes += len(areas)
+        overview.embedded += [name] if item.get("imageData") else []
+    if overview.others:
+        what = f"{len(overview.others):,} JSON files are not labelme's (first: {overview.others[0]})"
+        reading.problems.add(what, file=f"{root.name}/", done="left out")
+    return overview
 
 
 def _image_named(item: _Item, file: str) -> str:
@@ -184,19 +182,12 @@ def _listed(path: Path) -> list[str]:
 
 
 def _records(
-    root: Path,
-    names: Mapping[str, str],
-    folder: ImageFolder,
-    *,
-    paths: Mapping[str, str],
-    others: Sequence[str],
-    options: ReadOptions,
-    problems: Problems,
+    reading: Reading, names: Mapping[str, str], folder: ImageFolder, *, paths: Mapping[str, str], others: Sequence[str]
 ) -> Iterator[ImageRecord]:
     for file, image in paths.items():
-        item = load_json(root / file)
+        item = load_json(reading.path / file)
         size = measure(
-            folder, image, options=options, problems=problems, said=file,
+            reading, folder, image, said=file,
             sized=None not in (item.get("imageHeight"), item.get("imageWidth")),
             turned_by="labelme" if item["shapes"] else "",
         )  # fmt: skip
@@ -205,33 +196,30 @@ def _records(
         said = (size[0] if item.get("imageHeight") is None else item["imageHeight"],
                 size[1] if item.get("imageWidth") is None else item["imageWidth"])  # fmt: skip
         check_size(size, said, image=image, file=file)
-        at = Place(file, f"{file}: the file", image, *size)
-        found = _annotations(item, names, at, options=options, problems=problems, source=f"{root.name}/")
+        at = Place(reading, file, f"{file}: the file", image, *size)
+        annotations = _annotations(item, names, at)
         name = "" if item["imagePath"] == posixpath.basename(image) else item["imagePath"]
         source = attributes_from({"flags": item.get("flags"), "name": name}, at, but=())
-        yield ImageRecord(file=image, height=size[0], width=size[1], annotations=found, source=source)
-    yield from clean_records(folder, others, options=options, problems=problems)
+        yield ImageRecord(file=image, height=size[0], width=size[1], annotations=annotations, source=source)
+    yield from clean_records(reading, folder, others)
 
 
-def _annotations(
-    item: _Item, names: Mapping[str, str], at: Place, *, options: ReadOptions, problems: Problems, source: str
-) -> tuple[Annotation, ...]:
+def _annotations(item: _Item, names: Mapping[str, str], at: Place) -> tuple[Annotation, ...]:
     """Return an image's objects: its shapes, those of one label and group_id joined."""
+    folder = f"{at.reading.name}/"
     parts: dict[tuple[str, object], list[rle.Rle]] = {}
     about: dict[tuple[str, object], _Item] = {}
     for k, shape in enumerate(shapes_of(item, at.file)):
-        here = Place(at.file, f"{at.file}: shapes[{k}]", at.image, at.height, at.width)
+        here = replace(at, text=f"{at.file}: shapes[{k}]")
         kind = shape["shape_type"]
         if kind not in AREAS:
-            problems.count(f"shapes without an area ({kind})", file=source, first=here.text, done="dropped")
+            here.count(f"shapes without an area ({kind})", file=folder, done="dropped")
             continue
         if kind == "rectangle":
-            problems.count(
-                "rectangles, which need not be outlines", file=source, first=here.text, done="taken as filled"
-            )
+            here.count("rectangles, which need not be outlines", file=folder, done="taken as filled")
         label = class_of(str(shape["label"]), names, here.text)
-        drawn = mask_of(shape, here, options=options, problems=problems)
-        mask = None if drawn is None else with_pixels(drawn, here, problems=problems)
+        drawn = mask_of(shape, here)
+        mask = None if drawn is None else with_pixels(drawn, here)
         if mask is not None:
             group = shape.get("group_id")
             key = (label, (k,) if group is None else group)
@@ -282,3 +270,14 @@ def _json_name(file: str, written: set[str]) -> str:
     name = f"{file}.json" if f"{stem}.json" in written else f"{stem}.json"
     written.add(name)
     return name
+
+
+LABELME = Format(
+    name="labelme",
+    sniff=sniff,
+    read=read,
+    write=write,
+    loses="the classes' ids",
+    keeps=frozenset({"flags"}),
+    shown_turned=True,
+)

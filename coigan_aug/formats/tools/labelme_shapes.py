@@ -15,16 +15,8 @@ from coigan_aug.annotations import rle
 from coigan_aug.annotations.polygons import Points, trace_centres
 from coigan_aug.annotations.records import Annotation, ImageRecord
 from coigan_aug.errors import DataError
-from coigan_aug.formats.drawn import (
-    Place,
-    bytes_from,
-    check_box,
-    check_outlines,
-    points_from,
-    put,
-)
+from coigan_aug.formats.drawn import Place, bytes_from, check_box, check_outlines, points_from, put
 from coigan_aug.formats.losses import Losses
-from coigan_aug.formats.source import Problems, ReadOptions
 from coigan_aug.imaging import decode_bitmap, encode_bitmap
 
 AREAS = frozenset({"polygon", "rectangle", "oriented_rectangle", "circle", "mask"})
@@ -54,7 +46,7 @@ def shapes_of(item: _Item, file: str) -> list[_Item]:
     return shapes
 
 
-def mask_of(shape: _Item, at: Place, *, options: ReadOptions, problems: Problems) -> rle.Rle | None:
+def mask_of(shape: _Item, at: Place) -> rle.Rle | None:
     """Turn a shape with an area into a mask; None for a polygon of fewer than 3 points, which is noted.
 
     Raises:
@@ -63,18 +55,18 @@ def mask_of(shape: _Item, at: Place, *, options: ReadOptions, problems: Problems
     points = points_from(shape.get("points"), at)
     kind = shape["shape_type"]
     if kind == "mask":
-        return _from_picture(shape, points, at, options=options, problems=problems)
+        return _from_picture(shape, points, at)
     if len(points) != 2 and (kind == "circle" or (kind == "rectangle" and len(points) != 4)):
         raise DataError(f"{at.text} of {at.image}: a {kind} has 2 points, this one has {len(points)}.")
     if len(points) < 3 and kind not in ("circle", "rectangle"):
-        problems.add(f"{at.text} of {at.image} has fewer than 3 points", file=at.file, done="dropped")
+        at.note(f"{at.text} of {at.image} has fewer than 3 points", done="dropped")
         return None
     if kind == "circle":
         radius = math.dist(points[0], points[1])
         points = np.stack([points[0] - radius, points[0] + radius])
     elif kind == "rectangle" and len(points) == 2:
         points = np.stack([points.min(axis=0), points.max(axis=0)])
-    check_outlines([points], at, problems=problems)
+    check_outlines([points], at)
     return _draw(kind if len(points) == 2 else "polygon", np.trunc(points).astype(np.int64), at)
 
 
@@ -93,13 +85,13 @@ def _draw(kind: str, pixels: NDArray[np.int64], at: Place) -> rle.Rle:
     return put(np.asarray(image)[top:, left:], (left, top), at)
 
 
-def _from_picture(shape: _Item, points: Points, at: Place, *, options: ReadOptions, problems: Problems) -> rle.Rle:
+def _from_picture(shape: _Item, points: Points, at: Place) -> rle.Rle:
     """Decode a mask's picture and put it at its box. The box is that of the picture where the points have fractions."""
     if len(points) != 2:
         raise DataError(f"{at.text} of {at.image}: a mask has 2 points, this one has {len(points)}.")
     left, top, right, bottom = (int(v) for v in np.rint(points).ravel())
     box = (left, top, right - left + 1, bottom - top + 1)
-    check_box(box, at, options=options, problems=problems)
+    check_box(box, at)
     try:
         mask = decode_bitmap(bytes_from(shape.get("mask"), at), limit=4 * at.height * at.width)
     except ValueError as error:

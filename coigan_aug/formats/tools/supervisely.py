@@ -17,23 +17,15 @@ from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.files import write_json
 from coigan_aug.formats.drawn import Place, attributes_from, with_pixels
+from coigan_aug.formats.format import Format
 from coigan_aug.formats.image_folder import ImageFolder, first_there, resolve_files
 from coigan_aug.formats.image_sizes import check_size, clean_records, images_without, measure
 from coigan_aug.formats.json_files import load_object
 from coigan_aug.formats.losses import Losses, add_class_ids
-from coigan_aug.formats.source import (
-    Problems,
-    ReadOptions,
-    Source,
-    chosen_labels,
-    class_of,
-    classes_of,
-    colour_text,
-)  # fmt: skip
+from coigan_aug.formats.reading import Reading
+from coigan_aug.formats.source import Source, chosen_labels, class_of, classes_of, colour_text
 from coigan_aug.formats.tools.supervisely_objects import AREAS, kind_of, mask_of, tags_of, written_object, written_tags
 
-LOSES = "attributes that are no text, number or `true` (Supervisely's tags are those)"
-KEEPS = frozenset({"tags"})
 META = "meta.json"
 _DATASET, _NESTED = "ds0", "datasets"
 _Item = dict[str, Any]
@@ -41,11 +33,16 @@ _Item = dict[str, Any]
 
 def sniff(path: Path) -> str | None:
     """Describe the folder if it is a project: meta.json that lists classes, and a dataset with ann/; else return None."""
-    folder = path.parent if path.name == META and path.is_file() else path
+    folder = _project(path)
     if not (folder / META).is_file() or not any(_annotation_folders(folder)):
         return None
     with (folder / META).open("rb") as stream:
         return "Supervisely project" if b'"classes"' in stream.read(1 << 20) else None
+
+
+def _project(path: Path) -> Path:
+    """Return the folder of a project that is named by it or by its meta.json."""
+    return path.parent if path.name == META and path.is_file() else path
 
 
 def _annotation_folders(root: Path) -> Iterator[str]:
@@ -57,7 +54,7 @@ def _annotation_folders(root: Path) -> Iterator[str]:
         folders[:] = [name for name in folders if name not in ("ann", "img")]
 
 
-def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
+def read(reading: Reading) -> Source:
     """Open a project (its folder, or its meta.json). Its classes are those of meta.json, with their colours and ids.
 
     Rectangles are taken as filled; objects without an area are dropped; images without a file in ann/ are taken as
@@ -67,30 +64,26 @@ def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
         DataError: a file is damaged, an object is of an unknown class or does not fit its image, an image is missing,
             broken or of another size.
     """
-    root = path.parent if path.name == META and path.is_file() else path
-    meta = load_object(root / META, kind="a project's meta.json")
-    listed = _classes_of(meta)
+    root = _project(reading.path)
+    reading, options = replace(reading, path=root), reading.options
+    listed = _classes_of(load_object(root / META, kind="a project's meta.json"))
     names = chosen_labels(listed, options.classes)
     files = {file: image for dataset in _annotation_folders(root) for file, image in _files(root, dataset)}
     if not files:
         raise DataError(f"{root} holds no annotations of Supervisely (a dataset's folder with ann/ and img/).")
-    folder = ImageFolder(root if options.images is None else options.images, problems=problems)
+    folder = ImageFolder(options.images or root, problems=reading.problems)
     images = {file: first_there(folder, _names(image)) for file, image in files.items()}
-    paths = resolve_files(folder, images, source=root.name, options=options, problems=problems)
-    others = (
-        images_without(
-            folder, set(paths.values()), lack="file in ann/", source=f"{folder.root.name}/", problems=problems
-        )
-        if options.images is None
-        else []
-    )
+    paths = resolve_files(reading, folder, images)
+    others = []
+    if options.images is None:
+        others = images_without(reading, folder, set(paths.values()), lack="file in ann/")
     return Source(
         format="supervisely",
         description=f"Supervisely project ({len(files):,} images, {len(listed)} classes). Images: {folder.root}/",
-        classes=classes_of(names, colours=_said(listed, "color", str), source_ids=_said(listed, "id", int)),
+        classes=classes_of(names, colours=_values(listed, "color", str), source_ids=_values(listed, "id", int)),
         image_root=folder.root,
         count=len(paths) + len(others),
-        records=_records(root, names, folder, paths=paths, others=others, options=options, problems=problems),
+        records=_records(reading, names, folder, paths=paths, others=others),
     )
 
 
@@ -117,7 +110,7 @@ def _classes_of(meta: _Item) -> dict[str, _Item]:
     return found
 
 
-def _said(listed: Mapping[str, _Item], key: str, kind: type) -> dict[str, Any]:
+def _values(listed: Mapping[str, _Item], key: str, kind: type) -> dict[str, Any]:
     """Return what meta.json says of its classes under a key, where it is of a kind."""
     return {title: item[key] for title, item in listed.items() if type(item.get(key)) is kind}
 
@@ -149,34 +142,23 @@ def _names(image: str) -> list[str]:
 
 
 def _records(
-    root: Path,
-    names: Mapping[str, str],
-    folder: ImageFolder,
-    *,
-    paths: Mapping[str, str],
-    others: Sequence[str],
-    options: ReadOptions,
-    problems: Problems,
+    reading: Reading, names: Mapping[str, str], folder: ImageFolder, *, paths: Mapping[str, str], others: Sequence[str]
 ) -> Iterator[ImageRecord]:
     for file, image in paths.items():
-        item = load_object(root / file, kind="an annotation of Supervisely")
+        item = load_object(reading.path / file, kind="an annotation of Supervisely")
         said = item.get("size", {})
         if not isinstance(said, dict):
             raise DataError(f"{file} has no usable size.")
-        sized = {"height", "width"} <= said.keys()
-        size = measure(folder, image, options=options, problems=problems, said=file, sized=sized)
+        size = measure(reading, folder, image, said=file, sized={"height", "width"} <= said.keys())
         if size is None:
             continue
         check_size(size, (said.get("height", size[0]), said.get("width", size[1])), image=image, file=file)
-        at = Place(file, file, image, *size)
-        found = [
-            _annotation(value, names, here, options=options, problems=problems, source=f"{root.name}/")
-            for value, here in _objects(item, at)
-        ]
+        at = Place(reading, file, file, image, *size)
+        drawn = [_annotation(value, names, here) for value, here in _objects(item, at)]
         source = attributes_from({"tags": tags_of(item, at)}, at, but=())
-        annotations = tuple(annotation for annotation in found if annotation is not None)
+        annotations = tuple(annotation for annotation in drawn if annotation is not None)
         yield ImageRecord(file=image, height=size[0], width=size[1], annotations=annotations, source=source)
-    yield from clean_records(folder, others, options=options, problems=problems)
+    yield from clean_records(reading, folder, others)
 
 
 def _objects(item: _Item, at: Place) -> list[tuple[_Item, Place]]:
@@ -186,20 +168,18 @@ def _objects(item: _Item, at: Place) -> list[tuple[_Item, Place]]:
     return [(value, replace(at, text=f"{at.file}: objects[{k}]")) for k, value in enumerate(objects)]
 
 
-def _annotation(
-    value: _Item, names: Mapping[str, str], at: Place, *, options: ReadOptions, problems: Problems, source: str
-) -> Annotation | None:
-    title, kind = value.get("classTitle"), kind_of(value, at)
+def _annotation(value: _Item, names: Mapping[str, str], at: Place) -> Annotation | None:
+    title, kind, project = value.get("classTitle"), kind_of(value, at), f"{at.reading.name}/"
     if kind not in AREAS:
-        problems.count(f"objects without an area ({kind})", file=source, first=at.text, done="dropped")
+        at.count(f"objects without an area ({kind})", file=project, done="dropped")
         return None
     if not isinstance(title, str) or not title:
         raise DataError(f"{at.text} has no classTitle.")
     if kind == "rectangle":
-        problems.count("rectangles, which need not be outlines", file=source, first=at.text, done="taken as filled")
+        at.count("rectangles, which need not be outlines", file=project, done="taken as filled")
     label = class_of(title, names, at.text)
-    drawn = mask_of(value, kind, at, options=options, problems=problems)
-    mask = None if drawn is None else with_pixels(drawn, at, problems=problems)
+    drawn = mask_of(value, kind, at)
+    mask = None if drawn is None else with_pixels(drawn, at)
     if mask is None:
         return None
     about: _Item = {key: value[key] for key in ("id", "description") if key in value}
@@ -277,3 +257,15 @@ def _meta(classes: Sequence[DefectClass], kinds: Mapping[str, str], losses: Loss
     ]
     tags = [{"name": name, "value_type": kind, "color": "#808080"} for name, kind in kinds.items()]
     return {"classes": listed, "tags": tags, "projectType": "images"}
+
+
+SUPERVISELY = Format(
+    name="supervisely",
+    sniff=sniff,
+    read=read,
+    write=write,
+    loses="attributes that are no text, number or `true` (Supervisely's tags are those)",
+    keeps=frozenset({"tags"}),
+    image_folder="ds0/img",
+    image_place=image_place,
+)

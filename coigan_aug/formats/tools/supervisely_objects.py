@@ -22,7 +22,6 @@ from coigan_aug.formats.drawn import (
     whole_from,
 )  # fmt: skip
 from coigan_aug.formats.losses import Losses
-from coigan_aug.formats.source import Problems, ReadOptions
 from coigan_aug.imaging import decode_bitmap, encode_bitmap
 
 AREAS = frozenset({"bitmap", "polygon", "rectangle"})
@@ -44,14 +43,14 @@ def kind_of(value: _Item, at: Place) -> str:
     return kind
 
 
-def mask_of(value: _Item, kind: str, at: Place, *, options: ReadOptions, problems: Problems) -> rle.Rle | None:
+def mask_of(value: _Item, kind: str, at: Place) -> rle.Rle | None:
     """Turn an object with an area into a mask; None for a polygon of fewer than 3 points, which is noted.
 
     Raises:
         DataError: it is malformed, or does not fit its image.
     """
     if kind == "bitmap":
-        return _from_bitmap(value.get("bitmap"), at, options=options, problems=problems)
+        return _from_bitmap(value.get("bitmap"), at)
     points = value.get("points")
     if not isinstance(points, dict) or not isinstance(points.get("interior", []), list):
         raise DataError(f"{at.text} of {at.image} has no points with an exterior and a list of interiors.")
@@ -62,14 +61,14 @@ def mask_of(value: _Item, kind: str, at: Place, *, options: ReadOptions, problem
         outer = rectangle(*outer.min(axis=0), *outer.max(axis=0))
     holes = [points_from(hole, at) for hole in points.get("interior", [])] if kind == "polygon" else []
     if len(outer) < 3:
-        problems.add(f"{at.text} of {at.image} has fewer than 3 points", file=at.file, done="dropped")
+        at.note(f"{at.text} of {at.image} has fewer than 3 points", done="dropped")
         return None
-    return _without([hole for hole in holes if len(hole)], outer, at, problems)
+    return _without([hole for hole in holes if len(hole)], outer, at)
 
 
-def _without(holes: list[Points], outer: Points, at: Place, problems: Problems) -> rle.Rle:
+def _without(holes: list[Points], outer: Points, at: Place) -> rle.Rle:
     """Fill an outline and cut the holes out of it."""
-    check_outlines([outer, *holes], at, problems=problems)
+    check_outlines([outer, *holes], at)
     filled = fill_centres([outer], height=at.height, width=at.width)
     if not holes:
         return filled
@@ -78,7 +77,7 @@ def _without(holes: list[Points], outer: Points, at: Place, problems: Problems) 
     return put(rle.decode_box(filled, box) * (1 - cut), (left, top), at) if width * height else filled
 
 
-def _from_bitmap(value: Any, at: Place, *, options: ReadOptions, problems: Problems) -> rle.Rle:
+def _from_bitmap(value: Any, at: Place) -> rle.Rle:
     origin = value.get("origin") if isinstance(value, dict) else None
     if not isinstance(origin, list) or len(origin) != 2:
         raise DataError(f"{at.text} of {at.image} has no bitmap with an origin [x, y].")
@@ -87,7 +86,7 @@ def _from_bitmap(value: Any, at: Place, *, options: ReadOptions, problems: Probl
         mask = decode_bitmap(_unpacked(bytes_from(value.get("data"), at), at), limit=4 * at.height * at.width)
     except ValueError as error:
         raise DataError(f"{at.text} of {at.image}: its bitmap {error}.") from error
-    check_box((left, top, mask.shape[1], mask.shape[0]), at, options=options, problems=problems)
+    check_box((left, top, mask.shape[1], mask.shape[0]), at)
     return put(mask, (left, top), at)
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from coigan_aug.errors import DataError
 from coigan_aug.formats.painting import used_columns
-from coigan_aug.formats.source import place
+from coigan_aug.formats.source import place, read_text
 from coigan_aug.imaging import Pixels, read_indexed, read_mask
 
 Colour = tuple[int, int, int]
@@ -224,11 +224,8 @@ def read_class_names(path: Path) -> dict[str, int]:
 
 
 def _rows(path: Path) -> Iterable[tuple[int, str]]:
-    try:
-        lines = path.read_bytes().decode("utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path.name} is not UTF-8 text (byte {error.start}).") from error
-    return [(row, line.strip()) for row, line in enumerate(lines, start=1) if line.strip()]
+    lines = enumerate(read_text(path).splitlines(), start=1)
+    return [(row, line.strip()) for row, line in lines if line.strip()]
 
 
 def write_labelmap(names: Sequence[str]) -> str:

@@ -10,7 +10,8 @@ from pathlib import Path
 from coigan_aug.errors import DataError
 from coigan_aug.files import inside
 from coigan_aug.formats.image_folder import ImageFolder
-from coigan_aug.formats.source import Problems, ReadOptions, place
+from coigan_aug.formats.reading import Reading
+from coigan_aug.formats.source import place, read_text
 
 CLASSES, OBJECTS, ANNOTATIONS = "SegmentationClass", "SegmentationObject", "Annotations"
 LISTS = ("ImageSets", "Segmentation")
@@ -33,9 +34,9 @@ class Item:
 
 @dataclass
 class Layout:
-    """A data set: its folder, that of its images, and the images, each by its path without the suffix."""
+    """A data set: the folder that is read, that of its images, and the images, each by its path without the suffix."""
 
-    home: Path
+    reading: Reading
     folder: ImageFolder
     items: dict[str, Item] = field(default_factory=dict)
 
@@ -47,7 +48,7 @@ def find_folder(home: Path, name: str) -> Path | None:
     return home / found[0] if found else None
 
 
-def open_layout(home: Path, *, options: ReadOptions, problems: Problems) -> Layout:
+def open_layout(reading: Reading) -> Layout:
     """Find the images of a data set with their masks: those that are listed or have a mask of classes.
 
     Without lists all images count. A listed image without a mask is defect-free, unless no image of its list has one.
@@ -55,18 +56,19 @@ def open_layout(home: Path, *, options: ReadOptions, problems: Problems) -> Layo
     Raises:
         DataError: there is no SegmentationClass/, an image is missing, or two have one name.
     """
-    classes = _files(home, CLASSES, problems)
-    objects, about = _files(home, OBJECTS, problems), find_folder(home, ANNOTATIONS)
-    layout = Layout(home, ImageFolder(_image_root(home, options), problems=problems))
+    classes, objects = _masks(reading, CLASSES), _masks(reading, OBJECTS)
+    about = find_folder(reading.path, ANNOTATIONS)
+    layout = _open(reading)
     stems = _stems(layout.folder)
-    for name, split in _wanted(layout, stems, classes, options=options, problems=problems).items():
-        xml = _existing(about, f"{name}.xml") if about is not None else None
+    for name, split in _splits(layout, stems, classes).items():
+        known = about is not None and (about / f"{name}.xml").is_file()
+        xml = inside(about, f"{name}.xml") if about is not None and known else None
         layout.items[name] = Item(stems[name], classes.get(name), objects.get(name), xml, split)
-    _leave_out_unknown(layout, classes, problems, lack="mask", where=f"{CLASSES}/")
+    _leave_out_unknown(layout, classes, lack="mask", where=f"{CLASSES}/")
     return layout
 
 
-def open_described(home: Path, *, options: ReadOptions, problems: Problems) -> Layout:
+def open_described(reading: Reading) -> Layout:
     """Find the images of a data set without masks, in which XML files stand for them: as `open_layout` does.
 
     An image's XML file lies beside it, in Annotations/ where the image is in images/, or in the data set's own folder.
@@ -74,46 +76,39 @@ def open_described(home: Path, *, options: ReadOptions, problems: Problems) -> L
     Raises:
         DataError: an XML file's image is missing, or two images have one name.
     """
-    layout = Layout(home, ImageFolder(_image_root(home, options), problems=problems))
+    layout = _open(reading)
     stems = _stems(layout.folder)
     about = _described(layout, stems)
-    for name, split in _wanted(layout, stems, about, options=options, problems=problems).items():
-        xml = inside(home, about[name]) if name in about else None
+    for name, split in _splits(layout, stems, about).items():
+        xml = inside(reading.path, about[name]) if name in about else None
         layout.items[name] = Item(stems[name], None, None, xml, split)
-    _leave_out_unknown(layout, about, problems, lack="XML file", where=f"{home.name}/")
+    _leave_out_unknown(layout, about, lack="XML file", where=f"{reading.name}/")
     return layout
 
 
-def _wanted(
-    layout: Layout,
-    stems: Mapping[str, str],
-    marked: Mapping[str, object],
-    *,
-    options: ReadOptions,
-    problems: Problems,
-) -> dict[str, str]:
+def _open(reading: Reading) -> Layout:
+    root = reading.options.images
+    if root is None:
+        folders = (find_folder(reading.path, name) for name in _IMAGE_FOLDERS)
+        root = next((folder for folder in folders if folder is not None), reading.path)
+    return Layout(reading, ImageFolder(root, problems=reading.problems))
+
+
+def _splits(layout: Layout, stems: Mapping[str, str], marked: Iterable[str]) -> dict[str, str]:
     """Return the names of the images that are listed (all where there are no lists) or marked, each with its split."""
-    lists = _lists(layout.home, stems, problems)
-    wanted = dict.fromkeys([*(lists or stems), *marked])
-    missing = [name for name in wanted if name not in stems]
-    _note_missing(missing, layout, options, problems)
-    return {name: lists.get(name, "") for name in sorted(set(wanted) - set(missing))}
+    lists = _lists(layout.reading.path, stems)
+    names = dict.fromkeys([*(lists or stems), *marked])
+    missing = [name for name in names if name not in stems]
+    _note_missing(layout, missing)
+    return {name: lists.get(name, "") for name in sorted(set(names) - set(missing))}
 
 
-def _image_root(home: Path, options: ReadOptions) -> Path:
-    if options.images is not None:
-        return options.images
-    found = (find_folder(home, name) for name in _IMAGE_FOLDERS)
-    return next((folder for folder in found if folder is not None), home)
-
-
-def _files(home: Path, name: str, problems: Problems) -> dict[str, Path]:
+def _masks(reading: Reading, name: str) -> dict[str, Path]:
     """Return the masks of a folder by their paths without the suffix."""
-    folder = find_folder(home, name)
+    folder = find_folder(reading.path, name)
     if folder is None:
         return {}
-    own = ImageFolder(folder, problems=problems)
-    return {path.rpartition(".")[0]: folder / path for path in own.paths}
+    return {path.rpartition(".")[0]: folder / path for path in ImageFolder(folder, problems=reading.problems).paths}
 
 
 def xml_files(home: Path) -> dict[str, str]:
@@ -130,9 +125,9 @@ def xml_files(home: Path) -> dict[str, str]:
 
 def _described(layout: Layout, stems: Iterable[str]) -> dict[str, str]:
     """Return the XML files, relative to the data set, by their images' names; those of no image by their own."""
-    home, root = layout.home.resolve(), layout.folder.root.resolve()
+    home, root = layout.reading.path.resolve(), layout.folder.root.resolve()
     before = root.relative_to(home).as_posix() + "/" if root != home and root.is_relative_to(home) else ""
-    files, found = xml_files(layout.home), {}
+    files, found = xml_files(layout.reading.path), {}
     for stem in stems:
         name = next((name for name in _xml_names(before + stem, stem) if name in files), None)
         if name is not None:
@@ -155,10 +150,6 @@ def _xml_names(path: str, stem: str) -> Iterator[str]:
     yield stem
 
 
-def _existing(folder: Path, name: str) -> Path | None:
-    return inside(folder, name) if (folder / name).is_file() else None
-
-
 def _stems(folder: ImageFolder) -> dict[str, str]:
     found: dict[str, str] = {}
     own = f"{CLASSES}/", f"{OBJECTS}/"
@@ -172,23 +163,24 @@ def _stems(folder: ImageFolder) -> dict[str, str]:
     return found
 
 
-def _note_missing(missing: list[str], layout: Layout, options: ReadOptions, problems: Problems) -> None:
+def _note_missing(layout: Layout, missing: list[str]) -> None:
     where = f"{layout.folder.root.name}/"
-    if missing and not options.skip_missing:
+    if missing and not layout.reading.options.skip_missing:
         many = f" (and {len(missing) - 1:,} more)" if len(missing) > 1 else ""
         raise DataError(f"the image {missing[0]}{many} is not in {where}", remedy="--images DIR, or --skip-missing")
     for name in missing:
-        problems.add(f"the image {name} is not there", file=where, done="left out")
+        layout.reading.problems.add(f"the image {name} is not there", file=where, done="left out")
 
 
-def _leave_out_unknown(layout: Layout, marked: Container[str], problems: Problems, *, lack: str, where: str) -> None:
+def _leave_out_unknown(layout: Layout, marked: Container[str], *, lack: str, where: str) -> None:
     """Leave out the images of a list none of which is marked (VOC's test lists); note other images that are not."""
     known_splits = {item.split for name, item in layout.items.items() if name in marked}
     for split in dict.fromkeys(item.split for name, item in layout.items.items() if name not in marked):
         bare = [name for name, item in layout.items.items() if name not in marked and item.split == split]
         known = split not in _SPLITS or split in known_splits
         words = f"{len(bare):,} images{f' of {split}.txt' if split else ''} have no {lack} (first: {bare[0]})"
-        problems.add(words, file=where, done="taken as defect-free" if known else "left out, not annotated")
+        done = "taken as defect-free" if known else "left out, not annotated"
+        layout.reading.problems.add(words, file=where, done=done)
         if not known:
             for name in bare:
                 del layout.items[name]
@@ -197,7 +189,7 @@ def _leave_out_unknown(layout: Layout, marked: Container[str], problems: Problem
 # Lists
 
 
-def _lists(home: Path, stems: Mapping[str, str], problems: Problems) -> dict[str, str]:
+def _lists(home: Path, stems: Mapping[str, str]) -> dict[str, str]:
     """Return image name -> "train", "val", "test", or "" where another list alone names it; {} where there are none."""
     folder = home.joinpath(*LISTS)
     files = sorted(folder.glob("*.txt")) if folder.is_dir() else []
@@ -210,13 +202,7 @@ def _lists(home: Path, stems: Mapping[str, str], problems: Problems) -> dict[str
 
 
 def _names(file: Path, stems: Mapping[str, str]) -> Iterator[str]:
-    try:
-        lines = file.read_bytes().decode("utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise DataError(f"{file.name} is not UTF-8 text (byte {error.start}).") from error
-    except OSError as error:
-        raise DataError(f"{file} can't be read: {error.strerror}.") from error
-    for row, line in enumerate(lines, start=1):
+    for row, line in enumerate(read_text(file).splitlines(), start=1):
         name = line.strip().strip('"').replace("\\", "/")
         if name:
             first = name.split()[0]

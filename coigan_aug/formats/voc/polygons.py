@@ -18,7 +18,8 @@ from coigan_aug.annotations.records import Annotation, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.formats.drawn import Place, check_outlines, number_from, with_pixels
 from coigan_aug.formats.image_sizes import check_size, measure
-from coigan_aug.formats.source import Problems, ReadOptions, Source, chosen_labels, class_of, classes_of, place
+from coigan_aug.formats.reading import Reading
+from coigan_aug.formats.source import Source, chosen_labels, class_of, classes_of, place
 from coigan_aug.formats.voc.files import Item, Layout, open_described, xml_files
 from coigan_aug.formats.voc.xml import Listed, read_annotation
 
@@ -43,7 +44,7 @@ def _looks_so(path: Path) -> bool:
         return False
 
 
-def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
+def read(reading: Reading) -> Source:
     """Open the folder of a data set: the polygons of an object are its mask.
 
     Objects with a box alone are dropped and counted; images without an XML file are taken as defect-free, which is
@@ -53,10 +54,10 @@ def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
         DataError: an XML file is damaged or its image missing, broken or of another size; a polygon is malformed or
             lies far outside; --classes does not choose a label.
     """
-    layout = open_described(path, options=options, problems=problems)
+    layout = open_described(reading)
     described = [item for item in layout.items.values() if item.about is not None]
-    drawn = [found for item in described for found in _labels(item)]
-    names = chosen_labels(dict.fromkeys(drawn), options.classes)
+    drawn = [label for item in described for label in _labels(item)]
+    names = chosen_labels(dict.fromkeys(drawn), reading.options.classes)
     count = f"{len(described):,} XML files, {len(drawn):,} objects with polygons"
     return Source(
         format="voc",
@@ -64,28 +65,28 @@ def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
         classes=classes_of(names, colours={}),
         image_root=layout.folder.root,
         count=len(layout.items),
-        records=_records(layout, names, options=options, problems=problems),
+        records=_records(layout, names),
     )
 
 
 def _labels(item: Item) -> Iterator[str]:
     """Yield the labels of an image's objects that have polygons."""
     if item.about is not None:
-        yield from (found.label for found in read_annotation(item.about)[1] if found.polygons)
+        yield from (listed.label for listed in read_annotation(item.about)[1] if listed.polygons)
 
 
-def _records(
-    layout: Layout, names: Mapping[str, str], *, options: ReadOptions, problems: Problems
-) -> Iterator[ImageRecord]:
+def _records(layout: Layout, names: Mapping[str, str]) -> Iterator[ImageRecord]:
     for item in layout.items.values():
         said, objects = read_annotation(item.about) if item.about is not None else (None, [])
-        size = measure(layout.folder, item.image, options=options, problems=problems, sized=said is not None)
+        size = measure(layout.reading, layout.folder, item.image, sized=said is not None)
         if size is None:
             continue
         if said is not None and item.about is not None:
             check_size(size, said, image=item.image, file=item.about.name)
-        found = [_annotation(listed, names, item, size=size, problems=problems) for listed in objects]
-        annotations = tuple(annotation for annotation in found if annotation is not None)
+        file = item.about.name if item.about is not None else ""
+        places = (Place(layout.reading, file, place(file, listed.line), item.image, *size) for listed in objects)
+        drawn = [_annotation(listed, names, at) for listed, at in zip(objects, places, strict=True)]
+        annotations = tuple(annotation for annotation in drawn if annotation is not None)
         split = item.split or _split_of(item.image)
         source = {"split": split} if split else {}
         yield ImageRecord(file=item.image, height=size[0], width=size[1], annotations=annotations, source=source)
@@ -96,34 +97,30 @@ def _split_of(image: str) -> str:
     return next((_SPLITS[name] for name in folders if name in _SPLITS), "")
 
 
-def _annotation(
-    listed: Listed, names: Mapping[str, str], item: Item, *, size: tuple[int, int], problems: Problems
-) -> Annotation | None:
-    file = item.about.name if item.about is not None else ""
-    at = Place(file, place(file, listed.line), item.image, *size)
+def _annotation(listed: Listed, names: Mapping[str, str], at: Place) -> Annotation | None:
     if not listed.polygons:
-        problems.count("objects of XML files have a box and no polygon", file=at.file, first=at.text, done="dropped")
+        at.count("objects of XML files have a box and no polygon", done="dropped")
         return None
     if not listed.label:
         raise DataError(f"{at.text}  an object of {at.image} has no name.")
     label = class_of(listed.label, names, at.text)
-    mask = _mask([_polygon(values, at) for values in listed.polygons], at, problems)
+    mask = _mask([_polygon(values, at) for values in listed.polygons], at)
     return None if mask is None else Annotation(label=label, rle=mask, attributes=listed.attributes)
 
 
-def _mask(polygons: Sequence[Points], at: Place, problems: Problems) -> rle.Rle | None:
+def _mask(polygons: Sequence[Points], at: Place) -> rle.Rle | None:
     """Draw polygons whose vertices are counted from 1, each alone; None where they have no pixels, which is noted."""
     usable = [points - 1 for points in polygons if len(points) > 2]
     if len(usable) < len(polygons):
-        what = f"{at.text} of {at.image}: {len(polygons) - len(usable)} polygons have fewer than 3 points"
-        problems.add(what, file=at.file, done="dropped")
+        few = len(polygons) - len(usable)
+        at.note(f"{at.text} of {at.image}: {few} polygons have fewer than 3 points", done="dropped")
     if not usable:
         return None
-    check_outlines(usable, at, problems=problems)
+    check_outlines(usable, at)
     from_zero = any(float(np.rint(points).min()) < 0 for points in usable)
     what = "objects have a corner before the first pixel: were their pixels counted from 0?"
-    problems.count(what, file=at.file, first=at.text, done="taken as counted from 1", count=from_zero)
-    return with_pixels(fill_on_image(usable, height=at.height, width=at.width), at, problems=problems)
+    at.count(what, done="taken as counted from 1", count=from_zero)
+    return with_pixels(fill_on_image(usable, height=at.height, width=at.width), at)
 
 
 def _polygon(values: Sequence[tuple[str, str]], at: Place) -> Points:

@@ -16,11 +16,13 @@ from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.files import write_bytes
+from coigan_aug.formats.format import Format
 from coigan_aug.formats.image_sizes import measure, same_size
 from coigan_aug.formats.losses import Losses, note_class_ids
 from coigan_aug.formats.masks.values import IGNORED, class_values
 from coigan_aug.formats.painting import masks_of, paint, paint_objects, used_columns
-from coigan_aug.formats.source import Problems, ReadOptions, Source, claim, make_classes
+from coigan_aug.formats.reading import Reading
+from coigan_aug.formats.source import ClassChoice, Problems, Source, claim, make_classes
 from coigan_aug.formats.voc import polygons as voc_polygons
 from coigan_aug.formats.voc.classes import (
     BACKGROUND,
@@ -55,8 +57,6 @@ from coigan_aug.formats.voc.xml import KEPT, Listed, write_objects
 from coigan_aug.formats.voc.xml import read_objects as read_listed
 from coigan_aug.imaging import encode_indexed, read_header
 
-LOSES = "pixels that several masks share (the later one has them), objects after an image's 254th, the classes' ids"
-KEEPS = frozenset({"split"})
 _MOST = VOID_VALUE - 1
 _RANGE = 1 << 16
 
@@ -84,7 +84,7 @@ def _masks_in(path: Path) -> str | None:
     return f"Pascal VOC ({CLASSES}/{f' and {OBJECTS}/' if objects is not None else ', no objects'})"
 
 
-def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
+def read(reading: Reading) -> Source:
     """Open the folder of a data set. Each object is a mask; without SegmentationObject/ each class of an image.
 
     Classes are named by --classes, labelmap.txt, class_names.txt, or as VOC's own 20 where the colours are theirs.
@@ -94,21 +94,21 @@ def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
         DataError: a mask has pixels without a class or another size than its image; a file is missing or broken; there
             are neither masks nor XML files with polygons, which are read where there are no masks.
     """
-    what = _masks_in(path)
-    if what is None and voc_polygons.sniff(path) is not None:
-        return voc_polygons.read(path, options=options, problems=problems)
+    what = _masks_in(reading.path)
+    if what is None and voc_polygons.sniff(reading.path) is not None:
+        return voc_polygons.read(reading)
     if what is None:
-        lack = f"{path} holds no {CLASSES}/ with .png files, and no .xml files with polygons."
+        lack = f"{reading.path} holds no {CLASSES}/ with .png files, and no .xml files with polygons."
         raise DataError(lack, remedy="Name the folder that they lie in.")
-    layout = open_layout(path, options=options, problems=problems)
-    names, meaning, where = _classes(layout, options)
+    layout = open_layout(reading)
+    names, meaning, where = _classes(layout)
     return Source(
         format="voc",
         description=f"{what}. Classes: {where}. Images: {layout.folder.root}/",
         classes=make_classes(list(names), source_ids=list(names.values())),
         image_root=layout.folder.root,
         count=len(layout.items),
-        records=_records(layout, list(names), meaning, options=options, problems=problems),
+        records=_records(layout, list(names), meaning),
     )
 
 
@@ -156,29 +156,30 @@ def _write_record(out: Path, stem: str, record: ImageRecord, numbers: Mapping[st
 # Classes
 
 
-def _classes(layout: Layout, options: ReadOptions) -> tuple[dict[str, int], Meaning, str]:
+def _classes(layout: Layout) -> tuple[dict[str, int], Meaning, str]:
     """Return class name -> number in the source, what stands for them in masks, and where the names are from."""
-    if any(choice.value for choice in options.classes):
-        return *_told(options), "as --classes says"
-    names, colours, where = _own_classes(layout, options)
-    if options.classes and where:
-        chosen = [choice.name for choice in options.classes]
+    choices = layout.reading.options.classes
+    if any(choice.value for choice in choices):
+        return *_valued(choices), "as --classes says"
+    names, colours, where = _own_classes(layout)
+    if choices and where:
+        chosen = [choice.name for choice in choices]
         unknown = next((name for name in chosen if name not in names), None)
         if unknown is not None:
             raise DataError(f"{where} has no class {unknown} as --classes says; it has {', '.join(names)}.")
         names = {name: names[name] for name in chosen}
-    elif options.classes:
-        names, where = {choice.name: k for k, choice in enumerate(options.classes, start=1)}, "as --classes says"
+    elif choices:
+        names, where = {choice.name: k for k, choice in enumerate(choices, start=1)}, "as --classes says"
     position = {name: k for k, name in enumerate(names, start=1)} | {BACKGROUND: 0}
     by_number = {number: position[name] for name, number in names.items()}
     by_colour = {colour: position[name] for colour, name in colours.items() if name in position}
     return names, Meaning(numbers=by_number, colours=by_colour), where
 
 
-def _told(options: ReadOptions) -> tuple[dict[str, int], Meaning]:
+def _valued(choices: Sequence[ClassChoice]) -> tuple[dict[str, int], Meaning]:
     """Return class name -> number, and what stands for the classes, where --classes gives values or colours."""
-    values = {value: name for value, name in class_values(options.classes).items() if name != IGNORED}
-    ignored = {value: VOID for value in class_values(options.classes) if value not in values}
+    values = {value: name for value, name in class_values(choices).items() if name != IGNORED}
+    ignored = {value: VOID for value in class_values(choices) if value not in values}
     positions = {value: k for k, value in enumerate(values, start=1)} | ignored
     numbers = {value: k for value, k in positions.items() if isinstance(value, int)}
     colours = {value: k for value, k in positions.items() if isinstance(value, tuple)}
@@ -186,17 +187,18 @@ def _told(options: ReadOptions) -> tuple[dict[str, int], Meaning]:
     return ids, Meaning(numbers=numbers, colours=colours)
 
 
-def _own_classes(layout: Layout, options: ReadOptions) -> tuple[dict[str, int], dict[Colour, str], str]:
+def _own_classes(layout: Layout) -> tuple[dict[str, int], dict[Colour, str], str]:
     """Return the source's own class name -> number, colour -> name, and the file that says so."""
-    if (layout.home / LABELMAP).is_file():
-        found = read_labelmap(layout.home / LABELMAP)
-        own = [name for name in found if name != BACKGROUND]
-        colours = {colour: name for name, colour in found.items() if colour is not None}
+    home, options = layout.reading.path, layout.reading.options
+    if (home / LABELMAP).is_file():
+        labels = read_labelmap(home / LABELMAP)
+        names = [name for name in labels if name != BACKGROUND]
+        colours = {colour: name for name, colour in labels.items() if colour is not None}
         if not colours:  # datumaro's masks have VOC's own then, in the order of the list
-            colours = dict(zip(VOC_COLOURS[1:], own, strict=False))
-        return {name: k for k, name in enumerate(own, start=1)}, colours, LABELMAP
-    if (layout.home / CLASS_NAMES).is_file():
-        return read_class_names(layout.home / CLASS_NAMES), {}, CLASS_NAMES
+            colours = dict(zip(VOC_COLOURS[1:], names, strict=False))
+        return {name: k for k, name in enumerate(names, start=1)}, colours, LABELMAP
+    if (home / CLASS_NAMES).is_file():
+        return read_class_names(home / CLASS_NAMES), {}, CLASS_NAMES
     if options.classes:
         return {}, {}, ""
     masks = [item.classes for item in layout.items.values() if item.classes is not None]
@@ -207,27 +209,26 @@ def _own_classes(layout: Layout, options: ReadOptions) -> tuple[dict[str, int], 
 # Records
 
 
-def _records(
-    layout: Layout, names: Sequence[str], meaning: Meaning, *, options: ReadOptions, problems: Problems
-) -> Iterator[ImageRecord]:
+def _records(layout: Layout, names: Sequence[str], meaning: Meaning) -> Iterator[ImageRecord]:
     for item in layout.items.values():
-        sized = item.classes is not None
-        size = measure(layout.folder, item.image, options=options, problems=problems, sized=sized)
-        if size is None or not _whole_masks(item, options, problems):
+        size = measure(layout.reading, layout.folder, item.image, sized=item.classes is not None)
+        if size is None or not _whole_masks(layout.reading, item):
             continue
         height, width = size
-        annotations = _annotations(item, names, meaning, size=size, problems=problems)
+        annotations = _annotations(item, names, meaning, size=size, problems=layout.reading.problems)
         source = {"split": item.split} if item.split else {}
         yield ImageRecord(file=item.image, height=height, width=width, annotations=annotations, source=source)
 
 
-def _whole_masks(item: Item, options: ReadOptions, problems: Problems) -> bool:
-    """Tell whether an image's masks are whole files; with `options.skip_broken` broken ones are noted, else left to raise."""
+def _whole_masks(reading: Reading, item: Item) -> bool:
+    """Tell whether an image's masks are whole files; broken ones that may be skipped are noted, others left to raise."""
+    if not reading.options.skip_broken:
+        return True
     broken = [mask for mask in (item.classes, item.objects) if mask is not None and not _is_whole(mask)]
-    if broken and options.skip_broken:
+    if broken:
         what = f"the mask {broken[0].parent.name}/{broken[0].name} is broken"
-        problems.add(what, file=item.image, done="image left out")
-    return not (broken and options.skip_broken)
+        reading.problems.add(what, file=item.image, done="image left out")
+    return not broken
 
 
 def _is_whole(mask: Path) -> bool:
@@ -245,43 +246,51 @@ def _annotations(
     if item.classes is None:
         problems.count(_BOXES, file=item.image, done=_DONE[_BOXES], count=len(listed))
         return ()
-    own = read_classes(item.classes, meaning)
-    objects = read_objects(item.objects) if item.objects is not None else np.zeros_like(own)
-    for mask, found in ((item.classes, own), (item.objects or item.classes, objects)):
-        same_size([item.image, f"{mask.parent.name}/{mask.name}"], [size, (found.shape[0], found.shape[1])])
-    masks = _masks(own, objects, item, problems)
+    labels = read_classes(item.classes, meaning)
+    objects = read_objects(item.objects) if item.objects is not None else np.zeros_like(labels)
+    for mask, numbers in ((item.classes, labels), (item.objects or item.classes, objects)):
+        same_size([item.image, f"{mask.parent.name}/{mask.name}"], [size, (numbers.shape[0], numbers.shape[1])])
+    masks = _masks(labels, objects, item, problems)
     if item.objects is not None:
         missing = set(range(1, len(listed) + 1)) - {number for number, _ in masks}
         problems.count(_BOXES, file=item.image, done=_DONE[_BOXES], count=len(missing))
     return tuple(
-        Annotation(label=names[label - 1], rle=mask, attributes=_said(listed, number, names[label - 1]))
+        Annotation(label=names[label - 1], rle=mask, attributes=_attributes(listed, number, names[label - 1]))
         for (number, label), mask in masks.items()
     )
 
 
-def _masks(own: Numbers, objects: Numbers, item: Item, problems: Problems) -> dict[tuple[int, int], rle.Rle]:
+def _masks(labels: Numbers, objects: Numbers, item: Item, problems: Problems) -> dict[tuple[int, int], rle.Rle]:
     """Return (object's number, class) -> mask; 0 is the number of what no object has."""
-    width, columns = own.shape[1], used_columns(own, objects)
-    label, number = own[:, columns], objects[:, columns].astype(np.int64)
+    width, columns = labels.shape[1], used_columns(labels, objects)
+    label, number = labels[:, columns], objects[:, columns].astype(np.int64)
     void = (label == VOID) | (number == VOID)
     codes = np.where(void, 0, number * _RANGE + label)
     masks = {divmod(code, _RANGE): mask for code, mask in masks_of(codes, left=columns.start, width=width).items()}
-    several = Counter(found for found, own_label in masks if found and own_label)
-    problems.count(_VOID, file=item.image, done=_DONE[_VOID], count=bool(void.any()))
-    problems.count(
-        _NO_CLASS, file=item.image, done=_DONE[_NO_CLASS], count=any(not own_label for _, own_label in masks)
-    )
-    problems.count(
-        _NO_OBJECT,
-        file=item.image,
-        done=_DONE[_NO_OBJECT],
-        count=item.objects is not None and any(not found for found, _ in masks),
-    )
-    problems.count(_MIXED, file=item.image, done=_DONE[_MIXED], count=sum(count > 1 for count in several.values()))
-    return {(found, own_label): mask for (found, own_label), mask in masks.items() if own_label}
+    several = Counter(object_ for object_, class_ in masks if object_ and class_)
+    counts = {
+        _VOID: int(void.any()),
+        _NO_CLASS: int(any(not class_ for _, class_ in masks)),
+        _NO_OBJECT: int(item.objects is not None and any(not object_ for object_, _ in masks)),
+        _MIXED: sum(count > 1 for count in several.values()),
+    }
+    for what, count in counts.items():
+        problems.count(what, file=item.image, done=_DONE[what], count=count)
+    return {pair: mask for pair, mask in masks.items() if pair[1]}
 
 
-def _said(listed: Sequence[Listed], number: int, label: str) -> Mapping[str, object]:
+def _attributes(listed: Sequence[Listed], number: int, label: str) -> Mapping[str, object]:
     """Return what the XML says of an object, if the object of that number there is of the same class."""
-    own = listed[number - 1] if 0 < number <= len(listed) else None
-    return own.attributes if own is not None and own.label == label else {}
+    known = 0 < number <= len(listed) and listed[number - 1].label == label
+    return listed[number - 1].attributes if known else {}
+
+
+VOC = Format(
+    name="voc",
+    sniff=sniff,
+    read=read,
+    write=write,
+    loses="pixels that several masks share (the later one has them), objects after an image's 254th, the classes' ids",
+    keeps=frozenset({"split"}),
+    image_folder=IMAGES,
+)

@@ -13,7 +13,8 @@ import yaml
 from coigan_aug.errors import DataError
 from coigan_aug.files import inside
 from coigan_aug.formats.image_folder import ImageFolder, NamedImages
-from coigan_aug.formats.source import Problems, ReadOptions, place, whole_number
+from coigan_aug.formats.reading import Reading
+from coigan_aug.formats.source import place, read_text, whole_number
 from coigan_aug.imaging import SUFFIXES
 
 SETTINGS = "data.yaml"
@@ -28,6 +29,7 @@ _LINE = re.compile(rb"\s*[0-9]+(\.0*)?(\s+[-+.0-9eE]+){4,}\s*")
 class Layout:
     """Where things are: the images, each with the word for its split, and the folders to look for labels in."""
 
+    reading: Reading
     folder: ImageFolder
     home: Path
     images: dict[str, str]
@@ -108,11 +110,9 @@ def read_settings(path: Path) -> dict[Any, Any]:
     try:
         if path.stat().st_size > _LARGEST:
             raise DataError(f"{path.name} has over {_LARGEST:,} bytes; it should name classes and folders.")
-        value = yaml.load(path.read_bytes().decode("utf-8-sig"), Loader=_PlainLoader)
+        value = yaml.load(read_text(path), Loader=_PlainLoader)
     except OSError as error:
         raise DataError(f"{path} can't be read: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path.name} is not UTF-8 text (byte {error.start}).") from error
     except yaml.MarkedYAMLError as error:
         row = error.problem_mark.line + 1 if error.problem_mark else None
         raise DataError(f"{place(path.name, row)}  is not valid YAML: {error.problem}.") from error
@@ -170,10 +170,7 @@ def names_file(home: Path) -> tuple[dict[int, str], str] | None:
     path = next((found for found in files if found.is_file()), None)
     if path is None:
         return None
-    try:
-        lines = path.read_bytes().decode("utf-8-sig").rstrip().splitlines()
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path.name} is not UTF-8 text (byte {error.start}).") from error
+    lines = read_text(path).rstrip().splitlines()
     names = {k: line.strip() for k, line in enumerate(lines) if line.strip()}
     return _once(names, path.name), path.name
 
@@ -181,27 +178,26 @@ def names_file(home: Path) -> tuple[dict[int, str], str] | None:
 # Images
 
 
-def open_layout(path: Path, *, options: ReadOptions, problems: Problems) -> tuple[Layout, dict[Any, Any]]:
+def open_layout(reading: Reading) -> tuple[Layout, dict[Any, Any]]:
     """Find the images of a data set: those that data.yaml names by folder or list, else those below images/, else all.
 
     Raises:
         DataError: no folder, or one outside of the data set's; a list names an image that is missing.
     """
+    path = reading.path
     file = settings_file(path)
     settings = read_settings(file) if file is not None else {}
     home = path if path.is_dir() else path.parent
-    folder = ImageFolder(_root(home, settings, options), problems=problems)
-    found: dict[str, str] = {}
+    folder = ImageFolder(reading.options.images or _root(home, settings), problems=reading.problems)
+    images: dict[str, str] = {}
     for split, entry in _entries(settings, SETTINGS if file is None else file.name):
-        for image in _split_images(folder, home, entry, options=options, problems=problems):
-            found.setdefault(image, split)
-    return Layout(folder, home, found or dict.fromkeys(_below_images(folder), "")), settings
+        for image in _split_images(reading, folder, home, entry):
+            images.setdefault(image, split)
+    return Layout(reading, folder, home, images or dict.fromkeys(_below_images(folder), "")), settings
 
 
-def _root(home: Path, settings: Mapping[Any, Any], options: ReadOptions) -> Path:
+def _root(home: Path, settings: Mapping[Any, Any]) -> Path:
     """Return the folder of the data set: `path` of data.yaml where it lies below that, else data.yaml's own."""
-    if options.images is not None:
-        return options.images
     said = settings.get("path")
     if not isinstance(said, str) or "\0" in said:
         return home
@@ -222,9 +218,7 @@ def _entries(settings: Mapping[Any, Any], file: str) -> Iterator[tuple[str, str]
             yield split, entry
 
 
-def _split_images(
-    folder: ImageFolder, home: Path, entry: str, *, options: ReadOptions, problems: Problems
-) -> Sequence[str]:
+def _split_images(reading: Reading, folder: ImageFolder, home: Path, entry: str) -> Sequence[str]:
     """Return the images of an entry of data.yaml: a folder, or a .txt list of images."""
     for base in dict.fromkeys((folder.root, home)):
         for name in (entry, entry.replace("\\", "/").removeprefix("../")):
@@ -232,25 +226,21 @@ def _split_images(
             if not at.exists() or not at.resolve().is_relative_to(base.resolve()):
                 continue
             if at.is_file():
-                return _listed(folder, at, options=options, problems=problems)
+                return _listed(reading, folder, at)
             if at.resolve().is_relative_to(folder.root.resolve()):
                 below = at.resolve().relative_to(folder.root.resolve()).as_posix()
                 return [image for image in folder.images() if below == "." or image.startswith(f"{below}/")]
-    if options.images is None:
-        problems.add(f"{entry} is not in {home.name}/", file=SETTINGS, done="left out")
+    if reading.options.images is None:
+        reading.problems.add(f"{entry} is not in {home.name}/", file=SETTINGS, done="left out")
     return []
 
 
-def _listed(folder: ImageFolder, file: Path, *, options: ReadOptions, problems: Problems) -> Sequence[str]:
-    named = NamedImages(folder, file.name)
-    try:
-        lines = file.read_bytes().decode("utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise DataError(f"{file.name} is not UTF-8 text (byte {error.start}).") from error
-    for number, line in enumerate(lines, start=1):
+def _listed(reading: Reading, folder: ImageFolder, file: Path) -> Sequence[str]:
+    named = NamedImages(reading, folder)
+    for number, line in enumerate(read_text(file).splitlines(), start=1):
         if line.strip():
-            named.path(_relative(line.strip(), folder.root), number)
-    return list(named.finish(options=options, problems=problems).values())
+            named.path(_relative(line.strip(), folder.root), number, file=file.name)
+    return list(named.finish().values())
 
 
 def _relative(name: str, root: Path) -> str:
@@ -282,13 +272,8 @@ def labels_without_image(layout: Layout) -> list[str]:
     root = layout.folder.root
     known = {label_of(image) for image in layout.folder.images()}
     files = (file.relative_to(root).as_posix() for file in root.rglob("*.txt"))
-    return sorted(
-        file for file in files if _LABELS in file.lower().split("/")[:-1] and file not in known and not _is_names(file)
-    )
-
-
-def _is_names(file: str) -> bool:
-    return file.rpartition("/")[2] in NAMES
+    labels = (file for file in files if _LABELS in file.lower().split("/")[:-1])
+    return sorted(file for file in labels if file not in known and file.rpartition("/")[2] not in NAMES)
 
 
 def _subfolders(folder: Path) -> list[Path]:

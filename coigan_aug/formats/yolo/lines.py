@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from coigan_aug.annotations.polygons import Points, fill_on_image
 from coigan_aug.annotations.rle import Rle, area
 from coigan_aug.errors import DataError
-from coigan_aug.formats.source import Problems, ReadOptions, place, whole_number
+from coigan_aug.formats.reading import Reading
+from coigan_aug.formats.source import place, whole_number
 
 _BOX = 4
 _MARGIN = 1.0  # pixels that a point may lie out of the image by rounding alone
@@ -74,21 +75,20 @@ def _numbers(words: Sequence[bytes], at: str) -> NDArray[np.float64]:
     return values
 
 
-def fill_line(
-    line: Line, *, height: int, width: int, image: str, options: ReadOptions, problems: Problems
-) -> Rle | None:
+def fill_line(reading: Reading, line: Line, *, height: int, width: int, image: str) -> Rle | None:
     """Draw a line's polygon as its readers do (cv2.fillPoly on the image, corners rounded); None where nothing is left.
 
     Raises:
-        DataError: it leaves the image by more than a pixel and `options.clip_rle` is off, or by the image's size.
+        DataError: it leaves the image by more than a pixel and is not to be cut, or by the image's size.
     """
     if line.points is None:
         return None
+    problems, clipping = reading.problems, reading.options.clip_rle
     size = np.array([width, height])
     points = line.points * size
     far = float(max(-points.min(), (points - size).max()))
-    if far > (max(size) if options.clip_rle else _MARGIN):
-        raise _outside(line, image, clipping=options.clip_rle)
+    if far > (max(size) if clipping else _MARGIN):
+        raise _outside(line, image, clipping=clipping)
     if far > _MARGIN:
         problems.add(f"a polygon reaches {far:.0f} px out of {image}", file=line.file, row=line.number, done="cut")
     elif far > 0:

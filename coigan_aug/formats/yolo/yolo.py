@@ -16,9 +16,11 @@ from coigan_aug.annotations.keyholes import trace_parts
 from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.files import write_bytes
+from coigan_aug.formats.format import Format
 from coigan_aug.formats.image_sizes import measure
 from coigan_aug.formats.losses import Losses, note_class_ids
-from coigan_aug.formats.source import Problems, ReadOptions, Source, claim, make_classes
+from coigan_aug.formats.reading import Reading
+from coigan_aug.formats.source import ClassChoice, Source, claim, make_classes
 from coigan_aug.formats.yolo.files import (
     SETTINGS,
     Layout,
@@ -33,9 +35,6 @@ from coigan_aug.formats.yolo.files import (
 )
 from coigan_aug.formats.yolo.lines import BOXES, DONE, Line, fill_line, read_line, write_line
 
-LOSES = "which parts of a mask are one object (each is a line), and the classes' ids (positions from 0)"
-KEEPS = frozenset({"split"})
-POLYGON_READER = "cv2.fillPoly"
 _WRITTEN = {"train": "train", "test": "val"}
 _NO_SPLIT = b"# There is no share to validate with among these images: name yours as val.\n"
 
@@ -52,7 +51,7 @@ def sniff(path: Path) -> str | None:
     return "YOLO-seg (label files)" if path.is_dir() and looks_like_labels(path) else None
 
 
-def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
+def read(reading: Reading) -> Source:
     """Open a data.yaml or its folder; an image's labels lie in labels/ where it lies in images/, or beside it.
 
     Images without a label file, or with an empty one, are defect-free. Lines that hold a box are dropped and counted.
@@ -62,12 +61,14 @@ def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
         DataError: data.yaml or a line is malformed, a class unknown, a polygon leaves its image, an image is missing or
             broken, or no image has a label file; the message names file and line.
     """
-    if not path.exists():
-        raise DataError(f"{path} does not exist.")
-    layout, settings = open_layout(path, options=options, problems=problems)
+    if not reading.path.exists():
+        raise DataError(f"{reading.path} does not exist.")
+    layout, settings = open_layout(reading)
     labels = _label_files(layout)
-    _note_orphans(layout, problems)
-    names, where = _names(path, layout, settings, options=options, labels=labels)
+    orphans = labels_without_image(layout)
+    if orphans:
+        reading.problems.add(f"{len(orphans):,} label files have no image", file=orphans[0], done="left out")
+    names, where = _names(layout, settings, labels)
     classes = make_classes(list(names.values()), source_ids=list(names))
     return Source(
         format="yolo",
@@ -75,7 +76,7 @@ def read(path: Path, *, options: ReadOptions, problems: Problems) -> Source:
         classes=classes,
         image_root=layout.folder.root,
         count=len(layout.images),
-        records=_records(layout, labels, names, options=options, problems=problems),
+        records=_records(layout, labels, names),
     )
 
 
@@ -165,32 +166,24 @@ def _label_files(layout: Layout) -> dict[str, Path]:
     return found
 
 
-def _note_orphans(layout: Layout, problems: Problems) -> None:
-    orphans = labels_without_image(layout)
-    if orphans:
-        problems.add(f"{len(orphans):,} label files have no image", file=orphans[0], done="left out")
-
-
-def _names(
-    path: Path, layout: Layout, settings: Mapping[Any, Any], *, options: ReadOptions, labels: Mapping[str, Path]
-) -> tuple[dict[int, str], str]:
+def _names(layout: Layout, settings: Mapping[Any, Any], labels: Mapping[str, Path]) -> tuple[dict[int, str], str]:
     """Return class number -> name, and where they are from: data.yaml, classes.txt, --classes, or the numbers used."""
-    file = settings_file(path)
+    file, choices = settings_file(layout.reading.path), layout.reading.options.classes
     own = class_names(settings, file.name) if file is not None else None
     listed = names_file(layout.home) if own is None else None
     names, where = listed if listed is not None else (own, file.name if file is not None and own else "")
-    if options.classes:
-        return _chosen(names, options, where), where or "classes from --classes"
+    if choices:
+        return _chosen(names, choices, where), where or "classes from --classes"
     if names is not None:
         return names, where
-    used = sorted({line.label for found in labels.values() for line in _read_lines(layout, found)})
+    used = sorted({line.label for file in labels.values() for line in _read_lines(layout, file)})
     return {number: str(number) for number in used}, "classes by number"
 
 
-def _chosen(names: Mapping[int, str] | None, options: ReadOptions, file: str) -> dict[int, str]:
+def _chosen(names: Mapping[int, str] | None, choices: Sequence[ClassChoice], file: str) -> dict[int, str]:
     """Return class number -> name for --classes: by number, by the name in the source, else in order from 0."""
     found: dict[int, str] = {}
-    for k, choice in enumerate(options.classes):
+    for k, choice in enumerate(choices):
         number = next((own for own, name in (names or {}).items() if name == choice.name), None)
         if choice.value:
             number = int(choice.value) if choice.value.isascii() and choice.value.isdigit() else None
@@ -207,11 +200,10 @@ def _chosen(names: Mapping[int, str] | None, options: ReadOptions, file: str) ->
 # Records
 
 
-def _records(
-    layout: Layout, labels: Mapping[str, Path], names: Mapping[int, str], *, options: ReadOptions, problems: Problems
-) -> Iterator[ImageRecord]:
+def _records(layout: Layout, labels: Mapping[str, Path], names: Mapping[int, str]) -> Iterator[ImageRecord]:
+    reading = layout.reading
     for image, split in layout.images.items():
-        size = measure(layout.folder, image, options=options, problems=problems)
+        size = measure(reading, layout.folder, image)
         if size is None:
             continue
         height, width = size
@@ -219,8 +211,8 @@ def _records(
         for line in _read_lines(layout, labels[image]) if image in labels else ():
             _check_class(line, names)
             if line.points is None:
-                problems.count(BOXES, file=line.file, row=line.number, done=DONE[BOXES])
-            mask = fill_line(line, height=height, width=width, image=image, options=options, problems=problems)
+                reading.problems.count(BOXES, file=line.file, row=line.number, done=DONE[BOXES])
+            mask = fill_line(reading, line, height=height, width=width, image=image)
             if mask is not None:
                 annotations.append(Annotation(label=names[line.label], rle=mask))
         source = {"split": split} if split else {}
@@ -244,3 +236,14 @@ def _check_class(line: Line, names: Mapping[int, str]) -> None:
         known = ", ".join(f"{number} ({name})" for number, name in list(names.items())[:8])
         more = f" and {len(names) - 8} more" if len(names) > 8 else ""
         raise DataError(f"{line.place}  class {line.label} is not among the classes {known or '(none)'}{more}.")
+
+
+YOLO = Format(
+    name="yolo",
+    sniff=sniff,
+    read=read,
+    write=write,
+    loses="which parts of a mask are one object (each is a line), and the classes' ids (positions from 0)",
+    keeps=frozenset({"split"}),
+    polygon_reader="cv2.fillPoly",
+)

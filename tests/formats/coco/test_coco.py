@@ -20,6 +20,7 @@ from coigan_aug.errors import DataError
 from coigan_aug.formats.coco import coco
 from coigan_aug.formats.coco.extents import note_odd_extents
 from coigan_aug.formats.drawn import Place
+from coigan_aug.formats.reading import Reading
 from coigan_aug.formats.source import Problems, ReadOptions, Source, make_classes, parse_classes
 from coigan_aug.imaging import write_image
 
@@ -46,7 +47,7 @@ def opened(folder: Path, value: Any, **options: Any) -> tuple[Source, Problems]:
         write_image(folder / "images" / name, np.zeros((6, 8), np.uint8))
     (folder / "c.json").write_text(value if isinstance(value, str) else json.dumps(value))
     problems = Problems()
-    return coco.read(folder / "c.json", options=ReadOptions(**options), problems=problems), problems
+    return coco.read(Reading(folder / "c.json", options=ReadOptions(**options), problems=problems)), problems
 
 
 def mask_of(polygons: list[list[float]]) -> np.ndarray:
@@ -129,8 +130,8 @@ def test_extents_as_pycocotools_finds_them_are_no_oddity(polygons: list[list[tup
     mask = rle.canonical(rle.Rle(60, 80, found["counts"].decode()))
     problems = Problems()
     items = [{"area": area, "bbox": box}] + ([{"bbox": drawn}] if len(flat) == 1 and convex(sides) else [])
-    at = Place("c.json", "c.json: annotation 1", "a.png", 60, 80)
-    note_odd_extents(items, [mask] * len(items), [at] * len(items), file="c.json", problems=problems)
+    at = Place(Reading(Path("c.json"), problems=problems), "c.json", "c.json: annotation 1", "a.png", 60, 80)
+    note_odd_extents(items, [mask] * len(items), [at] * len(items))
     assert not problems.found or not area
 
 
@@ -299,7 +300,7 @@ def test_written_masks_load_in_pycocotools_and_are_read_again(tmp_path: Path) ->
             assert item["area"] == mask.sum()
             assert item["bbox"] == coco_mask.toBbox(coco_mask.encode(np.asfortranarray(mask))).tolist()
             assert item["iscrowd"] == 0
-    source = coco.read(path, options=ReadOptions(images=tmp_path), problems=Problems())
+    source = coco.read(Reading(path, options=ReadOptions(images=tmp_path)))
     assert source.classes == classes
     for before, after in zip(records, source.records, strict=True):
         assert [(a.label, a.rle) for a in after.annotations] == [(a.label, a.rle) for a in before.annotations]
@@ -324,7 +325,7 @@ def test_masks_of_many_images_are_those_that_pycocotools_fills(tmp_path: Path) -
     draw.shuffle(annotations)  # type: ignore[arg-type]
     value = {"images": images, "categories": [{"id": 1, "name": "a"}], "annotations": annotations}
     (tmp_path / "c.json").write_text(json.dumps(value))
-    source = coco.read(tmp_path / "c.json", options=ReadOptions(), problems=Problems())
+    source = coco.read(Reading(tmp_path / "c.json"))
     truth = COCO(str(tmp_path / "c.json"))
     count = 0
     for record in source.records:
@@ -349,5 +350,5 @@ def test_a_wrong_polygon_among_many_is_named(tmp_path: Path, wrong: list[Any]) -
 def test_attributes_of_any_size_are_written_and_read_again(tmp_path: Path) -> None:
     source, _ = opened(tmp_path, annotated(score=2**80, note={"a": [1, None, "ö"]}))
     path = coco.write(tmp_path / "out", source.records, classes=source.classes)
-    again = coco.read(path, options=ReadOptions(images=tmp_path / "images"), problems=Problems())
+    again = coco.read(Reading(path, options=ReadOptions(images=tmp_path / "images")))
     assert next(again.records).annotations[0].attributes == {"id": 1, "score": 2**80, "note": {"a": [1, None, "ö"]}}

@@ -14,6 +14,7 @@ from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import Annotation, ImageRecord
 from coigan_aug.errors import DataError, UsageError
 from coigan_aug.formats.masks import folder as mask_folder
+from coigan_aug.formats.reading import Reading
 from coigan_aug.formats.source import Problems, ReadOptions, Source, make_classes, parse_classes
 from coigan_aug.imaging import write_image
 
@@ -40,7 +41,7 @@ def write(folder: Path, files: dict[str, np.ndarray]) -> Path:
 def read(folder: Path, classes: str = "", **options: bool) -> tuple[Source, list[ImageRecord], Problems]:
     problems = Problems()
     choices = parse_classes(classes) if classes else ()
-    source = mask_folder.read(folder, options=ReadOptions(classes=choices, **options), problems=problems)
+    source = mask_folder.read(Reading(folder, options=ReadOptions(classes=choices, **options), problems=problems))
     return source, list(source.records), problems
 
 

@@ -201,7 +201,7 @@ def test_a_mask_named_as_another_image_is_a_loss(tmp_path: Path) -> None:
     assert "1 masks are named as another image, which a reader gives them to (first: a_1.png)" in map(
         str, losses.found()
     )
-    assert mask_instances.sniff(tmp_path) is None
+    assert mask_instances.MASK_INSTANCES.sniff(tmp_path) is None
     for name in ("a.png", "a_1.png"):
         write_image(tmp_path / "images" / name, mask)
     _, (first, second), _ = opened(tmp_path, name="mask-instances")

@@ -15,6 +15,7 @@ import pytest
 from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import Annotation, ImageRecord
 from coigan_aug.errors import DataError
+from coigan_aug.formats.reading import Reading
 from coigan_aug.formats.source import Problems, ReadOptions, make_classes, parse_classes
 from coigan_aug.formats.tables import line_json
 from coigan_aug.formats.tables.line_json_files import Traced, packed_of, text_of
@@ -61,7 +62,7 @@ def with_images(folder: Path, records: list[Any]) -> Path:
 
 def read(path: Path, **options: Any) -> tuple[list[ImageRecord], Problems, line_json.Source]:
     problems = Problems()
-    source = line_json.read(path, options=ReadOptions(**options), problems=problems)
+    source = line_json.read(Reading(path, options=ReadOptions(**options), problems=problems))
     return list(source.records), problems, source
 
 

@@ -10,6 +10,7 @@ import pytest
 from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import Annotation, ImageRecord
 from coigan_aug.errors import DataError
+from coigan_aug.formats.reading import Reading
 from coigan_aug.formats.source import Problems, ReadOptions, make_classes, parse_classes
 from coigan_aug.formats.tables import rle_csv
 from coigan_aug.imaging import write_image
@@ -26,7 +27,7 @@ def opened(folder: Path, text: str | bytes, **options: object) -> tuple[list[Ima
     path = folder / "train.csv"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     problems = Problems()
-    source = rle_csv.read(path, options=ReadOptions(**options), problems=problems)
+    source = rle_csv.read(Reading(path, options=ReadOptions(**options), problems=problems))
     return list(source.records), problems
 
 
@@ -180,7 +181,7 @@ def test_a_class_beyond_those_given_is_an_error(folder: Path) -> None:
 
 def test_classes_keep_their_ids_in_numeric_order(folder: Path) -> None:
     (folder / "train.csv").write_text(HEADER + "a.jpg,10,1 1\na.jpg,9,2 1\n")
-    source = rle_csv.read(folder / "train.csv", options=ReadOptions(), problems=Problems())
+    source = rle_csv.read(Reading(folder / "train.csv"))
     assert [(found.name, found.source_id) for found in source.classes] == [("9", 9), ("10", 10)]
     assert source.description == (
         "Severstal RLE CSV (columns ImageId, ClassId, EncodedPixels). Images: train_images/ (found beside it)"
@@ -257,7 +258,7 @@ def test_written_masks_are_read_again(tmp_path: Path) -> None:
         write_images(tmp_path, records[-1].file, height=9, width=13)
     path = rle_csv.write(tmp_path, records, classes=classes)
     options = ReadOptions(classes=parse_classes("pit=7,crack=3"), images=tmp_path)
-    source = rle_csv.read(path, options=options, problems=Problems())
+    source = rle_csv.read(Reading(path, options=options))
     found = list(source.records)
     assert source.classes == classes
     assert [record.file for record in found] == [record.file for record in records]
@@ -270,7 +271,7 @@ def test_written_masks_are_read_again(tmp_path: Path) -> None:
 def test_strict_makes_the_first_problem_an_error(folder: Path) -> None:
     (folder / "train.csv").write_text(HEADER + "a.jpg,1,9 1 1 2\n")
     with pytest.raises(DataError, match=r"train\.csv:2  the runs of a\.jpg are out of order"):
-        rle_csv.read(folder / "train.csv", options=ReadOptions(), problems=Problems(strict=True))
+        rle_csv.read(Reading(folder / "train.csv", problems=Problems(strict=True)))
 
 
 def test_a_mistake_in_an_earlier_row_is_told_before_one_in_a_later_row(folder: Path) -> None:

@@ -17,6 +17,7 @@ from coigan_aug.annotations.records import DefectClass
 from coigan_aug.errors import DataError
 from coigan_aug.formats.detect import detect
 from coigan_aug.formats.losses import Losses
+from coigan_aug.formats.reading import Reading
 from coigan_aug.formats.source import Problems, ReadOptions, Source, make_classes, parse_classes
 from coigan_aug.formats.tools import cvat
 from coigan_aug.imaging import write_image
@@ -52,7 +53,7 @@ def opened(folder: Path, text: str | bytes, **options: Any) -> tuple[Source, Pro
     path = folder / "annotations.xml"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     problems = Problems()
-    return cvat.read(path, options=ReadOptions(**options), problems=problems), problems
+    return cvat.read(Reading(path, options=ReadOptions(**options), problems=problems)), problems
 
 
 def first_mask(folder: Path, shape: str, **options: Any) -> np.ndarray:
@@ -207,7 +208,7 @@ def test_shapes_without_pixels_are_noted(tmp_path: Path, shape: str) -> None:
 
 def test_strict_ends_at_the_first_oddity(tmp_path: Path) -> None:
     opened(tmp_path, document("<tag label='pit'/>"))
-    source = cvat.read(tmp_path / "annotations.xml", options=ReadOptions(), problems=Problems(strict=True))
+    source = cvat.read(Reading(tmp_path / "annotations.xml", problems=Problems(strict=True)))
     with pytest.raises(DataError, match=r"1 shapes without an area \(tag\)"):
         list(source.records)
 
@@ -226,7 +227,7 @@ def test_a_project_of_subsets_names_images_by_their_folders(tmp_path: Path) -> N
         write_image(tmp_path / "images" / name, np.zeros((6, 8), np.uint8))
     images = "".join(f'<image name="a.png" subset="{part}" width="8" height="6"/>' for part in ("train", "val"))
     (tmp_path / "x.xml").write_text(f"<annotations>{images}</annotations>")
-    source = cvat.read(tmp_path / "x.xml", options=ReadOptions(), problems=Problems())
+    source = cvat.read(Reading(tmp_path / "x.xml"))
     assert [record.file for record in source.records] == ["train/a.png", "val/a.png"]
 
 
@@ -292,7 +293,7 @@ def test_memory_does_not_grow_with_the_images(tmp_path: Path) -> None:
     for many in (4, 40):
         records = [record_of(f"images/{k}.png", ("pit", block(k))) for k in range(many)]
         there_and_back(cvat, tmp_path / str(many), records)
-        source = cvat.read(tmp_path / str(many) / "annotations.xml", options=ReadOptions(), problems=Problems())
+        source = cvat.read(Reading(tmp_path / str(many) / "annotations.xml"))
         peaks[many] = peak_of(source.records)
     assert peaks[40] < 1.2 * peaks[4]
 

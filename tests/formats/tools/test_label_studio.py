@@ -19,6 +19,7 @@ from coigan_aug.annotations.records import DefectClass, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.formats.detect import detect
 from coigan_aug.formats.losses import Losses
+from coigan_aug.formats.reading import Reading
 from coigan_aug.formats.source import Problems, ReadOptions, Source, parse_classes
 from coigan_aug.formats.tools import label_studio
 from coigan_aug.formats.tools.label_studio_brush import encode_brush
@@ -60,7 +61,9 @@ def opened(folder: Path, value: Any, **options: Any) -> tuple[Source, Problems]:
         write_image(folder / "images" / "a.png", np.zeros((6, 8), np.uint8))
     (folder / "export.json").write_bytes(value if isinstance(value, bytes) else json.dumps(value).encode())
     problems = Problems()
-    return label_studio.read(folder / "export.json", options=ReadOptions(**options), problems=problems), problems
+    return label_studio.read(
+        Reading(folder / "export.json", options=ReadOptions(**options), problems=problems)
+    ), problems
 
 
 def first_mask(folder: Path, *results: dict[str, Any]) -> np.ndarray:
@@ -114,7 +117,7 @@ def test_rectangles_turn_about_their_corner(
     value = {"x": corner[0], "y": corner[1], "width": size[0], "height": size[1], "rotation": degrees}
     result = region("rectanglelabels", value, "pit", original_width=width, original_height=height)
     (folder / "x.json").write_text(json.dumps([task(result)]))
-    source = label_studio.read(folder / "x.json", options=ReadOptions(), problems=Problems())
+    source = label_studio.read(Reading(folder / "x.json"))
     found = next(source.records).annotations
     mask = rle.decode(found[0].rle) if found else np.zeros((height, width), np.uint8)
     angle = math.radians(degrees)
@@ -131,7 +134,7 @@ def test_an_ellipse_has_its_area(tmp_path: Path) -> None:
     value = {"x": 50, "y": 50, "radiusX": 20, "radiusY": 10, "rotation": 30}
     result = region("ellipselabels", value, "pit", original_width=400, original_height=300)
     (tmp_path / "x.json").write_text(json.dumps([task(result)]))
-    source = label_studio.read(tmp_path / "x.json", options=ReadOptions(), problems=Problems())
+    source = label_studio.read(Reading(tmp_path / "x.json"))
     mask = rle.decode(next(source.records).annotations[0].rle)
     rows, columns = np.nonzero(mask)
     assert abs(mask.sum() - math.pi * 80 * 30) < 20
@@ -380,5 +383,5 @@ def test_memory_does_not_grow_with_the_masks(tmp_path: Path) -> None:
         records = [record_of(f"images/{k}.png", ("pit", block(k))) for k in range(many)]
         there_and_back(label_studio, tmp_path / str(many), records)
         path = tmp_path / str(many) / "annotations.json"
-        peaks[many] = peak_of(label_studio.read(path, options=ReadOptions(), problems=Problems()).records)
+        peaks[many] = peak_of(label_studio.read(Reading(path)).records)
     assert peaks[40] < 1.2 * peaks[4] + 3 * (tmp_path / "40" / "annotations.json").stat().st_size

@@ -23,6 +23,7 @@ from coigan_aug.annotations.records import ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.formats.detect import detect
 from coigan_aug.formats.losses import Losses
+from coigan_aug.formats.reading import Reading
 from coigan_aug.formats.source import Problems, ReadOptions, Source, make_classes, parse_classes
 from coigan_aug.formats.tools import labelme
 from coigan_aug.imaging import write_image
@@ -68,7 +69,7 @@ def opened(folder: Path, value: Any, **options: Any) -> tuple[Source, Problems]:
     text = value if isinstance(value, (str, bytes)) else json.dumps(value)
     (folder / "a.json").write_bytes(text.encode() if isinstance(text, str) else text)
     problems = Problems()
-    return labelme.read(folder, options=ReadOptions(**options), problems=problems), problems
+    return labelme.read(Reading(folder, options=ReadOptions(**options), problems=problems)), problems
 
 
 def first_mask(folder: Path, value: dict[str, Any], **options: Any) -> np.ndarray:
@@ -131,7 +132,7 @@ def read_shape(folder: Path, value: dict[str, Any]) -> np.ndarray:
     """Read one shape of an image of 40 x 30 pixels."""
     write_image(folder / "a.png", np.zeros((40, 30), np.uint8))
     (folder / "a.json").write_text(json.dumps(document(value, imageHeight=40, imageWidth=30)))
-    source = labelme.read(folder, options=ReadOptions(), problems=Problems())
+    source = labelme.read(Reading(folder))
     found = next(source.records).annotations
     return rle.decode(found[0].rle) if found else np.zeros((40, 30), np.uint8)
 
@@ -286,7 +287,7 @@ def test_the_place_of_images_is_understood(tmp_path: Path) -> None:
         (tmp_path / "labels" / f"{name}.json").write_text(json.dumps(document(shape(), imagePath=image)))
     for options in (ReadOptions(), ReadOptions(images=tmp_path / "images"), ReadOptions(images=tmp_path)):
         problems = Problems()
-        source = labelme.read(tmp_path / "labels", options=options, problems=problems)
+        source = labelme.read(Reading(tmp_path / "labels", options=options, problems=problems))
         found = [(source.image_root / record.file).relative_to(tmp_path).as_posix() for record in source.records]
         assert found == ["images/a.png", "images/sub/a.png", "images/ü b.png", "images/sub/free.png"]
         assert [problem.done for problem in problems.found] == ["taken as defect-free"]
@@ -296,7 +297,7 @@ def test_each_folder_has_its_own_images(tmp_path: Path) -> None:
     for name in ("pit/a", "line/a"):
         write_image(tmp_path / "x" / f"{name}.png", np.zeros((6, 8), np.uint8))
         (tmp_path / "x" / f"{name}.json").write_text(json.dumps(document(shape(label=name.partition("/")[0]))))
-    source = labelme.read(tmp_path / "x", options=ReadOptions(), problems=Problems())
+    source = labelme.read(Reading(tmp_path / "x"))
     assert [(record.file, record.annotations[0].label) for record in source.records] == [
         ("line/a.png", "line"), ("pit/a.png", "pit"),
     ]  # fmt: skip
@@ -306,11 +307,11 @@ def test_each_folder_has_its_own_images(tmp_path: Path) -> None:
 def test_one_file_is_read_alone(tmp_path: Path) -> None:
     opened(tmp_path, document(shape()))
     write_image(tmp_path / "b.png", np.zeros((6, 8), np.uint8))
-    source = labelme.read(tmp_path / "a.json", options=ReadOptions(), problems=Problems())
+    source = labelme.read(Reading(tmp_path / "a.json"))
     assert [record.file for record in source.records] == ["a.png"]
     (tmp_path / "c.json").write_text('{"a": 1}')
     with pytest.raises(DataError, match=r"c\.json is not a labelme file"):
-        labelme.read(tmp_path / "c.json", options=ReadOptions(), problems=Problems())
+        labelme.read(Reading(tmp_path / "c.json"))
 
 
 def test_other_json_files_are_left_out_and_an_image_has_one_file(tmp_path: Path) -> None:
@@ -329,9 +330,9 @@ def test_pixels_in_the_file_are_not_used_and_missed_images_are_explained(tmp_pat
     assert len(list(source.records)) == 1
     (tmp_path / "x" / "a.png").unlink()
     with pytest.raises(DataError, match=r"a\.json holds the pixels itself \(imageData\), which are not used"):
-        labelme.read(tmp_path / "x", options=ReadOptions(), problems=problems)
+        labelme.read(Reading(tmp_path / "x", problems=problems))
     source = labelme.read(
-        tmp_path / "x", options=ReadOptions(images=tmp_path / "x", skip_missing=True), problems=problems
+        Reading(tmp_path / "x", options=ReadOptions(images=tmp_path / "x", skip_missing=True), problems=problems)
     )
     assert list(source.records) == []
     assert str(problems.found[-1]).startswith("a.json  a.png not found in")
@@ -424,6 +425,6 @@ def test_memory_does_not_grow_with_the_images(tmp_path: Path) -> None:
     for many in (4, 40):
         records = [record_of(f"images/{k}.png", ("pit", block(k))) for k in range(many)]
         there_and_back(labelme, tmp_path / str(many), records)
-        source = labelme.read(tmp_path / str(many), options=ReadOptions(), problems=Problems())
+        source = labelme.read(Reading(tmp_path / str(many)))
         peaks[many] = peak_of(source.records)
     assert peaks[40] < 1.2 * peaks[4]

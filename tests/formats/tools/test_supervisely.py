@@ -22,6 +22,7 @@ from coigan_aug.annotations.records import DefectClass, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.formats.detect import detect
 from coigan_aug.formats.losses import Losses
+from coigan_aug.formats.reading import Reading
 from coigan_aug.formats.source import Problems, ReadOptions, Source, make_classes, parse_classes
 from coigan_aug.formats.tools import supervisely
 from coigan_aug.imaging import write_image
@@ -82,7 +83,7 @@ def opened(folder: Path, value: Any, meta: Any = META, **options: Any) -> tuple[
     text = value if isinstance(value, bytes) else json.dumps(value).encode()
     (folder / "ds0" / "ann" / "a.png.json").write_bytes(text)
     problems = Problems()
-    return supervisely.read(folder, options=ReadOptions(**options), problems=problems), problems
+    return supervisely.read(Reading(folder, options=ReadOptions(**options), problems=problems)), problems
 
 
 def first_mask(folder: Path, value: dict[str, Any], **options: Any) -> np.ndarray:
@@ -272,7 +273,7 @@ def test_datasets_lie_in_folders_and_older_names_are_understood(tmp_path: Path) 
         (tmp_path / name).write_text(json.dumps(document(bitmap())))
     (tmp_path / "meta.json").write_text(json.dumps(META))
     problems = Problems()
-    source = supervisely.read(tmp_path / "meta.json", options=ReadOptions(), problems=problems)
+    source = supervisely.read(Reading(tmp_path / "meta.json", problems=problems))
     assert [(record.file, len(record.annotations)) for record in source.records] == [
         ("deep/datasets/in/img/a.png", 1), ("ds0/img/a.png", 1), ("old/img/b.jpg", 1), ("ds0/img/free.png", 0),
     ]  # fmt: skip
@@ -286,14 +287,14 @@ def test_images_can_lie_elsewhere_or_be_missing(tmp_path: Path) -> None:
     for images in ("here", "there/ds0"):
         write_image(tmp_path / images / "a.png", np.zeros((6, 8), np.uint8))
         options = ReadOptions(images=tmp_path / images.partition("/")[0])
-        source = supervisely.read(tmp_path / "p", options=options, problems=Problems())
+        source = supervisely.read(Reading(tmp_path / "p", options=options))
         assert [record.file for record in source.records] == [f"{images}/a.png".partition("/")[2]]
     (tmp_path / "p" / "ds0" / "img" / "a.png").unlink()
     with pytest.raises(DataError, match=r"ds0/img/a\.png \(ds0/ann/a\.png\.json\) not found"):
-        supervisely.read(tmp_path / "p", options=ReadOptions(), problems=Problems())
+        supervisely.read(Reading(tmp_path / "p"))
     (tmp_path / "p" / "ds0" / "ann" / "a.png.json").unlink()
     with pytest.raises(DataError, match="holds no annotations of Supervisely"):
-        supervisely.read(tmp_path / "p", options=ReadOptions(), problems=Problems())
+        supervisely.read(Reading(tmp_path / "p"))
 
 
 def test_classes_are_chosen(tmp_path: Path) -> None:
@@ -404,6 +405,6 @@ def test_memory_does_not_grow_with_the_images(tmp_path: Path) -> None:
     for many in (4, 40):
         records = [record_of(f"ds0/img/{k}.png", ("pit", block(k))) for k in range(many)]
         there_and_back(supervisely, tmp_path / str(many), records)
-        source = supervisely.read(tmp_path / str(many), options=ReadOptions(), problems=Problems())
+        source = supervisely.read(Reading(tmp_path / str(many)))
         peaks[many] = peak_of(source.records)
     assert peaks[40] < 1.2 * peaks[4]

@@ -16,6 +16,7 @@ from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import ImageRecord
 from coigan_aug.errors import CoiganError, DataError
 from coigan_aug.formats.detect import detect
+from coigan_aug.formats.reading import Reading
 from coigan_aug.formats.source import Problems, ReadOptions, Source, parse_classes
 from coigan_aug.formats.voc import voc
 from coigan_aug.imaging import write_image
@@ -85,7 +86,7 @@ def dataset(folder: Path, texts: dict[str, str | bytes], images: tuple[str, ...]
 def opened(path: Path, **options: Any) -> tuple[Source, list[ImageRecord], list[str]]:
     problems = Problems()
     options["classes"] = parse_classes(options["classes"]) if "classes" in options else ()
-    source = voc.read(path, options=ReadOptions(**options), problems=problems)
+    source = voc.read(Reading(path, options=ReadOptions(**options), problems=problems))
     return source, list(source.records), [str(problem) for problem in problems.found]
 
 

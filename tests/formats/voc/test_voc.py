@@ -19,6 +19,7 @@ from coigan_aug.annotations.records import Annotation, ImageRecord
 from coigan_aug.errors import CoiganError, DataError
 from coigan_aug.formats.detect import detect
 from coigan_aug.formats.losses import Losses
+from coigan_aug.formats.reading import Reading
 from coigan_aug.formats.source import Problems, ReadOptions, Source, make_classes, parse_classes
 from coigan_aug.formats.voc import voc
 from coigan_aug.formats.voc.classes import VOC_COLOURS, voc_colour
@@ -72,7 +73,7 @@ def opened(path: Path, **options: Any) -> tuple[Source, list[ImageRecord], Probl
     problems = Problems()
     if "classes" in options:
         options["classes"] = parse_classes(options["classes"]) if options["classes"] else ()
-    source = voc.read(path, options=ReadOptions(**options), problems=problems)
+    source = voc.read(Reading(path, options=ReadOptions(**options), problems=problems))
     return source, list(source.records), problems
 
 

@@ -19,6 +19,7 @@ from coigan_aug.annotations.records import Annotation, ImageRecord
 from coigan_aug.errors import CoiganError, DataError
 from coigan_aug.formats.detect import detect
 from coigan_aug.formats.losses import Losses
+from coigan_aug.formats.reading import Reading
 from coigan_aug.formats.source import Problems, ReadOptions, Source, make_classes, parse_classes
 from coigan_aug.formats.yolo import yolo
 from coigan_aug.imaging import write_image
@@ -50,7 +51,7 @@ def dataset(folder: Path, files: dict[str, str | bytes | None]) -> Path:
 
 def opened(path: Path, **options: Any) -> tuple[Source, list[ImageRecord], Problems]:
     problems = Problems()
-    source = yolo.read(path, options=ReadOptions(**options), problems=problems)
+    source = yolo.read(Reading(path, options=ReadOptions(**options), problems=problems))
     return source, list(source.records), problems
 
 
