@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, Literal
 
-from coigan_aug.jpeg import exif_of, frame_of, orientation_of, scan_of
 from coigan_aug.tiff import DamagedTiff, Page, pages
 
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -15,6 +14,7 @@ _JPEG = b"\xff\xd8"
 _START = 65536
 _END = 4096
 _PALETTE_ENTRY = 4
+_ORIENTATION, _MOST_TAGS = 0x0112, 512
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,11 @@ class Header:
 
 def header_of(stream: IO[bytes]) -> Header | None:
     """Read an image file's header and see whether its end is there; None where it is of no kind known here."""
+    if stream.read(len(_JPEG)) == _JPEG:
+        return _jpeg(stream)
+    stream.seek(0)
     start = stream.read(_START)
     length = stream.seek(0, 2)
-    if start.startswith(_JPEG):
-        return _jpeg(stream, start)
     if start.startswith(_PNG):
         return _png(stream, start)
     if start.startswith(b"BM"):
@@ -57,19 +58,18 @@ def header_of(stream: IO[bytes]) -> Header | None:
     return _tiff(stream, length) if start[:2] in (b"II", b"MM") else None
 
 
-def _jpeg(stream: IO[bytes], start: bytes) -> Header | None:
+def _jpeg(stream: IO[bytes]) -> Header | None:
     """Read a JPEG's frame header; its end marker must lie behind the first scan, else it is that of a thumbnail."""
-    data, frame, scan = start, frame_of(start), scan_of(start)
-    if frame is None or scan is None:  # behind a long profile, perhaps
-        stream.seek(0)
-        data = stream.read()
-        frame, scan = frame_of(data), scan_of(data)
-    if frame is None:
+    from coigan_aug.jpeg import read_jpeg  # here: other kinds do without Pillow, which takes a while to load
+
+    image = read_jpeg(stream)
+    if image is None:
         return None
+    scan, (width, height) = image.scan, image.size
     whole = scan is not None and (_holds(stream, b"\xff\xd9", scan, last=_END) or _holds(stream, b"\xff\xd9", scan))
     return Header(
-        frame.height, frame.width, len(frame.components), frame.bits, "JPEG",
-        colours="CMYK" if len(frame.components) == 4 else "", orientation=orientation_of(exif_of(data)), whole=whole,
+        height, width, image.layers or 3, image.bits, "JPEG",
+        colours="CMYK" if image.layers == 4 else "", orientation=orientation_of(image.exif), whole=whole,
     )  # fmt: skip
 
 
@@ -91,6 +91,18 @@ def _png(stream: IO[bytes], start: bytes) -> Header | None:
         pictures=2 if b"acTL" in before else 1, orientation=orientation_of(_behind(before, b"eXIf")),
         whole=_holds(stream, _PNG_END, 0, last=_END) or _holds(stream, _PNG_END, 0),
     )  # fmt: skip
+
+
+def orientation_of(exif: bytes) -> int:
+    """Return the orientation, 1-8, that an EXIF block notes (CIPA DC-008, tag 0x0112); 1 where it notes none."""
+    order: Literal["little", "big"] = "little" if exif[:2] == b"II" else "big"
+    at = int.from_bytes(exif[4:8], order)
+    for k in range(min(int.from_bytes(exif[at : at + 2], order), _MOST_TAGS)):
+        entry = exif[at + 2 + 12 * k : at + 14 + 12 * k]
+        if int.from_bytes(entry[:2], order) == _ORIENTATION:
+            value = int.from_bytes(entry[8:10], order)
+            return value if 1 <= value <= 8 else 1
+    return 1
 
 
 def _behind(data: bytes, mark: bytes) -> bytes:

@@ -22,10 +22,11 @@ from coigan_aug.errors import DataError
 from coigan_aug.files import write_bytes
 from coigan_aug.geometry import Box
 from coigan_aug.headers import Header, header_of
-from coigan_aug.jpeg import JpegCoding, coding_of
 
 if TYPE_CHECKING:
     from PIL import Image
+
+    from coigan_aug.jpeg import JpegCoding
 
 Kind = TypeVar("Kind", bound=np.generic)
 Found = TypeVar("Found")
@@ -283,6 +284,8 @@ def jpeg_coding(path: Path) -> JpegCoding | None:
     Raises:
         DataError: the file is missing or can't be read.
     """
+    from coigan_aug.jpeg import coding_of
+
     try:
         with path.open("rb") as stream:
             start = stream.read(1 << 16)

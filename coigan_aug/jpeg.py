@@ -1,18 +1,15 @@
-"""How a JPEG file was coded: its segments, the quality its quantisation tables stand for, its chroma sampling."""
+"""What a JPEG file says of itself before its pixels, read by Pillow: size, EXIF, quality, chroma sampling."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import io
+import struct
 from dataclasses import dataclass
-from typing import Literal
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
-
-_FRAMES = frozenset({0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF})
-_TABLES, _SCAN, _APP1 = 0xDB, 0xDA, 0xE1
-_ORIENTATION, _MOST_TAGS = 0x0112, 512
-_STEPS = 64
+from PIL.JpegImagePlugin import JpegImageFile
 
 # ITU T.81, table K.1: what libjpeg scales for the luminance, row by row.
 _LUMINANCE = np.array([
@@ -25,18 +22,7 @@ _LUMINANCE = np.array([
     49, 64, 78, 87, 103, 121, 120, 101,
     72, 92, 95, 98, 112, 100, 103, 99,
 ])  # fmt: skip
-_ZIGZAG = sorted(range(_STEPS), key=lambda k: (k // 8 + k % 8, k // 8 if (k // 8 + k % 8) % 2 else k % 8))
 _SAMPLINGS = {(1, 1): "4:4:4", (1, 2): "4:4:0", (2, 1): "4:2:2", (2, 2): "4:2:0", (4, 1): "4:1:1"}
-
-
-@dataclass(frozen=True)
-class Frame:
-    """A JPEG's frame header: bits a sample, height and width in px, and (id, across, down, table) of each component."""
-
-    bits: int
-    height: int
-    width: int
-    components: tuple[tuple[int, int, int, int], ...]
 
 
 @dataclass(frozen=True)
@@ -47,61 +33,48 @@ class JpegCoding:
     sampling: str
 
 
-def segments(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield marker and content of the segments that `data` begins with, up to the first scan (ITU T.81, annex B)."""
-    for marker, at in _markers(data):
-        if marker != _SCAN:
-            yield marker, data[at + 4 : at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")]
+class JpegHeader(JpegImageFile):
+    """The segments of a JPEG up to its first scan. Nothing is decoded; the stream stays open, and the caller's.
+
+    `scan` is where the first scan's data begins (of 12 bits, what is behind the frame header); None where the file ends, or
+    is damaged, before that.
+    """
+
+    bits = 0
+    scan: int | None = None
+
+    def _open(self) -> None:
+        try:
+            super()._open()
+        except (OSError, SyntaxError, ValueError, LookupError, TypeError, struct.error) as error:
+            if not self.bits or getattr(error, "errno", None):  # not even a frame header, or the disk's fault
+                raise
+        if (self.tile or self.bits != 8) and self.fp is not None:  # of 12 bits Pillow stops at the frame header
+            self.scan = self.fp.tell()
+        self._mode = self.mode or "L"  # and knows no mode, which the constructor asks for
+
+    def _read_dpi_from_exif(self) -> None:
+        """Leave the EXIF block alone: of a damaged one Pillow warns."""
+
+    @property
+    def exif(self) -> bytes:
+        """The EXIF block; b"" where there is none."""
+        return bytes(self.info.get("exif", b"")).removeprefix(b"Exif\0\0")
 
 
-def _markers(data: bytes) -> Iterator[tuple[int, int]]:
-    """Yield the markers that `data` begins with and where they are, up to and with the first scan."""
-    at = 2
-    while data[:2] == b"\xff\xd8" and at + 4 <= len(data) and data[at] == 0xFF:
-        if data[at + 1] == 0xFF:
-            at += 1
-            continue
-        yield data[at + 1], at
-        if data[at + 1] == _SCAN:
-            return
-        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+def read_jpeg(stream: IO[bytes]) -> JpegHeader | None:
+    """Read a JPEG's segments from the stream's start; None where it has no frame header of any pixels.
 
-
-def scan_of(data: bytes) -> int | None:
-    """Return where the first scan begins; None where it isn't in `data`."""
-    return next((at for marker, at in _markers(data) if marker == _SCAN), None)
-
-
-def frame_of(data: bytes) -> Frame | None:
-    """Read the frame header (ITU T.81, B.2.2) among the segments in `data`; None where it isn't there."""
-    content = next((content for marker, content in segments(data) if marker in _FRAMES), b"")
-    if len(content) < 6 or len(content) < 6 + 3 * content[5]:
+    Raises:
+        OSError: the disk's, not Pillow's.
+    """
+    stream.seek(0)
+    try:
+        return JpegHeader(stream)
+    except (OSError, SyntaxError, ValueError) as error:
+        if getattr(error, "errno", None):
+            raise
         return None
-    parts = [content[k : k + 3] for k in range(6, 6 + 3 * content[5], 3)]
-    return Frame(
-        content[0],
-        int.from_bytes(content[1:3], "big"),
-        int.from_bytes(content[3:5], "big"),
-        tuple((part[0], part[1] >> 4, part[1] & 15, part[2]) for part in parts),
-    )
-
-
-def exif_of(data: bytes) -> bytes:
-    """Return the EXIF block among the segments in `data`; b"" where there is none."""
-    own = (content[6:] for marker, content in segments(data) if marker == _APP1 and content[:6] == b"Exif\0\0")
-    return next(own, b"")
-
-
-def orientation_of(exif: bytes) -> int:
-    """Return the orientation, 1-8, that an EXIF block notes (CIPA DC-008, tag 0x0112); 1 where it notes none."""
-    order: Literal["little", "big"] = "little" if exif[:2] == b"II" else "big"
-    at = int.from_bytes(exif[4:8], order)
-    for k in range(min(int.from_bytes(exif[at : at + 2], order), _MOST_TAGS)):
-        entry = exif[at + 2 + 12 * k : at + 14 + 12 * k]
-        if int.from_bytes(entry[:2], order) == _ORIENTATION:
-            value = int.from_bytes(entry[8:10], order)
-            return value if 1 <= value <= 8 else 1
-    return 1
 
 
 def coding_of(data: bytes) -> JpegCoding | None:
@@ -110,12 +83,13 @@ def coding_of(data: bytes) -> JpegCoding | None:
     Exact for files of libjpeg and what is built on it, OpenCV and Pillow among them; for other tables the quality whose
     table is nearest (sum of absolute differences, the better one of two equally near).
     """
-    frame, tables = frame_of(data), _tables(data)
-    if frame is None or not frame.components or frame.components[0][3] not in tables:
+    image = read_jpeg(io.BytesIO(data))
+    steps = image.quantization.get(image.layer[0][3]) if image and image.layer else None
+    if image is None or steps is None:
         return None
-    found = np.minimum(tables[frame.components[0][3]], 255)
+    found = np.minimum(steps, 255)
     distances = {quality: int(np.abs(scaled(quality) - found).sum()) for quality in range(100, 0, -1)}
-    return JpegCoding(min(distances, key=lambda quality: distances[quality]), _sampling(frame))
+    return JpegCoding(min(distances, key=lambda quality: distances[quality]), _sampling(image.layer))
 
 
 def scaled(quality: int) -> NDArray[np.int64]:
@@ -124,27 +98,11 @@ def scaled(quality: int) -> NDArray[np.int64]:
     return np.clip((_LUMINANCE * percent + 50) // 100, 1, 255)
 
 
-def _tables(data: bytes) -> dict[int, NDArray[np.int64]]:
-    """Read the quantisation tables (ITU T.81, B.2.4.1), each [64] row by row, by their numbers."""
-    found = {}
-    for content in [content for marker, content in segments(data) if marker == _TABLES]:
-        at = 0
-        while at < len(content):
-            size = 2 if content[at] >> 4 else 1
-            steps = np.frombuffer(content[at + 1 : at + 1 + size * _STEPS], np.dtype(f">u{size}"))
-            if len(steps) < _STEPS:
-                break
-            table = np.zeros(_STEPS, np.int64)
-            table[_ZIGZAG] = steps
-            found[content[at] & 15] = table
-            at += 1 + size * _STEPS
-    return found
-
-
-def _sampling(frame: Frame) -> str:
-    if len(frame.components) != 3:
+def _sampling(components: list[tuple[int, int, int, int]]) -> str:
+    """Name the sampling of components (number, across, down, table)."""
+    if len(components) != 3:
         return ""
-    (_, across, down, _), *chroma = frame.components
+    (_, across, down, _), *chroma = components
     same = {(own[1], own[2]) for own in chroma}
     if len(same) != 1 or 0 in next(iter(same)):
         return ""

@@ -264,3 +264,17 @@ def test_a_jpeg_that_is_cut_anywhere_in_its_head_never_crashes() -> None:
     found = [coding_of(whole[:length]) for length in range(700)]
     assert set(found) <= {None, JpegCoding(60, "4:2:0")}
     assert found[-1] == JpegCoding(60, "4:2:0")
+
+
+def test_a_damaged_table_gives_no_quality_and_no_crash() -> None:
+    whole = bytearray(encode_image(TEXTURE, suffix=".jpg", quality=60))
+    whole[whole.index(b"\xff\xdb") + 4] |= 0x10  # says that its steps take two bytes each
+    assert coding_of(bytes(whole)) is None
+
+
+def test_a_jpeg_of_12_bits_is_refused_for_that(tmp_path: Path) -> None:
+    whole = bytearray(encode_image(TEXTURE, suffix=".jpg", quality=60))
+    whole[whole.index(b"\xff\xc0") + 4] = 12
+    (tmp_path / "a.jpg").write_bytes(whole)
+    with pytest.raises(DataError, match="has 12 bits a channel"):
+        read_header(tmp_path / "a.jpg")
