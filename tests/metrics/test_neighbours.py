@@ -110,5 +110,5 @@ def test_a_copy_is_nearer_than_one_in_a_hundred_things_are_to_another_group() ->
     ]
     limit = copy_limit(points, groups)
     assert limit == pytest.approx(np.quantile(smallest, 0.01))
-    assert 0 < sum(own < limit for own in smallest) <= 3
+    assert 3 <= sum(own <= limit for own in smallest) <= 4, "of 300; each of a nearest pair has the other's distance"
     assert copy_limit(points, ["one"] * 300) is None
