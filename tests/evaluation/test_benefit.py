@@ -54,15 +54,17 @@ def settings_of(*more: str) -> Settings:
     return load_settings(recipe="tiny", overrides=[*QUICK, *more])
 
 
-def write_set(folder: Path, numbers: Mapping[int, str], *, moved: bool = False, swapped: bool = False) -> Dataset:
+def write_set(folder: Path, numbers: Mapping[int, str], *, beside: bool = False, swapped: bool = False) -> Dataset:
     """Write toy images, every one with both defects but those below 0, which have none; number -> split.
 
-    `moved` puts the masks where no defect is, `swapped` calls each class by the other's name.
+    `beside` puts the masks everywhere but on the defects, `swapped` calls each class by the other's name.
     """
     records = []
     for number, split in numbers.items():
         image, masks = make_image(abs(number), defective=number > 0)
-        masks = {name: np.roll(mask, (29, 43), (0, 1)) if moved else mask for name, mask in masks.items()}
+        if beside:
+            free = (np.sum(list(masks.values()), axis=0) == 0).astype(np.uint8)
+            masks = {"spot": free * (np.arange(96) < 48), "line": free * (np.arange(96) >= 48)}
         masks = {NAMES[1 - NAMES.index(name)] if swapped else name: mask for name, mask in masks.items()}
         write_image(folder / "images" / f"{number}.png", image)
         annotations = tuple(Annotation(label=name, rle=rle.encode(mask)) for name, mask in masks.items())
@@ -121,11 +123,11 @@ def controls(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Two seeds of real images with: duplicates; copies of them as a synthetic set; masks that are not where defects are;
     windows from anywhere in the added slots; the classes' names swapped.
     """
-    folder, settings = tmp_path_factory.mktemp("controls"), settings_of("evaluate.steps=120", "evaluate.shares=[0.5]")
+    folder, settings = tmp_path_factory.mktemp("controls"), settings_of("evaluate.steps=40", "evaluate.shares=[0.5]")
     train = dict.fromkeys((1, 2, 3, 4), "train")
     sets = {
         "copies": write_set(folder / "copies", train),
-        "random": write_set(folder / "random", train, moved=True),
+        "random": write_set(folder / "random", train, beside=True),
         "swapped": write_set(folder / "swapped", train, swapped=True),
     }
     bench = bench_of(folder, settings, sets)

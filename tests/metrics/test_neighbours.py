@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 
 from coigan_aug import rng
 from coigan_aug.metrics import neighbours
-from coigan_aug.metrics.neighbours import mean_distance, nearest, nearest_of_other_groups, precision_recall, radii
+from coigan_aug.metrics.neighbours import (
+    copy_limit,
+    mean_distance,
+    nearest,
+    nearest_of_other_groups,
+    precision_recall,
+    radii,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -91,3 +98,17 @@ def test_too_few_rows_are_refused() -> None:
         radii(rows(0, 3), 3)
     with pytest.raises(ValueError, match="1 rows have no pairs"):
         mean_distance(rows(0, 1))
+
+
+def test_a_copy_is_nearer_than_one_in_a_hundred_things_are_to_another_group() -> None:
+    """Groups of two rows each; every distance by hand, and the 1 % point of the smallest."""
+    draw = np.random.default_rng(0)
+    points, groups = draw.normal(size=(300, 4)), [f"piece {k // 2}" for k in range(300)]
+    smallest = [
+        min(float(np.linalg.norm(points[k] - points[j])) for j in range(300) if groups[j] != groups[k])
+        for k in range(300)
+    ]
+    limit = copy_limit(points, groups)
+    assert limit == pytest.approx(np.quantile(smallest, 0.01))
+    assert 3 <= sum(own <= limit for own in smallest) <= 4, "of 300; each of a nearest pair has the other's distance"
+    assert copy_limit(points, ["one"] * 300) is None

@@ -237,6 +237,23 @@ def test_near_an_edge_is_at_it_and_elsewhere_away_from_it(measured: tuple[Exampl
         assert min(inner[0], inner[1], SHAPE[1] - 3 - inner[0], SHAPE[0] - 30 - inner[1]) >= 2
 
 
+@pytest.mark.parametrize(
+    "near", [(0.0, 0.4), (1.0, 0.4), (0.4, 0.0), (0.4, 1.0), (0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)]
+)
+def test_near_each_side_and_in_each_corner_touches_those_sides_and_no_other(
+    measured: tuple[Examples, Places], near: tuple[float, float]
+) -> None:
+    _, places = measured
+    own, mask = np.ones(SHAPE, np.uint8), np.ones((12, 20), np.uint8)
+    room = places.room(own)
+    for seed in range(10):
+        found = places.find(np.random.default_rng(seed), 1, mask, own > 0, room, near=near)
+        assert found is not None
+        place = room.place(mask, left=found[0], top=found[1])
+        assert place.edges == (near[0] == 0, near[1] == 0, near[0] == 1, near[1] == 1)
+        assert (place.x, place.y) == pytest.approx(near, abs=0.25)
+
+
 def test_a_class_that_never_touches_the_border_finds_no_place_where_it_would_have_to(
     measured: tuple[Examples, PlaceDensity],
 ) -> None:

@@ -47,6 +47,15 @@ def test_dust_on_the_background_is_background_and_a_hole_in_the_part_is_part() -
     assert overlap(find_part(image), truth) > 0.96
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_narrow_background_along_a_long_strip_is_found(turned: bool) -> None:
+    """14 rows of 100 along 1600 px: narrow is measured by the shorter side."""
+    truth = np.ones((100, 1600), bool)
+    truth[86:] = False
+    truth = truth.T if turned else truth
+    assert overlap(find_part(painted(truth, back=20, front=130, seed=5)), truth) > 0.96
+
+
 def test_two_parts_side_by_side_are_both_found() -> None:
     truth = ellipse(SHAPE, centre=(60, 80), axes=(45, 60)) | ellipse(SHAPE, centre=(180, 80), axes=(45, 60))
     assert overlap(find_part(painted(truth, back=240, front=120, seed=6)), truth) > 0.96

@@ -48,7 +48,7 @@ def test_a_window_holds_objects_exactly_where_a_box_has_a_pixel_in_it() -> None:
         for x, y in itertools.product(range(12 - width + 1), range(8 - height + 1)):
             pixels = np.zeros(image.shape, bool)
             pixels[y : y + height, x : x + width] = True
-            made = cut_windows(0, image, [(x, y, width, height)], window=4, overlap=0, blank=0.5, level=10)
+            made = cut_windows(0, image, [rle.box(rle.encode(pixels))], window=4, overlap=0, blank=0.5, level=10)
             assert len(made) == 6
             for own in made:
                 held = pixels[own.top : own.top + 4, own.left : own.left + 4].any()

@@ -35,7 +35,7 @@ from coigan_aug.training.steps import training_step
 from tests.conftest import SMALL, write_toy
 
 CPU = torch.device("cpu")
-STEPS = 3
+STEPS = 2
 NAMES = ("generator", "average", "defect", "reference")
 CASES = {
     "patch": ("tiny", "train.r1_every=2", "train.batch=12"),
