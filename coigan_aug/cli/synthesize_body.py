@@ -23,7 +23,7 @@ from coigan_aug.config import load_settings
 from coigan_aug.errors import UsageError
 from coigan_aug.evaluation.choosing import choose_engines
 from coigan_aug.evaluation.result import list_results
-from coigan_aug.files import atomic_write, json_line, read_json, read_lines
+from coigan_aug.files import atomic_write, json_line
 from coigan_aug.formats.detect import writer
 from coigan_aug.formats.names import CARD
 from coigan_aug.places.density import measure_places
@@ -33,13 +33,14 @@ from coigan_aug.progress import progress, say
 from coigan_aug.report.preview import write_preview
 from coigan_aug.settings import Settings
 from coigan_aug.shapes.draw import shape_source
+from coigan_aug.store.card import read_card
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.synthesis.bases import check_kind
 from coigan_aug.synthesis.beside import most_synthetic
 from coigan_aug.synthesis.counting import balancing, parse_counts, parse_together, together_of
 from coigan_aug.synthesis.engines import COPYING, ENGINES, Engine, copying_engine, gan_engine, mixed_engine
 from coigan_aug.synthesis.finishing import Made
-from coigan_aug.synthesis.parts import Shard, before_log, parse_shard
+from coigan_aug.synthesis.parts import Shard, before_log, numbers_of, parse_shard
 from coigan_aug.synthesis.plan import Planner, make_planner
 from coigan_aug.synthesis.rejected import read_rejected
 from coigan_aug.synthesis.rows import PLAN, reader_of, row_of
@@ -228,8 +229,8 @@ def _first_number(wanted: Wanted) -> int:
     """Return the number that the next image gets: 1, or where a set is added to, one more than its last."""
     if not wanted.append:
         return 1
-    rows = read_lines(before_log(wanted.out) if before_log(wanted.out).exists() else wanted.out / PLAN)
-    return max((int(row["number"]) for row in rows), default=0) + 1
+    before = before_log(wanted.out)
+    return max(numbers_of(before if before.exists() else wanted.out / PLAN), default=0) + 1
 
 
 def _run(workspace: Workspace, name: str | None, engine: str, *, quiet: bool) -> Run | None:
@@ -309,14 +310,14 @@ def show_made(made: Made | None, out: Path, workspace: Workspace, *, shard: Shar
         if as_json:
             print(json.dumps({"shard": [shard.index, shard.count], "complete": False}))
         return
-    card, records = read_json(out / CARD), Dataset(workspace.synthetic / out.resolve().name)
+    card, records = read_card(out / CARD), Dataset(workspace.synthetic / out.resolve().name)
     page = write_preview(
         out,
         real=Dataset(workspace.dataset),
         synthetic=records,
         card=card,
         rejected=read_rejected(out),
-        command=card["command"],
+        command=card.command or "",
     )
     counts = ", ".join(f"{count:,} {name}" for name, count in made.defects.items())
     say(f"{made.images:,} images: {counts}", quiet=quiet)
@@ -331,11 +332,11 @@ def show_made(made: Made | None, out: Path, workspace: Workspace, *, shard: Shar
         )
     if made.erased:
         say(_on_erased(made.erased, made.images), quiet=quiet)
-    if made.real:
-        share = card["real"]["synthetic_share"]
+    if made.real and card.real:
+        share = card.real.synthetic_share
         say(f"{made.real:,} real images beside; {share:.0%} of the images with defects are synthetic", quiet=quiet)
-    for name, found in card["screening"]["effective"].items():
-        overlap = f"{found['median']:.2f} (median IoU); {found['shown']:.0%} of the mask changed"
+    for name, effective in card.effective.items():
+        overlap = f"{effective.median:.2f} (median IoU); {effective.shown:.0%} of the mask changed"
         say(f"{name}: what really changed overlaps the mask by {overlap}", quiet=quiet)
     say(f"{made.annotations}  {page}  {out}/card.json", quiet=quiet)
     say("Next: coigan-aug evaluate benefit", quiet=quiet)

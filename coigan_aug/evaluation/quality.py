@@ -26,12 +26,14 @@ from coigan_aug.evaluation.crops import Instance
 from coigan_aug.evaluation.embedding import Advance, Embedded, PictureSet, counted, embed
 from coigan_aug.evaluation.result import Result
 from coigan_aug.evaluation.seams import Seams, measure_seams
-from coigan_aug.evaluation.sets import measured_on, picture_sets, read_card, set_warnings, shows_parts
+from coigan_aug.evaluation.sets import measured_on, picture_sets, set_warnings, shows_parts
 from coigan_aug.evaluation.verdict import comparison_warnings, copy_warnings, quality_verdict, seam_warnings
+from coigan_aug.formats.names import CARD
 from coigan_aug.imaging import write_image
 from coigan_aug.metrics.features import Extractor, Lite0, load_extractor
 from coigan_aug.progress import Report, silent
 from coigan_aug.settings import Settings
+from coigan_aug.store.card import read_card
 from coigan_aug.store.dataset import Dataset
 
 Sets = Mapping[str, PictureSet]
@@ -81,7 +83,8 @@ def measure_quality(
         EnvironmentProblem: the weights of a feature space can't be had.
     """
     begun = time.monotonic()
-    sets, card = picture_sets(real, synthetic, min_area=settings.data.min_area), read_card(synthetic)
+    sets = picture_sets(real, synthetic, min_area=settings.data.min_area)
+    card = read_card(synthetic.image_root / CARD)
     if shows_parts(synthetic, real):
         sets = {name: dataclasses.replace(pictures, positions=()) for name, pictures in sets.items()}
     lite0 = Lite0().to(device)
@@ -89,12 +92,13 @@ def measure_quality(
         name: lite0 if name == lite0.name else load_extractor(name, device=device, weights=inception_weights)
         for name in settings.evaluate.features
     }
-    margin = card.get("margin_px")
-    advance = counted(report, _work(sets, extractors) + len(synthetic) * (margin is not None))
+    advance = counted(report, _work(sets, extractors) + len(synthetic) * (card.margin_px is not None))
     spaces, insides = _measure_rows(
         sets, extractors, lite0, factor=settings.evaluate.crop, folder=folder, advance=advance
     )
-    seams = None if margin is None else measure_seams(synthetic, real, margin=margin, advance=advance)
+    seams = None
+    if card.margin_px is not None:
+        seams = measure_seams(synthetic, real, margin=card.margin_px, advance=advance)
     pairs = [found.pairs for found in insides.values()]
     write_image(folder / PICTURE, copies_picture(pairs, synthetic, real, factor=settings.evaluate.crop))
     return Result(

@@ -17,12 +17,14 @@ from coigan_aug.evaluation.comparison import FEW_FOR_FID, FID_IS_BIASED
 from coigan_aug.evaluation.crops import in_blocks, list_tiles, tile_pixels
 from coigan_aug.evaluation.embedding import BATCH, Advance, counted
 from coigan_aug.evaluation.result import Result
-from coigan_aug.evaluation.sets import check_classes, check_set, measured_on, read_card
+from coigan_aug.evaluation.sets import check_classes, check_set, measured_on
+from coigan_aug.formats.names import CARD
 from coigan_aug.imaging import Pixels
 from coigan_aug.metrics.features import Extractor, load_extractor
 from coigan_aug.metrics.frechet import Moments, frechet_distance
 from coigan_aug.progress import Report, silent
 from coigan_aug.settings import Settings
+from coigan_aug.store.card import read_card
 from coigan_aug.store.dataset import Dataset
 
 IMAGES = 40_000
@@ -69,7 +71,7 @@ def measure_thesis(
         verdict=f"FID {fids['synthetic_test']:.2f} of synthetic against test tiles; train against test tiles"
         f" {fids['train_test']:.2f}. The thesis has 62.79 and 1.02 on Severstal, in Inception features.",
         command=command,
-        measured_on=measured_on(real, synthetic, read_card(synthetic)),
+        measured_on=measured_on(real, synthetic, read_card(synthetic.image_root / CARD)),
         settings={"evaluate": asdict(settings.evaluate), "data": {"window": side}, "images": images},
         numbers={
             "features": extractor.name,

@@ -164,9 +164,9 @@ def _beside(
 
 
 def _rejected(drawn: SyntheticSet | None, colours: Mapping[str, str], notes: Notes) -> RejectedPart | None:
-    if drawn is None or not (drawn.rejected or "screening" in drawn.card):
+    if drawn is None or not (drawn.rejected or drawn.card.screening):
         return None
-    return rejected_part(drawn.dataset, drawn.rejected, drawn.card, colours=colours, notes=notes)
+    return rejected_part(drawn.dataset, drawn.rejected, drawn.card.screening, colours=colours, notes=notes)
 
 
 # Commands

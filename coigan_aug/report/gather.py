@@ -12,6 +12,7 @@ from coigan_aug.data.importing import REPORT
 from coigan_aug.evaluation.result import Result, list_results
 from coigan_aug.files import read_json, read_lines
 from coigan_aug.formats.names import CARD
+from coigan_aug.store.card import Card, read_card
 from coigan_aug.store.dataset import MANIFEST, Dataset
 from coigan_aug.synthesis.rejected import Rejected, read_rejected
 from coigan_aug.training.run import Run, list_runs
@@ -42,17 +43,17 @@ class Training:
 
 @dataclass(frozen=True, kw_only=True)
 class SyntheticSet:
-    """A synthetic Dataset with the card and the rejected ones of its output folder (empty where that was moved)."""
+    """A synthetic Dataset with the card and the rejected ones of its output folder (saying nothing where that was moved)."""
 
     name: str
     dataset: Dataset
-    card: Mapping[str, Any]
+    card: Card
     rejected: tuple[Rejected, ...] = ()
 
     @property
     def command(self) -> str:
         """The command that made it."""
-        made: str = self.card.get("command") or self.dataset.manifest["provenance"].get("made_by", "")
+        made: str = self.card.command or self.dataset.manifest["provenance"].get("made_by", "")
         return made
 
 
@@ -122,7 +123,7 @@ def _synthetic(root: Path) -> tuple[SyntheticSet, ...]:
     sets = [(folder.name, Dataset(folder)) for folder in folders]
     return tuple(
         SyntheticSet(
-            name=name, dataset=item, card=_json(item.image_root / CARD), rejected=read_rejected(item.image_root)
+            name=name, dataset=item, card=read_card(item.image_root / CARD), rejected=read_rejected(item.image_root)
         )
         for name, item in sets
     )

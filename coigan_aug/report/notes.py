@@ -28,7 +28,7 @@ def check_states(material: Material, notes: Notes) -> None:
     """Say where a part was made from another state of the data set than the one that is there."""
     now = material.dataset.manifest["sha256"] if material.dataset else None
     drawn = material.drawn()
-    made: list[tuple[str, Any]] = [("beside", drawn.card.get("data"))] if drawn else []
+    made: list[tuple[str, Any]] = [("beside", drawn.card.data)] if drawn else []
     made += [("run", material.training.start.get("data"))] if material.training else []
     for kind in ("quality", "benefit"):
         result = material.newest(kind)
