@@ -17,7 +17,7 @@ from coigan_aug.cli.workspace import AGAIN, Workspace
 from coigan_aug.compose.erased import with_erased
 from coigan_aug.config import load_settings, settings_from_dict
 from coigan_aug.errors import ConfigError, DataError
-from coigan_aug.files import folder_lock, read_json
+from coigan_aug.files import folder_lock
 from coigan_aug.prepare.prepared import Prepared, prepare
 from coigan_aug.progress import progress, say
 from coigan_aug.settings import Settings
@@ -27,7 +27,16 @@ from coigan_aug.training.distributed import joined, only_first, rank, world
 from coigan_aug.training.loop import Speed, measure_speed, train
 from coigan_aug.training.place import find_place
 from coigan_aug.training.plan import choose_batch, measure_plan
-from coigan_aug.training.run import Run, begin_run, check_same, find_weights, list_runs, resolve, unfinished_run
+from coigan_aug.training.run import (
+    Machine,
+    Run,
+    begin_run,
+    check_same,
+    find_weights,
+    list_runs,
+    resolve,
+    unfinished_run,
+)
 
 FEW_OBJECTS = 20
 GPU_WINDOW = 256
@@ -106,7 +115,7 @@ def _begin(
         return _Start(prepared, settings, measure_speed(prepared, settings, device, here=here), None)
     if run is None:
         speed = measure_speed(prepared, settings, device, here=here)
-        machine = {"device": str(device), "bfloat16": speed.bfloat16, "threads": speed.threads, "processes": world()}
+        machine = Machine(device=str(device), bfloat16=speed.bfloat16, threads=speed.threads, processes=world())
         run = begin_run(
             workspace.runs, recipe=recipe, settings=settings, dataset=dataset, machine=machine, command=command,
             init_from=weights,
@@ -116,8 +125,9 @@ def _begin(
         erasing = erasing_of(prepared, settings, cache_root=workspace.cache, scale=1.0, device=device, quiet=quiet)
         with progress("erase defects", quiet=quiet) as report:
             prepared = with_erased(prepared, erasing, cache_root=workspace.cache, report=report)
-    begun = run.start()["machine"]
-    return _Start(prepared, settings, Speed(bfloat16=begun["bfloat16"], threads=begun["threads"]), run)
+    begun = run.start().machine
+    assert begun is not None  # noted for every run
+    return _Start(prepared, settings, Speed(bfloat16=begun.bfloat16, threads=begun.threads), run)
 
 
 def _with_batch(settings: Settings, prepared: Prepared, device: torch.device, *, quiet: bool) -> Settings:
@@ -151,8 +161,9 @@ def _about(run: Run, speed: Speed, device: torch.device) -> str:
 
 def _best(run: Run) -> str:
     """Say which generator is kept to draw with, where the training was watched."""
-    best = read_json(run.folder / "run.json").get("best") if run.finished else None
-    return f"; kept is the generator at {best['images']:,} (KID {best['distance']:.3f})" if best else ""
+    end = run.end()
+    best = end.best if end else None
+    return f"; kept is the generator at {best.images:,} (KID {best.distance:.3f})" if best else ""
 
 
 def _newest(workspace: Workspace, dataset: Dataset, flags: Mapping[str, Any]) -> tuple[Run, Settings]:
@@ -160,7 +171,7 @@ def _newest(workspace: Workspace, dataset: Dataset, flags: Mapping[str, Any]) ->
     runs = list_runs(workspace.runs)
     if not runs:
         raise DataError(f"{workspace.runs} holds no run to continue.", remedy="Start one with: coigan-aug train")
-    values = {section: dict(keys) for section, keys in runs[-1].start()["settings"].items()}
+    values = {section: dict(keys) for section, keys in runs[-1].start().settings.items()}
     for name, value in flags.items():
         section, key = name.split(".")
         values[section][key] = value

@@ -26,7 +26,7 @@ from coigan_aug.synthesis.margin import margin_of
 from coigan_aug.synthesis.run import Request, synthesize_counts
 from coigan_aug.synthesis.screen import Screen
 from coigan_aug.training.loop import measure_speed, train
-from coigan_aug.training.run import begin_run, resolve, unfinished_run
+from coigan_aug.training.run import Machine, begin_run, resolve, unfinished_run
 
 MODEL = "steel.safetensors"
 IMAGES = 5_000
@@ -100,7 +100,7 @@ def _train(
     run = unfinished_run(runs, settings=settings, dataset=prepared.dataset)
     speed = measure_speed(prepared, settings, device)
     if run is None:
-        machine = {"device": "cpu", "bfloat16": speed.bfloat16, "threads": speed.threads}
+        machine = Machine(device="cpu", bfloat16=speed.bfloat16, threads=speed.threads)
         run = begin_run(
             runs, recipe="tiny", settings=settings, dataset=prepared.dataset, machine=machine, command=command
         )

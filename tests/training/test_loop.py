@@ -26,10 +26,11 @@ from coigan_aug.training.device import choose_device
 from coigan_aug.training.judging import Losses
 from coigan_aug.training.loop import Speed, train
 from coigan_aug.training.networks import Networks, Step, build_networks, set_rates
-from coigan_aug.training.run import Run, begin_run, check_same, find_run, list_runs, resolve, unfinished_run
+from coigan_aug.training.run import Machine, Run, begin_run, check_same, find_run, list_runs, resolve, unfinished_run
 from coigan_aug.training.watch import begin_watch
 
 CPU = torch.device("cpu")
+MACHINE = Machine(device="cpu", bfloat16=False, threads=1)
 SPEED = Speed(bfloat16=False, threads=1)
 
 
@@ -39,7 +40,7 @@ class Killed(BaseException):
 
 def _begin(root: Path, prepared: Prepared, settings: Settings) -> Run:
     return begin_run(
-        root, recipe="tiny", settings=settings, dataset=prepared.dataset, machine={}, command="coigan-aug train"
+        root, recipe="tiny", settings=settings, dataset=prepared.dataset, machine=MACHINE, command="coigan-aug train"
     )
 
 
@@ -343,7 +344,7 @@ def test_no_event_files_where_they_are_not_wanted(prepared: Prepared, small: Set
 
 def _begin_from(root: Path, prepared: Prepared, settings: Settings, weights: Path) -> Run:
     return begin_run(
-        root, recipe="tiny", settings=settings, dataset=prepared.dataset, machine={}, command="", init_from=weights
+        root, recipe="tiny", settings=settings, dataset=prepared.dataset, machine=MACHINE, command="", init_from=weights
     )
 
 
