@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -103,18 +103,8 @@ def read_result(folder: Path) -> Result[Any]:
             raise DataError(
                 f"{path} is of format version {value['format_version']}; this program reads {FORMAT_VERSION}."
             )
-        return Result(
-            kind=value["kind"],
-            verdict=value["verdict"],
-            command=value["command"],
-            measured_on=value["measured_on"],
-            settings=value["settings"],
-            numbers=msgspec.convert(value["numbers"], KINDS.get(value["kind"], dict)),
-            warnings=tuple(value["warnings"]),
-            pictures=tuple((title, name) for title, name in value["pictures"]),
-            seconds=value["seconds"],
-            folder=folder,
-        )
+        kind = KINDS.get(value["kind"], dict)
+        return replace(msgspec.convert(value, Result[kind]), folder=folder)  # type: ignore[valid-type]
     except (KeyError, TypeError, ValueError, msgspec.ValidationError) as error:
         raise DataError(f"{path} is damaged ({error!r}).", remedy="Measure again with: coigan-aug evaluate") from error
 
