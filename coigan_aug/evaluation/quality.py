@@ -111,7 +111,7 @@ def _warnings(spaces: Sequence[Space], inside: Mapping[str, Inside], seams: Seam
         space for space in spaces if space.features != INSIDE
     ]  # that one is of the same objects, with the same doubts
     compared = [text for space in whole for text in comparison_warnings(space)]
-    copies = copy_warnings({name: own.copies for name, own in inside.items()}, PICTURE)
+    copies = copy_warnings({name: insides.copies for name, insides in inside.items()}, PICTURE)
     return [*dict.fromkeys(compared), *copies, *([] if seams is None else seam_warnings(seams))]
 
 

@@ -141,7 +141,10 @@ def strata_of(tally: Tally) -> list[str]:
     """Name the stratum of each piece: the rarest of its classes, by pieces; "clean" where it has none."""
     of_class = classes_of(tally)
     how_many = of_class.sum(axis=0)
-    return [str(min(np.flatnonzero(own), key=lambda k: how_many[k])) if own.any() else "clean" for own in of_class]
+    return [
+        str(min(np.flatnonzero(classes), key=lambda k: how_many[k])) if classes.any() else "clean"
+        for classes in of_class
+    ]
 
 
 def measure(
@@ -157,7 +160,7 @@ def measure(
         )
         for seed in question.seeds
     ]
-    return Measured({name: np.stack([own[name] for own in by_seed], axis=1) for name in by_seed[0]})
+    return Measured({name: np.stack([values[name] for values in by_seed], axis=1) for name in by_seed[0]})
 
 
 def measure_seed(
@@ -166,28 +169,28 @@ def measure_seed(
     """Take every measure of one arm and seed over its folds, in each draw of pieces: [D], those by class [D, K]."""
     folds = list(zip(tallies, thresholds, weights, strict=True))
     values = {
-        "pixel_ap": np.nanmean([_pixel_ap(tally, own) for tally, _, own in folds], axis=0),
-        "ap": np.nanmean([_class_ap(tally, own) for tally, _, own in folds], axis=0),
-        "iou_any": iou(np.sum([_defect_pixels(tally, cut, own) for tally, cut, own in folds], axis=0)),
-        "iou": iou(np.sum([_class_pixels(tally, cut, own) for tally, cut, own in folds], axis=0)),
+        "pixel_ap": np.nanmean([_pixel_ap(tally, taken) for tally, _, taken in folds], axis=0),
+        "ap": np.nanmean([_class_ap(tally, taken) for tally, _, taken in folds], axis=0),
+        "iou_any": iou(np.sum([_defect_pixels(tally, cut, taken) for tally, cut, taken in folds], axis=0)),
+        "iou": iou(np.sum([_class_pixels(tally, cut, taken) for tally, cut, taken in folds], axis=0)),
     }
     for rate in ALARMS:
         name = f"found_{round(100 * rate)}"
-        values[name] = _share([_found(tally, own, rate) for tally, _, own in folds])
-    values["clean_alarms"] = _share([_alarmed(tally, cut, own) for tally, cut, own in folds])
-    values["clean_pixels"] = _share([_false_pixels(tally, cut, own) for tally, cut, own in folds])
+        values[name] = _share([_found(tally, taken, rate) for tally, _, taken in folds])
+    values["clean_alarms"] = _share([_alarmed(tally, cut, taken) for tally, cut, taken in folds])
+    values["clean_pixels"] = _share([_false_pixels(tally, cut, taken) for tally, cut, taken in folds])
     return values
 
 
 def _pixel_ap(tally: Tally, weights: Scores) -> Scores:
-    other, own = (tally.defects[:, side].astype(np.float64) for side in (0, 1))  # [G, B]
-    return average_precision(weights @ own, weights @ other)
+    negative, positive = (tally.defects[:, side].astype(np.float64) for side in (0, 1))  # [G, B]
+    return average_precision(weights @ positive, weights @ negative)
 
 
 def _class_ap(tally: Tally, weights: Scores) -> Scores:
     both = tally.classes.astype(np.float64)
-    own = [average_precision(weights @ both[:, k, 1], weights @ both[:, k, 0]) for k in range(both.shape[1])]
-    return np.stack(own, axis=1)
+    by_class = [average_precision(weights @ both[:, k, 1], weights @ both[:, k, 0]) for k in range(both.shape[1])]
+    return np.stack(by_class, axis=1)
 
 
 def _defect_pixels(tally: Tally, cut: Thresholds, weights: Scores) -> Scores:
@@ -204,14 +207,14 @@ def _found(tally: Tally, weights: Scores, rate: float) -> Scores:
     if not len(tally.clean_scores):
         return np.zeros((len(weights), 2))
     threshold = alarm_threshold(tally.clean_scores, weights[:, tally.clean_pieces], rate)
-    own = weights[:, tally.objects[:, 0]]
-    return np.stack([objects_found(tally.object_scores, own, threshold), own.sum(axis=1)], axis=1)
+    taken = weights[:, tally.objects[:, 0]]
+    return np.stack([objects_found(tally.object_scores, taken, threshold), taken.sum(axis=1)], axis=1)
 
 
 def _alarmed(tally: Tally, cut: Thresholds, weights: Scores) -> Scores:
-    own = weights[:, tally.clean_pieces]
+    taken = weights[:, tally.clean_pieces]
     alarmed = tally.clean_scores >= cut.defect[tally.clean_pieces]
-    return np.stack([own @ alarmed.astype(float), own.sum(axis=1)], axis=1)
+    return np.stack([taken @ alarmed.astype(float), taken.sum(axis=1)], axis=1)
 
 
 def _false_pixels(tally: Tally, cut: Thresholds, weights: Scores) -> Scores:
@@ -264,8 +267,8 @@ def _seed_row(question: Question, measured: Measured, k: int) -> SeedScores:
 
 def _spread(values: Scores) -> float | None:
     """Return the standard deviation between the seeds; None for one seed."""
-    own = mean_over_classes(values[0])
-    return number(float(np.std(own, ddof=1))) if len(own) > 1 else None
+    means = mean_over_classes(values[0])
+    return number(float(np.std(means, ddof=1))) if len(means) > 1 else None
 
 
 def _froc(tallies: Sequence[Tally]) -> list[float]:
@@ -317,11 +320,11 @@ def _difference_rows(
 
     def add(measure: str, label: str | None, values: Scores) -> None:
         if np.isfinite(values[0]):
-            found = interval(values)
+            points = interval(values)
             rows.append(
                 Difference(
-                    arm=arm.name, against=other.name, measure=measure, label=label, mean=found.mean, low=found.low,
-                    high=found.high,
+                    arm=arm.name, against=other.name, measure=measure, label=label, mean=points.mean, low=points.low,
+                    high=points.high,
                 )
             )  # fmt: skip
 

@@ -65,9 +65,9 @@ def comparison_warnings(space: Space) -> list[str]:
     if not floor.comparable:
         warnings.append(f"Figures in {floor.features} serve to compare with each other, not with papers.")
     few = [
-        f"{name} ({own.floor.n_second} of {own.floor.groups_second})"
-        for name, own in space.classes.items()
-        if own.floor.groups_second < FEW_GROUPS
+        f"{name} ({compared.floor.n_second} of {compared.floor.groups_second})"
+        for name, compared in space.classes.items()
+        if compared.floor.groups_second < FEW_GROUPS
     ]
     if few:
         warnings.append(
@@ -80,10 +80,10 @@ def comparison_warnings(space: Space) -> list[str]:
 def copy_warnings(copies: Mapping[str, Copies], picture: str) -> list[str]:
     """Name the classes that look copied: many nearer to training objects than these are to each other."""
     return [
-        f"{name}: {found.share:.0%} of the synthetic objects are nearer to a training object than training objects of"
-        f" different groups are to each other ({found.floor or 0:.0%} of the test objects are); look at {picture}."
-        for name, found in copies.items()
-        if found.share is not None and found.share >= max(MANY_COPIES, 2 * (found.floor or 0))
+        f"{name}: {figures.share:.0%} of the synthetic objects are nearer to a training object than training objects of"
+        f" different groups are to each other ({figures.floor or 0:.0%} of the test objects are); look at {picture}."
+        for name, figures in copies.items()
+        if figures.share is not None and figures.share >= max(MANY_COPIES, 2 * (figures.floor or 0))
     ]
 
 

@@ -107,25 +107,25 @@ def write_preview(
         card: of the set.
         command: the one that made it.
     """
-    found = compose_preview(
+    preview = compose_preview(
         out.resolve().name, real=real, synthetic=synthetic, card=card, rejected=rejected, command=command
     )
-    page = fill("preview.html.j2", _values(found), most_bytes=MOST_BYTES)
+    page = fill("preview.html.j2", _values(preview), most_bytes=MOST_BYTES)
     write_bytes(out / PREVIEW, page.encode())
     return out / PREVIEW
 
 
-def _values(found: Preview) -> dict[str, Any]:
+def _values(preview: Preview) -> dict[str, Any]:
     shown = {
         "made": True,
-        "beside": found.beside,
-        "fit": any(own.real and own.synthetic for own in found.fits),
-        "masks": found.masks,
-        "rejected": found.rejected,
-        "repeat": found.commands,
+        "beside": preview.beside,
+        "fit": any(fit.real and fit.synthetic for fit in preview.fits),
+        "masks": preview.masks,
+        "rejected": preview.rejected,
+        "repeat": preview.commands,
     }
     return {
-        "preview": found,
+        "preview": preview,
         "sections": {name: title for name, title in SECTIONS.items() if shown[name]},
         "quantities": TITLES,
         "small": SMALL,
@@ -146,8 +146,14 @@ def compose_preview(
     least_area = round(card.settings.get("data", {}).get("min_area") or 1)
     fits = tuple(fits_of(real, synthetic, least_area=least_area, most=CLASSES))
     masks = tuple(
-        MaskRow(name=name, colour=colours.get(name, "#808080"), median=found.median, shown=found.shown, n=found.n)
-        for name, found in card.effective.items()
+        MaskRow(
+            name=name,
+            colour=colours.get(name, "#808080"),
+            median=effective.median,
+            shown=effective.shown,
+            n=effective.n,
+        )
+        for name, effective in card.effective.items()
     )
     lost = None
     if card.screening or rejected:
@@ -222,12 +228,12 @@ def _commands(real: Dataset, card: Card, command: str) -> Iterator[tuple[str, st
 
 def _stands_out(fits: Sequence[ClassFit], masks: Sequence[MaskRow], lost: RejectedPart | None) -> Iterator[str]:
     """Yield what a person should look at before using the set, a sentence each."""
-    for own in fits:
-        apart = [words_of(found) for found in own.compared if state_of(found) == "apart"]
+    for fit in fits:
+        apart = [words_of(comparison) for comparison in fit.compared if state_of(comparison) == "apart"]
         if apart:
-            yield f"{own.item.name}: {'; '.join(apart)} than the real ones."
-        if own.real and not own.synthetic:
-            yield f"{own.item.name}: none were made."
+            yield f"{fit.item.name}: {'; '.join(apart)} than the real ones."
+        if fit.real and not fit.synthetic:
+            yield f"{fit.item.name}: none were made."
     for row in masks:
         if row.median < POOR:
             yield f"{row.name}: {row.words} (median IoU {row.median:.2f})."

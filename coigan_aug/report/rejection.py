@@ -75,8 +75,8 @@ def rejected_part(
     """
     kept = Counter(annotation.label for record in drawn for annotation in record.annotations)
     counts = Counter((item.label, item.reason) for item in items)
-    found = {item.reason for item in items}
-    reasons = [*(reason for reason in REASONS if reason in found), *sorted(found - set(REASONS))]
+    given = {item.reason for item in items}
+    reasons = [*(reason for reason in REASONS if reason in given), *sorted(given - set(REASONS))]
     names = list(dict.fromkeys((*drawn.names, *(item.label for item in items))))
     rows = [_row(name, [counts[name, reason] for reason in reasons], kept[name], colours) for name in names]
     screen = msgspec.to_builtins(structs.replace(screening or Screening(), effective=None))

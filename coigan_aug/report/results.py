@@ -40,7 +40,7 @@ class Verdict:
     sentences: tuple[str, ...]
     state: str
     bar: Markup | None
-    found: scores.Difference | None
+    difference: scores.Difference | None
     seeds: int
 
 
@@ -90,14 +90,14 @@ def verdict_of(result: Result[Benefit] | None, colours: Mapping[str, str]) -> Ve
     """Return what a benefit result decides; None without a result."""
     if result is None:
         return None
-    found = scores.headline(result.numbers, scores.differences_of(result.numbers, colours))
-    low, high = found.estimate.ends if found else (0.0, 0.0)
+    difference = scores.headline(result.numbers, scores.differences_of(result.numbers, colours))
+    low, high = difference.estimate.ends if difference else (0.0, 0.0)
     return Verdict(
         sentences=tuple(f"{kind.capitalize()}: {text}." for kind, text in result.numbers.verdicts.items() if text)
         or (result.verdict,),
         state="gain" if low > 0 else "loss" if high < 0 else "none",
-        bar=score_plots.verdict_bar(found) if found else None,
-        found=found,
+        bar=score_plots.verdict_bar(difference) if difference else None,
+        difference=difference,
         seeds=len(result.numbers.seeds),
     )
 
@@ -119,8 +119,8 @@ def quality_part(
 
 
 def _distance_charts(compared: Sequence[Compared]) -> Iterator[tuple[str, Markup]]:
-    for features, found in shown_together(compared).items():
-        few, key = found[: CLASSES + 2], re.sub("[^a-z0-9]", "-", features.lower())
+    for features, items in shown_together(compared).items():
+        few, key = items[: CLASSES + 2], re.sub("[^a-z0-9]", "-", features.lower())
         kid = [(item.label, item.colour, item.kid, item.kid_floor) for item in few if item.kid or item.kid_floor]
         fid = [(item.label, item.colour, item.fid, item.fid_floor) for item in few if item.fid or item.fid_floor]
         if kid:
@@ -139,7 +139,7 @@ def benefit_part(
     every = scores.differences_of(result.numbers, colours)
     deciding = "ap" if any(group[0].measure == "ap" for group in every) else "iou"
     pairs = [group for group in every if group[0].measure == deciding and about in (None, group[0].arm)][:PAIRS]
-    reach = [found.estimate for group in pairs for found in group]
+    reach = [row.estimate for group in pairs for row in group]
     names = list(dict.fromkeys(name for arm in arms for name in arm.iou))[:CLASSES]
     shades = [colours.get(name, "#808080") for name in names]
     return BenefitPart(
@@ -152,7 +152,7 @@ def benefit_part(
             )
             for k, group in enumerate(pairs)
         ),
-        totals=tuple(found for group in every for found in group if found.label is None and found.measure in _TOTALS),
+        totals=tuple(row for group in every for row in group if row.label is None and row.measure in _TOTALS),
         tables=tuple(_measure_tables(arms)),
         classes=tuple(
             (name, shade, score_plots.class_scores(name, shade, arms, f"class{k}"))

@@ -44,11 +44,11 @@ def percent(share: Interval | float | UnsetType | None) -> Estimate | None:
     """Return a share as percent, one without an interval as wide as 0; None where it was not measured."""
     if isinstance(share, UnsetType):
         return None
-    found = share if isinstance(share, Interval) else Interval(mean=share)
-    if found.mean is None:
+    interval = share if isinstance(share, Interval) else Interval(mean=share)
+    if interval.mean is None:
         return None
-    low, high = (found.mean if end is None else end for end in (found.low, found.high))
-    return Estimate(PERCENT * found.mean, PERCENT * low, PERCENT * high)
+    low, high = (interval.mean if end is None else end for end in (interval.low, interval.high))
+    return Estimate(PERCENT * interval.mean, PERCENT * low, PERCENT * high)
 
 
 def percents(shares: ByClass) -> ByClass:
@@ -62,12 +62,12 @@ def differences_of(numbers: Benefit, colours: Mapping[str, str]) -> list[list[Di
     for row in numbers.differences:
         estimate = percent(row.interval)
         if estimate is not None:
-            found = Difference(
+            difference = Difference(
                 arm=row.arm, against=row.against, label=row.label, estimate=estimate,
                 colour=colours.get(row.label or ""), measure=row.measure,
             )  # fmt: skip
-            pairs.setdefault((row.arm, row.against, row.measure), []).append(found)
-    return [sorted(pair, key=lambda found: found.label is not None) for pair in pairs.values()]
+            pairs.setdefault((row.arm, row.against, row.measure), []).append(difference)
+    return [sorted(pair, key=lambda difference: difference.label is not None) for pair in pairs.values()]
 
 
 def headline(numbers: Benefit, groups: Sequence[Sequence[Difference]]) -> Difference | None:
@@ -76,8 +76,8 @@ def headline(numbers: Benefit, groups: Sequence[Sequence[Difference]]) -> Differ
     In results of earlier versions it is that of the mean IoU.
     """
     pair = (numbers.about, numbers.best_other)
-    whole = [found for group in groups for found in group if found.label is None and (found.arm, found.against) == pair]
-    return next((found for name in ("pixel_ap", "iou") for found in whole if found.measure == name), None)
+    whole = [row for group in groups for row in group if row.label is None and (row.arm, row.against) == pair]
+    return next((row for name in ("pixel_ap", "iou") for row in whole if row.measure == name), None)
 
 
 # Numbers as text
@@ -95,14 +95,14 @@ def short(value: float | None) -> str:
     return (f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}").replace("-", "−")
 
 
-def signed(found: Estimate) -> str:
+def signed(estimate: Estimate) -> str:
     """Write a difference with its interval: +2.1 [−1.0, +5.0]."""
-    mean, low, high = (f"{value:+.1f}".replace("-", "−") for value in (found.mean, found.low, found.high))
+    mean, low, high = (f"{value:+.1f}".replace("-", "−") for value in (estimate.mean, estimate.low, estimate.high))
     return re.sub(r"[+−](0\.0)(?!\d)", r"\1", f"{mean} [{low}, {high}]")
 
 
-def with_interval(found: Estimate | None) -> str:
+def with_interval(estimate: Estimate | None) -> str:
     """Write a score with its interval, where it has one."""
-    if found is None or found.low == found.high:
-        return value_of(found.mean if found else None)
-    return f"{value_of(found.mean)} [{value_of(found.low)}, {value_of(found.high)}]"
+    if estimate is None or estimate.low == estimate.high:
+        return value_of(estimate.mean if estimate else None)
+    return f"{value_of(estimate.mean)} [{value_of(estimate.low)}, {value_of(estimate.high)}]"
