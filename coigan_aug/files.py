@@ -10,11 +10,13 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import msgspec
 
 from coigan_aug.errors import DataError, ResourceError, UsageError
+
+Value = TypeVar("Value")
 
 
 @contextlib.contextmanager
@@ -78,8 +80,21 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` as indented JSON to `path` atomically; keys keep their order, NaN is refused."""
-    write_bytes(path, (json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode())
+    """Write `value` as indented JSON to `path` atomically; keys and a struct's fields keep their order, NaN is refused."""
+    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False, default=to_values)
+    write_bytes(path, f"{text}\n".encode())
+
+
+def to_values(value: Any) -> Any:
+    """Return a struct as JSON values; numbers and text of types derived from Python's own become plain."""
+    return msgspec.to_builtins(value, enc_hook=_plain)
+
+
+def _plain(value: Any) -> Any:
+    for kind in (float, str):  # as NumPy's float64 and torch's version are
+        if isinstance(value, kind):
+            return kind(value)
+    raise TypeError(f"{type(value).__name__} is no value for JSON.")
 
 
 def read_json(path: Path) -> Any:
@@ -102,6 +117,19 @@ def read_json(path: Path) -> Any:
         raise DataError(f"{path} can't be read: {error.strerror}.") from error
 
 
+def read_struct(path: Path, kind: type[Value]) -> Value:
+    """Read a JSON file as a struct; what it does not know of is passed over.
+
+    Raises:
+        DataError: it is missing or not JSON, or a value is missing or of another kind.
+    """
+    value = read_json(path)
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise DataError(f"{path} is damaged ({error}).") from error
+
+
 def parse_json(text: bytes | memoryview) -> Any:
     """Parse JSON; several times faster than `json.loads`, which is asked where this says no: for its message, and for
     what only it takes (numbers beyond a double's range, halves of surrogate pairs, NaN).
@@ -116,8 +144,9 @@ def parse_json(text: bytes | memoryview) -> Any:
 
 
 def json_line(value: Any) -> bytes:
-    """Return a value as one line of JSON; NaN is refused."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    """Return a value, or a struct, as one line of JSON; NaN is refused."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, default=to_values)
+    return f"{text}\n".encode()
 
 
 def append_line(stream: IO[bytes], value: Any) -> None:

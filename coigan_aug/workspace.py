@@ -29,6 +29,7 @@ from coigan_aug.stages import asks
 if TYPE_CHECKING:
     from coigan_aug.data.importing import ImportReport
     from coigan_aug.data.inspecting import Inspection
+    from coigan_aug.evaluation.numbers import Benefit, Quality, Thesis
     from coigan_aug.evaluation.result import Result
     from coigan_aug.formats.converting import Conversion
     from coigan_aug.report.writing import Written
@@ -135,14 +136,14 @@ class Workspace(Folders):
         return merge(self, ask)
 
     @_with_options_of(asks.QualityAsk)
-    def evaluate_quality(self, ask: asks.QualityAsk) -> Result:
+    def evaluate_quality(self, ask: asks.QualityAsk) -> Result[Quality] | Result[Thesis]:
         """Measure how far synthetic images are from real ones, beside how far real train and test images are apart."""
         from coigan_aug.stages.evaluate_quality import evaluate_quality
 
         return evaluate_quality(self, ask, talk=self._talk, command=self._command(ask))
 
     @_with_options_of(asks.BenefitAsk)
-    def evaluate_benefit(self, ask: asks.BenefitAsk) -> Result:
+    def evaluate_benefit(self, ask: asks.BenefitAsk) -> Result[Benefit]:
         """Train a segmenter with and without synthetic defects and compare on held-out images."""
         from coigan_aug.stages.evaluate_benefit import evaluate_benefit
 

@@ -22,8 +22,10 @@ from typing import Any
 
 import yaml
 
-from coigan_aug.evaluation.result import Result, list_results
+from coigan_aug.evaluation.numbers import Benefit, Quality
+from coigan_aug.evaluation.result import Result, list_results, newest, read_result
 from coigan_aug.files import read_json, write_bytes, write_json
+from coigan_aug.training.run import list_runs
 
 sys.path.insert(0, str(Path(__file__).parent))
 from picture_objects import picture
@@ -64,7 +66,7 @@ class Trained:
     images: int
     kept: int
     records: Path
-    numbers: Mapping[str, Any]
+    numbers: Quality
 
 
 def main() -> None:
@@ -114,37 +116,37 @@ def share(workspace: Path, own: Path) -> None:
 
 def read(own: Path) -> Trained | None:
     """Read what was measured of a variant; None where it is not done."""
-    results = quality_of(own)
-    if not results:
+    result = quality_of(own)
+    if result is None:
         return None
-    (ended,) = (own / "coigan" / "runs").glob("*/run.json")
-    training = read_json(ended)
+    (end,) = (training.end() for training in list_runs(own / "coigan" / "runs") if training.finished)
+    assert end is not None  # it was drawn with
     return Trained(
         name=own.name,
-        images=training["images"],
-        kept=(training.get("best") or {}).get("images", training["images"]),
+        images=end.images,
+        kept=end.best.images if end.best else end.images,
         records=own / "coigan" / "synthetic" / "drawn",
-        numbers=read_json(results[-1].folder / "result.json")["numbers"],
+        numbers=result.numbers,
     )
 
 
-def quality_of(own: Path) -> list[Result]:
-    """List what was measured of a variant's set by `evaluate quality`."""
-    return [result for result in list_results(own / "coigan" / "results") if result.kind == "quality"]
+def quality_of(own: Path) -> Result[Quality] | None:
+    """Return what was measured of a variant's set by `evaluate quality`."""
+    return newest(list_results(own / "coigan" / "results"), Quality)
 
 
-def benefit(ablation: Ablation, done: Sequence[Trained], *, out: Path) -> Mapping[str, Any]:
-    """Measure the benefit of the best few, in one measurement in the best one's workspace; its result."""
+def benefit(ablation: Ablation, done: Sequence[Trained], *, out: Path) -> str:
+    """Measure the benefit of the best few, in one measurement in the best one's workspace; its verdict."""
     best = ranked(done)[: ablation.best]
     workspace = out / best[0].name / "coigan"
     arms = [part for item in best for part in ("--arm", f"{item.name}={item.records}")]
     note = out / "benefit.json"
     if not note.exists() or read_json(note)["arms"] != arms:
         run("evaluate", "benefit", "--engines", "duplicates", *arms, *ablation.benefit, workspace=workspace)
-        newest = [result for result in list_results(workspace / "results") if result.kind == "benefit"][-1]
-        write_json(note, {"arms": arms, "result": newest.folder.name})
-    found: Mapping[str, Any] = read_json(workspace / "results" / read_json(note)["result"] / "result.json")
-    return found
+        result = newest(list_results(workspace / "results"), Benefit)
+        assert result is not None  # it was just written
+        write_json(note, {"arms": arms, "result": result.folder.name})
+    return read_result(workspace / "results" / read_json(note)["result"]).verdict
 
 
 def ranked(done: Sequence[Trained]) -> list[Trained]:
@@ -162,12 +164,12 @@ def run(*parts: str, workspace: Path) -> None:
 
 def kid(item: Trained, space: int) -> float:
     """Return the KID of the object crops against the test objects, x 1000."""
-    return 1000 * float(item.numbers["spaces"][space]["objects"]["synthetic_test"]["kid"])
+    return 1000 * (item.numbers.spaces[space].objects.synthetic_test.kid or 0.0)
 
 
 def found_ratios(item: Trained) -> list[float]:
     """Return, class by class, the IoU of a real-only segmenter on drawn defects over that on real ones."""
-    return [found["ratio"] for found in (item.numbers["agreement"] or {}).values() if found["ratio"] is not None]
+    return [found.ratio for found in (item.numbers.agreement or {}).values() if found.ratio is not None]
 
 
 def found_mean(item: Trained) -> float:
@@ -175,9 +177,9 @@ def found_mean(item: Trained) -> float:
     return _mean([min(ratio, 1.0) for ratio in found_ratios(item)])
 
 
-def table(ablation: Ablation, done: Sequence[Trained], verdict: Mapping[str, Any] | None) -> str:
+def table(ablation: Ablation, done: Sequence[Trained], verdict: str | None) -> str:
     """Write the rows, best first."""
-    floors = [1000 * done[0].numbers["spaces"][k]["objects"]["floor"]["kid"] for k in (0, -1)] if done else [0.0, 0.0]
+    floors = [1000 * (done[0].numbers.spaces[k].objects.floor.kid or 0.0) for k in (0, -1)] if done else [0.0, 0.0]
     lines = [
         f"KID x 1000 of object crops against held-out test objects; floor (train against test): whole crop {floors[0]:.1f},"
         f" inside the mask {floors[1]:.1f}.",
@@ -187,17 +189,17 @@ def table(ablation: Ablation, done: Sequence[Trained], verdict: Mapping[str, Any
     ]
     lines += [_row(item) for item in ranked(done)]
     if verdict is not None:
-        lines += ["", verdict["verdict"], ""]
+        lines += ["", verdict, ""]
     lines += ["", "What each differs in:", ""]
     lines += [f"- {name}: {', '.join(changes) or 'nothing'}" for name, changes in ablation.variants.items()]
     return "\n".join(lines) + "\n"
 
 
 def _row(item: Trained) -> str:
-    inside = item.numbers["inside"].values()
-    diversity = [found["diversity"]["ratio"] for found in inside if found["diversity"]["ratio"] is not None]
-    copies = [found["copies"]["share"] for found in inside if found["copies"]["share"] is not None]
-    errors = [1000 * item.numbers["spaces"][k]["objects"]["synthetic_test"]["kid_error"] for k in (0, -1)]
+    inside = item.numbers.inside.values()
+    diversity = [found.diversity.ratio for found in inside if found.diversity.ratio is not None]
+    copies = [found.copies.share for found in inside if found.copies.share is not None]
+    errors = [1000 * (item.numbers.spaces[k].objects.synthetic_test.kid_error or 0.0) for k in (0, -1)]
     return (
         f"| {item.name} | {item.images:,} | {item.kept:,} |"
         f" {kid(item, 0):.1f} ± {errors[0]:.1f} | {kid(item, -1):.1f} ± {errors[1]:.1f} |"

@@ -34,7 +34,6 @@ from coigan_aug.compose.erase import TELEA
 from coigan_aug.config import load_settings
 from coigan_aug.data.importing import import_dataset
 from coigan_aug.demo.strips import CLASSES, write_strips
-from coigan_aug.files import read_json
 from coigan_aug.formats.source import ReadOptions, parse_classes
 from coigan_aug.imaging import read_image
 from coigan_aug.models.build import build_generator
@@ -42,6 +41,7 @@ from coigan_aug.places.density import measure_places
 from coigan_aug.prepare.prepared import Prepared, prepare
 from coigan_aug.settings import Settings
 from coigan_aug.shapes.draw import shape_source
+from coigan_aug.store.card import read_card
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.synthesis.bases import read_base
 from coigan_aug.synthesis.counting import Together
@@ -50,7 +50,7 @@ from coigan_aug.synthesis.gan import cut_patches, draw_patches
 from coigan_aug.synthesis.job import Job, base_of
 from coigan_aug.synthesis.margin import margin_of
 from coigan_aug.synthesis.plan import Planner, make_planner
-from coigan_aug.synthesis.rows import read_rows
+from coigan_aug.synthesis.rows import read_made
 from coigan_aug.synthesis.run import Request, synthesize
 from coigan_aug.synthesis.screen import Screen
 from coigan_aug.synthesis.tasks import Counted
@@ -215,8 +215,8 @@ def _check_promise(folder: Path, workspace: Path) -> None:
     """Count the bytes that changed beyond the margins, masks that are not the planned ones, and empty masks."""
     real, made = Dataset(workspace / "dataset"), Dataset(workspace / "synthetic" / folder.name)
     positions = {record.file: position for position, record in enumerate(real)}
-    margin = read_json(folder / "card.json")["margin_px"]
-    plan = {row["file"]: row for _, row in read_rows(folder / "plan.jsonl")}
+    margin = read_card(folder / "card.json").margin_px or 0
+    plan = {row.file: row for row in read_made(folder)}
     changed = wrong = empty = 0
     for record in made:
         image = read_image(folder / record.file)
@@ -224,7 +224,7 @@ def _check_promise(folder: Path, workspace: Path) -> None:
         masks = [rle.decode(annotation.rle) for annotation in record.annotations]
         outside = grow(np.max(masks, axis=0), margin) == 0
         changed += int((image != base)[outside].sum())
-        planned = [defect["counts"] for defect in plan[record.file]["defects"]]
+        planned = [defect.counts for defect in plan[record.file].defects]
         wrong += sum(a.rle.counts != b for a, b in zip(record.annotations, planned, strict=True))
         empty += sum(not mask.any() for mask in masks)
     print(

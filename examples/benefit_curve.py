@@ -21,9 +21,9 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from coigan_aug.cli.main import app, run
-from coigan_aug.evaluation.result import list_results
-from coigan_aug.evaluation.summary import TITLES
-from coigan_aug.files import write_json
+from coigan_aug.evaluation.numbers import TITLES, Benefit
+from coigan_aug.evaluation.result import list_results, newest
+from coigan_aug.files import to_values, write_json
 from coigan_aug.training.run import Run, list_runs
 
 MEASURES = ("pixel_ap", "found_10", "ap", "iou")
@@ -53,10 +53,10 @@ def main() -> None:
             *shlex.split(asked.evaluate),
             at=asked.workspace,
         )
-        newest = [result for result in list_results(asked.workspace / "results") if result.kind == "benefit"][-1]
-        points.append(
-            {"groups": groups, "result": newest.folder.name, "pieces": newest.numbers["pieces"]} | arms(newest.numbers)
-        )
+        result = newest(list_results(asked.workspace / "results"), Benefit)
+        assert result is not None  # it was just written
+        about = {"groups": groups, "result": result.folder.name, "pieces": result.numbers.pieces}
+        points.append(about | arms(result.numbers))
     write_json(asked.workspace / "curve.json", {"points": points})
     draw(points, asked.workspace / "curve.png")
     print(json.dumps(points, indent=1))
@@ -67,7 +67,7 @@ def trained(workspace: Path, groups: int, options: Sequence[str]) -> Run:
 
     def known() -> list[Run]:
         runs = [own for own in list_runs(workspace / "runs") if own.finished]
-        return [own for own in runs if own.start()["settings"]["data"]["groups_per_class"] == groups]
+        return [own for own in runs if own.start().settings["data"]["groups_per_class"] == groups]
 
     if not known():
         call("train", *options, "--set", f"data.groups_per_class={groups}", at=workspace)
@@ -81,12 +81,12 @@ def call(*words: str, at: Path) -> None:
         raise SystemExit(f"{shlex.join(sys.argv)} did not end well.")
 
 
-def arms(numbers: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the measures of each arm, and the differences to real alone."""
-    against = [row for row in numbers["differences"] if row["against"] == "real" and row["class"] is None]
+def arms(numbers: Benefit) -> dict[str, Any]:
+    """Return, as JSON values, the measures of each arm and the differences to real alone."""
+    against = [row for row in numbers.differences if row.against == "real" and row.label is None]
     return {
-        "arms": {arm["name"]: {key: arm["measures"][key] for key in MEASURES} for arm in numbers["arms"]},
-        "differences": [row for row in against if row["measure"] in MEASURES],
+        "arms": {arm.name: {key: to_values(arm.measures[key]) for key in MEASURES} for arm in numbers.arms},
+        "differences": [to_values(row) for row in against if row.measure in MEASURES],
     }
 
 

@@ -15,7 +15,6 @@ from collections import defaultdict
 from pathlib import Path
 
 import cv2
-import numpy as np
 import torch
 
 from coigan_aug.config import load_settings
@@ -88,8 +87,8 @@ def measure(
     arm = Arm((REAL,), 0.0, REAL)
     tally = run_arm(bench, arm, seed, device=torch.device("cpu"))
     question = Question(arms=(arm,), seeds=(seed,), folds=1, names=tuple(dataset.names), seed=0)
-    found = summarise(question, {(REAL, 0, seed): tally}, about="none")["arms"][0]["measures"]
-    return {name: round(100 * float(np.nan_to_num(found[name]["mean"])), 1) for name in MEASURES}
+    found = summarise(question, {(REAL, 0, seed): tally}, about="none").arms[0].measures
+    return {name: round(100 * (found[name].mean or 0.0), 1) for name in MEASURES}
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ def main() -> None:
     name, place = asked.out or asked.folder.name, asked.folder.parent
     result = Result(
         kind="benefit",
-        verdict=numbers["verdict"],
+        verdict=numbers.verdict,
         command=command(asked),
         measured_on={"folds": asked.folds},
         settings={},
@@ -50,14 +50,15 @@ def main() -> None:
     )
     write_json(place / f"{name}.json", to_json(result))
     for draw in (
-        lambda: draw_curve(place, numbers["arms"]),
-        lambda: draw_confusions(place, numbers["arms"], numbers["classes"], about=numbers["about"]),
+        lambda: draw_curve(place, numbers.arms),
+        lambda: draw_confusions(place, numbers.arms, numbers.classes, about=numbers.about),
     ):
         _, picture = draw()
         (place / picture).rename(place / f"{name}-{picture}")
-    for arm in numbers["arms"]:
-        print(arm["name"], {key: value and round(100 * value["mean"], 1) for key, value in arm["measures"].items()})
-    print(numbers["verdict"])
+    for arm in numbers.arms:
+        means = {key: value.mean for key, value in arm.measures.items()}
+        print(arm.name, {key: None if mean is None else round(100 * mean, 1) for key, mean in means.items()})
+    print(numbers.verdict)
 
 
 def command(asked: argparse.Namespace) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from coigan_aug.cli.options import Here, command
@@ -13,6 +12,7 @@ from coigan_aug.stages.asks import QualityAsk
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from coigan_aug.evaluation.numbers import Comparison, Quality, Space
     from coigan_aug.evaluation.result import Result
 
 
@@ -34,16 +34,18 @@ def evaluate_quality(ask: QualityAsk, here: Here) -> None:
 evaluate_quality_command = command(QualityAsk, evaluate_quality)
 
 
-def show(result: Result) -> None:
+def show(result: Result[Any]) -> None:
     """Print what was measured, on stderr."""
     from rich.console import Console
 
+    from coigan_aug.evaluation.numbers import Quality
     from coigan_aug.evaluation.result import RESULT
 
     console = Console(stderr=True)
-    tables = [] if result.kind == "thesis" else _tables(result.numbers)
-    for table in tables:
-        console.print(table)
+    if isinstance(result.numbers, Quality):
+        for space in result.numbers.spaces:
+            console.print(_space_table(space))
+        console.print(_inside_table(result.numbers))
     for text in result.warnings:
         say(f"! {text}")
     say(result.verdict)
@@ -51,20 +53,15 @@ def show(result: Result) -> None:
     say("Next: coigan-aug evaluate benefit")
 
 
-def _tables(numbers: Mapping[str, Any]) -> list[Table]:
-    return [_space_table(space) for space in numbers["spaces"]] + [_inside_table(numbers)]
-
-
-def _space_table(space: Mapping[str, Any]) -> Table:
+def _space_table(space: Space) -> Table:
     """Show how far synthetic pictures are from test ones, beside how far train ones are."""
-    comparable = "as papers measure" if space["comparable"] else "not comparable with papers"
-    table = _table(f"synthetic against test, beside train against test (floor); {space['features']}, {comparable}")
+    comparable = "as papers measure" if space.comparable else "not comparable with papers"
+    table = _table(f"synthetic against test, beside train against test (floor); {space.features}, {comparable}")
     for title in ("synth / test", "KID x1000", "floor", "FID", "floor", "precision", "recall"):
         table.add_column(title, justify="right")
-    rows = {"whole images": space["images"], "objects": space["objects"]} | space["classes"]
-    for name, pairs in rows.items():
+    for name, pairs in {"whole images": space.images, "objects": space.objects, **space.classes}.items():
         if pairs:
-            table.add_row(name, *_cells(pairs["synthetic_test"], pairs["floor"]), end_section=name == "objects")
+            table.add_row(name, *_cells(pairs.synthetic_test, pairs.floor), end_section=name == "objects")
     return table
 
 
@@ -79,23 +76,23 @@ def _table(title: str) -> Table:
     return table
 
 
-def _cells(made: Mapping[str, Any], floor: Mapping[str, Any]) -> list[str]:
-    counts = f"{made['n_first']:,} / {made['n_second']:,}"
-    fids = [_number(pair["fid"], ".0f") for pair in (made, floor)]
-    return [counts, _kid(made), _kid(floor), *fids, *(_number(made[key], ".2f") for key in ("precision", "recall"))]
+def _cells(made: Comparison, floor: Comparison) -> list[str]:
+    fids = [_number(pair.fid, ".0f") for pair in (made, floor)]
+    shares = [_number(share, ".2f") for share in (made.precision, made.recall)]
+    return [f"{made.n_first:,} / {made.n_second:,}", _kid(made), _kid(floor), *fids, *shares]
 
 
-def _kid(pair: Mapping[str, Any]) -> str:
-    if pair["kid"] is None:
+def _kid(pair: Comparison) -> str:
+    if pair.kid is None:
         return "-"
-    return f"{1000 * pair['kid']:.1f} ± {'?' if pair['kid_error'] is None else format(1000 * pair['kid_error'], '.1f')}"
+    return f"{1000 * pair.kid:.1f} ± {'?' if pair.kid_error is None else format(1000 * pair.kid_error, '.1f')}"
 
 
 def _number(value: float | None, form: str) -> str:
     return "-" if value is None else f"{value:{form}}"
 
 
-def _inside_table(numbers: Mapping[str, Any]) -> Table:
+def _inside_table(numbers: Quality) -> Table:
     """Show how varied the insides of the masks are, whether they are copies, and the seams."""
     table = _table("inside the masks, and at the margin's edge (1.00: as varied, no seam, found as often as real ones)")
     for title in (
@@ -109,11 +106,13 @@ def _inside_table(numbers: Mapping[str, Any]) -> Table:
         "found",
     ):
         table.add_column(title, justify="right")
-    seams = numbers["seams"]["classes"] if numbers["seams"] else {}
-    for name, own in numbers["inside"].items():
-        copies, seam = own["copies"], seams.get(name, {"median": None, "p95": None})
-        shares = [_number(copies[key], ".0%") for key in ("share", "floor", "from_shape_source", "by_chance")]
-        ratios = [_number(seam[key], ".2f") for key in ("median", "p95")]
-        found = (numbers["agreement"] or {}).get(name, {"ratio": None})["ratio"]
-        table.add_row(name, _number(own["diversity"]["ratio"], ".2f"), *shares, *ratios, _number(found, ".2f"))
+    from coigan_aug.evaluation.numbers import SeamRatios
+
+    seams = numbers.seams.classes if numbers.seams else {}
+    for name, inside in numbers.inside.items():
+        copies, seam, agreed = inside.copies, seams.get(name, SeamRatios()), (numbers.agreement or {}).get(name)
+        shares = (copies.share, copies.floor, copies.from_shape_source, copies.by_chance)
+        ratios = (seam.median, seam.p95, agreed.ratio if agreed else None)
+        cells = [*(_number(share, ".0%") for share in shares), *(_number(ratio, ".2f") for ratio in ratios)]
+        table.add_row(name, _number(inside.diversity.ratio, ".2f"), *cells)
     return table

@@ -69,11 +69,13 @@ def say_made(result: Synthesized, here: Here) -> None:
         say(f"Missing, because no try passed: {lost}. See {out}/rejected.jsonl; --no-screen makes them all.")
     if made.erased:
         say(_on_erased(made.erased, made.images))
-    if made.real:
-        share = result.card["real"]["synthetic_share"]
+    card = result.card
+    assert card is not None  # the set is whole
+    if made.real and card.real:
+        share = card.real.synthetic_share
         say(f"{made.real:,} real images beside; {share:.0%} of the images with defects are synthetic")
-    for name, found in result.card["screening"]["effective"].items():
-        overlap = f"{found['median']:.2f} (median IoU); {found['shown']:.0%} of the mask changed"
+    for name, effective in card.effective.items():
+        overlap = f"{effective.median:.2f} (median IoU); {effective.shown:.0%} of the mask changed"
         say(f"{name}: what really changed overlaps the mask by {overlap}")
     say(f"{made.annotations}  {result.page}  {out}/card.json")
     say("Next: coigan-aug evaluate benefit")

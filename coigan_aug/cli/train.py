@@ -21,7 +21,9 @@ def train(ask: TrainAsk, here: Here) -> None:
     if trained.run is None:
         here.talk.say(trained.plan)
         return
-    best = "; kept is the generator at {:,} (KID {:.3f})".format(*trained.best) if trained.best else ""
+    best = (
+        f"; kept is the generator at {trained.best.images:,} (KID {trained.best.distance:.3f})" if trained.best else ""
+    )
     here.talk.say(f"{trained.images:,} images seen{best}. Samples: {trained.run.samples}")
     here.talk.say("Next: coigan-aug synthesize --per-class 20 --out synthetic/")
 

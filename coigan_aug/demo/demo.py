@@ -6,6 +6,8 @@ import dataclasses
 from importlib import resources
 from pathlib import Path
 
+from msgspec import structs
+
 from coigan_aug.checkpoint import load_generator
 from coigan_aug.config import load_settings, settings_to_yaml
 from coigan_aug.demo.strips import CLASSES, write_strips
@@ -19,7 +21,7 @@ from coigan_aug.stages.report import report
 from coigan_aug.stages.synthesize import Synthesized, synthesize
 from coigan_aug.stages.train import count_of, train
 from coigan_aug.store.dataset import Dataset
-from coigan_aug.training.run import Run, find_run, start_of
+from coigan_aug.training.run import Machine, Run, RunEnd, find_run, start_of
 
 MODEL = "steel.safetensors"
 BUNDLED = "000-steel"
@@ -78,11 +80,10 @@ def place_model(workspace: Folders, *, command: str) -> Run:
     write_bytes(run.generator, data)
     generator, dataset = load_generator(run.generator), Dataset(workspace.dataset)
     write_bytes(run.folder / "config.yaml", settings_to_yaml(generator.settings).encode())
-    machine = {"device": "cpu", "bfloat16": False, "threads": 1, "processes": 1}
-    write_json(
-        run.folder / "start.json", start_of(generator.settings, dataset) | {"machine": machine, "command": command}
-    )
-    write_json(run.folder / "run.json", {"images": generator.images, "generator": run.generator.name})
+    machine = Machine(device="cpu", bfloat16=False, threads=1, processes=1)
+    start = structs.replace(start_of(generator.settings, dataset), machine=machine, command=command)
+    write_json(run.folder / "start.json", start)
+    write_json(run.folder / "run.json", RunEnd(images=generator.images, generator=run.generator.name))
     return run
 
 

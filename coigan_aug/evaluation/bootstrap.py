@@ -9,18 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coigan_aug import rng as streams
+from coigan_aug.evaluation.numbers import Interval, number
 
 DRAWS = 2_000
 Scores = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A mean and the bounds of its 95 % interval."""
-
-    mean: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -53,7 +45,7 @@ def draw(strata: Sequence[str], seeds: int, *, seed: int, draws: int = DRAWS) ->
 def interval(values: Scores) -> Interval:
     """Return the first of the draws [D], which is the measurement, and the 2.5th and 97.5th percentile of the others."""
     low, high = np.nanpercentile(values[1:], [2.5, 97.5])
-    return Interval(float(values[0]), float(low), float(high))
+    return Interval(mean=number(values[0]), low=number(low), high=number(high))
 
 
 def mean_over_classes(scores: Scores) -> Scores:

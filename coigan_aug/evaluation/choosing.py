@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from coigan_aug.evaluation.arms import REAL
+from coigan_aug.evaluation.numbers import Benefit
 from coigan_aug.evaluation.result import Result
 
 
@@ -22,7 +24,7 @@ class Choice:
 
 
 def choose_engines(
-    results: Sequence[Result], *, dataset: str, generator: str, names: Sequence[str], engines: Sequence[str]
+    results: Sequence[Result[Any]], *, dataset: str, generator: str, names: Sequence[str], engines: Sequence[str]
 ) -> Choice | None:
     """Choose for each class the engine whose arm reached the highest pixel AP in the newest benefit measurement.
 
@@ -36,24 +38,23 @@ def choose_engines(
         None where nothing was measured of this data set and generator.
     """
     for result in reversed(results):
-        known = result.kind == "benefit" and result.measured_on.get("dataset") == dataset
-        if known and result.measured_on.get("generator") == generator:
-            own = [arm for arm in result.numbers["arms"] if not arm.get("negatives")]
-            measure = "ap" if all("ap" in arm for arm in own) else "iou"
-            arms = {str(arm["source"]): arm[measure] for arm in reversed(own)}
+        measured_on = (result.measured_on.get("dataset"), result.measured_on.get("generator"))
+        if isinstance(result.numbers, Benefit) and measured_on == (dataset, generator):
+            plain = [arm for arm in result.numbers.arms if not arm.negatives]
+            by_ap = all(arm.ap for arm in plain)
+            arms = {arm.source: arm.ap if by_ap else arm.iou for arm in reversed(plain)}
             rows = {
-                name: {e: arms[e][name] for e in engines if e in arms and arms[e].get(name) is not None}
-                for name in names
+                name: {e: score for e in engines if (score := arms.get(e, {}).get(name)) is not None} for name in names
             }
             if all(rows.values()):
-                return _choice(rows, arms[REAL], result.folder.name, measure={"ap": "AP", "iou": "IoU"}[measure])
+                return _choice(rows, arms[REAL], result.folder.name, measure="AP" if by_ap else "IoU")
     return None
 
 
 def _choice(
     rows: Mapping[str, Mapping[str, float]], real: Mapping[str, float | None], result: str, *, measure: str
 ) -> Choice:
-    best = {name: max(own, key=lambda engine: own[engine]) for name, own in rows.items()}
+    best = {name: max(scores, key=lambda engine: scores[engine]) for name, scores in rows.items()}
     lines = []
     for name, engine in best.items():
         without = real.get(name) or 0.0

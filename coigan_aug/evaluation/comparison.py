@@ -9,41 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from coigan_aug.evaluation.numbers import Comparison, Pairs
 from coigan_aug.metrics.frechet import Moments, frechet_distance, moments_of
 from coigan_aug.metrics.kernel import kernel_distance
 from coigan_aug.metrics.neighbours import precision_recall
 
 NEIGHBOURS = 3
 FEW_FOR_FID = 2048
-PAIRS = {"synthetic_train": ("synthetic", "train"), "synthetic_test": ("synthetic", "test"), "floor": ("train", "test")}
 FID_IS_BIASED = (
     f"FID of fewer than {FEW_FOR_FID:,} pictures a side, or fewer than the feature space has numbers, is biased upwards:"
     " KID is the number to read."
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Comparison:
-    """How far one set of rows is from another; None where there are too few rows for a figure.
-
-    `features` names the feature space, `comparable` says whether papers measure in it. `kid` and its standard error
-    are in the kernel's units (tables print them times 1000); the error takes groups of near-duplicate images as one
-    witness each, and `groups_first` and `groups_second` count them. `precision` is the share of the first set within the
-    second's reach, `recall` the share of the second within the first's. `fid_biased`: too few rows for FID.
-    """
-
-    features: str
-    comparable: bool
-    n_first: int
-    n_second: int
-    groups_first: int
-    groups_second: int
-    fid: float | None
-    fid_biased: bool
-    kid: float | None
-    kid_error: float | None
-    precision: float | None
-    recall: float | None
 
 
 @dataclass(frozen=True)
@@ -63,17 +39,22 @@ class Kind:
     comparable: bool
 
 
-def compare_all(sets: Mapping[str, Sample], kind: Kind) -> dict[str, Comparison]:
+def compare_all(sets: Mapping[str, Sample], kind: Kind) -> Pairs:
     """Compare synthetic rows with train's and test's, and train's with test's: the floor.
 
     Args:
         sets: by the names "synthetic", "train" and "test".
     """
     moments = {name: moments_of(sample.rows) for name, sample in sets.items()}
-    return {
-        pair: compare(sets[first], sets[second], kind, moments=(moments[first], moments[second]))
-        for pair, (first, second) in PAIRS.items()
-    }
+
+    def pair(first: str, second: str) -> Comparison:
+        return compare(sets[first], sets[second], kind, moments=(moments[first], moments[second]))
+
+    return Pairs(
+        synthetic_train=pair("synthetic", "train"),
+        synthetic_test=pair("synthetic", "test"),
+        floor=pair("train", "test"),
+    )
 
 
 def compare(first: Sample, second: Sample, kind: Kind, *, moments: tuple[Moments, Moments]) -> Comparison:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from coigan_aug.annotations.records import DefectClass
 from coigan_aug.evaluation.crops import Crop, Instance, cut_crop
+from coigan_aug.evaluation.numbers import Copies, Diversity
 from coigan_aug.imaging import Pixels
 from coigan_aug.metrics.features import Rows
 from coigan_aug.metrics.neighbours import QUANTILE, copy_limit, mean_distance, nearest
@@ -18,42 +19,6 @@ from coigan_aug.pictures import contact_sheet, mark
 from coigan_aug.store.dataset import Dataset
 
 SHOWN = 4
-
-
-@dataclass(frozen=True, kw_only=True)
-class Diversity:
-    """Mean distance between the insides of two objects of a class; `ratio` is synthetic over train. None: too few."""
-
-    features: str
-    comparable: bool
-    synthetic: float | None
-    train: float | None
-    ratio: float | None
-    n_synthetic: int
-    n_train: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Copies:
-    """How many synthetic objects of a class are nearer to a training object than training objects are to each other.
-
-    `threshold` is the `quantile` of the distances from a training object to its nearest one of another group. `share`
-    is the share of synthetic objects that are nearer than it to a training object, `floor` that of real test objects.
-    `from_shape_source` is the share of synthetic objects whose nearest training object lies in the very image whose
-    shape they took, `by_chance` what it would be if the nearest were any training object. None: not to be told.
-    """
-
-    features: str
-    comparable: bool
-    quantile: float
-    threshold: float | None
-    share: float | None
-    floor: float | None
-    from_shape_source: float | None
-    by_chance: float | None
-    n_synthetic: int
-    n_train: int
-    n_test: int
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from coigan_aug.evaluation.arms import REAL
+from coigan_aug.evaluation.numbers import ArmScores
 from coigan_aug.files import atomic_write
 
 CURVE, CONFUSION = "objects-found.png", "confusion.png"
@@ -16,7 +17,7 @@ _MOST = 0.3  # share of alarmed images up to which the curve is drawn: nobody wo
 _DOTS = 110
 
 
-def draw_curve(folder: Path, arms: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
+def draw_curve(folder: Path, arms: Sequence[ArmScores]) -> tuple[str, str]:
     """Draw the curves of the arms, a FROC of images, and return title and file name.
 
     Source: Chakraborty 1989, "Maximum likelihood analysis of free-response receiver operating characteristic (FROC) data";
@@ -25,10 +26,10 @@ def draw_curve(folder: Path, arms: Sequence[Mapping[str, Any]]) -> tuple[str, st
     figure = _figure(7.0, 4.4)
     axes = figure.add_subplot()
     for k, arm in enumerate(arms):
-        alarmed, found = (np.array(arm["curve"][key], float) for key in ("alarmed", "found"))
-        real = arm["source"] == "real"
+        alarmed, found = (np.array(values, float) for values in (arm.curve.alarmed, arm.curve.found))
+        real = arm.source == REAL
         axes.plot(
-            100 * alarmed[alarmed <= _MOST], 100 * found[alarmed <= _MOST], label=arm["name"],
+            100 * alarmed[alarmed <= _MOST], 100 * found[alarmed <= _MOST], label=arm.name,
             color="black" if real else f"C{k % 10}", linewidth=2.4 if real else 1.5, linestyle="-" if k < 10 else "--",
         )  # fmt: skip
     axes.set_xlabel("clean test images alarmed, %")
@@ -41,16 +42,16 @@ def draw_curve(folder: Path, arms: Sequence[Mapping[str, Any]]) -> tuple[str, st
 
 
 def draw_confusions(
-    folder: Path, arms: Sequence[Mapping[str, Any]], names: Sequence[str], *, about: str | None
+    folder: Path, arms: Sequence[ArmScores], names: Sequence[str], *, about: str | None
 ) -> tuple[str, str]:
     """Draw what true classes are called, pixels in percent of each row: real alone, and the arm it is about beside it."""
-    shown = [arm for arm in arms if arm["source"] == "real" or arm["name"] == about]
+    shown = [arm for arm in arms if arm.source == REAL or arm.name == about]
     labels = ["background", *names]
     side = 1.6 + 0.62 * len(labels)
     figure = _figure(side * len(shown) + 0.4, side + 0.3)
     for k, arm in enumerate(shown, start=1):
         axes = figure.add_subplot(1, len(shown), k)
-        counts = np.array(arm["confusion"], float)
+        counts = np.array(arm.confusion, float)
         shares = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=100)
         for (row, column), value in np.ndenumerate(shares):
@@ -60,7 +61,7 @@ def draw_confusions(
         axes.set_yticks(range(len(labels)), labels, fontsize=8)
         axes.set_xlabel("called")
         axes.set_ylabel("true")
-        axes.set_title(arm["name"], fontsize=10)
+        axes.set_title(arm.name, fontsize=10)
     return _kept(figure, folder, CONFUSION, "What the pixels of each class are called, % of its pixels")
 
 

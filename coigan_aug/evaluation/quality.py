@@ -6,32 +6,37 @@ import dataclasses
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
 from coigan_aug.evaluation.agreement import Agreement
-from coigan_aug.evaluation.comparison import Comparison, Kind, Sample, compare_all
-from coigan_aug.evaluation.copies import (
-    Copies,
-    Diversity,
-    copies_picture,
-    measure_copies,
-    measure_diversity,
-)
+from coigan_aug.evaluation.comparison import Kind, Sample, compare_all
+from coigan_aug.evaluation.copies import copies_picture, measure_copies, measure_diversity
 from coigan_aug.evaluation.crops import CROP_FACTOR, Instance
 from coigan_aug.evaluation.embedding import Advance, Embedded, PictureSet, counted, embed
+from coigan_aug.evaluation.numbers import (
+    Agreed,
+    Inside,
+    Pairs,
+    Quality,
+    SeamCounts,
+    SeamRatios,
+    SetCounts,
+    Space,
+)
 from coigan_aug.evaluation.result import Result
 from coigan_aug.evaluation.seams import Seams, measure_seams
-from coigan_aug.evaluation.sets import measured_on, picture_sets, read_card, set_warnings, shows_parts
+from coigan_aug.evaluation.sets import measured_on, picture_sets, set_warnings, shows_parts
 from coigan_aug.evaluation.verdict import comparison_warnings, copy_warnings, quality_verdict, seam_warnings
+from coigan_aug.formats.names import CARD
 from coigan_aug.imaging import write_image
 from coigan_aug.metrics.features import Extractor, Lite0, load_extractor
 from coigan_aug.progress import Report, silent
 from coigan_aug.settings import Settings
+from coigan_aug.store.card import read_card
 from coigan_aug.store.dataset import Dataset
 
 Sets = Mapping[str, PictureSet]
@@ -39,31 +44,14 @@ INSIDE = "efficientnet_lite0, inside the masks"
 PICTURE = "copies.png"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Space:
-    """The comparisons in one feature space: of whole images (empty where these can't be), of objects, by class."""
-
-    features: str
-    comparable: bool
-    width: int
-    images: Mapping[str, Comparison]
-    objects: Mapping[str, Comparison]
-    classes: Mapping[str, Mapping[str, Comparison]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Insides:
-    """What the insides of a class's masks tell, and the nearest pairs of a synthetic and a training object."""
-
-    diversity: Diversity
-    copies: Copies
-    pairs: Sequence[tuple[Instance, Instance]]
+Neighbours = Sequence[tuple[Instance, Instance]]
+"""A synthetic and a training object, nearest first."""
 
 
 def measure_quality(
     real: Dataset, synthetic: Dataset, settings: Settings, *, folder: Path, device: torch.device, command: str,
     inception_weights: Path | None = None, agreement: Agreement | None = None, report: Report = silent,
-) -> Result:  # fmt: skip
+) -> Result[Quality]:  # fmt: skip
     """Measure a synthetic set against the real training and test images.
 
     Compared are whole images that hold objects, object crops, and object crops of each class, in the feature spaces
@@ -81,7 +69,8 @@ def measure_quality(
         EnvironmentProblem: the weights of a feature space can't be had.
     """
     begun = time.monotonic()
-    sets, card = picture_sets(real, synthetic, min_area=settings.data.min_area), read_card(synthetic)
+    sets = picture_sets(real, synthetic, min_area=settings.data.min_area)
+    card = read_card(synthetic.image_root / CARD)
     if shows_parts(synthetic, real):
         sets = {name: dataclasses.replace(pictures, positions=()) for name, pictures in sets.items()}
     lite0 = Lite0().to(device)
@@ -89,37 +78,41 @@ def measure_quality(
         name: lite0 if name == lite0.name else load_extractor(name, device=device, weights=inception_weights)
         for name in settings.evaluate.features
     }
-    margin = card.get("margin_px")
-    advance = counted(report, _work(sets, extractors) + len(synthetic) * (margin is not None))
-    spaces, insides = _measure_rows(sets, extractors, lite0, factor=CROP_FACTOR, folder=folder, advance=advance)
-    seams = None if margin is None else measure_seams(synthetic, real, margin=margin, advance=advance)
-    pairs = [found.pairs for found in insides.values()]
-    write_image(folder / PICTURE, copies_picture(pairs, synthetic, real, factor=CROP_FACTOR))
+    advance = counted(report, _work(sets, extractors) + len(synthetic) * (card.margin_px is not None))
+    spaces, inside, neighbours = _measure_rows(
+        sets, extractors, lite0, factor=CROP_FACTOR, folder=folder, advance=advance
+    )
+    seams = None
+    if card.margin_px is not None:
+        seams = measure_seams(synthetic, real, margin=card.margin_px, advance=advance)
+    write_image(folder / PICTURE, copies_picture(neighbours, synthetic, real, factor=CROP_FACTOR))
     return Result(
         kind="quality",
         verdict=quality_verdict(spaces[0].objects, spaces[0].classes),
         command=command,
         measured_on=measured_on(real, synthetic, card),
         settings={"evaluate": asdict(settings.evaluate), "data": {"min_area": settings.data.min_area}},
-        numbers={
-            "counts": {name: _counts(pictures) for name, pictures in sets.items()},
-            "spaces": [asdict(space) for space in spaces],
-            "inside": {name: _inside_values(found) for name, found in insides.items()},
-            "seams": None if seams is None else _seam_values(seams, real.names),
-            "agreement": None if agreement is None else _agreement(agreement, sets),
-        },
-        warnings=(*set_warnings(real, synthetic, card), *_warnings(spaces, insides, seams)),
+        numbers=Quality(
+            counts={name: _counts(pictures) for name, pictures in sets.items()},
+            spaces=spaces,
+            inside=inside,
+            seams=None if seams is None else _seam_counts(seams, real.names),
+            agreement=None if agreement is None else _agreed(agreement, sets),
+        ),
+        warnings=(*set_warnings(real, synthetic, card), *_warnings(spaces, inside, seams)),
         pictures=(("Synthetic objects beside the nearest training object", PICTURE),),
         seconds=time.monotonic() - begun,
         folder=folder,
     )
 
 
-def _warnings(spaces: Sequence[Space], insides: Mapping[str, Insides], seams: Seams | None) -> list[str]:
-    told = [space for space in spaces if space.features != INSIDE]  # of the same objects, so with the same doubts
-    own = [text for space in told for text in comparison_warnings(space.images, space.objects, space.classes)]
-    copies = copy_warnings({name: found.copies for name, found in insides.items()}, PICTURE)
-    return [*dict.fromkeys(own), *copies, *([] if seams is None else seam_warnings(seams))]
+def _warnings(spaces: Sequence[Space], inside: Mapping[str, Inside], seams: Seams | None) -> list[str]:
+    whole = [
+        space for space in spaces if space.features != INSIDE
+    ]  # that one is of the same objects, with the same doubts
+    compared = [text for space in whole for text in comparison_warnings(space)]
+    copies = copy_warnings({name: insides.copies for name, insides in inside.items()}, PICTURE)
+    return [*dict.fromkeys(compared), *copies, *([] if seams is None else seam_warnings(seams))]
 
 
 def _work(sets: Sets, extractors: Mapping[str, Extractor]) -> int:
@@ -130,8 +123,12 @@ def _work(sets: Sets, extractors: Mapping[str, Extractor]) -> int:
 
 def _measure_rows(
     sets: Sets, extractors: Mapping[str, Extractor], lite0: Lite0, *, factor: float, folder: Path, advance: Advance
-) -> tuple[list[Space], dict[str, Insides]]:
-    """Embed the sets and compare their rows; the files of the rows are removed at the end."""
+) -> tuple[list[Space], dict[str, Inside], list[Neighbours]]:
+    """Embed the sets and compare their rows; the files of the rows are removed at the end.
+
+    Returns:
+        The spaces, and by class what is inside the masks and the nearest pairs.
+    """
     rows = folder / ".features"
     shutil.rmtree(rows, ignore_errors=True)
     rows.mkdir(parents=True)
@@ -142,7 +139,12 @@ def _measure_rows(
         }
         spaces = [_measure_space(sets, embedded, extractor) for extractor in extractors.values()]
         spaces.append(_measure_inside_space(sets, embedded))
-        return spaces, {name: _measure_insides(sets, embedded, k) for k, name in enumerate(_names(sets))}
+        measured = {name: _measure_inside(sets, embedded, k) for k, name in enumerate(_names(sets))}
+        return (
+            spaces,
+            {name: inside for name, (inside, _) in measured.items()},
+            [pairs for _, pairs in measured.values()],
+        )
     finally:
         shutil.rmtree(rows, ignore_errors=True)
 
@@ -157,17 +159,19 @@ def _measure_space(sets: Sets, embedded: Mapping[str, Embedded], extractor: Extr
     objects = {
         name: Sample(rows.objects[extractor.name], sets[name].object_groups()) for name, rows in embedded.items()
     }
-    whole = compare_all(images, kind) if all(len(sample.rows) for sample in images.values()) else {}
+    whole = compare_all(images, kind) if all(len(sample.rows) for sample in images.values()) else Pairs()
     return _space(sets, kind, whole, objects)
 
 
 def _measure_inside_space(sets: Sets, embedded: Mapping[str, Embedded]) -> Space:
     """Compare what is inside the masks alone, whatever surrounds it."""
     kind = Kind(INSIDE, Lite0.inside_width, False)
-    return _space(sets, kind, {}, {n: Sample(rows.inside, sets[n].object_groups()) for n, rows in embedded.items()})
+    return _space(
+        sets, kind, Pairs(), {n: Sample(rows.inside, sets[n].object_groups()) for n, rows in embedded.items()}
+    )
 
 
-def _space(sets: Sets, kind: Kind, whole: Mapping[str, Comparison], objects: Mapping[str, Sample]) -> Space:
+def _space(sets: Sets, kind: Kind, whole: Pairs, objects: Mapping[str, Sample]) -> Space:
     return Space(
         features=kind.name,
         comparable=kind.comparable,
@@ -185,55 +189,44 @@ def _part(sample: Sample, members: slice) -> Sample:
     return Sample(sample.rows[members], sample.groups[members])
 
 
-def _measure_insides(sets: Sets, embedded: Mapping[str, Embedded], label: int) -> Insides:
+def _measure_inside(sets: Sets, embedded: Mapping[str, Embedded], label: int) -> tuple[Inside, Neighbours]:
     own = {name: pictures.members(label) for name, pictures in sets.items()}
     made, train, test = (embedded[name].inside[own[name]] for name in ("synthetic", "train", "test"))
     objects, known = sets["synthetic"].instances[own["synthetic"]], sets["train"].instances[own["train"]]
     files = [sets["train"].dataset[item.position].file for item in known]
     copies, pairs = measure_copies((made, train, test), objects, known, files, features=INSIDE)
-    return Insides(
-        diversity=measure_diversity(made, train, features=INSIDE),
-        copies=copies,
-        pairs=[(objects[pair.synthetic], known[pair.train]) for pair in pairs],
+    inside = Inside(diversity=measure_diversity(made, train, features=INSIDE), copies=copies)
+    return inside, [(objects[pair.synthetic], known[pair.train]) for pair in pairs]
+
+
+def _counts(pictures: PictureSet) -> SetCounts:
+    names = pictures.dataset.names
+    classes = {name: len(pictures.instances[pictures.members(k)]) for k, name in enumerate(names)}
+    return SetCounts(images=len(pictures.positions), objects=len(pictures.instances), classes=classes)
+
+
+def _seam_counts(seams: Seams, names: Sequence[str]) -> SeamCounts:
+    return SeamCounts(
+        margin_px=seams.margin,
+        images=seams.images,
+        pixels_outside=seams.outside,
+        pixels_changed_outside=seams.changed,
+        classes={name: _ratios(seams.ratios.get(k, [])) for k, name in enumerate(names)},
     )
 
 
-def _counts(pictures: PictureSet) -> dict[str, Any]:
-    names = pictures.dataset.names
-    classes = {name: len(pictures.instances[pictures.members(k)]) for k, name in enumerate(names)}
-    return {"images": len(pictures.positions), "objects": len(pictures.instances), "classes": classes}
-
-
-def _inside_values(found: Insides) -> dict[str, Any]:
-    return {"diversity": asdict(found.diversity), "copies": asdict(found.copies)}
-
-
-def _seam_values(seams: Seams, names: Sequence[str]) -> dict[str, Any]:
-    return {
-        "margin_px": seams.margin,
-        "images": seams.images,
-        "pixels_outside": seams.outside,
-        "pixels_changed_outside": seams.changed,
-        "classes": {name: _spread(seams.ratios.get(k, [])) for k, name in enumerate(names)},
-    }
-
-
-def _spread(ratios: Sequence[float]) -> dict[str, Any]:
+def _ratios(ratios: Sequence[float]) -> SeamRatios:
     median, high = (float(np.quantile(ratios, q)) if ratios else None for q in (0.5, 0.95))
-    return {"n": len(ratios), "median": median, "p95": high}
+    return SeamRatios(n=len(ratios), median=median, p95=high)
 
 
-def _agreement(agreement: Agreement, sets: Sets) -> dict[str, Any]:
+def _agreed(agreement: Agreement, sets: Sets) -> dict[str, Agreed]:
     """Return by class the IoU of a segmenter that knows only real images, on synthetic and on held-out real ones."""
     made, real = (
         agreement(sets[name].dataset, sorted({item.position for item in sets[name].instances}))
         for name in ("synthetic", "test")
     )
     return {
-        name: {
-            "synthetic": made[name],
-            "real": real[name],
-            "ratio": made[name] / real[name] if real[name] > 0 else None,
-        }
+        name: Agreed(synthetic=made[name], real=real[name], ratio=made[name] / real[name] if real[name] > 0 else None)
         for name in _names(sets)
     }

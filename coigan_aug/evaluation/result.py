@@ -4,30 +4,33 @@ from __future__ import annotations
 
 import platform
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
+import msgspec
 import numpy as np
 import torch
 
 from coigan_aug import __version__
 from coigan_aug.errors import DataError
-from coigan_aug.files import read_json, write_json
+from coigan_aug.evaluation.numbers import Benefit, Quality, Thesis
+from coigan_aug.files import read_json, to_values, write_json
 
 FORMAT_VERSION = 1
 RESULT = "result.json"
 START = "start.json"
+KINDS: Mapping[str, type] = {"quality": Quality, "benefit": Benefit, "thesis": Thesis}
+Numbers = TypeVar("Numbers")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Result:
+class Result(Generic[Numbers]):
     """What was measured.
 
-    `kind` is "quality", "benefit" or "thesis"; `verdict` one sentence for a person; `measured_on` names data set, run
-    and synthetic sets with their checksums; `numbers` holds the kind's own figures as JSON values; `pictures` are
-    (title, file beside the result) pairs.
+    `kind` is one of KINDS; `verdict` one sentence for a person; `measured_on` names data set, run and synthetic sets with
+    their checksums; `numbers` holds the kind's own figures; `pictures` are (title, file beside the result) pairs.
     """
 
     kind: str
@@ -35,7 +38,7 @@ class Result:
     command: str
     measured_on: Mapping[str, Any]
     settings: Mapping[str, Any]
-    numbers: Mapping[str, Any]
+    numbers: Numbers
     warnings: tuple[str, ...] = ()
     pictures: tuple[tuple[str, str], ...] = ()
     seconds: float = 0.0
@@ -63,7 +66,7 @@ def begin_result(root: Path, kind: str, start: Mapping[str, Any]) -> Path:
     return folder
 
 
-def to_json(result: Result) -> dict[str, Any]:
+def to_json(result: Result[Any]) -> dict[str, Any]:
     """Return a result as JSON values."""
     return {
         "format_version": FORMAT_VERSION,
@@ -77,17 +80,17 @@ def to_json(result: Result) -> dict[str, Any]:
         "warnings": list(result.warnings),
         "pictures": [list(picture) for picture in result.pictures],
         "seconds": round(result.seconds, 1),
-        "numbers": dict(result.numbers),
+        "numbers": to_values(result.numbers),
     }
 
 
-def write_result(folder: Path, result: Result) -> Path:
+def write_result(folder: Path, result: Result[Any]) -> Path:
     """Write `result.json` into a folder, last, and return its path."""
     write_json(folder / RESULT, to_json(result))
     return folder / RESULT
 
 
-def read_result(folder: Path) -> Result:
+def read_result(folder: Path) -> Result[Any]:
     """Read the result in a folder.
 
     Raises:
@@ -100,25 +103,20 @@ def read_result(folder: Path) -> Result:
             raise DataError(
                 f"{path} is of format version {value['format_version']}; this program reads {FORMAT_VERSION}."
             )
-        return Result(
-            kind=value["kind"],
-            verdict=value["verdict"],
-            command=value["command"],
-            measured_on=value["measured_on"],
-            settings=value["settings"],
-            numbers=value["numbers"],
-            warnings=tuple(value["warnings"]),
-            pictures=tuple((title, name) for title, name in value["pictures"]),
-            seconds=value["seconds"],
-            folder=folder,
-        )
-    except (KeyError, TypeError, ValueError) as error:
+        kind = KINDS.get(value["kind"], dict)
+        return replace(msgspec.convert(value, Result[kind]), folder=folder)  # type: ignore[valid-type]
+    except (KeyError, TypeError, ValueError, msgspec.ValidationError) as error:
         raise DataError(f"{path} is damaged ({error!r}).", remedy="Measure again with: coigan-aug evaluate") from error
 
 
-def list_results(root: Path) -> list[Result]:
+def list_results(root: Path) -> list[Result[Any]]:
     """Return the finished results below a folder, oldest first."""
     return [read_result(folder) for folder in _numbered(root) if (folder / RESULT).exists()]
+
+
+def newest(results: Sequence[Result[Any]], kind: type[Numbers]) -> Result[Numbers] | None:
+    """Return the last result with numbers of a kind."""
+    return next((result for result in reversed(results) if isinstance(result.numbers, kind)), None)
 
 
 def _numbered(root: Path) -> list[Path]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
+
+import msgspec
 
 from coigan_aug.errors import DataError
 from coigan_aug.evaluation.crops import find_instances, with_objects
 from coigan_aug.evaluation.embedding import PictureSet
-from coigan_aug.files import read_json
-from coigan_aug.formats.names import CARD
+from coigan_aug.store.card import Card
 from coigan_aug.store.dataset import Dataset
 
 _BACK = "Put the images back, or import again with: coigan-aug import"
@@ -73,12 +74,6 @@ def check_set(name: str, dataset: Dataset, positions: Sequence[int]) -> None:
         raise DataError(f"{missing[0]} is not there{others}.", remedy=_AGAIN if name == "synthetic" else _BACK)
 
 
-def read_card(synthetic: Dataset) -> Mapping[str, Any]:
-    """Return what `synthesize` noted beside the images; empty where there is no card."""
-    path = synthetic.image_root / CARD
-    return dict(read_json(path)) if path.exists() else {}
-
-
 def shows_parts(synthetic: Dataset, real: Dataset) -> bool:
     """Return whether synthetic images show parts of their base images only (windows)."""
     sizes = {record.file: (record.height, record.width) for record in real}
@@ -89,7 +84,7 @@ def shows_parts(synthetic: Dataset, real: Dataset) -> bool:
     )
 
 
-def measured_on(real: Dataset, synthetic: Dataset, card: Mapping[str, Any]) -> dict[str, Any]:
+def measured_on(real: Dataset, synthetic: Dataset, card: Card) -> dict[str, Any]:
     """Return which data were measured, with their checksums, as JSON values."""
     return {
         "dataset": {"folder": str(real.folder), "sha256": real.manifest["sha256"], "images": len(real)},
@@ -99,21 +94,21 @@ def measured_on(real: Dataset, synthetic: Dataset, card: Mapping[str, Any]) -> d
             "images_in": str(synthetic.image_root),
             "sha256": synthetic.manifest["sha256"],
             "images": len(synthetic),
-            "made_by": card.get("command"),
-            "generator": card.get("generator"),
+            "made_by": card.command,
+            "generator": msgspec.to_builtins(card.generator),
         },
     }
 
 
-def set_warnings(real: Dataset, synthetic: Dataset, card: Mapping[str, Any]) -> list[str]:
+def set_warnings(real: Dataset, synthetic: Dataset, card: Card) -> list[str]:
     """Say what about the sets themselves makes figures doubtful."""
     warnings = []
-    if card.get("data") not in (None, real.manifest["sha256"]):
+    if card.data not in (None, real.manifest["sha256"]):
         warnings.append(
             "The synthetic set was made from another state of the data set: what is test now may have been train then."
         )
     if shows_parts(synthetic, real):
         warnings.append("The synthetic set holds windows: whole images are not compared.")
-    if "margin_px" not in card:
+    if card.margin_px is None:
         warnings.append("No card.json says the synthetic set's margin: seams are not measured.")
     return warnings

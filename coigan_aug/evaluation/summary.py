@@ -5,15 +5,14 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from itertools import product
-from typing import Any
 
 import numpy as np
 
 from coigan_aug.evaluation.arms import DUPLICATES, REAL, Arm
-from coigan_aug.evaluation.bootstrap import Draws, Interval, draw, interval, mean_over_classes
+from coigan_aug.evaluation.bootstrap import Draws, draw, interval, mean_over_classes
 from coigan_aug.evaluation.measures import (
     ALARMS,
     CURVE,
@@ -29,27 +28,23 @@ from coigan_aug.evaluation.measures import (
     defect_curve,
     objects_found,
 )
+from coigan_aug.evaluation.numbers import (
+    TITLES,
+    ArmScores,
+    Benefit,
+    ByClass,
+    Curve,
+    Difference,
+    Groups,
+    InUse,
+    SeedScores,
+    number,
+)
 from coigan_aug.evaluation.tally import Tally
 from coigan_aug.segmenter.scoring import iou
 
-FEW_PIECES = 10
-"""Test pieces of a class below which little can be told of it alone."""
-FINDING = ("pixel_ap", "iou_any", "found_5", "found_10")
-NAMING = ("ap", "iou")
 DECISIVE = {"finding": "pixel_ap", "naming": "ap"}
 """The measure that each verdict is about; it needs no threshold."""
-TITLES = {
-    "pixel_ap": "pixel AP of any defect",
-    "iou_any": "IoU of any defect",
-    "found_5": "objects found, 5 % of clean images alarmed",
-    "found_10": "objects found, 10 % of clean images alarmed",
-    "ap": "mean pixel AP by class",
-    "iou": "mean IoU by class",
-    "clean_alarms": "clean images alarmed",
-    "clean_pixels": "clean pixels called a defect",
-}
-"""What a table calls a measure; where it is by class, the mean over the classes."""
-
 Tallies = Mapping[tuple[str, int, int], Tally]
 """By arm's name, fold (from 0) and seed."""
 
@@ -76,8 +71,8 @@ class Question:
     seed: int
 
 
-def summarise(question: Question, tallies: Tallies, *, about: str) -> dict[str, Any]:
-    """Put the tallies together as JSON values.
+def summarise(question: Question, tallies: Tallies, *, about: str) -> Benefit:
+    """Put the tallies together.
 
     Pieces are drawn anew within their fold and rarest class, seeds besides, for the intervals; an arm's AP is the mean over
     the folds, other measures pool what the folds counted.
@@ -100,28 +95,28 @@ def summarise(question: Question, tallies: Tallies, *, about: str) -> dict[str, 
         best = _best_others(arms, main, measured, draws)
         pairs = [(arm, other) for arm, other in product(arms, arms) if _compared(arm, other, tuple(best.values()))]
         differences = [row for pair in pairs for row in _difference_rows(question, *pair, measured, draws)]
-    found = {kind: _verdict(decisive, main, best[kind], differences) for kind, decisive in DECISIVE.items()}
+    verdicts = {kind: _verdict(decisive, main, best[kind], differences) for kind, decisive in DECISIVE.items()}
     pieces = sum(int((tally.defects[:, 1].sum(axis=1) > 0).sum()) for tally in first)
     trained = f"{len(seeds)} seeds" if len(seeds) > 1 else "1 seed, whose own chance the interval leaves out"
     basis = f"{trained}, {pieces} test pieces with a defect"
-    return {
-        "classes": list(question.names),
-        "folds": question.folds,
-        "seeds": list(seeds),
-        "pieces": _pieces(first, question.names),
-        "groups": {"test_defective": pieces},
-        "arms": rows,
-        "differences": differences,
-        "about": main.name if main else None,
-        "best_other": best["finding"].name if best["finding"] else None,
-        "best_other_naming": best["naming"].name if best["naming"] else None,
-        "verdicts": found,
-        "verdict": (
-            f"Finding: {found['finding']}. Naming: {found['naming']} ({basis})."
+    return Benefit(
+        classes=list(question.names),
+        folds=question.folds,
+        seeds=list(seeds),
+        pieces=dict(zip(question.names, np.sum([tally.pieces_of for tally in first], axis=0).tolist(), strict=True)),
+        groups=Groups(test_defective=pieces),
+        arms=rows,
+        differences=differences,
+        about=main.name if main else None,
+        best_other=best["finding"].name if best["finding"] else None,
+        best_other_naming=best["naming"].name if best["naming"] else None,
+        verdicts=verdicts,
+        verdict=(
+            f"Finding: {verdicts['finding']}. Naming: {verdicts['naming']} ({basis})."
             if main and best["finding"]
             else "No synthetic arm was tested, so nothing is said about benefit."
         ),
-    }
+    )
 
 
 def _threshold(question: Question, tallies: Tallies, arm: str, fold: int, seed: int) -> Thresholds:
@@ -146,7 +141,10 @@ def strata_of(tally: Tally) -> list[str]:
     """Name the stratum of each piece: the rarest of its classes, by pieces; "clean" where it has none."""
     of_class = classes_of(tally)
     how_many = of_class.sum(axis=0)
-    return [str(min(np.flatnonzero(own), key=lambda k: how_many[k])) if own.any() else "clean" for own in of_class]
+    return [
+        str(min(np.flatnonzero(classes), key=lambda k: how_many[k])) if classes.any() else "clean"
+        for classes in of_class
+    ]
 
 
 def measure(
@@ -162,7 +160,7 @@ def measure(
         )
         for seed in question.seeds
     ]
-    return Measured({name: np.stack([own[name] for own in by_seed], axis=1) for name in by_seed[0]})
+    return Measured({name: np.stack([values[name] for values in by_seed], axis=1) for name in by_seed[0]})
 
 
 def measure_seed(
@@ -171,28 +169,28 @@ def measure_seed(
     """Take every measure of one arm and seed over its folds, in each draw of pieces: [D], those by class [D, K]."""
     folds = list(zip(tallies, thresholds, weights, strict=True))
     values = {
-        "pixel_ap": np.nanmean([_pixel_ap(tally, own) for tally, _, own in folds], axis=0),
-        "ap": np.nanmean([_class_ap(tally, own) for tally, _, own in folds], axis=0),
-        "iou_any": iou(np.sum([_defect_pixels(tally, cut, own) for tally, cut, own in folds], axis=0)),
-        "iou": iou(np.sum([_class_pixels(tally, cut, own) for tally, cut, own in folds], axis=0)),
+        "pixel_ap": np.nanmean([_pixel_ap(tally, taken) for tally, _, taken in folds], axis=0),
+        "ap": np.nanmean([_class_ap(tally, taken) for tally, _, taken in folds], axis=0),
+        "iou_any": iou(np.sum([_defect_pixels(tally, cut, taken) for tally, cut, taken in folds], axis=0)),
+        "iou": iou(np.sum([_class_pixels(tally, cut, taken) for tally, cut, taken in folds], axis=0)),
     }
     for rate in ALARMS:
         name = f"found_{round(100 * rate)}"
-        values[name] = _share([_found(tally, own, rate) for tally, _, own in folds])
-    values["clean_alarms"] = _share([_alarmed(tally, cut, own) for tally, cut, own in folds])
-    values["clean_pixels"] = _share([_false_pixels(tally, cut, own) for tally, cut, own in folds])
+        values[name] = _share([_found(tally, taken, rate) for tally, _, taken in folds])
+    values["clean_alarms"] = _share([_alarmed(tally, cut, taken) for tally, cut, taken in folds])
+    values["clean_pixels"] = _share([_false_pixels(tally, cut, taken) for tally, cut, taken in folds])
     return values
 
 
 def _pixel_ap(tally: Tally, weights: Scores) -> Scores:
-    other, own = (tally.defects[:, side].astype(np.float64) for side in (0, 1))  # [G, B]
-    return average_precision(weights @ own, weights @ other)
+    negative, positive = (tally.defects[:, side].astype(np.float64) for side in (0, 1))  # [G, B]
+    return average_precision(weights @ positive, weights @ negative)
 
 
 def _class_ap(tally: Tally, weights: Scores) -> Scores:
     both = tally.classes.astype(np.float64)
-    own = [average_precision(weights @ both[:, k, 1], weights @ both[:, k, 0]) for k in range(both.shape[1])]
-    return np.stack(own, axis=1)
+    by_class = [average_precision(weights @ both[:, k, 1], weights @ both[:, k, 0]) for k in range(both.shape[1])]
+    return np.stack(by_class, axis=1)
 
 
 def _defect_pixels(tally: Tally, cut: Thresholds, weights: Scores) -> Scores:
@@ -209,14 +207,14 @@ def _found(tally: Tally, weights: Scores, rate: float) -> Scores:
     if not len(tally.clean_scores):
         return np.zeros((len(weights), 2))
     threshold = alarm_threshold(tally.clean_scores, weights[:, tally.clean_pieces], rate)
-    own = weights[:, tally.objects[:, 0]]
-    return np.stack([objects_found(tally.object_scores, own, threshold), own.sum(axis=1)], axis=1)
+    taken = weights[:, tally.objects[:, 0]]
+    return np.stack([objects_found(tally.object_scores, taken, threshold), taken.sum(axis=1)], axis=1)
 
 
 def _alarmed(tally: Tally, cut: Thresholds, weights: Scores) -> Scores:
-    own = weights[:, tally.clean_pieces]
+    taken = weights[:, tally.clean_pieces]
     alarmed = tally.clean_scores >= cut.defect[tally.clean_pieces]
-    return np.stack([own @ alarmed.astype(float), own.sum(axis=1)], axis=1)
+    return np.stack([taken @ alarmed.astype(float), taken.sum(axis=1)], axis=1)
 
 
 def _false_pixels(tally: Tally, cut: Thresholds, weights: Scores) -> Scores:
@@ -233,44 +231,44 @@ def _share(parts: Sequence[Scores]) -> Scores:
 def _arm_row(
     question: Question, arm: Arm, measured: Measured, draws: Draws, tallies: Tallies,
     thresholds: Mapping[tuple[str, int, int], Thresholds],
-) -> dict[str, Any]:  # fmt: skip
+) -> ArmScores:  # fmt: skip
     """Say what an arm reached; `mean_iou` and `iou` stand where earlier results have them, too."""
-    own = {name: measured.over_seeds(name, draws) for name in measured.values}
+    values = {name: measured.over_seeds(name, draws) for name in measured.values}
     keys = [(arm.name, fold, seed) for fold in range(question.folds) for seed in question.seeds]
     looks = [tallies[key] for key in keys]
     total = np.sum([confusion(tallies[key], thresholds[key]) for key in keys], axis=0)
-    intervals = {name: _numbers(interval(mean_over_classes(values))) for name, values in own.items()}
-    return {
-        "name": arm.name,
-        "source": "+".join(arm.sources),
-        "share": arm.share,
-        "negatives": arm.negatives,
-        "measures": intervals,
-        "mean_iou": intervals["iou"],
-        "iou": named(question.names, own["iou"][0]),
-        "ap": named(question.names, own["ap"][0]),
-        "found_by_class": {
+    intervals = {name: interval(mean_over_classes(scores)) for name, scores in values.items()}
+    return ArmScores(
+        name=arm.name,
+        source="+".join(arm.sources),
+        share=arm.share,
+        negatives=arm.negatives,
+        measures=intervals,
+        mean_iou=intervals["iou"],
+        iou=named(question.names, values["iou"][0]),
+        ap=named(question.names, values["ap"][0]),
+        found_by_class={
             f"found_{round(100 * rate)}": named(question.names, _found_by_class(looks, rate)) for rate in ALARMS
         },
-        "in_use": [_in_use(looks, rate) for rate in ALARMS],
-        "clean_false_positives": intervals["clean_pixels"]["mean"],
-        "confusion": total.tolist(),
-        "curve": {"alarmed": list(CURVE), "found": [number(v) for v in _froc(looks)]},
-        "by_seed": [_seed_row(question, measured, k) for k in range(len(question.seeds))],
-        "spread": {name: _spread(values) for name, values in measured.values.items()},
-    }  # fmt: skip
+        in_use=[_in_use(looks, rate) for rate in ALARMS],
+        clean_false_positives=intervals["clean_pixels"].mean,
+        confusion=total.tolist(),
+        curve=Curve(alarmed=list(CURVE), found=[number(v) for v in _froc(looks)]),
+        by_seed=[_seed_row(question, measured, k) for k in range(len(question.seeds))],
+        spread={name: _spread(scores) for name, scores in measured.values.items()},
+    )
 
 
-def _seed_row(question: Question, measured: Measured, k: int) -> dict[str, Any]:
+def _seed_row(question: Question, measured: Measured, k: int) -> SeedScores:
     means = {name: number(float(np.nanmean(values[0, k]))) for name, values in measured.values.items()}
     by_class = named(question.names, measured.values["iou"][0, k])
-    return {"seed": question.seeds[k], "measures": means, "mean_iou": means["iou"], "iou": by_class}
+    return SeedScores(seed=question.seeds[k], measures=means, mean_iou=means["iou"], iou=by_class)
 
 
 def _spread(values: Scores) -> float | None:
     """Return the standard deviation between the seeds; None for one seed."""
-    own = mean_over_classes(values[0])
-    return number(float(np.std(own, ddof=1))) if len(own) > 1 else None
+    means = mean_over_classes(values[0])
+    return number(float(np.std(means, ddof=1))) if len(means) > 1 else None
 
 
 def _froc(tallies: Sequence[Tally]) -> list[float]:
@@ -294,7 +292,7 @@ def _found_by_class(tallies: Sequence[Tally], rate: float) -> list[float]:
     return np.divide(found, every, out=np.full(len(every), np.nan), where=every > 0).tolist()
 
 
-def _in_use(tallies: Sequence[Tally], rate: float) -> dict[str, float | None]:
+def _in_use(tallies: Sequence[Tally], rate: float) -> InUse:
     """Say what a threshold from defect-free training images finds and alarms on test images."""
     found, alarmed = [], []
     for tally in tallies:
@@ -304,7 +302,7 @@ def _in_use(tallies: Sequence[Tally], rate: float) -> dict[str, float | None]:
         found.append(float((tally.object_scores > threshold).mean()))
         alarmed.append(float((tally.clean_scores > threshold).mean()) if len(tally.clean_scores) else math.nan)
     means = [number(float(np.mean(values))) if values else None for values in (found, alarmed)]
-    return {"asked": rate, "found": means[0], "alarmed": means[1]}
+    return InUse(asked=rate, found=means[0], alarmed=means[1])
 
 
 def _compared(arm: Arm, other: Arm, best: Sequence[Arm | None]) -> bool:
@@ -317,65 +315,45 @@ def _compared(arm: Arm, other: Arm, best: Sequence[Arm | None]) -> bool:
 
 def _difference_rows(
     question: Question, arm: Arm, other: Arm, measured: Mapping[str, Measured], draws: Draws
-) -> list[dict[str, Any]]:
-    pair: dict[str, Any] = {"arm": arm.name, "against": other.name}
+) -> list[Difference]:
     rows = []
+
+    def add(measure: str, label: str | None, values: Scores) -> None:
+        if np.isfinite(values[0]):
+            points = interval(values)
+            rows.append(
+                Difference(
+                    arm=arm.name, against=other.name, measure=measure, label=label, mean=points.mean, low=points.low,
+                    high=points.high,
+                )
+            )  # fmt: skip
+
     for name in measured[arm.name].values:
         ours, theirs = (measured[one.name].over_seeds(name, draws) for one in (arm, other))
-        total = mean_over_classes(ours) - mean_over_classes(theirs)
-        if np.isfinite(total[0]):
-            rows.append(pair | {"measure": name, "class": None} | _numbers(interval(total)))
-        if ours.ndim > 1:
-            rows += [
-                pair | {"measure": name, "class": label} | _numbers(interval(ours[:, k] - theirs[:, k]))
-                for k, label in enumerate(question.names)
-                if np.isfinite(ours[0, k] - theirs[0, k])
-            ]
+        add(name, None, mean_over_classes(ours) - mean_over_classes(theirs))
+        for k, label in enumerate(question.names if ours.ndim > 1 else ()):
+            add(name, label, ours[:, k] - theirs[:, k])
     return rows
 
 
-def _verdict(name: str, main: Arm | None, best: Arm | None, differences: Sequence[Mapping[str, Any]]) -> str | None:
+def _verdict(name: str, main: Arm | None, best: Arm | None, differences: Sequence[Difference]) -> str | None:
     """Say in half a sentence whether it helps; None where no synthetic arm was measured."""
     if main is None or best is None:
         return None
-    found = next((_interval(row) for row in differences if _is(row, main, best, name)), None)
-    if found is None:
+    pair = (main.name, best.name, name, None)
+    rows = [row for row in differences if (row.arm, row.against, row.measure, row.label) == pair]
+    if not rows:
         return "not measured"
-    against = f"{main.name} against the best other arm, {best.name}: {points(found, TITLES[name])}"
-    if found.low > 0:
+    mean, low, high = (100 * (value or 0.0) for value in (rows[0].mean, rows[0].low, rows[0].high))
+    points = f"{mean:+.1f} points of {TITLES[name]}, 95 % interval {low:+.1f} to {high:+.1f}"
+    against = f"{main.name} against the best other arm, {best.name}: {points}"
+    if low > 0:
         return f"benefit: {against}"
-    if found.high < 0:
+    if high < 0:
         return f"no benefit, it harms: {against}"
     return f"no benefit shown: {against}; the interval holds 0"
 
 
-def _interval(row: Mapping[str, Any]) -> Interval:
-    return Interval(float(row["mean"]), float(row["low"]), float(row["high"]))
-
-
-def _is(row: Mapping[str, Any], arm: Arm, other: Arm, name: str) -> bool:
-    same = row["arm"] == arm.name and row["against"] == other.name
-    return bool(same and row["measure"] == name and row["class"] is None)
-
-
-def points(found: Interval, what: str) -> str:
-    """Write a difference in points of a measure, with its interval."""
-    return f"{100 * found.mean:+.1f} points of {what}, 95 % interval {100 * found.low:+.1f} to {100 * found.high:+.1f}"
-
-
-def _pieces(tallies: Sequence[Tally], names: Sequence[str]) -> dict[str, int]:
-    return dict(zip(names, np.sum([tally.pieces_of for tally in tallies], axis=0).tolist(), strict=True))
-
-
-def _numbers(found: Interval) -> dict[str, float | None]:
-    return {key: number(value) for key, value in asdict(found).items()}
-
-
-def named(names: Sequence[str], values: Sequence[float] | Scores) -> dict[str, float | None]:
+def named(names: Sequence[str], values: Sequence[float] | Scores) -> ByClass:
     """Name values by class; a value that is not a number becomes None."""
     return {name: number(float(value)) for name, value in zip(names, values, strict=True)}
-
-
-def number(value: float) -> float | None:
-    """Return a value for JSON: None where it is not finite."""
-    return value if math.isfinite(value) else None

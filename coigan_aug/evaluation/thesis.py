@@ -16,24 +16,27 @@ from coigan_aug.errors import DataError
 from coigan_aug.evaluation.comparison import FEW_FOR_FID, FID_IS_BIASED
 from coigan_aug.evaluation.crops import in_blocks, list_tiles, tile_pixels
 from coigan_aug.evaluation.embedding import BATCH, Advance, counted
+from coigan_aug.evaluation.numbers import Fids, Published, Thesis, TileCounts
 from coigan_aug.evaluation.result import Result
-from coigan_aug.evaluation.sets import check_classes, check_set, measured_on, read_card
+from coigan_aug.evaluation.sets import check_classes, check_set, measured_on
+from coigan_aug.formats.names import CARD
 from coigan_aug.imaging import Pixels
 from coigan_aug.metrics.features import Extractor, load_extractor
 from coigan_aug.metrics.frechet import Moments, frechet_distance
 from coigan_aug.progress import Report, silent
 from coigan_aug.settings import Settings
+from coigan_aug.store.card import read_card
 from coigan_aug.store.dataset import Dataset
 
 IMAGES = 40_000
-PUBLISHED = {"train_test": 1.02, "synthetic_test": 62.79, "images": IMAGES, "data": "Severstal, tiles of 256 px"}
+PUBLISHED = Published(train_test=1.02, synthetic_test=62.79, images=IMAGES, data="Severstal, tiles of 256 px")
 Tiles = NDArray[np.int64]
 
 
 def measure_thesis(
     real: Dataset, synthetic: Dataset, settings: Settings, *, images: int = IMAGES, folder: Path, device: torch.device,
     command: str, inception_weights: Path | None = None, report: Report = silent,
-) -> Result:  # fmt: skip
+) -> Result[Thesis]:  # fmt: skip
     """Repeat the thesis' measurement, in the first feature space of `settings.evaluate.features`.
 
     Images are cut into tiles of `settings.data.window` px. Of the synthetic ones those count that the box of a mask
@@ -60,27 +63,27 @@ def measure_thesis(
         which: _moments(tile_pixels(sources[which], tiles, side=side), extractor, advance)
         for which, tiles in drawn.items()
     }
-    fids = {
-        "train_test": frechet_distance(moments["train"], moments["test"]),
-        "synthetic_test": frechet_distance(moments["synthetic"], moments["test"]),
-    }
+    fids = Fids(
+        train_test=frechet_distance(moments["train"], moments["test"]),
+        synthetic_test=frechet_distance(moments["synthetic"], moments["test"]),
+    )
     return Result(
         kind="thesis",
-        verdict=f"FID {fids['synthetic_test']:.2f} of synthetic against test tiles; train against test tiles"
-        f" {fids['train_test']:.2f}. The thesis has 62.79 and 1.02 on Severstal, in Inception features.",
+        verdict=f"FID {fids.synthetic_test:.2f} of synthetic against test tiles; train against test tiles"
+        f" {fids.train_test:.2f}. The thesis has 62.79 and 1.02 on Severstal, in Inception features.",
         command=command,
-        measured_on=measured_on(real, synthetic, read_card(synthetic)),
+        measured_on=measured_on(real, synthetic, read_card(synthetic.image_root / CARD)),
         settings={"evaluate": asdict(settings.evaluate), "data": {"window": side}, "images": images},
-        numbers={
-            "features": extractor.name,
-            "comparable": extractor.comparable,
-            "tile_px": side,
-            "asked": images,
-            "tiles": {which: {"found": len(found[which]), "used": len(tiles)} for which, tiles in drawn.items()},
-            "fid": fids,
-            "fid_biased": _biased(drawn, extractor),
-            "thesis": PUBLISHED,
-        },
+        numbers=Thesis(
+            features=extractor.name,
+            comparable=extractor.comparable,
+            tile_px=side,
+            asked=images,
+            tiles={which: TileCounts(found=len(found[which]), used=len(tiles)) for which, tiles in drawn.items()},
+            fid=fids,
+            fid_biased=_biased(drawn, extractor),
+            thesis=PUBLISHED,
+        ),
         warnings=_warnings(drawn, images, extractor),
         seconds=time.monotonic() - begun,
         folder=folder,

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from coigan_aug.evaluation.comparison import FID_IS_BIASED, Comparison
-from coigan_aug.evaluation.copies import Copies
+from coigan_aug.evaluation.comparison import FID_IS_BIASED
+from coigan_aug.evaluation.numbers import Comparison, Copies, Pairs, Space
 from coigan_aug.evaluation.seams import Seams
 
 FEW_GROUPS = 5
 MANY_COPIES = 0.1
 
 
-def quality_verdict(objects: Mapping[str, Comparison], classes: Mapping[str, Mapping[str, Comparison]]) -> str:
+def quality_verdict(objects: Pairs, classes: Mapping[str, Pairs]) -> str:
     """Say how far synthetic objects are from the held-out real ones, against how far real ones are from each other.
 
     Args:
-        objects: the comparisons of all classes together, by "synthetic_test" and "floor".
+        objects: the comparisons of all classes together.
         classes: the same for each class, by name.
     """
-    made, floor = objects["synthetic_test"], objects["floor"]
+    made, floor = objects.synthetic_test, objects.floor
     if made.kid is None or floor.kid is None:
         return f"Object crops: {made.n_first} synthetic and {made.n_second} test objects are too few for a KID."
     error = "" if made.kid_error is None else f" ± {1000 * made.kid_error:.1f}"
@@ -42,27 +42,32 @@ def _distance(made: Comparison, floor: Comparison, worst: str) -> str:
     return f"{words}; worst class {worst}" if worst else words
 
 
-def _worst(classes: Mapping[str, Mapping[str, Comparison]]) -> str:
+def _worst(classes: Mapping[str, Pairs]) -> str:
     """Return the class with the largest KID over its floor; "" where fewer than two have one."""
     excess = {}
     for name, pairs in classes.items():
-        made, floor = pairs["synthetic_test"].kid, pairs["floor"].kid
+        made, floor = pairs.synthetic_test.kid, pairs.floor.kid
         if made is not None and floor is not None:
             excess[name] = made - floor
     return max(excess, key=lambda name: excess[name]) if len(excess) > 1 else ""
 
 
-def comparison_warnings(
-    images: Mapping[str, Comparison], objects: Mapping[str, Comparison], classes: Mapping[str, Mapping[str, Comparison]]
-) -> list[str]:
+def comparison_warnings(space: Space) -> list[str]:
     """Say which figures of one feature space must not be trusted."""
-    warnings, floor = [], objects["floor"]
-    if any(pair.fid_biased for pair in (*images.values(), *objects.values())):
+    warnings, floor = [], space.objects.floor
+    pairs = [
+        pair
+        for both in (space.images, space.objects)
+        for pair in (both.synthetic_train, both.synthetic_test, both.floor)
+    ]
+    if any(pair.fid_biased for pair in pairs):
         warnings.append(FID_IS_BIASED)
     if not floor.comparable:
         warnings.append(f"Figures in {floor.features} serve to compare with each other, not with papers.")
     few = [
-        _little(name, pairs["floor"]) for name, pairs in classes.items() if pairs["floor"].groups_second < FEW_GROUPS
+        f"{name} ({compared.floor.n_second} of {compared.floor.groups_second})"
+        for name, compared in space.classes.items()
+        if compared.floor.groups_second < FEW_GROUPS
     ]
     if few:
         warnings.append(
@@ -72,17 +77,13 @@ def comparison_warnings(
     return warnings
 
 
-def _little(name: str, floor: Comparison) -> str:
-    return f"{name} ({floor.n_second} of {floor.groups_second})"
-
-
 def copy_warnings(copies: Mapping[str, Copies], picture: str) -> list[str]:
     """Name the classes that look copied: many nearer to training objects than these are to each other."""
     return [
-        f"{name}: {found.share:.0%} of the synthetic objects are nearer to a training object than training objects of"
-        f" different groups are to each other ({found.floor or 0:.0%} of the test objects are); look at {picture}."
-        for name, found in copies.items()
-        if found.share is not None and found.share >= max(MANY_COPIES, 2 * (found.floor or 0))
+        f"{name}: {figures.share:.0%} of the synthetic objects are nearer to a training object than training objects of"
+        f" different groups are to each other ({figures.floor or 0:.0%} of the test objects are); look at {picture}."
+        for name, figures in copies.items()
+        if figures.share is not None and figures.share >= max(MANY_COPIES, 2 * (figures.floor or 0))
     ]
 
 

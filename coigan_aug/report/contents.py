@@ -10,8 +10,9 @@ from typing import Any
 from markupsafe import Markup
 
 from coigan_aug.errors import DataError
+from coigan_aug.evaluation.numbers import Benefit, Quality, Thesis
 from coigan_aug.evaluation.result import Result
-from coigan_aug.report import plots, scores
+from coigan_aug.report import plots
 from coigan_aug.report.beside import Beside, beside
 from coigan_aug.report.crops import Evolution, evolution
 from coigan_aug.report.figure import colour
@@ -64,7 +65,7 @@ class Contents:
     benefit: BenefitPart | None
     where: tuple[Shown, ...]
     rejected: RejectedPart | None
-    thesis: Result | None
+    thesis: Result[Thesis] | None
     commands: tuple[tuple[str, str], ...]
     notes: Mapping[str, Sequence[str]]
 
@@ -78,7 +79,7 @@ def compose(material: Material, *, command: str) -> Contents:
     notes = Notes()
     inventory = take_inventory(material.dataset) if material.dataset else None
     colours = {own.item.name: colour(own.item) for own in inventory.classes} if inventory else {}
-    quality, benefit, drawn = material.newest("quality"), material.newest("benefit"), material.drawn()
+    quality, benefit, drawn = material.newest(Quality), material.newest(Benefit), material.drawn()
     metrics = material.training.metrics if material.training else ()
     check_states(material, notes)
     pictures = pictures_of(quality, "quality", notes)
@@ -99,7 +100,7 @@ def compose(material: Material, *, command: str) -> Contents:
         benefit=benefit_part(benefit, colours, tuple(item for item in seen if item not in where)),
         where=where,
         rejected=_rejected(drawn, colours, notes),
-        thesis=material.newest("thesis"),
+        thesis=material.newest(Thesis),
         commands=tuple(_commands(material, command)),
         notes=notes.by_section,
     )
@@ -115,7 +116,7 @@ def _title(material: Material) -> str:
 
 def _data(inventory: Inventory, imported: Mapping[str, Any]) -> DataPart:
     few = shown_classes(inventory, most=CLASSES)
-    problems = [_problem(item) for item in scores.listing(imported.get("problems"))]
+    problems = [_problem(item) for item in imported.get("problems") or ()]
     return DataPart(
         inventory=inventory,
         charts=(
@@ -164,9 +165,9 @@ def _beside(
 
 
 def _rejected(drawn: SyntheticSet | None, colours: Mapping[str, str], notes: Notes) -> RejectedPart | None:
-    if drawn is None or not (drawn.rejected or "screening" in drawn.card):
+    if drawn is None or not (drawn.rejected or drawn.card.screening):
         return None
-    return rejected_part(drawn.dataset, drawn.rejected, drawn.card, colours=colours, notes=notes)
+    return rejected_part(drawn.dataset, drawn.rejected, drawn.card.screening, colours=colours, notes=notes)
 
 
 # Commands
@@ -185,9 +186,8 @@ def _all_commands(material: Material, command: str) -> Iterator[tuple[str, str]]
     if material.dataset is not None:
         yield "the data set", str(material.dataset.manifest["provenance"].get("command", ""))
     if material.training is not None:
-        yield f"the run {material.training.name}", str(material.training.start.get("command", ""))
+        yield f"the run {material.training.name}", material.training.start.command or ""
     yield from ((f"the synthetic set {item.name}", item.command) for item in material.synthetic)
-    for kind in dict.fromkeys(result.kind for result in material.results):
-        result = material.newest(kind)
-        yield f"the {kind} result", result.command if result else ""
+    for kind, command_line in {result.kind: result.command for result in material.results}.items():
+        yield f"the {kind} result", command_line
     yield "this report", command

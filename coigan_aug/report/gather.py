@@ -9,12 +9,13 @@ from typing import Any
 
 from coigan_aug.checkpoint import load_generator
 from coigan_aug.data.importing import REPORT
-from coigan_aug.evaluation.result import Result, list_results
+from coigan_aug.evaluation.result import Numbers, Result, list_results, newest
 from coigan_aug.files import read_json, read_lines
 from coigan_aug.formats.names import CARD
+from coigan_aug.store.card import Card, read_card
 from coigan_aug.store.dataset import MANIFEST, Dataset
 from coigan_aug.synthesis.rejected import Rejected, read_rejected
-from coigan_aug.training.run import Run, list_runs
+from coigan_aug.training.run import Run, RunStart, list_runs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +26,7 @@ class Training:
     """
 
     name: str
-    start: Mapping[str, Any]
+    start: RunStart
     finished: bool
     images: int | None
     parameters: int | None
@@ -42,17 +43,17 @@ class Training:
 
 @dataclass(frozen=True, kw_only=True)
 class SyntheticSet:
-    """A synthetic Dataset with the card and the rejected ones of its output folder (empty where that was moved)."""
+    """A synthetic Dataset with the card and the rejected ones of its output folder (saying nothing where that was moved)."""
 
     name: str
     dataset: Dataset
-    card: Mapping[str, Any]
+    card: Card
     rejected: tuple[Rejected, ...] = ()
 
     @property
     def command(self) -> str:
         """The command that made it."""
-        made: str = self.card.get("command") or self.dataset.manifest["provenance"].get("made_by", "")
+        made: str = self.card.command or self.dataset.manifest["provenance"].get("made_by", "")
         return made
 
 
@@ -65,11 +66,11 @@ class Material:
     training: Training | None
     earlier: tuple[str, ...]
     synthetic: tuple[SyntheticSet, ...]
-    results: tuple[Result, ...]
+    results: tuple[Result[Any], ...]
 
-    def newest(self, kind: str) -> Result | None:
-        """Return the newest result of a kind."""
-        return next((result for result in reversed(self.results) if result.kind == kind), None)
+    def newest(self, kind: type[Numbers]) -> Result[Numbers] | None:
+        """Return the newest result with numbers of a kind."""
+        return newest(self.results, kind)
 
     def drawn(self) -> SyntheticSet | None:
         """Return the synthetic set to show: the newest that the newest run drew, else the newest."""
@@ -122,7 +123,7 @@ def _synthetic(root: Path) -> tuple[SyntheticSet, ...]:
     sets = [(folder.name, Dataset(folder)) for folder in folders]
     return tuple(
         SyntheticSet(
-            name=name, dataset=item, card=_json(item.image_root / CARD), rejected=read_rejected(item.image_root)
+            name=name, dataset=item, card=read_card(item.image_root / CARD), rejected=read_rejected(item.image_root)
         )
         for name, item in sets
     )

@@ -14,7 +14,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from coigan_aug import __version__
 from coigan_aug.errors import ResourceError
-from coigan_aug.evaluation.summary import TITLES
+from coigan_aug.evaluation.numbers import TITLES
+from coigan_aug.files import to_values
 from coigan_aug.imaging import Pixels, encode_image
 from coigan_aug.report import scores, tables
 from coigan_aug.report.contents import Contents
@@ -155,10 +156,9 @@ def _environment() -> Environment:
         "thousands_of": lambda value: thousands(float(f"{value:.3g}")),
         "median": lambda values, places: f"{float(np.median(values)):,.{places}f}" if len(values) else scores.DASH,
         "cell": tables.cell,
-        "table": tables.as_table,
-        "facts": lambda value: list(tables.facts(value)),
+        "facts": lambda value: list(tables.facts(to_values(value))),
         "hex": colour,
-        "interval": scores.with_interval,
+        "interval": lambda share: scores.with_interval(scores.percent(share)),
         "error": lambda found: scores.DASH if found is None else _with_error(found),
         "signed": scores.signed,
         "percent": lambda value, places=0: scores.DASH if value is None else f"{value:.{places}%}",

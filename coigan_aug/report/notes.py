@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from coigan_aug.evaluation.numbers import Benefit, Quality
 from coigan_aug.report.gather import Material
 
 _CHECKSUM = re.compile(r"[0-9a-f]{64}")
@@ -28,11 +29,10 @@ def check_states(material: Material, notes: Notes) -> None:
     """Say where a part was made from another state of the data set than the one that is there."""
     now = material.dataset.manifest["sha256"] if material.dataset else None
     drawn = material.drawn()
-    made: list[tuple[str, Any]] = [("beside", drawn.card.get("data"))] if drawn else []
-    made += [("run", material.training.start.get("data"))] if material.training else []
-    for kind in ("quality", "benefit"):
-        result = material.newest(kind)
-        made += [(kind, value) for value in _data_checksums(result.measured_on)] if result else []
+    made: list[tuple[str, Any]] = [("beside", drawn.card.data)] if drawn else []
+    made += [("run", material.training.start.data)] if material.training else []
+    for result in (material.newest(Quality), material.newest(Benefit)):
+        made += [(result.kind, value) for value in _data_checksums(result.measured_on)] if result else []
     for section, then in made:
         if now and then and then != now:
             notes.add(section, "Made from another state of the data set than the one that is in the workspace now.")

@@ -19,7 +19,7 @@ from coigan_aug.report.inventory import take_inventory
 from coigan_aug.report.notes import Notes
 from coigan_aug.report.rejection import RejectedPart, rejected_part
 from coigan_aug.report.results import CLASSES
-from coigan_aug.report.scores import mapping, number
+from coigan_aug.store.card import BasesUsed, Card, DrawnBy
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.synthesis.rejected import Rejected
 
@@ -95,7 +95,7 @@ class Preview:
 
 
 def write_preview(
-    out: Path, *, real: Dataset, synthetic: Dataset, card: Mapping[str, Any], rejected: Sequence[Rejected], command: str
+    out: Path, *, real: Dataset, synthetic: Dataset, card: Card, rejected: Sequence[Rejected], command: str
 ) -> Path:
     """Write the preview of a synthetic set as `out`/preview.html and return its path.
 
@@ -104,28 +104,28 @@ def write_preview(
     Args:
         real: the data set that it was made from; its training images count.
         synthetic: the records of what was made; the images and thumbnails lie in its image root.
-        card: of the set; every key may be missing.
+        card: of the set.
         command: the one that made it.
     """
-    found = compose_preview(
+    preview = compose_preview(
         out.resolve().name, real=real, synthetic=synthetic, card=card, rejected=rejected, command=command
     )
-    page = fill("preview.html.j2", _values(found), most_bytes=MOST_BYTES)
+    page = fill("preview.html.j2", _values(preview), most_bytes=MOST_BYTES)
     write_bytes(out / PREVIEW, page.encode())
     return out / PREVIEW
 
 
-def _values(found: Preview) -> dict[str, Any]:
+def _values(preview: Preview) -> dict[str, Any]:
     shown = {
         "made": True,
-        "beside": found.beside,
-        "fit": any(own.real and own.synthetic for own in found.fits),
-        "masks": found.masks,
-        "rejected": found.rejected,
-        "repeat": found.commands,
+        "beside": preview.beside,
+        "fit": any(fit.real and fit.synthetic for fit in preview.fits),
+        "masks": preview.masks,
+        "rejected": preview.rejected,
+        "repeat": preview.commands,
     }
     return {
-        "preview": found,
+        "preview": preview,
         "sections": {name: title for name, title in SECTIONS.items() if shown[name]},
         "quantities": TITLES,
         "small": SMALL,
@@ -135,7 +135,7 @@ def _values(found: Preview) -> dict[str, Any]:
 
 
 def compose_preview(
-    title: str, *, real: Dataset, synthetic: Dataset, card: Mapping[str, Any], rejected: Sequence[Rejected],
+    title: str, *, real: Dataset, synthetic: Dataset, card: Card, rejected: Sequence[Rejected],
     command: str,
 ) -> Preview:  # fmt: skip
     """Work out what a preview shows; arguments as `write_preview` takes them."""
@@ -143,19 +143,29 @@ def compose_preview(
     colours = {item.name: colour(item) for item in real.classes}
     engines = _engines(synthetic, card)
     names = tuple(dict.fromkeys(engine for _, engine in engines))
-    least_area = round(number(mapping(mapping(card.get("settings")).get("data")).get("min_area")) or 1)
+    least_area = round(card.settings.get("data", {}).get("min_area") or 1)
     fits = tuple(fits_of(real, synthetic, least_area=least_area, most=CLASSES))
-    masks = tuple(_masks(card, colours))
-    screened = "screening" in card or rejected
-    lost = rejected_part(synthetic, rejected, card, colours=colours, notes=notes) if screened else None
-    if card.get("data") not in (None, real.manifest["sha256"]):
+    masks = tuple(
+        MaskRow(
+            name=name,
+            colour=colours.get(name, "#808080"),
+            median=effective.median,
+            shown=effective.shown,
+            n=effective.n,
+        )
+        for name, effective in card.effective.items()
+    )
+    lost = None
+    if card.screening or rejected:
+        lost = rejected_part(synthetic, rejected, card.screening, colours=colours, notes=notes)
+    if card.data not in (None, real.manifest["sha256"]):
         notes.add("made", "Made from another state of the data set than the one that is in the workspace now.")
     return Preview(
         title=title,
         images=len(synthetic),
         defects=sum(engines.values()),
         share=len(synthetic) / max(len(synthetic) + len(real.indices("train")), 1),
-        erased=number(mapping(card.get("bases")).get("erased_share")),
+        erased=card.bases.erased_share,
         engines=names,
         rows=tuple(_row(item, engines, names) for item in real.classes),
         facts=tuple(_facts(card, names)),
@@ -170,11 +180,11 @@ def compose_preview(
     )
 
 
-def _engines(synthetic: Dataset, card: Mapping[str, Any]) -> Counter[tuple[str, str]]:
+def _engines(synthetic: Dataset, card: Card) -> Counter[tuple[str, str]]:
     """Count the defects by class and engine."""
-    default = card.get("engine", "?")
-    found = [(a.label, a.attributes.get("engine", default)) for record in synthetic for a in record.annotations]
-    return Counter((label, str(engine)) for label, engine in found)
+    return Counter(
+        (a.label, str(a.attributes.get("engine", card.engine))) for record in synthetic for a in record.annotations
+    )
 
 
 def _row(item: DefectClass, engines: Mapping[tuple[str, str], int], names: Sequence[str]) -> MadeRow:
@@ -182,44 +192,33 @@ def _row(item: DefectClass, engines: Mapping[tuple[str, str], int], names: Seque
     return MadeRow(name=item.name, colour=colour(item), defects=sum(by_engine), by_engine=by_engine)
 
 
-def _facts(card: Mapping[str, Any], engines: Sequence[str]) -> Iterator[tuple[str, Any]]:
-    generator, bases, margin = mapping(card.get("generator")), mapping(card.get("bases")), number(card.get("margin_px"))
+def _facts(card: Card, engines: Sequence[str]) -> Iterator[tuple[str, Any]]:
+    generator = card.generator or DrawnBy()
     yield "Engine", ", ".join(engines)
-    yield "Run", generator.get("run")
-    yield "Drawn on", _bases(bases)
-    yield "Margin", None if margin is None else f"{margin:g} px round each mask"
-    yield "Promise", card.get("promise")
-    yield "Format", card.get("format")
-    yield "Program", card.get("program")
-    yield "Generator checksum", generator.get("sha256")
-    yield "Plan checksum", card.get("plan_sha256")
+    yield "Run", generator.run
+    yield "Drawn on", _bases(card.bases)
+    yield "Margin", None if card.margin_px is None else f"{card.margin_px:g} px round each mask"
+    yield "Promise", card.promise
+    yield "Format", card.format
+    yield "Program", card.program
+    yield "Generator checksum", generator.sha256
+    yield "Plan checksum", card.plan_sha256
 
 
-def _bases(bases: Mapping[str, Any]) -> str:
+def _bases(bases: BasesUsed) -> str:
     words = {
         "clean": "surface without defects",
         "erased": "training images whose defects are erased",
         "both": "surface without defects, and training images whose defects are erased",
     }
-    kind = str(bases.get("kind", ""))
-    by = f" (by {bases['erased_by']})" if bases.get("erased_by") else ""
+    kind = bases.kind or ""
+    by = f" (by {bases.erased_by})" if bases.erased_by else ""
     return words.get(kind, kind) + by
 
 
-def _masks(card: Mapping[str, Any], colours: Mapping[str, str]) -> Iterator[MaskRow]:
-    """Read the median IoU of each class, a number or a mapping with "median" and "n"; what is neither is left out."""
-    for name, value in mapping(mapping(card.get("screening")).get("effective")).items():
-        found = mapping(value)
-        median, n = number(found.get("median") if found else value), number(found.get("n"))
-        if median is not None:
-            shade = colours.get(str(name), "#808080")
-            shown = number(found.get("shown"))
-            yield MaskRow(name=str(name), colour=shade, median=median, shown=shown, n=None if n is None else round(n))
-
-
-def _commands(real: Dataset, card: Mapping[str, Any], command: str) -> Iterator[tuple[str, str]]:
+def _commands(real: Dataset, card: Card, command: str) -> Iterator[tuple[str, str]]:
     provenance = real.manifest["provenance"]
-    lines = [("the data set", provenance.get("command")), ("this set", card.get("command")), ("this set", command)]
+    lines = [("the data set", provenance.get("command")), ("this set", card.command), ("this set", command)]
     seen = set()
     for what, line in lines:
         if line and line not in seen:
@@ -229,12 +228,12 @@ def _commands(real: Dataset, card: Mapping[str, Any], command: str) -> Iterator[
 
 def _stands_out(fits: Sequence[ClassFit], masks: Sequence[MaskRow], lost: RejectedPart | None) -> Iterator[str]:
     """Yield what a person should look at before using the set, a sentence each."""
-    for own in fits:
-        apart = [words_of(found) for found in own.compared if state_of(found) == "apart"]
+    for fit in fits:
+        apart = [words_of(comparison) for comparison in fit.compared if state_of(comparison) == "apart"]
         if apart:
-            yield f"{own.item.name}: {'; '.join(apart)} than the real ones."
-        if own.real and not own.synthetic:
-            yield f"{own.item.name}: none were made."
+            yield f"{fit.item.name}: {'; '.join(apart)} than the real ones."
+        if fit.real and not fit.synthetic:
+            yield f"{fit.item.name}: none were made."
     for row in masks:
         if row.median < POOR:
             yield f"{row.name}: {row.words} (median IoU {row.median:.2f})."

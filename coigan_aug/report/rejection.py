@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+import msgspec
 import numpy as np
+from msgspec import structs
 
 from coigan_aug.errors import DataError
 from coigan_aug.files import inside
 from coigan_aug.imaging import Pixels, read_rgb
 from coigan_aug.report.crops import SIDE, fit
 from coigan_aug.report.notes import Notes
-from coigan_aug.report.scores import mapping, short
+from coigan_aug.report.scores import short
 from coigan_aug.report.tables import facts
+from coigan_aug.store.card import Screening
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.synthesis.rejected import REASONS, Rejected
 
@@ -62,22 +64,22 @@ class RejectedPart:
 
 
 def rejected_part(
-    drawn: Dataset, items: Sequence[Rejected], card: Mapping[str, Any], *, colours: Mapping[str, str], notes: Notes
+    drawn: Dataset, items: Sequence[Rejected], screening: Screening | None, *, colours: Mapping[str, str], notes: Notes
 ) -> RejectedPart:
     """Sort what was rejected; a thumbnail that can't be read becomes a note.
 
     Args:
         drawn: the synthetic set; its image root is the folder of the thumbnails.
-        card: of the set; what it says of the screening, but for the masks, is shown as it is.
+        screening: what the card says of it; all but the masks is shown as it is.
         colours: of the classes by name, as #rrggbb.
     """
     kept = Counter(annotation.label for record in drawn for annotation in record.annotations)
     counts = Counter((item.label, item.reason) for item in items)
-    found = {item.reason for item in items}
-    reasons = [*(reason for reason in REASONS if reason in found), *sorted(found - set(REASONS))]
+    given = {item.reason for item in items}
+    reasons = [*(reason for reason in REASONS if reason in given), *sorted(given - set(REASONS))]
     names = list(dict.fromkeys((*drawn.names, *(item.label for item in items))))
     rows = [_row(name, [counts[name, reason] for reason in reasons], kept[name], colours) for name in names]
-    screen = {name: value for name, value in mapping(card.get("screening")).items() if name != "effective"}
+    screen = msgspec.to_builtins(structs.replace(screening or Screening(), effective=None))
     return RejectedPart(
         reasons=tuple((reason, _WORDS.get(reason, "")) for reason in reasons),
         rows=tuple(row for row in rows if row.total or kept[row.name]),

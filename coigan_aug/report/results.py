@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from markupsafe import Markup
 
 from coigan_aug.errors import DataError
+from coigan_aug.evaluation.numbers import FINDING, NAMING, TITLES, ArmScores, Benefit, Quality
 from coigan_aug.evaluation.result import Result
-from coigan_aug.evaluation.summary import FINDING, NAMING, TITLES
 from coigan_aug.files import inside
 from coigan_aug.imaging import Pixels, read_rgb
 from coigan_aug.report import score_plots, scores
@@ -18,7 +19,7 @@ from coigan_aug.report.notes import Notes
 from coigan_aug.report.quality import Compared, comparisons_of, shown_together, tables_of
 from coigan_aug.report.tables import Table
 
-_TOLD = ("pixel_ap", "found_10", "ap", "iou")  # measures of which every comparison is told
+_TOTALS = ("pixel_ap", "found_10", "ap", "iou")  # measures of which every comparison is shown
 CLASSES = 20
 PICTURES = 8
 PAIRS = 8
@@ -39,7 +40,7 @@ class Verdict:
     sentences: tuple[str, ...]
     state: str
     bar: Markup | None
-    found: scores.Difference | None
+    difference: scores.Difference | None
     seeds: int
 
 
@@ -47,7 +48,7 @@ class Verdict:
 class QualityPart:
     """A quality result: its comparisons, charts (title, chart), further tables (title, words, table), and pictures."""
 
-    result: Result
+    result: Result[Quality]
     compared: tuple[Compared, ...]
     charts: tuple[tuple[str, Markup], ...]
     tables: tuple[tuple[str, str, Table], ...]
@@ -56,10 +57,9 @@ class QualityPart:
 
 @dataclass(frozen=True, kw_only=True)
 class BenefitPart:
-    """A benefit result: arms, charts of means, differences class by class and in all, charts of classes, pictures."""
+    """A benefit result: charts of means, differences class by class and in all, charts of classes, pictures."""
 
-    result: Result
-    arms: tuple[scores.Arm, ...]
+    result: Result[Benefit]
     means: tuple[tuple[str, Markup], ...]
     forests: tuple[tuple[str, Markup], ...]
     totals: tuple[scores.Difference, ...]
@@ -73,7 +73,7 @@ def speaks_of(item: Shown, *words: str) -> bool:
     return any(word in item.title.lower() for word in words)
 
 
-def pictures_of(result: Result | None, section: str, notes: Notes) -> list[Shown]:
+def pictures_of(result: Result[Any] | None, section: str, notes: Notes) -> list[Shown]:
     """Read the pictures beside a result; one that can't be read becomes a note."""
     out = []
     for title, name in result.pictures[:PICTURES] if result else ():
@@ -86,23 +86,25 @@ def pictures_of(result: Result | None, section: str, notes: Notes) -> list[Shown
     return out
 
 
-def verdict_of(result: Result | None, colours: Mapping[str, str]) -> Verdict | None:
+def verdict_of(result: Result[Benefit] | None, colours: Mapping[str, str]) -> Verdict | None:
     """Return what a benefit result decides; None without a result."""
     if result is None:
         return None
-    found = scores.headline(result.numbers, scores.differences_of(result.numbers, colours))
-    low, high = found.estimate.ends if found else (0.0, 0.0)
-    told = scores.mapping(result.numbers.get("verdicts"))
+    difference = scores.headline(result.numbers, scores.differences_of(result.numbers, colours))
+    low, high = difference.estimate.ends if difference else (0.0, 0.0)
     return Verdict(
-        sentences=tuple(f"{kind.capitalize()}: {said}." for kind, said in told.items() if said) or (result.verdict,),
+        sentences=tuple(f"{kind.capitalize()}: {text}." for kind, text in result.numbers.verdicts.items() if text)
+        or (result.verdict,),
         state="gain" if low > 0 else "loss" if high < 0 else "none",
-        bar=score_plots.verdict_bar(found) if found else None,
-        found=found,
-        seeds=len(result.numbers.get("seeds") or ()),
+        bar=score_plots.verdict_bar(difference) if difference else None,
+        difference=difference,
+        seeds=len(result.numbers.seeds),
     )
 
 
-def quality_part(result: Result | None, colours: Mapping[str, str], pictures: tuple[Shown, ...]) -> QualityPart | None:
+def quality_part(
+    result: Result[Quality] | None, colours: Mapping[str, str], pictures: tuple[Shown, ...]
+) -> QualityPart | None:
     """Return what the section on quality shows; None without a result."""
     if result is None:
         return None
@@ -117,37 +119,40 @@ def quality_part(result: Result | None, colours: Mapping[str, str], pictures: tu
 
 
 def _distance_charts(compared: Sequence[Compared]) -> Iterator[tuple[str, Markup]]:
-    for features, found in shown_together(compared).items():
-        own, key = found[: CLASSES + 2], re.sub("[^a-z0-9]", "-", features.lower())
-        kid = [(item.label, item.colour, item.kid, item.kid_floor) for item in own if item.kid or item.kid_floor]
-        fid = [(item.label, item.colour, item.fid, item.fid_floor) for item in own if item.fid or item.fid_floor]
+    for features, items in shown_together(compared).items():
+        few, key = items[: CLASSES + 2], re.sub("[^a-z0-9]", "-", features.lower())
+        kid = [(item.label, item.colour, item.kid, item.kid_floor) for item in few if item.kid or item.kid_floor]
+        fid = [(item.label, item.colour, item.fid, item.fid_floor) for item in few if item.fid or item.fid_floor]
         if kid:
             yield f"KID × 1000, {features}", score_plots.distances(kid, f"kid-{key}", "KID × 1000")
         if fid:
             yield f"FID, {features}", score_plots.distances(fid, f"fid-{key}", "FID")
 
 
-def benefit_part(result: Result | None, colours: Mapping[str, str], pictures: tuple[Shown, ...]) -> BenefitPart | None:
+def benefit_part(
+    result: Result[Benefit] | None, colours: Mapping[str, str], pictures: tuple[Shown, ...]
+) -> BenefitPart | None:
     """Return what the section on benefit shows; None without a result."""
     if result is None:
         return None
-    arms = scores.arms_of(result.numbers)
+    arms, about = result.numbers.arms, result.numbers.about
     every = scores.differences_of(result.numbers, colours)
-    about = result.numbers.get("about")
-    deciding = "ap" if any(own[0].measure == "ap" for own in every) else "iou"
-    pairs = [own for own in every if own[0].measure == deciding and about in (None, own[0].arm)][:PAIRS]
-    reach = [found.estimate for own in pairs for found in own]
+    deciding = "ap" if any(group[0].measure == "ap" for group in every) else "iou"
+    pairs = [group for group in every if group[0].measure == deciding and about in (None, group[0].arm)][:PAIRS]
+    reach = [row.estimate for group in pairs for row in group]
     names = list(dict.fromkeys(name for arm in arms for name in arm.iou))[:CLASSES]
     shades = [colours.get(name, "#808080") for name in names]
     return BenefitPart(
         result=result,
-        arms=tuple(arms),
         means=tuple(_mean_charts(arms)),
         forests=tuple(
-            (f"{own[0].arm} − {own[0].against}", score_plots.forest(own[: CLASSES + 1], f"forest{k}", reach=reach))
-            for k, own in enumerate(pairs)
+            (
+                f"{group[0].arm} − {group[0].against}",
+                score_plots.forest(group[: CLASSES + 1], f"forest{k}", reach=reach),
+            )
+            for k, group in enumerate(pairs)
         ),
-        totals=tuple(found for own in every for found in own if found.label is None and found.measure in _TOLD),
+        totals=tuple(row for group in every for row in group if row.label is None and row.measure in _TOTALS),
         tables=tuple(_measure_tables(arms)),
         classes=tuple(
             (name, shade, score_plots.class_scores(name, shade, arms, f"class{k}"))
@@ -157,7 +162,7 @@ def benefit_part(result: Result | None, colours: Mapping[str, str], pictures: tu
     )
 
 
-def _measure_tables(arms: Sequence[scores.Arm]) -> Iterator[tuple[str, Table]]:
+def _measure_tables(arms: Sequence[ArmScores]) -> Iterator[tuple[str, Table]]:
     """Yield finding, then naming: an arm a row; nothing for results of earlier versions."""
     known = [arm for arm in arms if arm.measures]
     names = list(dict.fromkeys(name for arm in known for name in arm.ap))[:CLASSES]
@@ -168,7 +173,7 @@ def _measure_tables(arms: Sequence[scores.Arm]) -> Iterator[tuple[str, Table]]:
         "Finding: is there any defect? %",
         Table(
             ("Trained on", *(TITLES[name] for name in finding)),
-            tuple((arm.name, *(scores.with_interval(arm.measures.get(name)) for name in finding)) for arm in known),
+            tuple((arm.name, *(_interval(arm, name) for name in finding)) for arm in known),
         ),
     )
     yield (
@@ -178,8 +183,8 @@ def _measure_tables(arms: Sequence[scores.Arm]) -> Iterator[tuple[str, Table]]:
             tuple(
                 (
                     arm.name,
-                    *(scores.with_interval(arm.measures.get(name)) for name in NAMING),
-                    *(scores.value_of(arm.ap.get(name)) for name in names),
+                    *(_interval(arm, name) for name in NAMING),
+                    *(scores.value_of(scores.percents(arm.ap).get(name)) for name in names),
                 )
                 for arm in known
             ),
@@ -187,10 +192,14 @@ def _measure_tables(arms: Sequence[scores.Arm]) -> Iterator[tuple[str, Table]]:
     )
 
 
-def _mean_charts(arms: Sequence[scores.Arm]) -> Iterator[tuple[str, Markup]]:
-    if any(arm.mean_iou for arm in arms):
+def _interval(arm: ArmScores, measure: str) -> str:
+    return scores.with_interval(scores.percent(arm.measures.get(measure)))
+
+
+def _mean_charts(arms: Sequence[ArmScores]) -> Iterator[tuple[str, Markup]]:
+    if any(scores.percent(arm.mean_iou) for arm in arms):
         yield "Mean IoU of each arm", score_plots.mean_scores(arms)
-    if any(arm.clean is not None for arm in arms):
+    if any(arm.clean_false_positives is not None for arm in arms):
         yield "False alarms on clean images", score_plots.clean_area(arms)
     if len({arm.share for arm in arms if arm.source != "real"}) > 1:
         yield "How much of it", score_plots.share_sweep(arms)

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from markupsafe import Markup
 from matplotlib.axes import Axes
 
-from coigan_aug.evaluation.summary import TITLES
+from coigan_aug.evaluation.numbers import TITLES, ArmScores
 from coigan_aug.report.figure import ACCENT, INK, MUTED, PAPER, chart, evenly, inline, plain, rows, ticks, under, write
 from coigan_aug.report.plots import nice
-from coigan_aug.report.scores import Arm, Difference, Estimate, signed, value_of
+from coigan_aug.report.scores import PERCENT, Difference, Estimate, percent, percents, signed, value_of
 
 NUMBERS = 124
 
@@ -26,20 +26,22 @@ def verdict_bar(found: Difference) -> Markup:
     return inline(axes, "verdict-bar", f"{found.arm} minus {found.against}: {signed(found.estimate)}")
 
 
-def mean_scores(arms: Sequence[Arm]) -> Markup:
+def mean_scores(arms: Sequence[ArmScores]) -> Markup:
     """Dots: mean IoU of each arm with its interval, and the single seeds."""
     axes = chart(52 + 34 * len(arms), left=118, right=58)
     rows(axes, [_brief(arm) for arm in arms])
+    reach: list[float] = []
     for k, arm in enumerate(arms):
-        shade = ACCENT if arm.source == "gan" else INK
-        axes.scatter(arm.seeds, [k + 0.26] * len(arm.seeds), s=12, color=MUTED, alpha=0.6, linewidth=0)
-        if arm.mean_iou:
-            _interval(axes, k, arm.mean_iou, shade)
+        shade, mean = ACCENT if arm.source == "gan" else INK, percent(arm.mean_iou)
+        seeds = [PERCENT * seed.mean_iou for seed in arm.by_seed if seed.mean_iou is not None]
+        axes.scatter(seeds, [k + 0.26] * len(seeds), s=12, color=MUTED, alpha=0.6, linewidth=0)
+        reach += [*seeds, *(mean.ends if mean else ())]
+        if mean:
+            _interval(axes, k, mean, shade)
             axes.annotate(
-                value_of(arm.mean_iou.mean), (1, k), (8, 0), xycoords=("axes fraction", "data"),
+                value_of(mean.mean), (1, k), (8, 0), xycoords=("axes fraction", "data"),
                 textcoords="offset points", va="center_baseline", fontsize=11, color=shade,
             )  # fmt: skip
-    reach = [value for arm in arms for value in (*arm.seeds, *(arm.mean_iou.ends if arm.mean_iou else ()))]
     _limits(axes, reach)
     under(axes, "mean IoU on held-out images, % (dots: seeds)")
     return inline(axes, "scores", "Mean IoU of each arm with its 95 % interval")
@@ -67,13 +69,13 @@ def forest(differences: Sequence[Difference], key: str, *, reach: Sequence[Estim
     )
 
 
-def class_scores(name: str, shade: str, arms: Sequence[Arm], key: str) -> Markup:
+def class_scores(name: str, shade: str, arms: Sequence[ArmScores], key: str) -> Markup:
     """Bars: a class' IoU in each arm, with the single seeds."""
     axes = chart(40 + 24 * len(arms), left=118, right=48)
     rows(axes, [_brief(arm) for arm in arms])
     for k, arm in enumerate(arms):
-        value = arm.iou.get(name)
-        seeds = [score for seed in arm.seeds_by_class if (score := seed.get(name)) is not None]
+        value = percents(arm.iou).get(name)
+        seeds = [PERCENT * score for seed in arm.by_seed if (score := seed.iou.get(name)) is not None]
         if value is None:
             write(axes, 0, k, "no test pixels")
             continue
@@ -89,18 +91,19 @@ def class_scores(name: str, shade: str, arms: Sequence[Arm], key: str) -> Markup
     return inline(axes, key, f"IoU of {name} in each arm")
 
 
-def share_sweep(arms: Sequence[Arm]) -> Markup:
+def share_sweep(arms: Sequence[ArmScores]) -> Markup:
     """Lines: mean IoU over the share of synthetic windows, one a source, the GAN with its interval; real across."""
     axes = chart(220, left=48, right=84)
     names: list[tuple[float, str, str]] = []
-    level = next((arm.mean_iou for arm in arms if arm.source == "real" and arm.mean_iou), None)
+    means = [(arm, mean) for arm in arms if (mean := percent(arm.mean_iou))]
+    level = next((mean for arm, mean in means if arm.source == "real"), None)
     if level:
         axes.axhline(level.mean, color=INK, linewidth=1, dashes=(3, 3))
         names.append((level.mean, "real", INK))
     for k, source in enumerate(dict.fromkeys(arm.source for arm in arms if arm.source != "real")):
-        own = sorted((arm.share, arm.mean_iou) for arm in arms if arm.source == source and arm.mean_iou)
-        shade, found = ACCENT if source == "gan" else MUTED, [estimate for _, estimate in own]
-        shares = [share for share, _ in own]
+        points = sorted((arm.share, mean) for arm, mean in means if arm.source == source)
+        shade, found = ACCENT if source == "gan" else MUTED, [mean for _, mean in points]
+        shares = [share for share, _ in points]
         axes.plot(shares, [f.mean for f in found], color=shade, linewidth=2, marker="osD^v"[k % 5], markersize=5)
         if source == "gan":
             axes.fill_between(
@@ -126,15 +129,16 @@ def _name_ends(axes: Axes, names: Sequence[tuple[float, str, str]]) -> None:
         )  # fmt: skip
 
 
-def clean_area(arms: Sequence[Arm]) -> Markup:
+def clean_area(arms: Sequence[ArmScores]) -> Markup:
     """Bars: share of the pixels of defect-free test images that each arm calls a defect."""
     axes = chart(46 + 24 * len(arms), left=118, right=62)
     rows(axes, [_brief(arm) for arm in arms])
-    most = max((arm.clean or 0.0 for arm in arms), default=0.0) or 1.0
-    for k, arm in enumerate(arms):
+    areas = [arm.clean_false_positives for arm in arms]
+    most = max((area or 0.0 for area in areas), default=0.0) or 1.0
+    for k, (arm, area) in enumerate(zip(arms, areas, strict=True)):
         shade = ACCENT if arm.source == "gan" else MUTED
-        axes.barh(k, arm.clean or 0.0, height=0.6, color=shade, linewidth=0)
-        write(axes, arm.clean or 0.0, k, "–" if arm.clean is None else f"{arm.clean:.3%}", colour=INK)
+        axes.barh(k, area or 0.0, height=0.6, color=shade, linewidth=0)
+        write(axes, area or 0.0, k, "–" if area is None else f"{area:.3%}", colour=INK)
     axes.set_xlim(0, most)
     ticks(axes, nice(0, most, about=3), lambda value: f"{value:.2%}")
     under(axes, "clean surface called a defect")
@@ -187,6 +191,6 @@ def _limits(axes: Axes, values: Sequence[float]) -> tuple[float, float]:
     return low - room, high + room
 
 
-def _brief(arm: Arm) -> str:
+def _brief(arm: ArmScores) -> str:
     """Name an arm without the "real" that all but one begin with."""
     return arm.name.replace("real + ", "+ ", 1) if arm.name.startswith("real + ") else arm.name

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from msgspec import structs
 
 from coigan_aug.checkpoint import load_generator
 from coigan_aug.config import load_settings, settings_file, settings_to_dict
@@ -19,10 +20,11 @@ from coigan_aug.evaluation.benefit import run_arms
 from coigan_aug.evaluation.curves import draw_confusions, draw_curve
 from coigan_aug.evaluation.leaks import check_split
 from coigan_aug.evaluation.looks import where_it_looks
+from coigan_aug.evaluation.numbers import FEW_PIECES, Benefit, Images
 from coigan_aug.evaluation.protocol import PROTOCOLS, SYNTHETIC_TILES, counted, follow, tiles_of
 from coigan_aug.evaluation.result import Result, begin_result, write_result
 from coigan_aug.evaluation.speed import Speed, measure_speed, steps_within
-from coigan_aug.evaluation.summary import FEW_PIECES, Question, summarise
+from coigan_aug.evaluation.summary import Question, summarise
 from coigan_aug.files import folder_lock, read_json, write_json
 from coigan_aug.folders import Folders
 from coigan_aug.progress import SILENT, Talk
@@ -42,7 +44,7 @@ _FREE = ("seeds", "shares", "features", "per_class", "screen_steps")  # no train
 _SEEN = ("flip", "min_area", "groups_per_class", "subset_seed")  # of the data settings: all trainings do
 
 
-def evaluate_benefit(workspace: Folders, ask: BenefitAsk, *, talk: Talk = SILENT, command: str = "") -> Result:
+def evaluate_benefit(workspace: Folders, ask: BenefitAsk, *, talk: Talk = SILENT, command: str = "") -> Result[Benefit]:
     """Train segmenters with and without what is added and compare them on held-out images of the workspace, or its folds.
 
     Stopped, or asked for more arms or seeds, it trains what is missing.
@@ -88,22 +90,20 @@ def evaluate_benefit(workspace: Folders, ask: BenefitAsk, *, talk: Talk = SILENT
             arms=tuple(arms), seeds=seeds, folds=len(benches), names=_names(benches[0]), seed=evaluate.seed
         )
         about = _about(arms)
-        numbers = summarise(question, tallies, about=about) | {
-            "steps": evaluate.steps,
-            "images": {
-                "train": [len(bench.real.positions) for bench in benches],
-                "test_defective": sum(len(bench.held.defective) for bench in benches),
-                "test_clean": sum(len(bench.held.clean) for bench in benches),
-            },
-        }
+        images = Images(
+            train=[len(bench.real.positions) for bench in benches],
+            test_defective=sum(len(bench.held.defective) for bench in benches),
+            test_clean=sum(len(bench.held.clean) for bench in benches),
+        )
+        numbers = structs.replace(summarise(question, tallies, about=about), steps=evaluate.steps, images=images)
         pictures = (
-            draw_curve(result_folder, numbers["arms"]),
-            draw_confusions(result_folder, numbers["arms"], numbers["classes"], about=numbers["about"]),
+            draw_curve(result_folder, numbers.arms),
+            draw_confusions(result_folder, numbers.arms, numbers.classes, about=numbers.about),
             *where_it_looks(benches[0], arms, seeds[0], about=about, folder=result_folder, device=device),
         )
         result = Result(
             kind="benefit",
-            verdict=numbers["verdict"],
+            verdict=numbers.verdict,
             command=command,
             measured_on=measured_on,
             settings=settings_to_dict(benches[0].settings),
@@ -210,7 +210,7 @@ def _find_run(workspace: Folders, name: str | None, dataset: Dataset, *, folds: 
             f"{workspace.root} has no trained run, and the arm gan draws with one.",
             remedy=f"Train one with: {train}    or leave it out: --engines duplicates,transplant,paste",
         ) from error
-    if run.start()["data"] != dataset.manifest["sha256"]:
+    if run.start().data != dataset.manifest["sha256"]:
         raise DataError(
             f"{run.name} was trained on another data set or split than {dataset.folder} holds; it may have seen test images.",
             remedy=f"Train again with: {train}",
@@ -300,12 +300,12 @@ def _about(arms: Sequence[Arm]) -> str:
     return "gan" if "gan" in drawn else next(iter(drawn), "none")
 
 
-def _warnings(numbers: Mapping[str, Any]) -> tuple[str, ...]:
+def _warnings(numbers: Benefit) -> tuple[str, ...]:
     found = []
-    if len(numbers["seeds"]) < 3:
-        count = len(numbers["seeds"])
+    if len(numbers.seeds) < 3:
+        count = len(numbers.seeds)
         found.append(f"{count} seed{'s' * (count > 1)} only; use 3 or more before you believe a difference.")
-    few = [f"{name} ({count})" for name, count in numbers["pieces"].items() if count < FEW_PIECES]
+    few = [f"{name} ({count})" for name, count in numbers.pieces.items() if count < FEW_PIECES]
     if few:
         found.append(
             f"Fewer than {FEW_PIECES} test pieces: {', '.join(few)}; little can be told of these classes alone."

@@ -11,6 +11,7 @@ from coigan_aug.checkpoint import load_generator
 from coigan_aug.config import load_settings, settings_file
 from coigan_aug.errors import DataError, UsageError
 from coigan_aug.evaluation.agreement import real_only
+from coigan_aug.evaluation.numbers import Quality, Thesis
 from coigan_aug.evaluation.quality import measure_quality
 from coigan_aug.evaluation.result import Result, new_folder, write_result
 from coigan_aug.evaluation.thesis import IMAGES, measure_thesis
@@ -26,7 +27,9 @@ from coigan_aug.training.run import list_runs
 PROTOCOLS = ("default", "thesis")
 
 
-def evaluate_quality(workspace: Folders, ask: QualityAsk, *, talk: Talk = SILENT, command: str = "") -> Result:
+def evaluate_quality(
+    workspace: Folders, ask: QualityAsk, *, talk: Talk = SILENT, command: str = ""
+) -> Result[Quality] | Result[Thesis]:
     """Measure how far a synthetic set is from real images, beside how far real train and test images are apart.
 
     Raises:
@@ -46,6 +49,7 @@ def evaluate_quality(workspace: Folders, ask: QualityAsk, *, talk: Talk = SILENT
             drawn = _drawn_by(workspace, settings)
             agreement = real_only(real, drawn, cache_root=workspace.cache, device=device, report=report)
     with folder_lock(folder), talk.step(f"measuring {synthetic.folder.name}") as report:
+        result: Result[Quality] | Result[Thesis]
         if ask.protocol == "thesis":
             result = measure_thesis(
                 real, synthetic, settings, images=ask.images or IMAGES, folder=folder, device=device, command=command,

@@ -20,7 +20,7 @@ from coigan_aug.eraser.erasing import erasing_of
 from coigan_aug.errors import UsageError
 from coigan_aug.evaluation.choosing import choose_engines
 from coigan_aug.evaluation.result import list_results
-from coigan_aug.files import atomic_write, json_line, read_json, read_lines
+from coigan_aug.files import atomic_write, json_line
 from coigan_aug.folders import Folders
 from coigan_aug.formats.detect import format_named
 from coigan_aug.formats.names import CARD
@@ -34,6 +34,7 @@ from coigan_aug.shapes.draw import shape_source
 from coigan_aug.stages.asks import MergeAsk, SynthesizeAsk
 from coigan_aug.stages.judging import screen_of
 from coigan_aug.stages.several import start_several
+from coigan_aug.store.card import Card, read_card
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.synthesis.bases import check_kind
 from coigan_aug.synthesis.beside import most_synthetic
@@ -42,7 +43,7 @@ from coigan_aug.synthesis.engines import COPYING, ENGINES, Engine, copying_engin
 from coigan_aug.synthesis.finishing import Made
 from coigan_aug.synthesis.margin import margin_of
 from coigan_aug.synthesis.merging import merge as merge_shares
-from coigan_aug.synthesis.parts import ALONE, Shard, before_log, parse_shard
+from coigan_aug.synthesis.parts import ALONE, Shard, before_log, numbers_of, parse_shard
 from coigan_aug.synthesis.plan import Planner, make_planner
 from coigan_aug.synthesis.rejected import read_rejected
 from coigan_aug.synthesis.rows import PLAN, reader_of, row_of
@@ -84,7 +85,7 @@ class Synthesized:
     run: str | None = None
     made: Made | None = None
     page: Path | None = None
-    card: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    card: Card | None = None
     shard: Shard = ALONE
     plan: PlanSummary | None = None
 
@@ -165,10 +166,10 @@ def _finished(
     """Write the preview page of a set that is whole."""
     if made is None:
         return Synthesized(out=out, records=records, run=run, shard=shard)
-    card = read_json(out / CARD)
+    card = read_card(out / CARD)
     page = write_preview(
         out, real=Dataset(workspace.dataset), synthetic=Dataset(records), card=card, rejected=read_rejected(out),
-        command=card["command"],
+        command=card.command or "",
     )  # fmt: skip
     return Synthesized(out=out, records=records, run=run, made=made, page=page, card=card, shard=shard)
 
@@ -254,8 +255,8 @@ def _first_number(ask: SynthesizeAsk) -> int:
     if not ask.append:
         return 1
     out = Path(ask.out)
-    rows = read_lines(before_log(out) if before_log(out).exists() else out / PLAN)
-    return max((int(row["number"]) for row in rows), default=0) + 1
+    before = before_log(out)
+    return max(numbers_of(before if before.exists() else out / PLAN), default=0) + 1
 
 
 def _engine(

@@ -14,7 +14,7 @@ from coigan_aug.compose.erase import with_erased
 from coigan_aug.config import load_settings, settings_file, settings_from_dict
 from coigan_aug.eraser.erasing import erasing_of
 from coigan_aug.errors import ConfigError, DataError, UsageError
-from coigan_aug.files import folder_lock, read_json
+from coigan_aug.files import folder_lock
 from coigan_aug.folders import Folders
 from coigan_aug.prepare.prepared import Prepared, prepare
 from coigan_aug.progress import SILENT, Talk
@@ -28,7 +28,17 @@ from coigan_aug.training.loop import Speed, measure_speed
 from coigan_aug.training.loop import train as train_network
 from coigan_aug.training.place import Place, find_place
 from coigan_aug.training.plan import choose_batch, measure_plan
-from coigan_aug.training.run import Run, begin_run, check_same, find_weights, list_runs, resolve, unfinished_run
+from coigan_aug.training.run import (
+    Best,
+    Machine,
+    Run,
+    begin_run,
+    check_same,
+    find_weights,
+    list_runs,
+    resolve,
+    unfinished_run,
+)
 
 FEW_OBJECTS = 20
 GPU_WINDOW = 256
@@ -43,7 +53,7 @@ class Trained:
 
     run: Run | None = None
     images: int = 0
-    best: tuple[int, float] | None = None
+    best: Best | None = None
     plan: str = ""
 
 
@@ -101,8 +111,8 @@ def train(
             )  # fmt: skip
         if rank():
             return None
-        best = read_json(start.run.folder / "run.json").get("best") if start.run.finished else None
-        return Trained(run=start.run, images=images, best=(best["images"], best["distance"]) if best else None)
+        end = start.run.end()
+        return Trained(run=start.run, images=images, best=end.best if end else None)
 
 
 def count_of(text: int | str | None) -> int | None:
@@ -152,7 +162,7 @@ def _begin(
         return _Start(prepared, settings, measure_speed(prepared, settings, device, here=here), None)
     if run is None:
         speed = measure_speed(prepared, settings, device, here=here)
-        machine = {"device": str(device), "bfloat16": speed.bfloat16, "threads": speed.threads, "processes": world()}
+        machine = Machine(device=str(device), bfloat16=speed.bfloat16, threads=speed.threads, processes=world())
         run = begin_run(
             workspace.runs, recipe=ask.recipe, settings=settings, dataset=dataset, machine=machine, command=command,
             init_from=weights,
@@ -162,8 +172,9 @@ def _begin(
         erasing = erasing_of(prepared, settings, cache_root=workspace.cache, scale=1.0, device=device, talk=talk)
         with talk.step("erase defects") as report:
             prepared = with_erased(prepared, erasing, cache_root=workspace.cache, report=report)
-    begun = run.start()["machine"]
-    return _Start(prepared, settings, Speed(bfloat16=begun["bfloat16"], threads=begun["threads"]), run)
+    begun = run.start().machine
+    assert begun is not None  # noted for every run
+    return _Start(prepared, settings, Speed(bfloat16=begun.bfloat16, threads=begun.threads), run)
 
 
 def _with_batch(settings: Settings, prepared: Prepared, device: torch.device, talk: Talk) -> Settings:
@@ -200,7 +211,7 @@ def _newest(workspace: Folders, dataset: Dataset, flags: dict[str, Any]) -> tupl
     runs = list_runs(workspace.runs)
     if not runs:
         raise DataError(f"{workspace.runs} holds no run to continue.", remedy="Start one with: coigan-aug train")
-    values = {section: dict(keys) for section, keys in runs[-1].start()["settings"].items()}
+    values = {section: dict(keys) for section, keys in runs[-1].start().settings.items()}
     for name, value in flags.items():
         section, key = name.split(".")
         values[section][key] = value

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -18,6 +16,7 @@ from coigan_aug.geometry import Box
 from coigan_aug.imaging import Pixels, read_image, to_rgb
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.prepare.tiles import Window
+from coigan_aug.store.card import BasesUsed
 
 BASES = ("clean", "erased", "both")
 MOST_ERASED = 0.25  # of an image; more is too much of it to make up
@@ -132,17 +131,16 @@ def read_base(prepared: Prepared, base: Base, erasing: Erasing) -> Pixels:
     return np.ascontiguousarray(image[base.region.slices])
 
 
-def source_of(prepared: Prepared, base: Base) -> dict[str, Any]:
-    """Return what a synthetic image's record says of its base."""
-    known = {"base": prepared.dataset[base.position].file, "region": list(base.region)}
-    return known | ({"erased": True, "erased_margin_px": erased_margin(prepared.scale)} if base.erased else {})
-
-
-def about_bases(prepared: Prepared, bases: Sequence[Base], kind: str, erasing: Erasing) -> Mapping[str, Any]:
-    """Return what the card says of the bases that were drawn on."""
-    erased = sum(base.erased for base in bases)
-    about: dict[str, Any] = {"kind": kind, "erased": erased, "erased_share": round(erased / max(len(bases), 1), 4)}
+def bases_used(prepared: Prepared, kind: str, erasing: Erasing) -> BasesUsed:
+    """Return what the card says of the bases before anything is drawn on them."""
     if kind == "clean":
-        return about
-    how = {"erased_by": erasing.name, "erased_margin_px": erased_margin(prepared.scale), "left_out": left_out(prepared)}
-    return about | how | ({"eraser": erasing.key} if erasing.key else {})
+        return BasesUsed(kind=kind, erased=0, erased_share=0.0)
+    return BasesUsed(
+        kind=kind,
+        erased=0,
+        erased_share=0.0,
+        erased_by=erasing.name,
+        erased_margin_px=erased_margin(prepared.scale),
+        left_out=left_out(prepared),
+        eraser=erasing.key or None,
+    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 
@@ -14,6 +13,7 @@ from coigan_aug.errors import DataError
 from coigan_aug.imaging import Pixels
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.settings import Settings
+from coigan_aug.store.card import NOTHING, DrawnBy
 from coigan_aug.synthesis.gan import Patch, blend, cut_patches, draw_patches
 from coigan_aug.synthesis.job import Job
 from coigan_aug.synthesis.paste import PUT
@@ -40,7 +40,7 @@ class Engine:
     name: str
     draw: Draw
     cut: Cut = _nothing
-    about: Mapping[str, Any] = field(default_factory=dict)
+    about: DrawnBy = NOTHING
     by_class: Mapping[int, str] = field(default_factory=dict)
 
     def of(self, label: int) -> str:
@@ -86,7 +86,8 @@ def generator_engine(generator: GeneratorFile, *, run: str, device: torch.device
                 made = blend(made, patch, next(deltas), generator)
             yield made
 
-    return Engine("gan", draw, cut, {"run": run, "sha256": generator.sha256, "images_seen": generator.images})
+    about = DrawnBy(run=run, sha256=generator.sha256, images_seen=generator.images)
+    return Engine("gan", draw, cut, about)
 
 
 def copying_engine(name: str, prepared: Prepared, settings: Settings) -> Engine:
@@ -118,7 +119,5 @@ def mixed_engine(by_class: Mapping[int, str], engines: Mapping[str, Engine]) -> 
             made = engine.draw(own, drawn, cuts)
         return made
 
-    about: dict[str, Any] = {}
-    for engine in order:
-        about |= engine.about
+    about = next((engine.about for engine in order if engine.about.sha256), NOTHING)
     return Engine("auto", draw, cut, about, dict(by_class))

@@ -11,22 +11,25 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
+from msgspec import UNSET, structs
 
 from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.annotations.rle import Rle, box
 from coigan_aug.errors import DataError
-from coigan_aug.files import atomic_write, disk_errors, json_line, read_json, read_lines, sha256, write_json
+from coigan_aug.files import atomic_write, disk_errors, json_line, sha256, write_json
 from coigan_aug.formats.detect import format_named
 from coigan_aug.formats.names import CARD
 from coigan_aug.imaging import Pixels, read_image, to_rgb, write_image
 from coigan_aug.pictures import contact_sheet, mark, surroundings
+from coigan_aug.store.card import Beside, Card, Effective, Screening
 from coigan_aug.store.dataset import Dataset, class_from, class_masks
 from coigan_aug.store.writer import write_dataset
 from coigan_aug.synthesis.beside import real_records
-from coigan_aug.synthesis.parts import PARTS, START, rows_in_order
-from coigan_aug.synthesis.rejected import REJECTED, THUMBNAILS
-from coigan_aug.synthesis.rows import PLAN, Row, read_rows
+from coigan_aug.synthesis.parts import PARTS, START, Start, rows_in_order
+from coigan_aug.synthesis.rejected import REJECTED, THUMBNAILS, each_rejected
+from coigan_aug.synthesis.rows import PLAN, LogRow, MadeDefect, MadeRow, read_made
 from coigan_aug.synthesis.written import note_written
 
 PREVIEW = "preview.png"
@@ -64,56 +67,51 @@ class _Tally:
     effective: dict[str, array[float]] = field(default_factory=lambda: defaultdict(lambda: array("f")))
     shown: dict[str, array[float]] = field(default_factory=lambda: defaultdict(lambda: array("f")))
 
-    def add(self, row: Row) -> None:
-        for made in row["made"]:
+    def add(self, row: LogRow) -> None:
+        for image in row.made:
             self.images += 1
-            self.erased += bool(made["erased"])
-            for defect in made["defects"]:
-                self.defects[defect["class"]] += 1
-                self.engines[defect["class"]][defect["engine"]] += 1
-                self.effective[defect["class"]].append(defect["effective_iou"])
-                self.shown[defect["class"]].append(defect["shown"])
-        for item in row["rejected"]:
-            self.rejected[item["reason"]][item["label"]] += 1
-        for label in row["missing"]:
+            self.erased += image.erased
+            for defect in image.defects:
+                self.defects[defect.label] += 1
+                self.engines[defect.label][defect.engine] += 1
+                self.effective[defect.label].append(defect.effective_iou)
+                self.shown[defect.label].append(defect.shown)
+        for item in row.rejected:
+            self.rejected[item.reason][item.label] += 1
+        for label in row.missing:
             self.missing[label] += 1
 
 
-def record_of(row: Row, *, erased_margin: int) -> ImageRecord:
+def record_of(row: MadeRow, *, erased_margin: int) -> ImageRecord:
     """Return the record of an image that was made; its masks are the planned ones."""
-    source: dict[str, Any] = {"base": row["base"], "region": row["region"], "seed": row["seed"]}
-    if row["erased"]:
+    source: dict[str, Any] = {"base": row.base, "region": list(row.region), "seed": row.seed}
+    if row.erased:
         source |= {"erased": True, "erased_margin_px": erased_margin}
     return ImageRecord(
-        file=row["file"],
-        height=row["region"][3],
-        width=row["region"][2],
-        annotations=tuple(_annotation(row, defect) for defect in row["defects"]),
+        file=row.file,
+        height=row.region[3],
+        width=row.region[2],
+        annotations=tuple(_annotation(row, defect) for defect in row.defects),
         split="train",
         source=source,
     )
 
 
-def _annotation(row: Row, defect: Row) -> Annotation:
+def _annotation(row: MadeRow, defect: MadeDefect) -> Annotation:
     about = {
         "synthetic": True,
-        "engine": defect["engine"],
-        "base": row["base"],
-        "seed": row["seed"],
-        "contrast": defect["contrast"],
-        "shape": defect["shape"],
-        "shape_of": defect.get("of", ""),
-        "effective_iou": defect["effective_iou"],
+        "engine": defect.engine,
+        "base": row.base,
+        "seed": row.seed,
+        "contrast": defect.contrast,
+        "shape": defect.shape,
+        "shape_of": defect.of or "",
+        "effective_iou": defect.effective_iou,
     }
-    return Annotation(label=defect["class"], rle=_mask(defect), attributes=about)
+    return Annotation(label=defect.label, rle=Rle(*defect.size, defect.counts), attributes=about)
 
 
-def _mask(defect: Row) -> Rle:
-    height, width = defect["size"]
-    return Rle(height, width, defect["counts"])
-
-
-def finish(out: Path, *, records: Path, dataset: Dataset) -> Made:
+def finish(out: Path, start: Start, *, records: Path, dataset: Dataset) -> Made:
     """Write everything that a finished synthesis has beside its images; all its shares are finished.
 
     The same bytes come out whatever the shares were. Memory does not grow with the number of images, but for a few
@@ -123,46 +121,68 @@ def finish(out: Path, *, records: Path, dataset: Dataset) -> Made:
         records: the folder of the Dataset that holds the records.
         dataset: what was drawn from; its real images are put beside where that was asked for.
     """
-    start = read_json(out / START)
-    classes = [class_from(value) for value in start["classes"]]
-    count, margin = int(start["shards"]), int(start["erased_margin_px"])
-    tally = _write_rows(out, count)
+    classes = [class_from(value) for value in start.classes]
+    tally = _write_rows(out, start.shards)
+    rejected = {reason: sum(counts.values()) for reason, counts in tally.rejected.items()}
     if tally.images == 0:
         raise DataError(
-            f"No image passed the screen; {sum(sum(own.values()) for own in tally.rejected.values())} tries"
-            f" were rejected: {', '.join(sorted(tally.rejected))}. Pictures of them are in {out / THUMBNAILS}/.",
+            f"No image passed the screen; {sum(rejected.values())} tries"
+            f" were rejected: {', '.join(sorted(rejected))}. Pictures of them are in {out / THUMBNAILS}/.",
             remedy="Train longer, or look at what would have been made: --no-screen --overwrite",
         )
 
     def made() -> Iterator[ImageRecord]:
-        return (record_of(row, erased_margin=margin) for _, row in read_rows(out / PLAN))
+        return (record_of(row, erased_margin=start.erased_margin_px) for row in read_made(out))
 
-    card = dict(start["card"])
-    folder = format_named(card["format"]).image_folder
-    beside = list(real_records(dataset, start["real"] or [], out, folder=folder))
-    annotations = _write_annotations(out, card["format"], chain(made(), beside), classes, beside)
-    provenance = {"made_by": card["command"], "engine": card["engine"], **card["generator"]}
+    card = start.card
+    form = card.format or ""
+    beside = list(real_records(dataset, start.real or [], out, folder=format_named(form).image_folder))
+    annotations = _write_annotations(out, form, chain(made(), beside), classes, beside)
+    provenance = {"made_by": card.command, "engine": card.engine, **msgspec.to_builtins(card.generator)}
     write_dataset(records, made(), classes=classes, image_root=out, provenance=provenance)
     write_image(out / PREVIEW, _preview(out, made, classes))
     counts = {item.name: tally.defects[item.name] for item in classes}
-    card |= {"images": tally.images, "defects": counts, "plan_sha256": sha256(out / PLAN)}
-    card["engines"] = {name: dict(own) for name, own in sorted(tally.engines.items())}
-    card["bases"] = start["card"]["bases"] | {
-        "erased": tally.erased,
-        "erased_share": round(tally.erased / max(tally.images, 1), 4),
-    }
-    card["screening"] = start["card"]["screening"] | _screening(tally)
-    if start["real"] is not None:
-        card["real"] = {
-            "images": len(beside),
-            "synthetic_share": round(tally.images / max(tally.images + _defective(beside), 1), 4),
-        }
-    write_json(out / CARD, card)
+    write_json(out / CARD, _finished(card, tally, counts, None if start.real is None else beside, sha256(out / PLAN)))
     (out / START).unlink()
     shutil.rmtree(out / PARTS, ignore_errors=True)
-    rejected = {reason: sum(own.values()) for reason, own in tally.rejected.items()}
     return Made(
         tally.images, counts, annotations, out / PREVIEW, tally.erased, rejected, dict(tally.missing), len(beside)
+    )
+
+
+def _finished(card: Card, tally: _Tally, counts: dict[str, int], real: Sequence[ImageRecord] | None, plan: str) -> Card:
+    """Say on the card what came out.
+
+    Args:
+        real: the images beside, where such were asked for.
+        plan: the checksum of the plan.
+    """
+    defective = sum(bool(record.annotations) for record in real or ())
+    share = round(tally.images / max(tally.images + defective, 1), 4)
+    erased_share = round(tally.erased / max(tally.images, 1), 4)
+    return structs.replace(
+        card,
+        images=tally.images,
+        engines={name: dict(engines) for name, engines in sorted(tally.engines.items())},
+        defects=counts,
+        plan_sha256=plan,
+        bases=structs.replace(card.bases, erased=tally.erased, erased_share=erased_share),
+        screening=structs.replace(
+            card.screening or Screening(),
+            rejected={reason: dict(sorted(counts.items())) for reason, counts in sorted(tally.rejected.items())},
+            missing=dict(sorted(tally.missing.items())),
+            effective={name: _effective(values, tally.shown[name]) for name, values in sorted(tally.effective.items())},
+        ),
+        real=UNSET if real is None else Beside(images=len(real), synthetic_share=share),
+    )
+
+
+def _effective(overlaps: array[float], shown: array[float]) -> Effective:
+    return Effective(
+        n=len(overlaps),
+        median=round(float(np.median(overlaps)), 4),
+        p05=round(float(np.quantile(overlaps, 0.05)), 4),
+        shown=round(float(np.median(shown)), 4),
     )
 
 
@@ -174,17 +194,14 @@ def _write_annotations(
     shutil.rmtree(new, ignore_errors=True)
     path = format_named(form).write(new, records, classes=classes)
     labels = sorted(file.relative_to(new).as_posix() for file in new.rglob("*") if file.is_file())
-    drawn = (row["file"] for row in chain(read_lines(out / PLAN), read_lines(out / REJECTED)) if row["file"])
-    note_written(out, chain(drawn, (record.file for record in beside), labels))
+    drawn = (row.file for row in read_made(out))
+    thumbnails = (item.file for item in each_rejected(out) if item.file)
+    note_written(out, chain(drawn, thumbnails, (record.file for record in beside), labels))
     with disk_errors(out):
         for name in labels:
             (out / name).parent.mkdir(parents=True, exist_ok=True)
             (new / name).replace(out / name)
     return out / path.relative_to(new)
-
-
-def _defective(records: Sequence[ImageRecord]) -> int:
-    return sum(bool(record.annotations) for record in records)
 
 
 def _write_rows(out: Path, count: int) -> _Tally:
@@ -193,26 +210,9 @@ def _write_rows(out: Path, count: int) -> _Tally:
     with atomic_write(out / PLAN) as plan, atomic_write(out / REJECTED) as rejected:
         for row in rows_in_order(out, count):
             tally.add(row)
-            plan.writelines(json_line(made) for made in row["made"])
-            rejected.writelines(json_line(item) for item in row["rejected"])
+            plan.writelines(json_line(image) for image in row.made)
+            rejected.writelines(json_line(item) for item in row.rejected)
     return tally
-
-
-def _screening(tally: _Tally) -> dict[str, Any]:
-    effective = {
-        name: {
-            "n": len(values),
-            "median": round(float(np.median(values)), 4),
-            "p05": round(float(np.quantile(values, 0.05)), 4),
-            "shown": round(float(np.median(tally.shown[name])), 4),
-        }
-        for name, values in sorted(tally.effective.items())
-    }
-    return {
-        "rejected": {reason: dict(sorted(own.items())) for reason, own in sorted(tally.rejected.items())},
-        "missing": dict(sorted(tally.missing.items())),
-        "effective": effective,
-    }
 
 
 def _preview(out: Path, made: Callable[[], Iterator[ImageRecord]], classes: Sequence[DefectClass]) -> Pixels:
@@ -223,11 +223,11 @@ def _preview(out: Path, made: Callable[[], Iterator[ImageRecord]], classes: Sequ
         for annotation in record.annotations:
             if len(chosen[annotation.label]) < each:
                 chosen[annotation.label].append((record, annotation))
-        if all(len(own) == each for own in chosen.values()):
+        if all(len(defects) == each for defects in chosen.values()):
             break
     rows = []
-    for own in chosen.values():
-        pictures = [_close_up(out, record, annotation, classes) for record, annotation in own]
+    for defects in chosen.values():
+        pictures = [_close_up(out, record, annotation, classes) for record, annotation in defects]
         if pictures:
             rows += [[plain for plain, _ in pictures], [outlined for _, outlined in pictures]]
     return contact_sheet(rows, classes=classes, cell=192)

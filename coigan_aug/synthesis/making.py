@@ -23,8 +23,8 @@ from coigan_aug.synthesis.engines import Engine
 from coigan_aug.synthesis.gan import Patch
 from coigan_aug.synthesis.job import Job, base_of
 from coigan_aug.synthesis.plan import Planner
-from coigan_aug.synthesis.rejected import THUMBNAILS
-from coigan_aug.synthesis.rows import Row, row_of
+from coigan_aug.synthesis.rejected import THUMBNAILS, Rejected
+from coigan_aug.synthesis.rows import LogRow, MadeRow, made_row
 from coigan_aug.synthesis.screen import Finding, Screen
 from coigan_aug.synthesis.tasks import Task
 
@@ -91,18 +91,20 @@ class Done:
     """
 
     task: Task
-    made: list[Row] = field(default_factory=list)
-    rejected: list[Row] = field(default_factory=list)
+    made: list[MadeRow] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     pending: list[Future[None]] = field(default_factory=list)
 
-    def row(self) -> Row:
-        """Return it as JSON values, once every file is written."""
+    def row(self) -> LogRow:
+        """Return it as a line of the log, once every file is written."""
         for future in self.pending:
             future.result()
-        made = sorted(self.made, key=lambda row: int(row["part"]))
-        rejected = sorted(self.rejected, key=lambda row: (int(row["part"]), int(row["attempt"])))
-        return {"number": self.task.number, "made": made, "rejected": rejected, "missing": sorted(self.missing)}
+        made = sorted(self.made, key=lambda row: row.part)
+        rejected = sorted(self.rejected, key=lambda item: (item.part, item.attempt))
+        return LogRow(
+            number=self.task.number, made=tuple(made), rejected=tuple(rejected), missing=tuple(sorted(self.missing))
+        )
 
 
 class _Here(Executor):
@@ -147,62 +149,60 @@ def make_all(maker: Maker, tasks: Iterator[Task], *, batch: int, workers: int) -
 def _draw(maker: Maker, chunk: Sequence[tuple[Task, list[Ready]]], pool: Executor) -> list[Done]:
     """Draw the tasks of a chunk; tries that are rejected are planned and drawn anew."""
     done = {task.number: Done(task) for task, _ in chunk}
-    tries = [ready for _, own in chunk for ready in own]
+    tries = [ready for _, first in chunk for ready in first]
     while tries:
         images = maker.engine.draw(
             [ready.job for ready in tries], [ready.base for ready in tries], [ready.patches for ready in tries]
         )
         again = []
         for ready, image in zip(tries, images, strict=True):
-            own = done[ready.job.number]
-            rejected = _judge(maker, own, ready, image, pool)
-            next_try = _again(maker, own, ready.job) if rejected else None
+            task = done[ready.job.number]
+            rejected = _judge(maker, task, ready, image, pool)
+            next_try = _again(maker, task, ready.job) if rejected else None
             again += [next_try] if next_try else []
         tries = [maker.ready(job) for job in again]
     return list(done.values())
 
 
-def _judge(maker: Maker, own: Done, ready: Ready, image: Pixels, pool: Executor) -> bool:
+def _judge(maker: Maker, done: Done, ready: Ready, image: Pixels, pool: Executor) -> bool:
     """Keep a picture or reject it; return whether it was rejected."""
     job, names = ready.job, maker.planner.prepared.dataset.names
     engines = [maker.engine.of(defect.label) for defect in job.defects]
     changes, finding = maker.screen.judge(job, ready.base, image, engines)
     if finding is not None:
-        own.rejected.append(_rejected(job, finding, names))
+        done.rejected.append(_rejected(job, finding, names))
         if job.number <= SHOWN_UP_TO:
-            own.pending.append(pool.submit(_write_thumbnail, maker, job, finding, image))
+            done.pending.append(pool.submit(_write_thumbnail, maker, job, finding, image))
         return True
-    row = row_of(maker.planner.prepared, job)
-    for defect, engine, change in zip(row["defects"], engines, changes, strict=True):
-        defect |= {"engine": engine, "shown": round(change.shown, 4), "effective_iou": round(change.iou, 4)}
-    own.made.append({"file": maker.file_of(job)} | row)
-    own.pending.append(pool.submit(maker.write, job, image))
+    file = maker.file_of(job)
+    done.made.append(made_row(maker.planner.prepared, job, file=file, engines=engines, changes=changes))
+    done.pending.append(pool.submit(maker.write, job, image))
     return False
 
 
-def _again(maker: Maker, own: Done, job: Job) -> Job | None:
+def _again(maker: Maker, done: Done, job: Job) -> Job | None:
     """Plan the next try at a rejected job, with defects of the same classes; None, and noted, where there is none."""
     labels = [defect.label for defect in job.defects]
     attempts = maker.planner.settings.synthesize.attempts
     for attempt in range(job.attempt + 1, attempts):
-        found = maker.planner.place(job.number, labels, part=job.part, attempt=attempt)
-        if found is not None:
-            return found
-    own.missing += [maker.planner.prepared.dataset.names[label] for label in labels]
+        next_try = maker.planner.place(job.number, labels, part=job.part, attempt=attempt)
+        if next_try is not None:
+            return next_try
+    done.missing += [maker.planner.prepared.dataset.names[label] for label in labels]
     return None
 
 
-def _rejected(job: Job, finding: Finding, names: Sequence[str]) -> Row:
-    return {
-        "number": job.number,
-        "part": job.part,
-        "attempt": job.attempt,
-        "reason": finding.reason,
-        "label": names[finding.label],
-        "value": round(finding.value, 4),
-        "limit": round(finding.limit, 4),
-        "file": thumbnail_of(job) if job.number <= SHOWN_UP_TO else None,
-    }
+def _rejected(job: Job, finding: Finding, names: Sequence[str]) -> Rejected:
+    return Rejected(
+        number=job.number,
+        part=job.part,
+        attempt=job.attempt,
+        reason=finding.reason,
+        label=names[finding.label],
+        value=round(finding.value, 4),
+        limit=round(finding.limit, 4),
+        file=thumbnail_of(job) if job.number <= SHOWN_UP_TO else None,
+    )
 
 
 def thumbnail_of(job: Job) -> str:

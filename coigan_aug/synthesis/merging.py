@@ -5,14 +5,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from coigan_aug.errors import DataError, UsageError
-from coigan_aug.files import folder_lock, inside, read_json, read_lines, write_bytes, write_json
+from coigan_aug.files import folder_lock, inside, write_bytes, write_json
 from coigan_aug.formats.names import CARD
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.synthesis.finishing import Made
-from coigan_aug.synthesis.parts import START, Shard, log_of, unfinished
+from coigan_aug.synthesis.parts import START, Shard, Start, log_of, read_log, read_start, unfinished
 from coigan_aug.synthesis.run import complete
 
 
@@ -29,14 +28,15 @@ def merge(folders: Sequence[Path], out: Path, *, records: Path, dataset: Dataset
     starts = [_start_of(folder) for folder in folders]
     first = starts[0]
     for folder, start in zip(folders[1:], starts[1:], strict=True):
-        if start["identity"] != first["identity"]:
+        if start.identity != first.identity:
             raise DataError(
                 f"{folder} is not of the same synthesis as {folders[0]}: {_difference(start, first)}.",
                 remedy="Make all shares with the same command but for --shard and --out.",
             )
-    if (out / CARD).exists() or ((out / START).exists() and _start_of(out)["identity"] != first["identity"]):
+    begun = read_start(out)
+    if (out / CARD).exists() or (begun and begun.identity != first.identity):
         raise UsageError(f"{out} holds another set.", remedy="Give a new folder with --out.")
-    count = int(first["shards"])
+    count = first.shards
     with folder_lock(out, wait=True):
         write_json(out / START, first)
         for folder in folders:
@@ -52,16 +52,17 @@ def merge(folders: Sequence[Path], out: Path, *, records: Path, dataset: Dataset
     return made
 
 
-def _start_of(folder: Path) -> dict[str, Any]:
+def _start_of(folder: Path) -> Start:
     if (folder / CARD).exists():
         raise UsageError(f"{folder} is finished already.", remedy="Merge the folders of --shard only.")
-    if not (folder / START).exists():
+    start = read_start(folder)
+    if start is None:
         raise UsageError(f"{folder} holds no share of a synthesis.", remedy="Make one with --shard 1/4 --out FOLDER.")
-    return dict(read_json(folder / START))
+    return start
 
 
-def _difference(one: dict[str, Any], other: dict[str, Any]) -> str:
-    names = [key for key, value in one["identity"].items() if other["identity"].get(key) != value]
+def _difference(one: Start, other: Start) -> str:
+    names = [key for key, value in one.identity.items() if other.identity.get(key) != value]
     return f"another {' and '.join(names)}"
 
 
@@ -70,9 +71,9 @@ def _copy(folder: Path, out: Path, shard: Shard) -> None:
     log = log_of(folder, shard)
     if not log.exists() or log_of(out, shard).exists():
         return
-    for row in read_lines(log):
-        files = [item["file"] for item in [*row.get("made", []), *row.get("rejected", [])]]
-        for name in filter(None, files):
+    for row in read_log(log):
+        thumbnails = (item.file for item in row.rejected if item.file)
+        for name in (*(image.file for image in row.made), *thumbnails):
             target = inside(out, name)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(inside(folder, name), target)

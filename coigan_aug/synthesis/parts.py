@@ -8,18 +8,45 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+
+import msgspec
 
 from coigan_aug.errors import UsageError
-from coigan_aug.files import append_line, append_lines, folder_lock, read_lines
-from coigan_aug.synthesis.rows import Row
+from coigan_aug.files import append_line, append_lines, folder_lock, read_lines, read_struct
+from coigan_aug.store.card import Card
+from coigan_aug.synthesis.rows import LogRow
 
 START = "synthesis.json"
 """What is being made, as long as it is not finished."""
 PARTS = ".parts"
 LOG = "log.jsonl"
 BEFORE = "before"
-_END: Row = {"end": True}
+_END = {"end": True}
+
+
+class Start(msgspec.Struct, frozen=True, kw_only=True):
+    """What an unfinished synthesis was begun with.
+
+    `identity` holds, as JSON values, what the pictures depend on: two syntheses with the same are the same. `card` is what
+    will be said of them, `real` names the images that stand beside; None: none were asked for.
+    """
+
+    identity: dict[str, Any]
+    card: Card
+    classes: list[dict[str, Any]]
+    shards: int
+    real: list[str] | None = None
+    erased_margin_px: int = 0
+
+
+def read_start(out: Path) -> Start | None:
+    """Read what a folder's unfinished synthesis was begun with; None where there is none.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    return read_struct(out / START, Start) if (out / START).exists() else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +94,15 @@ def before_log(out: Path) -> Path:
 class Log:
     """The open log of a share: `done` holds the numbers that are finished."""
 
-    def __init__(self, stream: Any, done: set[int], ended: bool) -> None:
+    def __init__(self, stream: IO[bytes], done: set[int], ended: bool) -> None:
         self._stream = stream
         self.done = done
         self.ended = ended
 
-    def add(self, row: Row) -> None:
+    def add(self, row: LogRow) -> None:
         """Note a finished number; its files are written."""
         append_line(self._stream, row)
-        self.done.add(int(row["number"]))
+        self.done.add(row.number)
 
     def end(self) -> None:
         """Note that nothing is missing."""
@@ -93,23 +120,30 @@ def open_log(out: Path, shard: Shard) -> Iterator[Log]:
     """
     path = log_of(out, shard)
     with folder_lock(path.parent), append_lines(path) as stream:
-        rows = list(_brief(path))
-        yield Log(stream, {number for number in rows if number}, 0 in rows)
+        numbers = set(numbers_of(path))
+        yield Log(stream, numbers - {0}, 0 in numbers)
 
 
-def _brief(path: Path) -> Iterator[int]:
-    for row in read_lines(path):
-        yield 0 if row == _END else int(row["number"])
+def numbers_of(path: Path) -> Iterator[int]:
+    """Yield the numbers of a plan's or log's lines; 0 is a log's end."""
+    for line in read_lines(path):
+        yield int(line.get("number", 0))
+
+
+def read_log(path: Path) -> Iterator[LogRow]:
+    """Yield the finished numbers of a log."""
+    for line in read_lines(path):
+        if line != _END:
+            yield msgspec.convert(line, LogRow)
 
 
 def unfinished(out: Path, count: int) -> list[Shard]:
     """Return the shares that are not finished yet."""
     shards = [Shard(index, count) for index in range(1, count + 1)]
-    return [shard for shard in shards if 0 not in _brief(log_of(out, shard))]
+    return [shard for shard in shards if 0 not in numbers_of(log_of(out, shard))]
 
 
-def rows_in_order(out: Path, count: int) -> Iterator[Row]:
+def rows_in_order(out: Path, count: int) -> Iterator[LogRow]:
     """Yield the rows of all shares by number; few are in memory at a time."""
-    logs = [read_lines(before_log(out)), *(read_lines(log_of(out, Shard(k, count))) for k in range(1, count + 1))]
-    own = [(row for row in log if row != _END) for log in logs]
-    yield from heapq.merge(*own, key=lambda row: int(row["number"]))
+    logs = [before_log(out), *(log_of(out, Shard(k, count)) for k in range(1, count + 1))]
+    yield from heapq.merge(*map(read_log, logs), key=lambda row: row.number)

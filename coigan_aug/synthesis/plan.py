@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +23,7 @@ from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.settings import Settings
 from coigan_aug.shapes.draw import ShapeSource, draw_shape
 from coigan_aug.shapes.shape import Shape
+from coigan_aug.store.card import PlacesUsed
 from coigan_aug.synthesis.bases import Base, find_bases
 from coigan_aug.synthesis.counting import Together, share_out
 from coigan_aug.synthesis.job import Job, PlannedDefect, noise_seed, stream_of
@@ -183,14 +183,15 @@ class Planner:
         roi = None if self.roi is None else self.roi.mask(base.position, *part.shape)
         return allowed if roi is None else allowed & roi
 
-    def about(self) -> dict[str, Any]:
+    def about(self) -> PlacesUsed:
         """Return how places are found, for the card."""
-        parts = self.places.parts
-        names = self.prepared.dataset.names
-        about: dict[str, Any] = {"parts_used": parts.used, "parts": parts.says(names)}
-        if self.own_places:
-            about["own_places"] = [names[label] for label in sorted(self.own_places)]
-        return about | ({"roi": str(self.roi.path)} if self.roi else {})
+        parts, names = self.places.parts, self.prepared.dataset.names
+        return PlacesUsed(
+            parts_used=parts.used,
+            parts=parts.says(names),
+            own_places=[names[label] for label in sorted(self.own_places)] or None,
+            roi=str(self.roi.path) if self.roi else None,
+        )
 
 
 def make_planner(

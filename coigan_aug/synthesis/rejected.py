@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from coigan_aug.errors import DataError
 from coigan_aug.files import read_lines
@@ -36,9 +39,15 @@ def read_rejected(out: Path) -> tuple[Rejected, ...]:
     Raises:
         DataError: a line is damaged.
     """
-    found: list[Rejected] = []
+    return tuple(each_rejected(out))
+
+
+def each_rejected(out: Path) -> Iterator[Rejected]:
+    """Yield what `read_rejected` reads, few of it in memory."""
+    number = 1
     try:
-        found.extend(Rejected(**line) for line in read_lines(out / REJECTED))
-    except (TypeError, ValueError) as error:
-        raise DataError(f"{out / REJECTED}:{len(found) + 1} is damaged ({error}).") from error
-    return tuple(found)
+        for line in read_lines(out / REJECTED):
+            yield msgspec.convert(line, Rejected)
+            number += 1
+    except (msgspec.ValidationError, ValueError) as error:
+        raise DataError(f"{out / REJECTED}:{number} is damaged ({error}).") from error

@@ -3,54 +3,136 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType, structs
 
 from coigan_aug.annotations import rle
 from coigan_aug.annotations.masks import marked
 from coigan_aug.annotations.rle import Rle
 from coigan_aug.errors import DataError
-from coigan_aug.files import inside
+from coigan_aug.files import inside, read_lines
 from coigan_aug.geometry import Box
 from coigan_aug.imaging import read_mask
 from coigan_aug.prepare.prepared import Prepared
+from coigan_aug.synthesis.change import Change
 from coigan_aug.synthesis.job import Job, PlannedDefect
+from coigan_aug.synthesis.rejected import Rejected
 
-Row = dict[str, Any]
 PLAN = "plan.jsonl"
 
 
+class DefectRow(Struct, frozen=True, kw_only=True):
+    """A defect to draw: its class, where its shape comes from, its mask as size and COCO's compressed run lengths.
+
+    `of` is the image of the training object that it is shaped after, `object` its number there. In a plan that a person
+    edits `mask` may name an image file instead of size and counts.
+    """
+
+    label: str = msgspec.field(name="class")
+    contrast: float = 0.0
+    shape: str = "given"
+    of: str | UnsetType = UNSET
+    object: int | UnsetType = UNSET
+    warp: tuple[float, ...] | UnsetType = UNSET
+    bend: tuple[float, ...] | UnsetType = UNSET
+    size: tuple[int, int] = (0, 0)
+    counts: str = ""
+    mask: str | UnsetType = UNSET
+
+
+class Row(Struct, frozen=True, kw_only=True):
+    """A job, its class and images by name: a line of a plan."""
+
+    number: int
+    part: int = 0
+    attempt: int = 0
+    seed: int = 0
+    base: str
+    region: Box
+    erased: bool = False
+    defects: tuple[DefectRow, ...]
+
+
+class MadeDefect(DefectRow, frozen=True, kw_only=True):
+    """A defect that was drawn: by which engine, the share of its mask that changed, and how what changed overlaps it."""
+
+    engine: str
+    shown: float
+    effective_iou: float
+
+
+class MadeRow(Struct, frozen=True, kw_only=True):
+    """An image that was made, and the job that it was: a line of a finished set's plan."""
+
+    file: str
+    number: int
+    part: int
+    attempt: int
+    seed: int
+    base: str
+    region: Box
+    erased: bool
+    defects: tuple[MadeDefect, ...]
+
+
+class LogRow(Struct, frozen=True, kw_only=True):
+    """A finished number of a plan: what was made, the tries that were rejected, the classes of defects that no try gave."""
+
+    number: int
+    made: tuple[MadeRow, ...] = ()
+    rejected: tuple[Rejected, ...] = ()
+    missing: tuple[str, ...] = ()
+
+
 def row_of(prepared: Prepared, job: Job) -> Row:
-    """Return a job as JSON values: classes and images by name, masks as COCO's compressed run lengths."""
-    return {
-        "number": job.number,
-        "part": job.part,
-        "attempt": job.attempt,
-        "seed": job.seed,
-        "base": prepared.dataset[job.base].file,
-        "region": list(job.region),
-        "erased": job.erased,
-        "defects": [_defect_row(prepared, defect) for defect in job.defects],
-    }
+    """Return a job as a line of a plan."""
+    return Row(
+        number=job.number,
+        part=job.part,
+        attempt=job.attempt,
+        seed=job.seed,
+        base=prepared.dataset[job.base].file,
+        region=job.region,
+        erased=job.erased,
+        defects=tuple(_defect_row(prepared, defect) for defect in job.defects),
+    )
 
 
-def _defect_row(prepared: Prepared, defect: PlannedDefect) -> Row:
-    row: Row = {
-        "class": prepared.dataset.names[defect.label],
-        "contrast": defect.contrast,
-        "shape": defect.shape,
-    }
+def _defect_row(prepared: Prepared, defect: PlannedDefect) -> DefectRow:
+    of: str | UnsetType = UNSET
+    number: int | UnsetType = UNSET
     if defect.shape_of is not None:
-        item = prepared.objects[defect.shape_of]
-        row["of"] = prepared.dataset[item.position].file
-        row["object"] = prepared.by_record[item.position].index(defect.shape_of)
-    if defect.warp:
-        row["warp"] = list(defect.warp)
-    if defect.bend:
-        row["bend"] = list(defect.bend)
-    return row | {"size": [defect.rle.height, defect.rle.width], "counts": defect.rle.counts}
+        position = prepared.objects[defect.shape_of].position
+        of = prepared.dataset[position].file
+        number = prepared.by_record[position].index(defect.shape_of)
+    return DefectRow(
+        label=prepared.dataset.names[defect.label],
+        contrast=defect.contrast,
+        shape=defect.shape,
+        of=of,
+        object=number,
+        warp=defect.warp or UNSET,
+        bend=defect.bend or UNSET,
+        size=(defect.rle.height, defect.rle.width),
+        counts=defect.rle.counts,
+    )
+
+
+def made_row(prepared: Prepared, job: Job, *, file: str, engines: Sequence[str], changes: Sequence[Change]) -> MadeRow:
+    """Return an image that was made as a line of the log: what drew each defect, and what changed."""
+    row = row_of(prepared, job)
+    defects = tuple(
+        MadeDefect(
+            **structs.asdict(defect), engine=engine, shown=round(change.shown, 4), effective_iou=round(change.iou, 4)
+        )
+        for defect, engine, change in zip(row.defects, engines, changes, strict=True)
+    )
+    return MadeRow(file=file, **{**structs.asdict(row), "defects": defects})
 
 
 @dataclass(frozen=True)
@@ -70,32 +152,25 @@ class Reader:
         Raises:
             DataError: a class, base or shape is not of the training images, or a mask does not fit; the message says where.
         """
-        try:
-            base = self._training(row["base"], at, "base")
-            left, top, width, height = (int(value) for value in row["region"])
-            region, record = Box(left, top, width, height), self.prepared.dataset[base]
-            if min(region) < 0 or not region.within(Box.of((record.height, record.width))):
-                raise DataError(f"{at}: the region reaches beyond {record.file} ({record.height} x {record.width}).")
-            defects = tuple(self._defect(item, at, folder, height, width) for item in row["defects"])
-            if not defects:
-                raise DataError(f"{at}: no defects.", remedy="Delete the line instead.")
-            numbers = {key: int(row.get(key, 0)) for key in ("part", "attempt", "seed")}
-            return Job(int(row["number"]), base, region, defects, bool(row.get("erased")), **numbers)
-        except KeyError as error:
-            raise DataError(f"{at}: {error.args[0]!r} is missing.") from error
-        except (TypeError, ValueError, AttributeError) as error:
-            raise DataError(f"{at}: a value is of another kind than a plan's: {error}") from error
+        base = self._training(row.base, at, "base")
+        region, record = Box(*row.region), self.prepared.dataset[base]
+        if min(region) < 0 or not region.within(Box.of((record.height, record.width))):
+            raise DataError(f"{at}: the region reaches beyond {record.file} ({record.height} x {record.width}).")
+        defects = tuple(self._defect(item, at, folder, region.height, region.width) for item in row.defects)
+        if not defects:
+            raise DataError(f"{at}: no defects.", remedy="Delete the line instead.")
+        return Job(row.number, base, region, defects, row.erased, row.part, row.attempt, row.seed)
 
     def _training(self, file: str, at: str, what: str) -> int:
         if file not in self.by_file:
             raise DataError(f"{at}: the {what} {file} is not among the training images.")
         return self.by_file[file]
 
-    def _defect(self, row: Row, at: str, folder: Path, height: int, width: int) -> PlannedDefect:
+    def _defect(self, row: DefectRow, at: str, folder: Path, height: int, width: int) -> PlannedDefect:
         names = self.prepared.dataset.names
-        if row["class"] not in names:
-            raise DataError(f"{at}: there is no class {row['class']!r}.", remedy=f"Classes: {', '.join(names)}.")
-        mask = _mask_of(row, folder)
+        if row.label not in names:
+            raise DataError(f"{at}: there is no class {row.label!r}.", remedy=f"Classes: {', '.join(names)}.")
+        mask = _mask_of(row, at, folder)
         if (mask.height, mask.width) != (height, width) or rle.area(mask) == 0:
             raise DataError(
                 f"{at}: a mask of {mask.height} x {mask.width} with {rle.area(mask)} pixels; the image to make has"
@@ -103,23 +178,23 @@ class Reader:
                 remedy="A mask must have the image's size and at least one pixel.",
             )
         return PlannedDefect(
-            label=names.index(row["class"]),
+            label=names.index(row.label),
             rle=mask,
             shape_of=self._object(row, at),
-            warp=tuple(float(value) for value in row.get("warp", ())),
-            contrast=float(row.get("contrast", 0.0)),
-            bend=tuple(float(value) for value in row.get("bend", ())),
-            shape=str(row.get("shape", "given")),
+            warp=row.warp or (),
+            contrast=row.contrast,
+            bend=row.bend or (),
+            shape=row.shape,
         )
 
-    def _object(self, row: Row, at: str) -> int | None:
-        if "of" not in row:
+    def _object(self, row: DefectRow, at: str) -> int | None:
+        if row.of is UNSET:
             return None
-        own = self.prepared.by_record.get(self._training(row["of"], at, "image of the shape"), [])
-        number = int(row.get("object", 0))
-        if not 0 <= number < len(own):
-            raise DataError(f"{at}: {row['of']} has {len(own)} objects; there is no object {number}.")
-        return own[number]
+        objects = self.prepared.by_record.get(self._training(row.of, at, "image of the shape"), [])
+        number = row.object or 0
+        if not 0 <= number < len(objects):
+            raise DataError(f"{at}: {row.of} has {len(objects)} objects; there is no object {number}.")
+        return objects[number]
 
 
 def reader_of(prepared: Prepared) -> Reader:
@@ -127,19 +202,27 @@ def reader_of(prepared: Prepared) -> Reader:
     return Reader(prepared, {prepared.dataset[position].file: position for position in prepared.positions})
 
 
-def _mask_of(row: Row, folder: Path) -> Rle:
+def _mask_of(row: DefectRow, at: str, folder: Path) -> Rle:
     """Return a row's mask: its run lengths, or the non-zero pixels of the image file that `mask` names."""
-    if "mask" in row:
-        return rle.encode(marked(read_mask(inside(folder, str(row["mask"])))))
-    height, width = (int(value) for value in row["size"])
-    return rle.canonical(Rle(height, width, str(row["counts"])))
+    if row.mask is not UNSET:
+        return rle.encode(marked(read_mask(inside(folder, row.mask))))
+    for name, value in (("size", any(row.size)), ("counts", row.counts)):
+        if not value:
+            raise DataError(f"{at}: {name!r} is missing.")
+    try:
+        return rle.canonical(Rle(*row.size, row.counts))
+    except ValueError as error:
+        raise DataError(f"{at}: {_OTHER_KIND}: {error}") from error
+
+
+_OTHER_KIND = "a value is of another kind than a plan's"
 
 
 def read_rows(path: Path) -> Iterator[tuple[str, Row]]:
-    """Yield each line's place (`file:line`) and value.
+    """Yield each line's place (`file:line`) and value of a plan that somebody gives.
 
     Raises:
-        DataError: the file is missing, or a line is no JSON object.
+        DataError: the file is missing, a line is no JSON object, or lacks a value or has one of another kind.
     """
     if not path.is_file():
         raise DataError(f"{path} does not exist.", remedy="Make a plan with: coigan-aug synthesize ... --dry-run")
@@ -148,9 +231,24 @@ def read_rows(path: Path) -> Iterator[tuple[str, Row]]:
             if not line.strip():
                 continue
             try:
-                row = json.loads(line)
+                value = json.loads(line)
             except (json.JSONDecodeError, UnicodeDecodeError) as error:
                 raise DataError(f"{path}:{number} is not a line of JSON: {error}") from error
-            if not isinstance(row, dict):
+            if not isinstance(value, dict):
                 raise DataError(f"{path}:{number} is not a JSON object.")
-            yield f"{path}:{number}", row
+            yield f"{path}:{number}", _row(value, f"{path}:{number}")
+
+
+def _row(value: object, at: str) -> Row:
+    """Turn a line into a row; a number may stand there as text."""
+    try:
+        return msgspec.convert(value, Row, strict=False)
+    except msgspec.ValidationError as error:
+        missing = re.match(r"Object missing required field `(\w+)`", str(error))
+        raise DataError(f"{at}: {missing[1]!r} is missing." if missing else f"{at}: {_OTHER_KIND}: {error}") from error
+
+
+def read_made(out: Path) -> Iterator[MadeRow]:
+    """Yield the plan of a set as it was made."""
+    for line in read_lines(out / PLAN):
+        yield msgspec.convert(line, MadeRow)

@@ -14,26 +14,38 @@ from typing import Any
 
 import numpy as np
 import torch
+from msgspec import structs
 
 from coigan_aug import __version__
 from coigan_aug.compose.erase import TELEA, Erasing
 from coigan_aug.config import settings_to_dict
 from coigan_aug.errors import Stopped, UsageError
-from coigan_aug.files import atomic_write, folder_lock, json_line, read_json, read_lines, write_json
+from coigan_aug.files import atomic_write, folder_lock, json_line, write_json
 from coigan_aug.formats.detect import format_named
 from coigan_aug.formats.names import CARD
 from coigan_aug.progress import Report, silent
 from coigan_aug.signals import stop_request
+from coigan_aug.store.card import Card, Earlier, read_card
 from coigan_aug.store.dataset import Dataset, class_to
-from coigan_aug.synthesis.bases import about_bases, erased_margin
+from coigan_aug.synthesis.bases import bases_used, erased_margin
 from coigan_aug.synthesis.engines import Engine
 from coigan_aug.synthesis.finishing import Made, finish
 from coigan_aug.synthesis.making import Done, Maker, make_all
 from coigan_aug.synthesis.margin import margin_of
-from coigan_aug.synthesis.parts import ALONE, PARTS, START, Shard, before_log, open_log, unfinished
+from coigan_aug.synthesis.parts import (
+    ALONE,
+    PARTS,
+    START,
+    Shard,
+    Start,
+    before_log,
+    open_log,
+    read_start,
+    unfinished,
+)
 from coigan_aug.synthesis.plan import Planner
-from coigan_aug.synthesis.rejected import REJECTED
-from coigan_aug.synthesis.rows import PLAN
+from coigan_aug.synthesis.rejected import read_rejected
+from coigan_aug.synthesis.rows import PLAN, LogRow, read_made
 from coigan_aug.synthesis.screen import Screen
 from coigan_aug.synthesis.tasks import Tasks
 from coigan_aug.synthesis.written import WRITTEN, remove_written
@@ -79,9 +91,10 @@ def check_free(out: Path, *, overwrite: bool, append: bool = False) -> None:
     if not out.is_dir():
         raise UsageError(f"{out} is a file.", remedy="Give a new folder with --out.")
     if (out / CARD).exists() and not (overwrite or append):
-        card = read_json(out / CARD)
+        card = read_card(out / CARD)
+        maker = (card.generator and card.generator.run) or card.engine
         raise UsageError(
-            f"{out} already holds {card['images']:,} images of {card['generator'].get('run', card['engine'])}.",
+            f"{out} already holds {card.images:,} images of {maker}.",
             remedy="--append adds to them, --overwrite replaces them; or give another --out.",
         )
     foreign = [path.name for path in sorted(out.iterdir()) if path.name not in _FREE]
@@ -119,12 +132,12 @@ def synthesize(
         total = sum(request.shard.has(task.number) for task in tasks)
         rejected = Counter[str]()
         report(len(log.done), total)
-        wanted = (task for task in tasks if request.shard.has(task.number) and task.number not in log.done)
-        made = planner.settings.synthesize
-        for row_chunk in _rows(make_all(maker, wanted, batch=made.batch, workers=made.workers)):
-            for row in row_chunk:
+        missing = (task for task in tasks if request.shard.has(task.number) and task.number not in log.done)
+        settings = planner.settings.synthesize
+        for rows in _rows(make_all(maker, missing, batch=settings.batch, workers=settings.workers)):
+            for row in rows:
                 log.add(row)
-                rejected.update(item["reason"] for item in row["rejected"])
+                rejected.update(item.reason for item in row.rejected)
             report(len(log.done), total, _reasons(rejected))
             if stop.signal_number:
                 message = f"Stopped; {len(log.done):,} of {total:,} images are in {out}."
@@ -146,12 +159,13 @@ def complete(out: Path, *, records: Path, dataset: Dataset) -> Made | None:
         DataError: nothing passed the screen.
     """
     with folder_lock(out, wait=True):
-        if not (out / START).exists() or unfinished(out, int(read_json(out / START)["shards"])):
+        start = read_start(out)
+        if start is None or unfinished(out, start.shards):
             return None
-        return finish(out, records=records, dataset=dataset)
+        return finish(out, start, records=records, dataset=dataset)
 
 
-def _rows(chunks: Iterator[list[Done]]) -> Iterator[list[dict[str, Any]]]:
+def _rows(chunks: Iterator[list[Done]]) -> Iterator[list[LogRow]]:
     """Turn what is done into rows, one chunk late, so that its files are written while the next one is drawn."""
     last: list[Done] = []
     for chunk in chunks:
@@ -165,16 +179,16 @@ def _rows(chunks: Iterator[list[Done]]) -> Iterator[list[dict[str, Any]]]:
 def _begin(maker: Maker, tasks: Tasks, request: Request) -> None:
     """Note what is being made. What the very same unfinished synthesis has made stays; other work is removed or refused."""
     out, start = maker.out, _start(maker, tasks, request)
-    found = read_json(out / START) if (out / START).exists() else None
-    if found is not None and found["identity"] != start["identity"] and not request.overwrite:
+    begun = read_start(out)
+    if begun and begun.identity != start.identity and not request.overwrite:
         raise UsageError(
             f"{out} holds an unfinished synthesis with other settings.",
             remedy="--overwrite replaces it; or give another --out.",
         )
-    if found is not None and found["identity"] == start["identity"]:
+    if begun and begun.identity == start.identity:
         return
     if request.append and (out / CARD).exists():
-        _keep_before(out, start, request)
+        start = structs.replace(start, card=structs.replace(start.card, earlier=_keep_before(out, start, request)))
     else:
         (out / CARD).unlink(missing_ok=True)
         remove_written(out)
@@ -183,41 +197,36 @@ def _begin(maker: Maker, tasks: Tasks, request: Request) -> None:
     (out / CARD).unlink(missing_ok=True)
 
 
-def _keep_before(out: Path, start: dict[str, Any], request: Request) -> None:
-    """Turn a finished set back into rows that the new ones are added to.
+def _keep_before(out: Path, start: Start, request: Request) -> tuple[Earlier, ...]:
+    """Turn a finished set back into rows that the new ones are added to, and return what it consists of.
 
     Raises:
         UsageError: it is of another format or other classes.
     """
-    card = read_json(out / CARD)
-    if card["format"] != request.format or list(card["defects"]) != [item["name"] for item in start["classes"]]:
+    card = read_card(out / CARD)
+    if card.format != request.format or list(card.defects) != [item["name"] for item in start.classes]:
         raise UsageError(
-            f"{out} holds a set in {card['format']} of the classes {', '.join(card['defects'])}.",
-            remedy=f"--append needs the same classes and --format {card['format']}; or give another --out.",
+            f"{out} holds a set in {card.format} of the classes {', '.join(card.defects)}.",
+            remedy=f"--append needs the same classes and --format {card.format}; or give another --out.",
         )
-    rejected = {number: list(own) for number, own in groupby(read_lines(out / REJECTED), key=lambda row: row["number"])}
-    missing = [name for name, count in card["screening"].get("missing", {}).items() for _ in range(count)]
+    rejected = {number: tuple(items) for number, items in groupby(read_rejected(out), key=lambda item: item.number)}
+    missing = (card.screening and card.screening.missing) or {}
     with atomic_write(before_log(out)) as stream:
-        stream.write(json_line({"number": 0, "made": [], "rejected": [], "missing": missing}))
-        for number, own in groupby(read_lines(out / PLAN), key=lambda row: row["number"]):
-            gone = rejected.pop(number, [])
-            stream.write(json_line({"number": number, "made": list(own), "rejected": gone, "missing": []}))
-    earlier = [
-        *card.get("earlier", []),
-        {"command": card["command"], "images": card["images"], "engine": card["engine"]},
-    ]
-    start["card"]["earlier"] = earlier
+        stream.write(json_line(LogRow(number=0, missing=tuple(Counter(missing).elements()))))
+        for number, made in groupby(read_made(out), key=lambda row: row.number):
+            stream.write(json_line(LogRow(number=number, made=tuple(made), rejected=rejected.get(number, ()))))
+    return *(card.earlier or ()), Earlier(command=card.command, images=card.images, engine=card.engine)
 
 
-def _start(maker: Maker, tasks: Tasks, request: Request) -> dict[str, Any]:
-    """Return what the pictures depend on (two syntheses with the same are the same), and what the card will say."""
+def _start(maker: Maker, tasks: Tasks, request: Request) -> Start:
+    """Return what the pictures depend on, and what the card will say."""
     prepared, settings, engine = maker.planner.prepared, maker.planner.settings, maker.engine
-    names = prepared.dataset.names
+    names, data = prepared.dataset.names, prepared.dataset.manifest["sha256"]
     identity = {
         "engine": [engine.name, {names[k]: name for k, name in sorted(engine.by_class.items())}],
-        "generator": engine.about.get("sha256"),
+        "generator": engine.about.sha256,
         "tasks": tasks.name,
-        "data": prepared.dataset.manifest["sha256"],
+        "data": data,
         "windows": maker.planner.windows,
         "bases": request.bases,
         "places": maker.planner.about(),
@@ -231,34 +240,30 @@ def _start(maker: Maker, tasks: Tasks, request: Request) -> dict[str, Any]:
     promise = [PROMISE]
     promise += [PROMISE_ERASED] if request.bases != "clean" else []
     promise += [PROMISE_JPEG] if request.suffix != ".png" else []
-    card = {
-        "images": 0,
-        "format": request.format,
-        "command": request.command,
-        "program": f"coigan-aug {__version__}",
-        "engine": engine.name,
-        "engines": {},
-        "generator": dict(engine.about),
-        "defects": {},
-        "plan_sha256": "",
-        "margin_px": margin_of(settings),
-        "promise": " ".join(promise),
-        "bases": about_bases(prepared, [], request.bases, maker.erasing),
-        "places": maker.planner.about(),
-        "screening": maker.screen.about(names),
-        "data": prepared.dataset.manifest["sha256"],
-        "settings": _drawn_by(maker),
-        "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
-    }
-    start = {
-        "identity": identity,
-        "card": card,
-        "classes": [class_to(item) for item in prepared.dataset.classes],
-        "shards": request.shard.count,
-        "real": [prepared.dataset[k].file for k in prepared.positions] if request.with_real else None,
-        "erased_margin_px": erased_margin(prepared.scale),
-    }
-    return dict(json.loads(json.dumps(start)))  # as it will be read back
+    card = Card(
+        format=request.format,
+        command=request.command,
+        program=f"coigan-aug {__version__}",
+        engine=engine.name,
+        generator=engine.about,
+        plan_sha256="",
+        margin_px=margin_of(settings),
+        promise=" ".join(promise),
+        bases=bases_used(prepared, request.bases, maker.erasing),
+        places=maker.planner.about(),
+        screening=maker.screen.about(names),
+        data=data,
+        settings=_drawn_by(maker),
+        versions={"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
+    )
+    return Start(
+        identity=json.loads(json_line(identity)),  # as it will be read back
+        card=card,
+        classes=[class_to(item) for item in prepared.dataset.classes],
+        shards=request.shard.count,
+        real=[prepared.dataset[k].file for k in prepared.positions] if request.with_real else None,
+        erased_margin_px=erased_margin(prepared.scale),
+    )
 
 
 def _drawn_by(maker: Maker) -> dict[str, Any]:

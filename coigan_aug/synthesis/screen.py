@@ -8,6 +8,7 @@ from typing import Any
 
 from coigan_aug.imaging import Pixels
 from coigan_aug.settings import Settings
+from coigan_aug.store.card import Screening
 from coigan_aug.synthesis.agreeing import Bounds, Sight
 from coigan_aug.synthesis.change import Change, measure_change
 from coigan_aug.synthesis.job import Job
@@ -87,10 +88,10 @@ class Screen:
                 return Finding("copy", defect.label, k, distance, limit)
         return None
 
-    def about(self, names: Sequence[str]) -> dict[str, Any]:
+    def about(self, names: Sequence[str]) -> Screening:
         """Return the limits, for the card."""
         if not self.on:
-            return {"on": False}
+            return Screening(on=False)
         asked = self.settings.synthesize
         limits: dict[str, Any] = {"least_shown": asked.least_shown, "most_seam": asked.most_seam}
         if self.bounds is not None:
@@ -98,4 +99,4 @@ class Screen:
             limits["most_spilled"] = dict(zip(names, self.bounds.spilled, strict=True))
         if self.known is not None:
             limits["least_distance"] = dict(zip(names, self.known.limits, strict=True))
-        return {"on": True, "attempts": asked.attempts, "limits": limits}
+        return Screening(on=True, attempts=asked.attempts, limits=limits)

@@ -77,8 +77,8 @@ class Given:
 
     def __iter__(self) -> Iterator[Task]:
         jobs = (self.reader.job(row, at, self.path.parent) for at, row in read_rows(self.path))
-        for number, own in groupby(jobs, key=lambda job: job.number):
-            together = tuple(own)
+        for number, group in groupby(jobs, key=lambda job: job.number):
+            together = tuple(group)
             yield Task(number, tuple(defect.label for job in together for defect in job.defects), together)
 
 

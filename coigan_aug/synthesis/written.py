@@ -7,12 +7,11 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
-from coigan_aug.files import atomic_write, inside, json_line, read_json, read_lines
+from coigan_aug.files import atomic_write, inside, json_line, read_lines
 from coigan_aug.formats.detect import FORMATS, format_named
 from coigan_aug.synthesis.beside import real_name
-from coigan_aug.synthesis.parts import START
+from coigan_aug.synthesis.parts import read_start
 from coigan_aug.synthesis.rejected import THUMBNAILS
 
 WRITTEN = ".written"
@@ -51,6 +50,7 @@ def _drawn(out: Path) -> Iterator[str]:
 
 def _copied(out: Path) -> Iterator[str]:
     """Yield the real images that an unfinished set may have beside."""
-    start: dict[str, Any] = read_json(out / START) if (out / START).exists() else {"real": None}
-    for file in start["real"] or []:
-        yield real_name(file, folder=format_named(start["card"]["format"]).image_folder)
+    start = read_start(out)
+    if start is not None:
+        folder = format_named(start.card.format or "").image_folder
+        yield from (real_name(file, folder=folder) for file in start.real or ())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -29,9 +29,9 @@ from coigan_aug.training.distributed import across, largest, only_first, rank, s
 from coigan_aug.training.ema import update_ema
 from coigan_aug.training.judging import Losses
 from coigan_aug.training.networks import Networks, Step, build_networks
-from coigan_aug.training.run import Run
+from coigan_aug.training.run import Best, Run, RunEnd
 from coigan_aug.training.samples import sample_grid
-from coigan_aug.training.state import Best, init_from, resume_together, save_best, save_training
+from coigan_aug.training.state import init_from, resume_together, save_best, save_training
 from coigan_aug.training.steps import training_step
 from coigan_aug.training.watch import Watch, begin_watch, distance
 
@@ -65,8 +65,8 @@ def train(
     torch.set_num_threads(speed.threads)
     networks = build_networks(prepared, settings, device, weights=perceptual_weights)
     images, best = resume_together(networks, run)
-    if images == 0 and (given := run.start().get("init_from")):
-        say(init_from(networks, Path(given["path"])), quiet=rank() > 0)
+    if images == 0 and (given := run.start().init_from):
+        say(init_from(networks, Path(given.path)), quiet=rank() > 0)
     stream = Stream(prepared, settings, settings.train.seed)
     shown = Stream(prepared, settings, settings.train.seed + 1)
     watched = settings.log.watch_every > 0 and rank() == 0
@@ -114,8 +114,8 @@ def train(
         raise said_once(Stopped(message, signal_number=signal_number, remedy=remedy))
     _write_samples(networks, shown, run, images, device)
     if rank() == 0:
-        record = {"images": images, "generator": run.generator.name}
-        write_json(run.folder / "run.json", record | ({"best": asdict(best)} if best.images else {}))
+        end = RunEnd(images=images, generator=run.generator.name, best=best if best.images else None)
+        write_json(run.folder / "run.json", end)
     report(images, settings.train.images)
     return images
 

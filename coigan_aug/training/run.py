@@ -3,21 +3,82 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct, structs
+
 from coigan_aug import __version__
 from coigan_aug.config import settings_to_dict, settings_to_yaml
 from coigan_aug.errors import DataError
-from coigan_aug.files import read_json, write_bytes, write_json
+from coigan_aug.files import read_struct, write_bytes, write_json
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.settings import Settings
 from coigan_aug.store.dataset import Dataset, class_to
 
 GENERATOR, LAST = "generator.safetensors", "last.safetensors"
+
+
+class Machine(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a run was begun on: device, whether it computes in bfloat16, threads, processes."""
+
+    device: str
+    bfloat16: bool
+    threads: int
+    processes: int | None = None
+
+
+class Weights(Struct, frozen=True, kw_only=True):
+    """What a run began with: a run's folder or a generator file."""
+
+    path: str
+
+
+class RunStart(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a run was begun with (`start.json`); data is the Dataset's checksum, settings are by section and name.
+
+    The first four must be the same for it to be continued.
+    """
+
+    program: str
+    settings: dict[str, dict[str, Any]]
+    classes: list[dict[str, Any]]
+    data: str
+    machine: Machine | None = None
+    command: str | None = None
+    init_from: Weights | None = None
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best measurement of a watched training: its distance, the samples seen then, the measurements since."""
+
+    distance: float = math.inf
+    images: int = 0
+    since: int = 0
+
+    def after(self, distance: float, images: int) -> Best:
+        """Return the best after another measurement; one that is not a number is none.
+
+        >>> Best(0.5, 1000).after(0.7, 2000)
+        Best(distance=0.5, images=1000, since=1)
+        """
+        return Best(distance, images) if distance < self.distance else Best(self.distance, self.images, self.since + 1)
+
+    def given_up(self, patience: int) -> bool:
+        """Tell whether so many measurements have not been better; never for 0."""
+        return 0 < patience <= self.since
+
+
+class RunEnd(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a run ended with (`run.json`): samples seen, its generator's file, the best measurement where it was watched."""
+
+    images: int
+    generator: str
+    best: Best | None = None
 
 
 @dataclass(frozen=True)
@@ -61,10 +122,13 @@ class Run:
         """True once the training reached its end."""
         return (self.folder / "run.json").exists()
 
-    def start(self) -> Mapping[str, Any]:
+    def start(self) -> RunStart:
         """Return what the run was begun with."""
-        value: Mapping[str, Any] = read_json(self.folder / "start.json")
-        return value
+        return read_struct(self.folder / "start.json", RunStart)
+
+    def end(self) -> RunEnd | None:
+        """Return what the run ended with; None before its end."""
+        return read_struct(self.folder / "run.json", RunEnd) if self.finished else None
 
 
 def list_runs(root: Path) -> list[Run]:
@@ -93,7 +157,7 @@ def find_run(root: Path, name: str | None) -> Run:
 
 
 def begin_run(
-    root: Path, *, recipe: str, settings: Settings, dataset: Dataset, machine: Mapping[str, Any], command: str,
+    root: Path, *, recipe: str, settings: Settings, dataset: Dataset, machine: Machine, command: str,
     init_from: Path | None = None,
 ) -> Run:  # fmt: skip
     """Make the folder of a new run and write what it begins with.
@@ -105,10 +169,9 @@ def begin_run(
     run = Run(root / f"{last + 1:03d}-{recipe}")
     run.folder.mkdir(parents=True, exist_ok=True)
     write_bytes(run.folder / "config.yaml", settings_to_yaml(settings).encode())
-    begun: dict[str, Any] = {"machine": dict(machine), "command": command}
-    if init_from is not None:
-        begun["init_from"] = {"path": str(init_from)}
-    write_json(run.folder / "start.json", start_of(settings, dataset) | begun)
+    weights = None if init_from is None else Weights(path=str(init_from))
+    start = structs.replace(start_of(settings, dataset), machine=machine, command=command, init_from=weights)
+    write_json(run.folder / "start.json", start)
     return run
 
 
@@ -120,14 +183,14 @@ def resolve(settings: Settings, prepared: Prepared) -> Settings:
     return dataclasses.replace(settings, model=dataclasses.replace(settings.model, colour=colour))
 
 
-def start_of(settings: Settings, dataset: Dataset) -> dict[str, Any]:
+def start_of(settings: Settings, dataset: Dataset) -> RunStart:
     """Return what must be the same for a training to be continued: settings, classes and data."""
-    return {
-        "program": f"coigan-aug {__version__}",
-        "settings": settings_to_dict(settings),
-        "classes": [class_to(item) for item in dataset.classes],
-        "data": dataset.manifest["sha256"],
-    }
+    return RunStart(
+        program=f"coigan-aug {__version__}",
+        settings=settings_to_dict(settings),
+        classes=[class_to(item) for item in dataset.classes],
+        data=dataset.manifest["sha256"],
+    )
 
 
 def find_weights(root: Path, name: str) -> Path:
@@ -147,9 +210,9 @@ def unfinished_run(root: Path, *, settings: Settings, dataset: Dataset, init_fro
     if not runs or runs[-1].finished:
         return None
     begun, now = runs[-1].start(), start_of(settings, dataset)
-    same = all(begun[key] == now[key] for key in ("classes", "data")) and not _changed(begun, now)
-    same = same and begun.get("init_from", {}).get("path") == (None if init_from is None else str(init_from))
-    return runs[-1] if same else None
+    same = (begun.classes, begun.data) == (now.classes, now.data) and not _changed(begun, now)
+    weights = begun.init_from.path if begun.init_from else None
+    return runs[-1] if same and weights == (None if init_from is None else str(init_from)) else None
 
 
 def check_same(run: Run, settings: Settings, dataset: Dataset) -> None:
@@ -159,25 +222,24 @@ def check_same(run: Run, settings: Settings, dataset: Dataset) -> None:
         DataError: they differ; the message names what.
     """
     begun, now = run.start(), start_of(settings, dataset)
-    if begun["classes"] != now["classes"]:
-        names = ", ".join(item["name"] for item in begun["classes"])
-        here = ", ".join(dataset.names)
-        raise DataError(f"{run.name} was trained on the classes {names}; the data set now has {here}.", remedy=_ANEW)
-    if begun["data"] != now["data"]:
+    if begun.classes != now.classes:
+        before, after = ", ".join(item["name"] for item in begun.classes), ", ".join(dataset.names)
+        raise DataError(f"{run.name} was trained on the classes {before}; the data set now has {after}.", remedy=_ANEW)
+    if begun.data != now.data:
         raise DataError(f"{run.name} was trained on another data set than {dataset.folder} holds now.", remedy=_ANEW)
     for section, key in _changed(begun, now):
         if (section, key) != ("train", "images"):
-            before, value = begun["settings"][section].get(key), now["settings"][section][key]
-            raise DataError(f"{run.name} was begun with {section}.{key} = {before}, not {value}.", remedy=_ANEW)
+            first, value = begun.settings[section].get(key), now.settings[section][key]
+            raise DataError(f"{run.name} was begun with {section}.{key} = {first}, not {value}.", remedy=_ANEW)
 
 
-def _changed(begun: Mapping[str, Any], now: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _changed(begun: RunStart, now: RunStart) -> list[tuple[str, str]]:
     """List the settings (section, key) that a training depends on and that differ."""
     return [
         (section, key)
         for section in ("data", "model", "train", "log")
-        for key, value in now["settings"][section].items()
-        if begun["settings"][section].get(key, value) != value  # a setting that is newer than the run changes nothing
+        for key, value in now.settings[section].items()
+        if begun.settings[section].get(key, value) != value  # a setting that is newer than the run changes nothing
     ]
 
 

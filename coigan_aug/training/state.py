@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from torch import Tensor
@@ -18,7 +17,7 @@ from coigan_aug.progress import say
 from coigan_aug.settings import Settings
 from coigan_aug.training.distributed import only_first, rank
 from coigan_aug.training.networks import Networks
-from coigan_aug.training.run import GENERATOR, Run
+from coigan_aug.training.run import GENERATOR, Best, Run
 
 _PARTS = (
     "generator",
@@ -29,27 +28,6 @@ _PARTS = (
     "defect_optimizer",
     "reference_optimizer",
 )
-
-
-@dataclass(frozen=True)
-class Best:
-    """The best measurement of a watched training: its distance, the samples seen then, the measurements since."""
-
-    distance: float = math.inf
-    images: int = 0
-    since: int = 0
-
-    def after(self, distance: float, images: int) -> Best:
-        """Return the best after another measurement; one that is not a number is none.
-
-        >>> Best(0.5, 1000).after(0.7, 2000)
-        Best(distance=0.5, images=1000, since=1)
-        """
-        return Best(distance, images) if distance < self.distance else Best(self.distance, self.images, self.since + 1)
-
-    def given_up(self, patience: int) -> bool:
-        """Tell whether so many measurements have not been better; never for 0."""
-        return 0 < patience <= self.since
 
 
 def save_training(

@@ -20,11 +20,13 @@ from coigan_aug.errors import Stopped, UsageError
 from coigan_aug.evaluation.arms import Arm, Bench, list_arms, load_tally, tally_file
 from coigan_aug.evaluation.benefit import run_arms
 from coigan_aug.evaluation.looks import where_it_looks
+from coigan_aug.evaluation.numbers import Benefit
 from coigan_aug.evaluation.protocol import counted, follow, tiles_of
 from coigan_aug.evaluation.result import Result, begin_result, list_results, read_result, write_result
 from coigan_aug.evaluation.speed import Speed, measure_speed, steps_within
 from coigan_aug.evaluation.summary import Question, summarise
 from coigan_aug.evaluation.tally import BINS, COARSE, Held, Tally
+from coigan_aug.files import to_values
 from coigan_aug.imaging import write_image
 from coigan_aug.prepare.examples import Examples, load_examples
 from coigan_aug.segmenter.windows import Pool
@@ -115,7 +117,8 @@ def said(
     names: tuple[str, ...] = NAMES,
 ) -> dict[str, Any]:  # fmt: skip
     seeds = tuple(sorted({seed for _, _, seed in tallies}))
-    return summarise(Question(arms=tuple(arms), seeds=seeds, folds=folds, names=names, seed=0), tallies, about=about)
+    question = Question(arms=tuple(arms), seeds=seeds, folds=folds, names=names, seed=0)
+    return to_values(summarise(question, tallies, about=about))
 
 
 @pytest.fixture(scope="module")
@@ -391,7 +394,7 @@ def test_an_unfinished_result_begun_alike_goes_on_and_another_gets_a_new_folder(
     assert first.name == "001-benefit"
     assert begin_result(tmp_path, "benefit", {"seeds": 5}) == first
     assert begin_result(tmp_path, "benefit", {"seeds": 3}).name == "002-benefit"
-    result = Result(kind="benefit", verdict="v", command="c", measured_on={}, settings={}, numbers={"a": 1})
+    result = Result(kind="benefit", verdict="v", command="c", measured_on={}, settings={}, numbers=Benefit(seeds=[1]))
     write_result(first, result)
     assert read_result(first) == result
     assert [found.folder.name for found in list_results(tmp_path)] == ["001-benefit"]

@@ -11,16 +11,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from msgspec import structs
 
 from coigan_aug import rng
 from coigan_aug.annotations.records import Annotation, ImageRecord
 from coigan_aug.errors import DataError
-from coigan_aug.evaluation.comparison import Comparison
 from coigan_aug.evaluation.copies import measure_copies
 from coigan_aug.evaluation.crops import Instance
+from coigan_aug.evaluation.numbers import Comparison, Pairs, Quality
 from coigan_aug.evaluation.quality import measure_quality
 from coigan_aug.evaluation.result import Result, read_result, to_json, write_result
 from coigan_aug.evaluation.verdict import copy_warnings, quality_verdict
+from coigan_aug.files import to_values
 from coigan_aug.imaging import read_image
 from coigan_aug.metrics import features
 from coigan_aug.metrics.features import Lite0
@@ -31,8 +33,13 @@ from coigan_aug.store.writer import write_dataset
 CPU = torch.device("cpu")
 
 
-def _measure(real: Dataset, made: Dataset, settings: Settings, folder: Path, **options: Any) -> Result:
+def _measure(real: Dataset, made: Dataset, settings: Settings, folder: Path, **options: Any) -> Result[Quality]:
     return measure_quality(real, made, settings, folder=folder, device=CPU, command="coigan-aug evaluate", **options)
+
+
+def _numbers(result: Result[Quality]) -> dict[str, Any]:
+    """The numbers as they stand in the file."""
+    return to_values(result.numbers)
 
 
 def _rewritten(made: Dataset, folder: Path, records: Sequence[ImageRecord]) -> Dataset:
@@ -45,13 +52,15 @@ def made(make_synthetic: Callable[..., Dataset], tmp_path_factory: pytest.TempPa
 
 
 @pytest.fixture(scope="module")
-def result(real: Dataset, made: Dataset, settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Result:
+def result(
+    real: Dataset, made: Dataset, settings: Settings, tmp_path_factory: pytest.TempPathFactory
+) -> Result[Quality]:
     return _measure(real, made, settings, tmp_path_factory.mktemp("result"))
 
 
-def test_every_figure_stands_beside_its_floor_its_counts_and_its_feature_space(result: Result) -> None:
-    space = result.numbers["spaces"][0]
-    assert result.numbers["counts"] == {
+def test_every_figure_stands_beside_its_floor_its_counts_and_its_feature_space(result: Result[Quality]) -> None:
+    space = _numbers(result)["spaces"][0]
+    assert _numbers(result)["counts"] == {
         "synthetic": {"images": 10, "objects": 20, "classes": {"spot": 10, "line": 10}},
         "train": {"images": 12, "objects": 24, "classes": {"spot": 12, "line": 12}},
         "test": {"images": 4, "objects": 8, "classes": {"spot": 4, "line": 4}},
@@ -71,13 +80,13 @@ def test_every_figure_stands_beside_its_floor_its_counts_and_its_feature_space(r
     assert any("fewer than 5 groups" in text and "spot (4 of 4)" in text for text in result.warnings)
 
 
-def test_a_result_is_json_and_reads_back(result: Result, tmp_path: Path) -> None:
+def test_a_result_is_json_and_reads_back(result: Result[Quality], tmp_path: Path) -> None:
     write_result(tmp_path, result)
     assert json.loads((tmp_path / "result.json").read_text()) == json.loads(json.dumps(to_json(result)))
     assert read_result(tmp_path).verdict == result.verdict
 
 
-def test_the_picture_shows_pairs_and_nothing_else_is_left_behind(result: Result) -> None:
+def test_the_picture_shows_pairs_and_nothing_else_is_left_behind(result: Result[Quality]) -> None:
     assert sorted(path.name for path in result.folder.iterdir()) == ["copies.png"]
     assert read_image(result.folder / "copies.png").shape[1] == 8 * 128
 
@@ -87,14 +96,14 @@ def test_the_training_images_as_synthetic_are_no_distance_from_train_and_the_flo
 ) -> None:
     copies = _rewritten(real, tmp_path / "copies", [real[k] for k in real.indices("train")])
     found = _measure(real, copies, settings, tmp_path)
-    objects = found.numbers["spaces"][0]["objects"]
+    objects = _numbers(found)["spaces"][0]["objects"]
     assert objects["synthetic_train"]["kid"] <= 0
     assert objects["synthetic_train"]["fid"] == pytest.approx(0, abs=1e-6)
     assert (objects["synthetic_train"]["precision"], objects["synthetic_train"]["recall"]) == (1, 1)
     assert objects["synthetic_test"]["kid"] == pytest.approx(objects["floor"]["kid"])
-    assert found.numbers["seams"] is None
+    assert _numbers(found)["seams"] is None
     for name in real.names:
-        own = found.numbers["inside"][name]
+        own = _numbers(found)["inside"][name]
         assert own["diversity"]["ratio"] == pytest.approx(1)
         assert own["copies"]["share"] == 1
         assert own["copies"]["from_shape_source"] is None
@@ -103,7 +112,7 @@ def test_the_training_images_as_synthetic_are_no_distance_from_train_and_the_flo
 
 
 def test_noise_is_farther_than_what_looks_real(
-    real: Dataset, result: Result, make_synthetic: Callable[..., Dataset], settings: Settings, tmp_path: Path
+    real: Dataset, result: Result[Quality], make_synthetic: Callable[..., Dataset], settings: Settings, tmp_path: Path
 ) -> None:
     def scramble(image: np.ndarray, mask: np.ndarray, index: int) -> np.ndarray:
         colours = rng.generator(5, "noise", index).integers(0, 256, image.shape)
@@ -111,7 +120,7 @@ def test_noise_is_farther_than_what_looks_real(
 
     noise = _measure(real, make_synthetic(tmp_path / "noise", paint=scramble), settings, tmp_path)
     for part in ("objects", "images"):
-        near, far = (item.numbers["spaces"][0][part]["synthetic_test"] for item in (result, noise))
+        near, far = (_numbers(item)["spaces"][0][part]["synthetic_test"] for item in (result, noise))
         assert far["kid"] > 2 * near["kid"]
         assert far["fid"] > near["fid"]
         assert far["precision"] <= near["precision"]
@@ -119,21 +128,21 @@ def test_noise_is_farther_than_what_looks_real(
 
 
 def test_the_order_of_the_images_does_not_matter(
-    real: Dataset, made: Dataset, result: Result, settings: Settings, tmp_path: Path
+    real: Dataset, made: Dataset, result: Result[Quality], settings: Settings, tmp_path: Path
 ) -> None:
     order = rng.generator(0, "order")
     mixed = [_rewritten(real, tmp_path / "real", order.permutation(list(real)).tolist())]  # type: ignore[arg-type]
     mixed.append(_rewritten(made, tmp_path / "made", order.permutation(list(made)).tolist()))  # type: ignore[arg-type]
     again = _measure(*mixed, settings, tmp_path)
     for part in ("objects", "images"):
-        for name, pair in again.numbers["spaces"][0][part].items():
-            before = result.numbers["spaces"][0][part][name]
+        for name, pair in _numbers(again)["spaces"][0][part].items():
+            before = _numbers(result)["spaces"][0][part][name]
             for key in ("fid", "kid", "kid_error", "precision", "recall"):
                 assert pair[key] == pytest.approx(before[key], rel=1e-4, abs=1e-6), (part, name, key)
-    for name, own in again.numbers["inside"].items():
+    for name, own in _numbers(again)["inside"].items():
         for part, values in own.items():
             for key, value in values.items():
-                before = result.numbers["inside"][name][part][key]
+                before = _numbers(result)["inside"][name][part][key]
                 assert value == (before if isinstance(before, str) else pytest.approx(before, rel=1e-4))
 
 
@@ -146,7 +155,7 @@ def test_what_a_segmenter_finds_is_given_as_a_ratio(
         asked.append((dataset, list(positions)))
         return {"spot": 0.3, "line": 0.5} if dataset is made else {"spot": 0.6, "line": 0.0}
 
-    found = _measure(real, made, settings, tmp_path, agreement=agreement).numbers["agreement"]
+    found = _numbers(_measure(real, made, settings, tmp_path, agreement=agreement))["agreement"]
     assert found["spot"] == {"synthetic": 0.3, "real": 0.6, "ratio": pytest.approx(0.5)}
     assert found["line"]["ratio"] is None
     assert asked == [
@@ -159,9 +168,9 @@ def test_windows_are_compared_object_by_object_only(
     real: Dataset, make_synthetic: Callable[..., Dataset], settings: Settings, tmp_path: Path
 ) -> None:
     found = _measure(real, make_synthetic(tmp_path / "windows", region=True), settings, tmp_path)
-    assert found.numbers["spaces"][0]["images"] == {}
-    assert found.numbers["spaces"][0]["objects"]["synthetic_test"]["n_first"] > 10
-    assert found.numbers["seams"]["pixels_changed_outside"] == 0
+    assert _numbers(found)["spaces"][0]["images"] == {}
+    assert _numbers(found)["spaces"][0]["objects"]["synthetic_test"]["n_first"] > 10
+    assert _numbers(found)["seams"]["pixels_changed_outside"] == 0
     assert any("holds windows" in text for text in found.warnings)
 
 
@@ -173,10 +182,10 @@ def test_a_class_without_training_or_test_objects_gives_no_figures_and_no_error(
         return dataclasses.replace(record, annotations=kept)
 
     found = _measure(_rewritten(real, tmp_path / "d", [without(item) for item in real]), made, settings, tmp_path)
-    pairs = found.numbers["spaces"][0]["classes"]["line"]
+    pairs = _numbers(found)["spaces"][0]["classes"]["line"]
     assert [pairs["synthetic_test"][key] for key in ("fid", "kid", "precision")] == [None, None, None]
-    assert found.numbers["inside"]["line"]["copies"]["threshold"] is None
-    assert found.numbers["inside"]["line"]["diversity"]["ratio"] is None
+    assert _numbers(found)["inside"]["line"]["copies"]["threshold"] is None
+    assert _numbers(found)["inside"]["line"]["diversity"]["ratio"] is None
 
 
 def test_both_feature_spaces_are_measured_and_lite0_passes_over_each_object_once(
@@ -205,7 +214,7 @@ def test_both_feature_spaces_are_measured_and_lite0_passes_over_each_object_once
         real, made, dataclasses.replace(settings, evaluate=evaluate), tmp_path,
         report=lambda done, total, note="": reported.append((done, total)),
     )  # fmt: skip
-    assert [(space["features"], space["comparable"]) for space in found.numbers["spaces"]] == [
+    assert [(space["features"], space["comparable"]) for space in _numbers(found)["spaces"]] == [
         ("inception", True), ("efficientnet_lite0", False), ("efficientnet_lite0, inside the masks", False),
     ]  # fmt: skip
     assert sum(passes) == 20 + 24 + 8
@@ -233,7 +242,7 @@ def test_copies_are_counted_against_the_closest_training_objects_of_different_gr
     assert found.by_chance == pytest.approx(0.1)
     assert [(pair.synthetic, pair.train, pair.distance) for pair in pairs[:2]] == [(0, 0, 1.0), (1, 2, 2.0)]
     assert copy_warnings({"x": found}, "copies.png") == []
-    certain = dataclasses.replace(found, floor=0.05)
+    certain = structs.replace(found, floor=0.05)
     assert "x: 50% of the synthetic objects" in copy_warnings({"x": certain}, "copies.png")[0]
 
 
@@ -256,10 +265,10 @@ def _pair(kid: float | None, error: float | None = 0.001, *, groups: int = 50) -
     ],
 )  # fmt: skip
 def test_the_verdict_follows_from_the_numbers(made: Comparison, floor: Comparison, says: str) -> None:
-    def both(kid: float) -> dict[str, Comparison]:
-        return {"synthetic_test": _pair(kid), "floor": _pair(0.01)}
+    def both(kid: float) -> Pairs:
+        return Pairs(synthetic_test=_pair(kid), floor=_pair(0.01))
 
-    verdict = quality_verdict({"synthetic_test": made, "floor": floor}, {"a": both(0.02), "b": both(0.03)})
+    verdict = quality_verdict(Pairs(synthetic_test=made, floor=floor), {"a": both(0.02), "b": both(0.03)})
     assert says in verdict
 
 

@@ -13,6 +13,7 @@ import torch
 
 from coigan_aug.errors import DataError
 from coigan_aug.evaluation.crops import list_tiles, tile_pixels
+from coigan_aug.evaluation.numbers import Thesis
 from coigan_aug.evaluation.result import Result
 from coigan_aug.evaluation.thesis import measure_thesis
 from coigan_aug.metrics.features import Lite0
@@ -28,7 +29,7 @@ def made(make_synthetic: Callable[..., Dataset], tmp_path_factory: pytest.TempPa
 
 def _measure(
     real: Dataset, made: Dataset, settings: Settings, folder: Path, *, side: int = 40, **options: Any
-) -> Result:
+) -> Result[Thesis]:
     settings = dataclasses.replace(settings, data=dataclasses.replace(settings.data, window=side))
     return measure_thesis(
         real, made, settings, folder=folder, device=torch.device("cpu"), command="coigan-aug evaluate", **options
@@ -36,11 +37,11 @@ def _measure(
 
 
 @pytest.fixture(scope="module")
-def found(real: Dataset, made: Dataset, settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Result:
+def found(real: Dataset, made: Dataset, settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Result[Thesis]:
     return _measure(real, made, settings, tmp_path_factory.mktemp("result"))
 
 
-def test_all_tiles_give_the_distance_of_all_tiles(real: Dataset, made: Dataset, found: Result) -> None:
+def test_all_tiles_give_the_distance_of_all_tiles(real: Dataset, made: Dataset, found: Result[Thesis]) -> None:
     lite0 = Lite0()
 
     def rows(dataset: Dataset, positions: list[int], *, touched: bool = False) -> np.ndarray:
@@ -49,19 +50,19 @@ def test_all_tiles_give_the_distance_of_all_tiles(real: Dataset, made: Dataset, 
 
     train, test = (rows(real, real.indices(split)) for split in ("train", "test"))
     synthetic = rows(made, [0, 1, 2, 3], touched=True)
-    fid = found.numbers["fid"]
-    assert fid["train_test"] == pytest.approx(frechet_distance(moments_of(train), moments_of(test)), rel=1e-4)
-    assert fid["synthetic_test"] == pytest.approx(frechet_distance(moments_of(synthetic), moments_of(test)), rel=1e-4)
-    assert {name: own["used"] for name, own in found.numbers["tiles"].items()} == {
+    fid = found.numbers.fid
+    assert fid.train_test == pytest.approx(frechet_distance(moments_of(train), moments_of(test)), rel=1e-4)
+    assert fid.synthetic_test == pytest.approx(frechet_distance(moments_of(synthetic), moments_of(test)), rel=1e-4)
+    assert {name: own.used for name, own in found.numbers.tiles.items()} == {
         "train": len(train), "test": len(test), "synthetic": len(synthetic),
     }  # fmt: skip
     assert len(synthetic) < len(list_tiles(made, [0, 1, 2, 3], side=40)), "tiles without a mask are real pixels"
 
 
-def test_fewer_tiles_than_asked_for_are_told_and_the_figures_are_not_sold_as_the_thesis(found: Result) -> None:
+def test_fewer_tiles_than_asked_for_are_told_and_the_figures_are_not_sold_as_the_thesis(found: Result[Thesis]) -> None:
     assert found.kind == "thesis"
-    assert found.numbers["asked"] == 40_000
-    assert found.numbers["thesis"]["synthetic_test"] == 62.79
+    assert found.numbers.asked == 40_000
+    assert found.numbers.thesis.synthetic_test == 62.79
     assert "40,000 tiles a side were asked for; there are only 120 train, 72 test," in found.warnings[0]
     assert any(text.startswith("FID of fewer than 2,048") for text in found.warnings)
     assert any("not comparable with the thesis'" in text for text in found.warnings)
@@ -71,11 +72,11 @@ def test_tiles_are_drawn_without_replacement_by_the_seed(
     real: Dataset, made: Dataset, settings: Settings, tmp_path: Path
 ) -> None:
     first = _measure(real, made, settings, tmp_path, images=8)
-    assert {own["used"] for own in first.numbers["tiles"].values()} == {8}
+    assert {own.used for own in first.numbers.tiles.values()} == {8}
     assert not any("asked for" in text for text in first.warnings)
     assert _measure(real, made, settings, tmp_path, images=8).numbers == first.numbers
     other = dataclasses.replace(settings, evaluate=dataclasses.replace(settings.evaluate, seed=5))
-    assert _measure(real, made, other, tmp_path, images=8).numbers["fid"] != first.numbers["fid"]
+    assert _measure(real, made, other, tmp_path, images=8).numbers.fid != first.numbers.fid
 
 
 def test_a_single_tile_is_refused(

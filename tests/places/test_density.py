@@ -241,7 +241,7 @@ def test_near_an_edge_is_at_it_and_elsewhere_away_from_it(measured: tuple[Exampl
     "near", [(0.0, 0.4), (1.0, 0.4), (0.4, 0.0), (0.4, 1.0), (0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)]
 )
 def test_near_each_side_and_in_each_corner_touches_those_sides_and_no_other(
-    measured: tuple[Examples, Places], near: tuple[float, float]
+    measured: tuple[Examples, PlaceDensity], near: tuple[float, float]
 ) -> None:
     _, places = measured
     own, mask = np.ones(SHAPE, np.uint8), np.ones((12, 20), np.uint8)

@@ -22,7 +22,7 @@ from coigan_aug.pictures import contact_sheet
 from coigan_aug.settings import Settings
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.store.writer import write_dataset
-from coigan_aug.training.run import begin_run
+from coigan_aug.training.run import Machine, begin_run
 from coigan_aug.training.samples import COLUMNS
 
 SOURCES = ("real", "duplicates", "paste", "poisson", "gan")
@@ -94,7 +94,7 @@ def quality_numbers(names: Sequence[str]) -> dict[str, Any]:
     seams = {"n": 20, "median": 1.01, "p95": 1.04}
     return {
         "counts": {"synthetic": {"images": 67}},
-        "spaces": [space, {"features": "inception", "comparable": True, "images": {}, "objects": None}],
+        "spaces": [space, {"features": "inception", "comparable": True, "images": {}, "objects": {}}],
         "inside": dict.fromkeys(names, inside),
         "seams": {"pixels_outside": 7_003_897, "pixels_changed_outside": 0, "classes": dict.fromkeys(names, seams)},
         "agreement": {name: {"synthetic": 0.4, "real": 0.5, "ratio": 0.8} for name in names},
@@ -150,7 +150,7 @@ def write_run(root: Path, dataset: Dataset, settings: Settings, *, command: str 
     """Write a run as a training leaves it: settings, log with a torn last line, sample sheets, an untrained generator."""
     run = begin_run(
         root, recipe="tiny", settings=settings, dataset=dataset,
-        machine={"device": "cpu", "bfloat16": True, "threads": 1}, command=command,
+        machine=Machine(device="cpu", bfloat16=True, threads=1), command=command,
     )  # fmt: skip
     lines = [
         {"images": 20 * k, "defect_logistic": 1.4 - 0.001 * k, "reference_logistic": 1.3, "generator_adversarial": 0.7}

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from coigan_aug.data.inspecting import inspect_subject
@@ -17,6 +18,7 @@ from coigan_aug.report.gather import gather
 from coigan_aug.report.html import SECTIONS, render
 from coigan_aug.report.inspection import write_inspection
 from coigan_aug.report.preview import write_preview
+from coigan_aug.store.card import Card
 from coigan_aug.store.dataset import Dataset
 
 from .test_inspection import odd_copy
@@ -103,7 +105,8 @@ def test_the_preview_of_a_set_opens_from_disk_and_fits_the_window(
     browser: Any, full: Path, width: int, height: int
 ) -> None:
     path = write_preview(
-        full.parent / "made", real=Dataset(full / "dataset"), synthetic=Dataset(full / "synthetic" / "made"), card=CARD,
+        full.parent / "made", real=Dataset(full / "dataset"), synthetic=Dataset(full / "synthetic" / "made"),
+        card=msgspec.convert(CARD, Card),
         rejected=reject_some(full.parent / "made"), command="coigan-aug synthesize " + "--set a.b=1 " * 30,
     )  # fmt: skip
     visit = Visit(browser, path, width=width, height=height)

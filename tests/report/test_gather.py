@@ -11,6 +11,7 @@ import pytest
 from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.errors import DataError
+from coigan_aug.evaluation.numbers import Thesis
 from coigan_aug.files import sha256
 from coigan_aug.imaging import write_image
 from coigan_aug.pictures import contact_sheet
@@ -45,7 +46,7 @@ def test_everything_in_a_workspace_is_found(full: Path) -> None:
     assert [path.stem for path in run.samples][:2] == ["000000000300", "000000000600"]
     assert [item.command for item in material.synthetic] == ["coigan-aug synthesize --per-class 3 --out made"]
     assert [result.kind for result in material.results] == ["quality", "benefit"]
-    assert material.newest("thesis") is None
+    assert material.newest(Thesis) is None
 
 
 def test_an_empty_workspace_gives_nothing_and_no_error(tmp_path: Path) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from coigan_aug.annotations.records import DefectClass, colour_of
+from coigan_aug.evaluation.numbers import ArmScores, Benefit, Quality
 from coigan_aug.report import plots, score_plots, scores
 from coigan_aug.report.figure import chart, evenly, inline, plain, rows
 from coigan_aug.report.inventory import ClassInventory, Inventory, take_inventory
@@ -138,7 +140,7 @@ def test_dollar_signs_are_not_mathematics() -> None:
 
 
 def test_the_forest_says_each_difference_in_numbers_with_all_classes_first() -> None:
-    numbers = benefit_numbers(["crack", "fray"])
+    numbers = msgspec.convert(benefit_numbers(["crack", "fray"]), Benefit)
     (first, _) = scores.differences_of(numbers, {"crack": "#112233"})
     svg = score_plots.forest(first, "f", reach=[found.estimate for found in first])
     texts = _texts(svg)
@@ -149,9 +151,7 @@ def test_the_forest_says_each_difference_in_numbers_with_all_classes_first() -> 
 
 
 def test_charts_of_results_bear_missing_numbers() -> None:
-    arms = scores.arms_of(
-        {"arms": [{"name": "real"}, {"name": "$", "iou": {"crack": None}, "clean_false_positives": 0}]}
-    )
+    arms = [ArmScores(name="real"), ArmScores(name="$", iou={"crack": None}, clean_false_positives=0)]
     for svg in (
         score_plots.mean_scores(arms),
         score_plots.class_scores("crack", "#112233", arms, "c"),
@@ -163,13 +163,13 @@ def test_charts_of_results_bear_missing_numbers() -> None:
 
 
 def test_the_sweep_has_a_line_for_each_source_over_its_shares() -> None:
-    arms = scores.arms_of(benefit_numbers(["crack"], shares=(0.2, 0.35, 0.5)))
+    arms = msgspec.convert(benefit_numbers(["crack"], shares=(0.2, 0.35, 0.5)), Benefit).arms
     texts = _texts(score_plots.share_sweep(arms))
     assert {"0.2", "0.35", "0.5", "real", "gan", "paste"} <= set(texts)
 
 
 def test_distances_stand_beside_their_floor() -> None:
-    found = comparisons_of(quality_numbers(["crack"]), {"crack": "#112233"})
+    found = comparisons_of(msgspec.convert(quality_numbers(["crack"]), Quality), {"crack": "#112233"})
     svg = score_plots.distances([(c.label, c.colour, c.kid, c.kid_floor) for c in found], "kid", "KID")
     assert "#112233" in svg
     assert {"whole images", "all objects", "crack", "KID to the held-out real test data"} <= set(_texts(svg))

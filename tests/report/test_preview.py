@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -16,6 +17,7 @@ from coigan_aug.annotations.records import DefectClass, ImageRecord
 from coigan_aug.files import append_line, append_lines, read_json, write_json
 from coigan_aug.imaging import write_image
 from coigan_aug.report.preview import MOST_BYTES, SECTIONS, Preview, compose_preview, write_preview
+from coigan_aug.store.card import Card
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.store.writer import write_dataset
 from coigan_aug.synthesis.rejected import REASONS, REJECTED, Rejected
@@ -63,12 +65,14 @@ def reject_some(out: Path, count: int = 30) -> tuple[Rejected, ...]:
 
 
 def _compose(workspace: Path, card: dict[str, Any], rejected: tuple[Rejected, ...] = ()) -> Preview:
-    return compose_preview("made", **_sets(workspace), card=card, rejected=rejected, command=COMMAND)
+    known = msgspec.convert(card, Card)
+    return compose_preview("made", **_sets(workspace), card=known, rejected=rejected, command=COMMAND)
 
 
 def _page(workspace: Path, card: dict[str, Any], rejected: tuple[Rejected, ...] = ()) -> str:
     out = workspace.parent / "made"
-    path = write_preview(out, **_sets(workspace), card=card, rejected=rejected, command=COMMAND)
+    known = msgspec.convert(card, Card)
+    path = write_preview(out, **_sets(workspace), card=known, rejected=rejected, command=COMMAND)
     assert path == out / "preview.html"
     return path.read_text()
 

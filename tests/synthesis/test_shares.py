@@ -8,6 +8,7 @@ import os
 import shutil
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -16,7 +17,7 @@ from pycocotools.coco import COCO
 from coigan_aug.annotations import rle
 from coigan_aug.checkpoint import GeneratorFile
 from coigan_aug.errors import DataError, ResourceError, UsageError
-from coigan_aug.files import read_json, read_lines
+from coigan_aug.files import json_line, read_json, read_lines
 from coigan_aug.imaging import jpeg_coding, read_image, write_image
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.settings import Settings
@@ -28,7 +29,7 @@ from coigan_aug.synthesis.job import Job
 from coigan_aug.synthesis.margin import margin_of
 from coigan_aug.synthesis.merging import merge
 from coigan_aug.synthesis.parts import Shard, parse_shard
-from coigan_aug.synthesis.rows import PLAN, read_rows, reader_of, row_of
+from coigan_aug.synthesis.rows import PLAN, read_made, reader_of, row_of
 from coigan_aug.synthesis.run import Request, synthesize
 from coigan_aug.synthesis.screen import Screen
 from coigan_aug.synthesis.tasks import Given, check_given
@@ -167,7 +168,7 @@ def test_an_edited_plan_is_made_as_it_stands(
 ) -> None:
     """Lines taken out, a class changed, a mask drawn by hand as an image: the written masks are what the plan says."""
     jobs = [job for job in planned(prepared, small) if len(job.defects) == 1][:3]
-    rows = [row_of(prepared, job) for job in jobs]
+    rows = [msgspec.to_builtins(row_of(prepared, job)) for job in jobs]
     rows[0]["defects"][0]["class"] = "line"
     drawn = np.zeros((72, 96), np.uint8)
     drawn[20:30, 40:60] = 255
@@ -202,7 +203,7 @@ def test_an_edited_plan_is_made_as_it_stands(
 def test_a_wrong_line_of_a_plan_is_named(
     prepared: Prepared, small: Settings, tmp_path: Path, change: dict[str, object], said: str
 ) -> None:
-    rows = [row_of(prepared, job) for job in planned(prepared, small)[:2]]
+    rows = [msgspec.to_builtins(row_of(prepared, job)) for job in planned(prepared, small)[:2]]
     rows[1] |= change
     plan = tmp_path / "plan.jsonl"
     plan.write_text("\n".join(json.dumps(row) for row in rows) + "\n")
@@ -213,7 +214,7 @@ def test_a_wrong_line_of_a_plan_is_named(
 
 def test_a_plan_never_draws_on_or_after_test_images(prepared: Prepared, small: Settings, tmp_path: Path) -> None:
     held_out = prepared.dataset[prepared.dataset.indices("test")[0]].file
-    row = row_of(prepared, planned(prepared, small)[0])
+    row = msgspec.to_builtins(row_of(prepared, planned(prepared, small)[0]))
     for change in ({"base": held_out}, {"defects": [row["defects"][0] | {"of": held_out}]}):
         (tmp_path / "plan.jsonl").write_text(json.dumps(row | change) + "\n")
         with pytest.raises(DataError, match="is not among the training images"):
@@ -221,7 +222,7 @@ def test_a_plan_never_draws_on_or_after_test_images(prepared: Prepared, small: S
 
 
 def test_numbers_that_stand_twice_are_refused(prepared: Prepared, small: Settings, tmp_path: Path) -> None:
-    row = json.dumps(row_of(prepared, planned(prepared, small)[0]))
+    row = json_line(row_of(prepared, planned(prepared, small)[0])).decode().strip()
     (tmp_path / "plan.jsonl").write_text(f"{row}\n{row}\n")
     with pytest.raises(DataError, match="two lines have number 1"):
         check_given(Given(tmp_path / "plan.jsonl", reader_of(prepared)))
@@ -237,7 +238,7 @@ def test_a_set_is_added_to_and_what_was_there_stays(
     first = _drawn(prepared, engine, small, out)
     images = {name: value for name, value in _hashes(out).items() if name.startswith("images")}
     plan = (out / PLAN).read_bytes()
-    last = max(int(row["number"]) for _, row in read_rows(out / PLAN))
+    last = max(row.number for row in read_made(out))
 
     def kill(done: int, total: int, note: str = "") -> None:
         if done:
@@ -265,14 +266,14 @@ def test_each_object_says_where_it_comes_from(
     _drawn(prepared, engine, small, tmp_path / "out")
     coco = COCO(str(tmp_path / "out/annotations.json"))
     files = {prepared.dataset[k].file for k in prepared.positions}
-    plan = {row["file"]: row for _, row in read_rows(tmp_path / "out" / PLAN)}
+    plan = {row.file: row for row in read_made(tmp_path / "out")}
     for item in coco.anns.values():
         row = plan[coco.imgs[item["image_id"]]["file_name"]]
         assert item["synthetic"] is True
         assert item["engine"] == "gan"
-        assert item["base"] == row["base"] in files
+        assert item["base"] == row.base in files
         assert item["shape_of"] in files
-        assert item["seed"] == row["seed"]
+        assert item["seed"] == row.seed
         assert 0 <= item["effective_iou"] <= 1
 
 
@@ -285,11 +286,11 @@ def test_engines_can_differ_by_class(prepared: Prepared, small: Settings, engine
     _drawn(prepared, engine, alone, tmp_path / "gan")
     _drawn(prepared, paste, alone, tmp_path / "paste")
     used = set()
-    for _, row in read_rows(tmp_path / "mixed" / PLAN):
-        (defect,) = row["defects"]
-        assert defect["engine"] == {"spot": "gan", "line": "paste"}[defect["class"]]
-        used.add(defect["engine"])
-        drawn, expected = (read_image(tmp_path / name / row["file"]) for name in ("mixed", defect["engine"]))
+    for row in read_made(tmp_path / "mixed"):
+        (defect,) = row.defects
+        assert defect.engine == {"spot": "gan", "line": "paste"}[defect.label]
+        used.add(defect.engine)
+        drawn, expected = (read_image(tmp_path / name / row.file) for name in ("mixed", defect.engine))
         assert (drawn == expected).all()
     assert used == {"gan", "paste"}
     assert read_json(tmp_path / "mixed/card.json")["engines"] == {"line": {"paste": 5}, "spot": {"gan": 5}}
@@ -329,7 +330,7 @@ def test_real_images_are_put_beside_byte_for_byte(
     planner = planner_of(prepared, small, [5, 5])
     out = tmp_path / "out"
     plan = tmp_path / "plan.jsonl"
-    plan.write_text("".join(json.dumps(row_of(prepared, job)) + "\n" for job in planned(prepared, small)[:3]))
+    plan.write_bytes(b"".join(json_line(row_of(prepared, job)) for job in planned(prepared, small)[:3]))
     request = Request(format="coco", command="coigan-aug synthesize", with_real=True)
     made = synthesize(
         planner, engine, Screen(small, margin_of(small), on=False), Given(plan, reader_of(prepared)), request, out=out,
@@ -385,9 +386,9 @@ def test_rejected_tries_are_replaced_counted_and_pictured(
         assert (tmp_path / "out" / item["file"]).exists()
         assert item["reason"] == "seam"
         assert item["value"] > item["limit"] == 5.8
-    for _, row in read_rows(tmp_path / "out" / PLAN):
-        tries = [item for item in rejected if (item["number"], item["part"]) == (row["number"], row["part"])]
-        assert [item["attempt"] for item in tries] == list(range(row["attempt"])), "each try before it was rejected"
+    for row in read_made(tmp_path / "out"):
+        tries = [item for item in rejected if (item["number"], item["part"]) == (row.number, row.part)]
+        assert [item["attempt"] for item in tries] == list(range(row.attempt)), "each try before it was rejected"
 
 
 def test_where_nothing_passes_it_is_said_and_nothing_looks_finished(

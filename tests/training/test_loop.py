@@ -15,7 +15,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from coigan_aug.checkpoint import list_states, load_generator, load_latest, save_state
 from coigan_aug.errors import DataError, EnvironmentProblem, ResourceError, Stopped, exit_code_of
-from coigan_aug.files import read_json, read_lines, sha256
+from coigan_aug.files import read_json, read_lines, sha256, to_values, write_json
 from coigan_aug.imaging import read_image
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.settings import Settings
@@ -26,10 +26,21 @@ from coigan_aug.training.device import choose_device
 from coigan_aug.training.judging import Losses
 from coigan_aug.training.loop import Speed, train
 from coigan_aug.training.networks import Networks, Step
-from coigan_aug.training.run import Run, begin_run, check_same, find_run, list_runs, resolve, unfinished_run
+from coigan_aug.training.run import (
+    Best,
+    Machine,
+    Run,
+    begin_run,
+    check_same,
+    find_run,
+    list_runs,
+    resolve,
+    unfinished_run,
+)
 from coigan_aug.training.watch import begin_watch
 
 CPU = torch.device("cpu")
+MACHINE = Machine(device="cpu", bfloat16=False, threads=1)
 SPEED = Speed(bfloat16=False, threads=1)
 
 
@@ -39,7 +50,7 @@ class Killed(BaseException):
 
 def _begin(root: Path, prepared: Prepared, settings: Settings) -> Run:
     return begin_run(
-        root, recipe="tiny", settings=settings, dataset=prepared.dataset, machine={}, command="coigan-aug train"
+        root, recipe="tiny", settings=settings, dataset=prepared.dataset, machine=MACHINE, command="coigan-aug train"
     )
 
 
@@ -326,7 +337,7 @@ def test_event_files_for_tensorboard_hold_what_the_metrics_hold(
 
 def _begin_from(root: Path, prepared: Prepared, settings: Settings, weights: Path) -> Run:
     return begin_run(
-        root, recipe="tiny", settings=settings, dataset=prepared.dataset, machine={}, command="", init_from=weights
+        root, recipe="tiny", settings=settings, dataset=prepared.dataset, machine=MACHINE, command="", init_from=weights
     )
 
 
@@ -376,3 +387,21 @@ def test_a_stopped_run_that_began_with_other_weights_is_continued_by_the_same_co
     found = unfinished_run(tmp_path / "runs", settings=small, dataset=prepared.dataset, init_from=other)
     assert found is not None and found.name == run.name
     assert unfinished_run(tmp_path / "runs", settings=small, dataset=prepared.dataset) is None
+
+
+def test_what_a_run_begins_and_ends_with_is_read_back_and_what_is_not_known_is_passed_over(
+    prepared: Prepared, small: Settings, tmp_path: Path
+) -> None:
+    run = _begin(tmp_path, prepared, small)
+    start = read_json(run.folder / "start.json")
+    assert list(start) == ["program", "settings", "classes", "data", "machine", "command"]
+    assert start["machine"] == {"device": "cpu", "bfloat16": False, "threads": 1}
+    write_json(run.folder / "start.json", start | {"of a later version": 1})
+    assert to_values(run.start()) == start
+    assert run.end() is None
+    write_json(
+        run.folder / "run.json", {"images": 8, "generator": "g", "best": {"distance": 0.5, "images": 4, "since": 1}}
+    )
+    end = run.end()
+    assert end is not None
+    assert (end.images, end.best) == (8, Best(0.5, 4, 1))

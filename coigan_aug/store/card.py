@@ -1,0 +1,129 @@
+"""The card: what a synthesized set says of itself, beside its images.
+
+Synthesis writes it, evaluation and the report read it: it stands with the Dataset that it speaks of, below them all.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from msgspec import UNSET, Struct, UnsetType
+
+from coigan_aug.files import read_struct
+
+
+class DrawnBy(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The run, the checksum of its generator and the samples that it had seen; nothing where copies are drawn."""
+
+    run: str | None = None
+    sha256: str | None = None
+    images_seen: int | None = None
+
+
+NOTHING = DrawnBy()
+
+
+class BasesUsed(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What was drawn on: the kind; the images on erased defects; how these were erased, and how many had too many of them."""
+
+    kind: str | None = None
+    erased: int | None = None
+    erased_share: float | None = None
+    erased_by: str | None = None
+    erased_margin_px: int | None = None
+    left_out: int | None = None
+    eraser: str | None = None
+
+
+class PlacesUsed(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How places were found: whether on a part, what is said of it, the classes that stay in their own place, the ROI."""
+
+    parts_used: bool | None = None
+    parts: str | None = None
+    own_places: list[str] | None = None
+    roi: str | None = None
+
+
+class Effective(Struct, frozen=True, kw_only=True):
+    """How what really changed overlaps the masks of a class: defects, median IoU, its 5th percentile, share of the mask."""
+
+    n: int | None = None
+    median: float
+    p05: float | None = None
+    shown: float | None = None
+
+
+class Screening(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How it was screened; of a finished set what was rejected, by reason and class, what is missing, what the masks hold.
+
+    Earlier versions gave the median IoU of a class alone.
+    """
+
+    on: bool | None = None
+    attempts: int | None = None
+    limits: dict[str, Any] | None = None
+    rejected: dict[str, dict[str, int]] | None = None
+    missing: dict[str, int] | None = None
+    effective: dict[str, Effective | float | None] | None = None
+
+
+class Beside(Struct, frozen=True, kw_only=True):
+    """Real images beside the synthetic ones, and the share of images with defects that is synthetic."""
+
+    images: int
+    synthetic_share: float
+
+
+class Earlier(Struct, frozen=True, kw_only=True):
+    """A set that this one was added to."""
+
+    command: str | None
+    images: int
+    engine: str
+
+
+class Card(Struct, frozen=True, kw_only=True):
+    """What made a set, with what, and what came out; a card of an earlier version may say less.
+
+    `defects` counts by class, `engines` by class and engine. `data` is the checksum of the Dataset that it was made from.
+    """
+
+    images: int = 0
+    format: str | None = None
+    command: str | None = None
+    program: str | None = None
+    engine: str = "?"
+    engines: dict[str, dict[str, int]] = {}
+    generator: DrawnBy | None = None
+    defects: dict[str, int] = {}
+    plan_sha256: str | None = None
+    margin_px: int | None = None
+    promise: str | None = None
+    bases: BasesUsed = BasesUsed()
+    places: PlacesUsed = PlacesUsed()
+    screening: Screening | None = None
+    data: str | None = None
+    settings: dict[str, dict[str, Any]] = {}
+    versions: dict[str, str] = {}
+    earlier: tuple[Earlier, ...] | UnsetType = UNSET
+    real: Beside | UnsetType = UNSET
+
+    @property
+    def effective(self) -> dict[str, Effective]:
+        """What the masks of each class hold, where that is known."""
+        known = (self.screening and self.screening.effective) or {}
+        return {
+            name: value if isinstance(value, Effective) else Effective(median=value)
+            for name, value in known.items()
+            if value is not None
+        }
+
+
+def read_card(path: Path) -> Card:
+    """Read a card; one that says nothing where there is no file.
+
+    Raises:
+        DataError: it is damaged.
+    """
+    return read_struct(path, Card) if path.exists() else Card()
