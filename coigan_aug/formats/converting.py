@@ -17,7 +17,7 @@ from coigan_aug.formats.dataset_source import find_dataset, read_dataset
 from coigan_aug.formats.detect import FORMATS, format_named, open_source
 from coigan_aug.formats.format import Format
 from coigan_aug.formats.losses import Loss, Losses
-from coigan_aug.formats.reading import drain
+from coigan_aug.formats.reading import Reading, drain
 from coigan_aug.formats.source import Problem, Problems, ReadOptions, Source, side_of
 from coigan_aug.formats.spool import Spool
 from coigan_aug.formats.whole_folder import whole_folder
@@ -118,7 +118,8 @@ def convert(
 
     The folder is made whole or not at all. Images come in the order of their names and the masks of an image in that of
     their ids, so the order of rows in the source does not matter where they have no order of their own. Memory does
-    not grow with the number of images beyond what the source's reader keeps.
+    not grow with the number of images beyond what the source's reader keeps, but while a COCO file is checked
+    (`check_written`, up to a limit).
 
     Args:
         source: an annotation file, a folder of one, a Dataset or a workspace that holds one.
@@ -140,11 +141,13 @@ def convert(
     extra = style.of(form)
     _check(source, out, options=options, image_files=image_files)
     options = replace(options, images_needed=image_files != "none")
-    problems, losses, tally = Problems(strict=strict), Losses(strict=strict), _Tally()
+    reading = Reading(source, options=options, problems=Problems(strict=strict))
+    losses, tally = Losses(strict=strict), _Tally()
     about: dict[str, Any] = {"program": __version__, "to": to, "source": str(source.resolve())}
     with whole_folder(out, about=about, overwrite=overwrite) as work:
-        opened = _open(source, options=options, problems=problems, name=format)
-        _refuse_inside(opened.image_root, out)
+        opened = _open(reading, format)
+        if out.exists() and opened.image_root.resolve().is_relative_to(out.resolve()):
+            raise UsageError(f"the images lie in {out}, the folder to write.", remedy="Give another DST.")
         if say is not None:
             say(opened.description)
         with Spool(work / "records.sqlite") as spool:
@@ -155,7 +158,7 @@ def convert(
             if not spool.count:
                 raise DataError(f"{source} holds no images.", remedy="Say where they are: --images DIR")
             place = _Place(opened.image_root, work / "new", form, image_files)
-            records = _written(spool, place, options=options, problems=problems, losses=losses, tally=tally)
+            records = _written(reading, spool, place, losses=losses, tally=tally)
             path = form.write(
                 work / "new", drain(records, count=spool.count, report=report("writing")), classes=opened.classes,
                 losses=losses, **extra, **_ids(spool, form, losses),
@@ -175,7 +178,7 @@ def convert(
         split_lost=tally.split and "split" not in form.keeps,
         losses=losses.found(),
         notes=losses.noted(),
-        problems=tuple(problems.found),
+        problems=tuple(reading.problems.found),
     )
 
 
@@ -195,16 +198,11 @@ def _check(source: Path, out: Path, *, options: ReadOptions, image_files: str) -
         raise UsageError(f"{source} lies in {out}, the folder to write.", remedy="Give another DST.")
 
 
-def _refuse_inside(images: Path, out: Path) -> None:
-    if out.exists() and images.resolve().is_relative_to(out.resolve()):
-        raise UsageError(f"the images lie in {out}, the folder to write.", remedy="Give another DST.")
-
-
-def _open(source: Path, *, options: ReadOptions, problems: Problems, name: str | None) -> Source:
-    found = find_dataset(source) if name is None else None
-    if found is not None:
-        return read_dataset(found, options=options)
-    return open_source(source, options=options, problems=problems, name=name)
+def _open(reading: Reading, name: str | None) -> Source:
+    dataset = find_dataset(reading.path) if name is None else None
+    if dataset is not None:
+        return read_dataset(replace(reading, path=dataset))
+    return open_source(reading.path, options=reading.options, problems=reading.problems, name=name)
 
 
 # Reading
@@ -251,16 +249,14 @@ class _Place:
     how: str
 
 
-def _written(
-    spool: Spool, place: _Place, *, options: ReadOptions, problems: Problems, losses: Losses, tally: _Tally
-) -> Iterator[ImageRecord]:
+def _written(reading: Reading, spool: Spool, place: _Place, *, losses: Losses, tally: _Tally) -> Iterator[ImageRecord]:
     """Yield the records as they are to be written, having put their images into place."""
     begins = next((f"{name}/" for name in (known.image_folder for known in FORMATS) if spool.all_below(name)), "")
     for name, record in spool:
         file = name
         if place.how != "none":
             file = place.form.place_of(name.removeprefix(begins))
-            if not _put(record.file, file, place, options=options, problems=problems):
+            if not _copied(reading, record.file, file, place):
                 continue
             if place.form.shown_turned and record.annotations:
                 losses.add(_ELSEWHERE, first=name, count=_is_turned(place.new / file))
@@ -287,7 +283,7 @@ def _count_losses(record: ImageRecord, name: str, losses: Losses, *, keeps: froz
     losses.add("images with notes beside their masks, which are not written", first=name, count=gone)
 
 
-def _put(source: str, target: str, place: _Place, *, options: ReadOptions, problems: Problems) -> bool:
+def _copied(reading: Reading, source: str, target: str, place: _Place) -> bool:
     """Copy or link an image into place; False where it is missing and may be skipped, which is noted."""
     here = inside(place.root, source)
     if leads_out(target):
@@ -295,9 +291,9 @@ def _put(source: str, target: str, place: _Place, *, options: ReadOptions, probl
     there = place.new / target  # no link lies there
     if not here.is_file():
         what = f"{source} not found in {place.root.name}/"
-        if not options.skip_missing:
+        if not reading.options.skip_missing:
             raise DataError(f"{what}.", remedy="--images DIR, --skip-missing, or --image-files none")
-        problems.add(what, file=source, done="image left out")
+        reading.problems.add(what, file=source, done="image left out")
         return False
     with disk_errors(there):
         there.parent.mkdir(parents=True, exist_ok=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from coigan_aug.annotations.records import DefectClass, ImageRecord
 from coigan_aug.errors import DataError
-from coigan_aug.formats.source import ReadOptions, Source
+from coigan_aug.formats.reading import Reading
+from coigan_aug.formats.source import ClassChoice, Source
 from coigan_aug.store.dataset import MANIFEST, Dataset
 
 
@@ -17,37 +18,37 @@ def find_dataset(path: Path) -> Path | None:
     return next((folder for folder in (path, path / "dataset") if (folder / MANIFEST).is_file()), None)
 
 
-def read_dataset(folder: Path, *, options: ReadOptions) -> Source:
-    """Open a Dataset; its images are not looked at. --classes renames: `new=old`, or `new=id`, each class once.
+def read_dataset(reading: Reading) -> Source:
+    """Open a Dataset by its folder; its images are not looked at. --classes renames: `new=old`, or `new=id`, each class once.
 
     Raises:
         DataError: it is damaged, or a class is not among those of --classes.
     """
-    dataset = Dataset(folder)
-    names = _names(dataset, options)
-    classes = {found.name: found for found in dataset.classes}
+    dataset, options = Dataset(reading.path), reading.options
+    names = _names(dataset, options.classes)
+    classes = {known.name: known for known in dataset.classes}
     return Source(
         format="dataset",
         description=f"Dataset ({len(dataset):,} images, {len(names)} classes)",
         classes=tuple(replace(classes[old], name=new) for old, new in names.items()),
         image_root=options.images or dataset.image_root,
         count=len(dataset),
-        records=_records(dataset, names, options),
+        records=_records(dataset, names, options.classes),
     )
 
 
-def _names(dataset: Dataset, options: ReadOptions) -> dict[str, str]:
+def _names(dataset: Dataset, choices: Sequence[ClassChoice]) -> dict[str, str]:
     """Return old name -> new name of the classes, in the order of --classes."""
-    if not options.classes:
+    if not choices:
         return {name: name for name in dataset.names}
-    found = {}
-    for choice in options.classes:
+    names = {}
+    for choice in choices:
         old = _meant(choice.value or choice.name, dataset.classes)
         if old is None:
             have = ", ".join(dataset.names)
             raise DataError(f"{dataset.folder} has no class {choice.value or choice.name}; it has {have or 'none'}.")
-        found[old] = choice.name
-    return found
+        names[old] = choice.name
+    return names
 
 
 def _meant(text: str, classes: tuple[DefectClass, ...]) -> str | None:
@@ -57,11 +58,11 @@ def _meant(text: str, classes: tuple[DefectClass, ...]) -> str | None:
     return next(iter(named or own), None)
 
 
-def _records(dataset: Dataset, names: Mapping[str, str], options: ReadOptions) -> Iterator[ImageRecord]:
+def _records(dataset: Dataset, names: Mapping[str, str], choices: Sequence[ClassChoice]) -> Iterator[ImageRecord]:
     for record in dataset:
         unknown = next((a.label for a in record.annotations if a.label not in names), None)
         if unknown is not None:
-            given = ",".join(choice.name for choice in options.classes)
+            given = ",".join(choice.name for choice in choices)
             what = f"{record.file} has class {unknown}, which is not among the classes {given} given with --classes."
             raise DataError(what, remedy=f"Name it too: --classes {given},{unknown}")
         annotations = tuple(replace(a, label=names[a.label]) for a in record.annotations)

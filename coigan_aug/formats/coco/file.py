@@ -97,7 +97,8 @@ class CocoFile:
             return [self.item(entry) for entry in entries]
         if len(found) != len(entries):
             return [self.item(entry) for entry in entries]
-        return [_said(item) for item in found]
+        said = (msgspec.structs.asdict(item) for item in found)
+        return [{key: value for key, value in item.items() if value is not msgspec.UNSET} for item in said]
 
     def _texts(self, entries: Sequence[Entry]) -> Iterator[bytes]:
         """Read the text of entries, of those that stand side by side at once."""
@@ -133,10 +134,6 @@ class CocoFile:
         return {key: text if key == "segmentation" else parse_text(text, self.name) for key, text in fields.items()}
 
 
-def _said(item: _Usual) -> _Item:
-    return {key: value for key, value in msgspec.structs.asdict(item).items() if value is not msgspec.UNSET}
-
-
 def parse_text(text: msgspec.Raw, file: str) -> Any:
     """Parse a value of a file that is known to be JSON.
 
@@ -156,14 +153,9 @@ def _scanned(stream: BinaryIO) -> tuple[list[_Item], list[_Item], list[Entry]]:
     """Find the entries, in bounded memory. What this raises means no more than that the plain way has to look."""
     found: dict[str, list[Any]] = {}
     for piece in read_pieces(stream, lists=("images", "categories", "annotations")):
-        own = _entries(piece) if piece.key == "annotations" else _objects(piece)
-        found.setdefault(piece.key, []).extend(own)
+        items = _entries(piece) if piece.key == "annotations" else msgspec.json.decode(piece.text, type=list[_Item])
+        found.setdefault(piece.key, []).extend(items)
     return found["images"], found["categories"], found.get("annotations", [])
-
-
-def _objects(piece: Piece) -> list[_Item]:
-    items: list[_Item] = msgspec.json.decode(piece.text, type=list[_Item])
-    return items
 
 
 def _entries(piece: Piece) -> list[Entry]:

@@ -55,7 +55,7 @@ def write(
 
     What else is known of an annotation (its attributes) is written beside, under its own name, as `read` found it.
     Category ids are those of the source where all are whole numbers, else 1, 2, ... Masks without pixels are left out.
-    Memory does not grow with the number of records. The file is seen by pycocotools (`check_written`).
+    Memory does not grow with the number of records, but while pycocotools sees the file (`check_written`, up to 64 MiB).
 
     Args:
         polygons: write outlines for this reader instead of run lengths: pixel corners for "pycocotools", contour centres

@@ -61,7 +61,9 @@ def read_masks(path: Path, *, values: Mapping[Value, str], problems: Problems) -
         what = f"{path.name} is a JPEG, which does not keep values and colours as they were."
         raise DataError(what, remedy="Save the masks as PNG.")
     palette = read_palette(path) if any(isinstance(value, int) for value in values) else None
-    pixels = palette if palette is not None else _grey_if_grey(read_mask(path))
+    pixels = palette if palette is not None else read_mask(path)
+    if pixels.ndim == 3 and (pixels[..., :1] == pixels).all():
+        pixels = pixels[..., 0]
     if values:
         found = _by_value(pixels, values, path)
         problems.count(_IGNORED, file=path.name, done=_DONE[_IGNORED], count=found.pop(IGNORED, None) is not None)
@@ -69,12 +71,6 @@ def read_masks(path: Path, *, values: Mapping[Value, str], problems: Problems) -
     if pixels.ndim == 3 and not lossy:
         raise _unknown(path, "colours", [_spelled(colour) for colour in _colours(pixels)])
     return _above_threshold(pixels if pixels.ndim == 2 else pixels.max(axis=2), path, problems, lossy=lossy)
-
-
-def _grey_if_grey(pixels: Pixels) -> Pixels:
-    if pixels.ndim == 3 and (pixels[..., :1] == pixels).all():
-        return pixels[..., 0]
-    return pixels
 
 
 def _above_threshold(pixels: Pixels, path: Path, problems: Problems, *, lossy: bool) -> dict[str, rle.Rle]:

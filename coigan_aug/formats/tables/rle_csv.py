@@ -211,8 +211,9 @@ def _label(text: str, target: Target) -> str:
         return label
     names = _chosen(choices)
     if label not in names:
-        given = ",".join(choice.name for choice in choices)
-        known = _spelled(list(names))
+        given, ids = ",".join(choice.name for choice in choices), list(names)
+        counted = len(ids) > 1 and ids == [str(k + 1) for k in range(len(ids))]
+        known = f"{ids[0]}-{ids[-1]}" if counted else ", ".join(ids)
         raise DataError(f"{target.place}  class {label} is not among the classes {known} given with --classes {given}")
     return names[label]
 
@@ -220,10 +221,6 @@ def _label(text: str, target: Target) -> str:
 def _chosen(choices: Sequence[ClassChoice]) -> dict[str, str]:
     """Return class id -> name for --classes; entries without a value count from 1."""
     return {choice.value or str(k): choice.name for k, choice in enumerate(choices, start=1)}
-
-
-def _spelled(ids: list[str]) -> str:
-    return f"{ids[0]}-{ids[-1]}" if len(ids) > 1 and ids == [str(k + 1) for k in range(len(ids))] else ", ".join(ids)
 
 
 def _classes(labels: Iterable[str], choices: Sequence[ClassChoice]) -> tuple[DefectClass, ...]:

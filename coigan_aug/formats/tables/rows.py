@@ -51,16 +51,11 @@ def _bind(columns: Sequence[str]) -> Binding | None:
     cell = at["encodedpixels"]
     if _JOINED in at:
         joined = at[_JOINED]
-        return lambda row: (*_parted(row[joined].strip()), row[cell].strip())
+        return lambda row: (*row[joined].strip().rpartition("_")[::2], row[cell].strip())
     if "imageid" in at and "classid" in at:
         name, label = at["imageid"], at["classid"]
         return lambda row: (row[name].strip(), row[label].strip(), row[cell].strip())
     return None
-
-
-def _parted(text: str) -> tuple[str, str]:
-    name, _, label = text.rpartition("_")
-    return name, label
 
 
 def read_rows(reading: Reading) -> Iterator[Row]:

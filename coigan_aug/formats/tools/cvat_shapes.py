@@ -61,7 +61,8 @@ def mask_of(shape: Shape, at: Place) -> rle.Rle | None:
         cx, cy, rx, ry = (_value(shape, key, at) for key in ("cx", "cy", "rx", "ry"))
         reach = max(abs(rx), abs(ry))
         check_outlines([rectangle(cx - reach, cy - reach, cx + reach, cy + reach)], at)
-        mask = fill_ellipse((cx, cy), (abs(rx), abs(ry)), _rotation(shape, at), at=at)
+        degrees = number_from(shape.values.get("rotation", "0"), at, "rotation")
+        mask = fill_ellipse((cx, cy), (abs(rx), abs(ry)), degrees, at=at)
     else:
         points = _polygon(shape, at) if shape.kind == "polygon" else _box(shape, at)
         if len(points) < 3:
@@ -76,10 +77,6 @@ def _value(shape: Shape, key: str, at: Place) -> float:
     if key not in shape.values:
         raise DataError(f"{at.text}  the {shape.kind} of {at.image} has no {key}.")
     return number_from(shape.values[key], at, key)
-
-
-def _rotation(shape: Shape, at: Place) -> float:
-    return number_from(shape.values.get("rotation", "0"), at, "rotation")
 
 
 def _polygon(shape: Shape, at: Place) -> Points:
@@ -99,7 +96,8 @@ def _polygon(shape: Shape, at: Place) -> Points:
 
 def _box(shape: Shape, at: Place) -> Points:
     left, top, right, bottom = (_value(shape, key, at) for key in ("xtl", "ytl", "xbr", "ybr"))
-    return turned(rectangle(left, top, right, bottom), _rotation(shape, at), ((left + right) / 2, (top + bottom) / 2))
+    degrees = number_from(shape.values.get("rotation", "0"), at, "rotation")
+    return turned(rectangle(left, top, right, bottom), degrees, ((left + right) / 2, (top + bottom) / 2))
 
 
 def _from_runs(shape: Shape, at: Place) -> rle.Rle:

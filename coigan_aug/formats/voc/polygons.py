@@ -20,7 +20,7 @@ from coigan_aug.formats.drawn import Place, check_outlines, number_from, with_pi
 from coigan_aug.formats.image_sizes import check_size, measure
 from coigan_aug.formats.reading import Reading
 from coigan_aug.formats.source import Source, chosen_labels, class_of, classes_of, place
-from coigan_aug.formats.voc.files import Item, Layout, open_described, xml_files
+from coigan_aug.formats.voc.files import Layout, open_described, xml_files
 from coigan_aug.formats.voc.xml import Listed, read_annotation
 
 _POLYGON = re.compile(rb"<polygon>\s*<[xy][0-9]")
@@ -55,8 +55,8 @@ def read(reading: Reading) -> Source:
             lies far outside; --classes does not choose a label.
     """
     layout = open_described(reading)
-    described = [item for item in layout.items.values() if item.about is not None]
-    drawn = [label for item in described for label in _labels(item)]
+    described = [item.about for item in layout.items.values() if item.about is not None]
+    drawn = [listed.label for about in described for listed in read_annotation(about)[1] if listed.polygons]
     names = chosen_labels(dict.fromkeys(drawn), reading.options.classes)
     count = f"{len(described):,} XML files, {len(drawn):,} objects with polygons"
     return Source(
@@ -67,12 +67,6 @@ def read(reading: Reading) -> Source:
         count=len(layout.items),
         records=_records(layout, names),
     )
-
-
-def _labels(item: Item) -> Iterator[str]:
-    """Yield the labels of an image's objects that have polygons."""
-    if item.about is not None:
-        yield from (listed.label for listed in read_annotation(item.about)[1] if listed.polygons)
 
 
 def _records(layout: Layout, names: Mapping[str, str]) -> Iterator[ImageRecord]:
@@ -87,14 +81,10 @@ def _records(layout: Layout, names: Mapping[str, str]) -> Iterator[ImageRecord]:
         places = (Place(layout.reading, file, place(file, listed.line), item.image, *size) for listed in objects)
         drawn = [_annotation(listed, names, at) for listed, at in zip(objects, places, strict=True)]
         annotations = tuple(annotation for annotation in drawn if annotation is not None)
-        split = item.split or _split_of(item.image)
+        folders = item.image.lower().split("/")[:-1]
+        split = item.split or next((_SPLITS[name] for name in folders if name in _SPLITS), "")
         source = {"split": split} if split else {}
         yield ImageRecord(file=item.image, height=size[0], width=size[1], annotations=annotations, source=source)
-
-
-def _split_of(image: str) -> str:
-    folders = image.lower().split("/")[:-1]
-    return next((_SPLITS[name] for name in folders if name in _SPLITS), "")
 
 
 def _annotation(listed: Listed, names: Mapping[str, str], at: Place) -> Annotation | None:

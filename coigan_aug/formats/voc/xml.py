@@ -85,14 +85,11 @@ def _listed(found: _Object) -> Listed:
 def write_objects(record: ImageRecord) -> str:
     """Write the XML of an image: its objects in the order of its annotations, with the boxes of their masks."""
     head = [("filename", record.file.rpartition("/")[2]), ("folder", record.file.rpartition("/")[0])]
-    size = "".join(_element(key, value) for key, value in _size(record))
+    sides = (("width", record.width), ("height", record.height), ("depth", 3))
+    size = "".join(_element(key, value) for key, value in sides)
     objects = [_object(record, k) for k in range(len(record.annotations))]
     lines = [*(_element(key, value) for key, value in head), f"<size>{size}</size>", "<segmented>1</segmented>"]
     return "\n".join(["<annotation>", *lines, *objects, "</annotation>", ""])
-
-
-def _size(record: ImageRecord) -> Sequence[tuple[str, int]]:
-    return (("width", record.width), ("height", record.height), ("depth", 3))
 
 
 def _object(record: ImageRecord, position: int) -> str:

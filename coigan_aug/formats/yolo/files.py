@@ -80,9 +80,9 @@ def settings_file(path: Path) -> Path | None:
     """Return the data.yaml of a folder, or the file itself; None where there is none."""
     if path.is_file():
         return path if path.suffix.lower() in (".yaml", ".yml") else None
-    files = sorted(found for found in path.iterdir() if found.suffix.lower() in (".yaml", ".yml") and found.is_file())
-    own = [found for found in files if found.stem == "data"] or [found for found in files if _has_names(found)]
-    return own[0] if own else None
+    files = sorted(file for file in path.iterdir() if file.suffix.lower() in (".yaml", ".yml") and file.is_file())
+    usual = next((file for file in files if file.stem == "data"), None)
+    return usual or next((file for file in files if _has_names(file)), None)
 
 
 def _has_names(path: Path) -> bool:
@@ -193,7 +193,10 @@ def open_layout(reading: Reading) -> tuple[Layout, dict[Any, Any]]:
     for split, entry in _entries(settings, SETTINGS if file is None else file.name):
         for image in _split_images(reading, folder, home, entry):
             images.setdefault(image, split)
-    return Layout(reading, folder, home, images or dict.fromkeys(_below_images(folder), "")), settings
+    if not images:
+        below = [image for image in folder.images() if _IMAGES in image.lower().split("/")[:-1]]
+        images = dict.fromkeys(below or folder.images(), "")
+    return Layout(reading, folder, home, images), settings
 
 
 def _root(home: Path, settings: Mapping[Any, Any]) -> Path:
@@ -247,12 +250,6 @@ def _relative(name: str, root: Path) -> str:
     """Return an absolute name below the root relative to it; others as they are."""
     plain = PurePosixPath(name)
     return plain.relative_to(root.resolve()).as_posix() if plain.is_relative_to(root.resolve()) else name
-
-
-def _below_images(folder: ImageFolder) -> list[str]:
-    images = folder.images()
-    own = [image for image in images if _IMAGES in image.lower().split("/")[:-1]]
-    return own or images
 
 
 # Looking
