@@ -87,7 +87,7 @@ def test_objects_are_listed_by_class_and_image_and_small_ones_stay_in_the_masks_
     assert {k: len(own) for k, own in examples.by_record.items()} == {0: 3, 1: 1, 3: 1}  # type: ignore[attr-defined]
     assert [list(own) for own in examples.by_image] == [[0, 1, 3], [0]]  # type: ignore[attr-defined]
     assert [[len(k) for k in own.values()] for own in examples.by_image] == [[1, 1, 1], [1]]  # type: ignore[attr-defined]
-    assert examples.masks(0, (0, 0, 60, 40)).sum() == 30 + 9 + 120  # type: ignore[attr-defined]
+    assert examples.masks(0, _box(0, 0, 60, 40)).sum() == 30 + 9 + 120  # type: ignore[attr-defined]
     assert (examples.classes, examples.grey, examples.positions) == (2, True, [0, 1, 2, 3])  # type: ignore[attr-defined]
     exact = _scattered(tmp_path / "exact", min_area=16)[1]
     assert [len(members) for members in exact.by_class] == [3, 1], "16 px are enough where 16 are asked for"  # type: ignore[attr-defined]
@@ -97,12 +97,13 @@ def test_masks_of_a_region_are_those_of_the_whole_image_cut(tmp_path: Path) -> N
     """Regions that only just hold, or miss, an object on any side."""
     _, examples = _scattered(tmp_path)
     objects = [item for item in examples.objects if item.position == 0]  # type: ignore[attr-defined]
-    whole = window_masks(objects, (0, 0, 60, 40), classes=2)
+    whole = window_masks(objects, _box(0, 0, 60, 40), classes=2)
     for left in range(0, 45, 1):
         for top in (0, 3, 4, 8, 9, 17, 20, 22, 23, 24):
-            found = window_masks(objects, (left, top, 9, 7), classes=2)
+            region = _box(left, top, 9, 7)
+            found = window_masks(objects, region, classes=2)
             assert np.array_equal(found, whole[:, top : top + 7, left : left + 9])
-            assert np.array_equal(examples.masks(0, (left, top, 9, 7)), found)  # type: ignore[attr-defined]
+            assert np.array_equal(examples.masks(0, region), found)  # type: ignore[attr-defined]
 
 
 def test_at_a_working_scale_sizes_are_rounded_and_an_object_is_its_mask_resized(tmp_path: Path) -> None:
@@ -133,7 +134,7 @@ def test_colours_are_kept_and_grey_files_of_three_channels_are_grey(tmp_path: Pa
     assert not examples.grey
     assert np.array_equal(examples.cache[0], colour)
     assert np.array_equal(examples.cache[1], grey[..., 0])
-    assert np.array_equal(examples.pixels(1, (5, 6, 9, 8)), grey[6:14, 5:14])
+    assert np.array_equal(examples.pixels(1, _box(5, 6, 9, 8)), grey[6:14, 5:14])
 
 
 def test_an_edited_cache_is_another_one_and_holds_what_the_edit_made(tmp_path: Path) -> None:
