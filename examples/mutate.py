@@ -19,6 +19,7 @@ import copy
 import difflib
 import functools
 import importlib
+import itertools
 import json
 import os
 import random
@@ -137,12 +138,11 @@ def with_fault(source: str, fault: Fault) -> str:
 
 def sample(folder: str, *, count: int, seed: int) -> list[Fault]:
     """Draw faults of a folder's modules, without one that can't be compiled."""
-    every = []
-    for file in sorted((ROOT / "coigan_aug" / folder).rglob("*.py")):
-        path, source = str(file.relative_to(ROOT)), file.read_text()
-        every += [fault for fault in faults_of(path, source) if _compiles(with_fault(source, fault))]
+    sources = {str(file.relative_to(ROOT)): file.read_text() for file in (ROOT / "coigan_aug" / folder).rglob("*.py")}
+    every = [fault for path, source in sorted(sources.items()) for fault in faults_of(path, source)]
     random.Random(f"{folder} {seed}").shuffle(every)
-    return every[:count]
+    whole = (fault for fault in every if _compiles(with_fault(sources[fault.path], fault)))
+    return list(itertools.islice(whole, count))
 
 
 def _compiles(source: str) -> bool:
