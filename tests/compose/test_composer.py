@@ -168,6 +168,25 @@ def test_a_window_that_defects_cover_by_over_40_percent_has_nothing_to_erase(
     assert np.array_equal(found, masks if kept else 0 * masks)
 
 
+@pytest.mark.parametrize("told", [False, True])
+def test_a_window_comes_with_its_masks_its_contrast_and_its_erased_pixels(
+    prepared: Prepared, small: Settings, told: bool
+) -> None:
+    """Where nothing is told the contrast is 0 everywhere; with nothing erased beforehand the pixels stand for themselves."""
+    settings = dataclasses.replace(small, model=dataclasses.replace(small.model, contrast=told))
+    position = next(iter(prepared.by_record))
+    for window in [own for own in prepared.with_objects if own.position == position]:
+        region = composer._region(window, 32)
+        pixels, masks, contrast, erased = composer._pair(prepared, settings, np.random.default_rng(0), position, region)
+        assert (pixels.shape, masks.shape, contrast.shape) == ((32, 32, 3), (2, 32, 32), (32, 32))
+        assert (contrast != 0).any() == told
+        assert not contrast[masks.max(axis=0) == 0].any()
+        assert (erased == pixels).all()
+        ways = [(y, x) for y in (1, -1) for x in (1, -1)]
+        whole = prepared.pixels(position, region)
+        assert any((pixels == whole[::y, ::x]).all() for y, x in ways)
+
+
 def test_a_clean_view_is_large_enough_for_the_largest_object(prepared: Prepared, small: Settings) -> None:
     """With `fit` 0.5 an object of 20 px, shown 1.5 times larger, asks for a view of 60 px: 1.875 windows."""
     views, item = dataclasses.replace(prepared, fit=0.5), prepared.objects[0]
