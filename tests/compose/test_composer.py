@@ -15,6 +15,7 @@ from coigan_aug.compose.composer import Stream, compose
 from coigan_aug.compose.erase import erase
 from coigan_aug.compose.noise import condition_channels
 from coigan_aug.compose.sample import Sample
+from coigan_aug.prepare.examples import defect_region
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.prepare.tiles import Window
 from coigan_aug.settings import Settings
@@ -174,10 +175,10 @@ def test_a_window_comes_with_its_masks_its_contrast_and_its_erased_pixels(
 ) -> None:
     """Where nothing is told the contrast is 0 everywhere; with nothing erased beforehand the pixels stand for themselves."""
     settings = dataclasses.replace(small, model=dataclasses.replace(small.model, contrast=told))
-    position = next(iter(prepared.by_record))
-    for window in [own for own in prepared.with_objects if own.position == position]:
-        region = composer._region(window, 32)
-        pixels, masks, contrast, erased = composer._pair(prepared, settings, np.random.default_rng(0), position, region)
+    draw = np.random.default_rng(0)
+    for _ in range(6):
+        position, region = defect_region(draw, prepared)
+        pixels, masks, contrast, erased = composer._pair(prepared, settings, draw, position, region)
         assert (pixels.shape, masks.shape, contrast.shape) == ((32, 32, 3), (2, 32, 32), (32, 32))
         assert (contrast != 0).any() == told
         assert not contrast[masks.max(axis=0) == 0].any()
