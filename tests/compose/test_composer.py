@@ -15,6 +15,7 @@ from coigan_aug.compose.composer import Stream, compose
 from coigan_aug.compose.erase import erase
 from coigan_aug.compose.noise import condition_channels
 from coigan_aug.compose.sample import Sample
+from coigan_aug.prepare.examples import defect_region
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.prepare.tiles import Window
 from coigan_aug.settings import Settings
@@ -166,6 +167,25 @@ def test_a_window_that_defects_cover_by_over_40_percent_has_nothing_to_erase(
     found = composer._erasable(prepared, small, np.random.default_rng(0))[1]
     assert len(asked) == tries
     assert np.array_equal(found, masks if kept else 0 * masks)
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_a_window_comes_with_its_masks_its_contrast_and_its_erased_pixels(
+    prepared: Prepared, small: Settings, told: bool
+) -> None:
+    """Where nothing is told the contrast is 0 everywhere; with nothing erased beforehand the pixels stand for themselves."""
+    settings = dataclasses.replace(small, model=dataclasses.replace(small.model, contrast=told))
+    draw = np.random.default_rng(0)
+    for _ in range(6):
+        position, region = defect_region(draw, prepared)
+        pixels, masks, contrast, erased = composer._pair(prepared, settings, draw, position, region)
+        assert (pixels.shape, masks.shape, contrast.shape) == ((32, 32, 3), (2, 32, 32), (32, 32))
+        assert (contrast != 0).any() == told
+        assert not contrast[masks.max(axis=0) == 0].any()
+        assert (erased == pixels).all()
+        ways = [(y, x) for y in (1, -1) for x in (1, -1)]
+        whole = prepared.pixels(position, region)
+        assert any((pixels == whole[::y, ::x]).all() for y, x in ways)
 
 
 def test_a_clean_view_is_large_enough_for_the_largest_object(prepared: Prepared, small: Settings) -> None:

@@ -10,11 +10,15 @@ import pytest
 
 from coigan_aug.places import placing
 from coigan_aug.places.placing import put
-from coigan_aug.places.room import Place, outline_points, room_of
+from coigan_aug.places.room import outline_points, room_of
 from tests.prepare.scenes import ellipse, patch
 
 SHAPE = (40, 60)
-INNER = Place(0.3, 0.6, 6.0, 0.15, (False, False, False, False), False)
+INNER = dataclasses.replace(
+    room_of(np.ones(SHAPE, np.uint8), scale=1.0).place(np.ones((4, 4), np.uint8), left=20, top=20),
+    x=0.3, y=0.6, distance=6.0, relative=0.15,
+)  # fmt: skip
+Wanted = type(INNER)
 
 
 def _ring(height: int, width: int) -> np.ndarray:
@@ -90,7 +94,7 @@ def test_the_tries_are_drawn_round_the_wanted_place_in_wider_and_wider_rings_and
 
 
 def _slow_best(
-    mask: np.ndarray, allowed: np.ndarray, part: np.ndarray, wanted: Place, places: list[tuple[int, int]]
+    mask: np.ndarray, allowed: np.ndarray, part: np.ndarray, wanted: Wanted, places: list[tuple[int, int]]
 ) -> list[tuple[float, ...] | None]:
     """The rank of the best place that touches as is wanted, and of the best that does not: wrong sides, then distance."""
     room, found = room_of(part, scale=1.0), {True: [], False: []}
@@ -113,7 +117,7 @@ def test_the_best_of_some_places_is_the_best_counted_one_by_one(seed: int, round
     mask = _ring(6, 8)
     edges = tuple(bool(side) for side in draw.random(4) < 0.3)
     touches = any(edges)
-    wanted = Place(0.5, 0.5, 0.0, float(draw.uniform(0, 0.3)), edges, touches)  # type: ignore[arg-type]
+    wanted = dataclasses.replace(INNER, relative=float(draw.uniform(0, 0.3)), edges=edges, touches=touches)
     lefts, tops = draw.integers(0, SHAPE[1] - 7, 80), draw.integers(0, SHAPE[0] - 5, 80)
     room, places = room_of(part, scale=1.0), list(zip(lefts.tolist(), tops.tolist(), strict=True))
     found = placing._best(placing._shape(mask, allowed), room, wanted, lefts, tops)

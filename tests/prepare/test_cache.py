@@ -29,3 +29,14 @@ def test_two_processes_that_need_the_same_cache_both_get_it(toy: Dataset, tmp_pa
     assert found[0] == found[1]
     assert np.all(found[0])
     assert len(list(tmp_path.glob("*/cache.json"))) == 1
+
+
+def test_a_cache_that_was_left_half_made_is_made_anew(toy: Dataset, tmp_path: Path) -> None:
+    """What is written last is missing: the pixels beside it are not to be trusted."""
+    whole = open_cache(toy, [0, 1], scale=0.5, root=tmp_path / "whole")
+    torn = tmp_path / "torn" / whole.folder.name
+    torn.mkdir(parents=True)
+    (torn / "pixels.bin").write_bytes(b"torn")
+    made = open_cache(toy, [0, 1], scale=0.5, root=tmp_path / "torn")
+    assert made.folder == torn
+    assert all(np.array_equal(made[position], whole[position]) for position in (0, 1))

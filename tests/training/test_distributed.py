@@ -5,22 +5,15 @@ from __future__ import annotations
 import dataclasses
 import os
 import pickle
-import signal
-import socket
-import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
-import coigan_aug
 from coigan_aug.compose.composer import Stream
 from coigan_aug.config import load_settings
 from coigan_aug.errors import EnvironmentProblem, UsageError
-from coigan_aug.files import read_lines
 from coigan_aug.models.wavelet_discriminator import WaveletDiscriminator
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.settings import Settings
@@ -30,9 +23,9 @@ from coigan_aug.training.distributed import across, joined, largest, only_first,
 from coigan_aug.training.ema import update_ema
 from coigan_aug.training.networks import Networks, Step, build_networks
 from coigan_aug.training.place import Place, find_place
-from coigan_aug.training.run import list_runs
 from coigan_aug.training.steps import training_step
-from tests.conftest import SMALL, write_toy
+from tests.conftest import SMALL
+from tests.training.children import end, start
 
 CPU = torch.device("cpu")
 STEPS = 2
@@ -104,42 +97,6 @@ def take_steps(prepared: Prepared, case: str) -> tuple[list[dict[str, float]], d
     return losses, weights | {"path_mean": networks.path_mean}
 
 
-def _environment(**more: str) -> dict[str, str]:
-    """Return the environment of a child that finds the package under test, and has no processes beside it."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("SLURM_", "COIGAN_"))}
-    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"):
-        kept.pop(name, None)
-    return kept | {"PYTHONPATH": str(Path(coigan_aug.__file__).parents[1]), "OMP_NUM_THREADS": "1"} | more
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _start(command: list[str], count: int, *, cwd: Path) -> list[subprocess.Popen[str]]:
-    """Start processes as torchrun would, without anybody who looks after them."""
-    shared = {"WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port())}
-    return [
-        subprocess.Popen(
-            command, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-            env=_environment(RANK=str(k), LOCAL_RANK=str(k), **shared),
-        )
-        for k in range(count)
-    ]  # fmt: skip
-
-
-def _end(children: list[subprocess.Popen[str]], *, within: float = 120) -> list[tuple[int, str]]:
-    """Wait for the children: exit code and what each said."""
-    try:
-        said = [child.communicate(timeout=within)[1] for child in children]
-    finally:
-        for child in children:
-            child.kill()
-    return [(child.returncode, text) for child, text in zip(children, said, strict=True)]
-
-
 @pytest.fixture(scope="module")
 def steps_alone(prepared: Prepared) -> dict[str, tuple[list[dict[str, float]], dict[str, torch.Tensor]]]:
     """What one process finds."""
@@ -147,16 +104,17 @@ def steps_alone(prepared: Prepared) -> dict[str, tuple[list[dict[str, float]], d
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("count", [2, 3])
+@pytest.mark.parametrize(("count", "cases"), [(2, tuple(CASES)), (3, ("patch", "projected"))])
 def test_several_processes_take_the_steps_of_one(
     prepared: Prepared, steps_alone: dict[str, tuple[list[dict[str, float]], dict[str, torch.Tensor]]],
-    tmp_path: Path, count: int,
+    tmp_path: Path, count: int, cases: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Losses and weights after some steps, R1, path length and perceptual loss among them, to float64 accuracy."""
     (tmp_path / "prepared").write_bytes(pickle.dumps(prepared))
-    for code, said in _end(_start([sys.executable, __file__, str(tmp_path)], count, cwd=tmp_path)):
+    for code, said in end(start([sys.executable, __file__, str(tmp_path), *cases], count, cwd=tmp_path)):
         assert code == 0, said
-    for case, (losses, weights) in steps_alone.items():
+    for case in cases:
+        losses, weights = steps_alone[case]
         other_losses, other_weights = torch.load(tmp_path / f"{case}.pt", weights_only=True)
         found = {name for step in losses for name in step}
         assert EXPECTED[case] <= found
@@ -167,172 +125,6 @@ def test_several_processes_take_the_steps_of_one(
             torch.testing.assert_close(
                 other_weights[key], value, rtol=1e-7, atol=1e-9, msg=lambda m, k=key: f"{k}: {m}"
             )
-
-
-CODE = "from coigan_aug.cli.main import main; main()"
-LAUNCH = (
-    "import sys; from coigan_aug.cli.main import run; from coigan_aug.training.launch import launch;"
-    f"sys.exit(run(lambda: sys.exit(launch([sys.executable, '-c', {CODE!r}, *sys.argv[1:]], count=2, again='Go on.'))))"
-)
-
-
-def _train(images: int, *more: str) -> list[str]:
-    settings = [part for value in (*SMALL, *more) for part in ("--set", value)]
-    return ["train", "--device", "cpu", "--recipe", "tiny", "--images-seen", str(images), *settings]
-
-
-@pytest.fixture
-def standing(tmp_path: Path) -> Path:
-    write_toy(tmp_path)
-    return tmp_path
-
-
-def _lines(folder: Path) -> list[dict[str, float]]:
-    return [line for run in list_runs(folder / "coigan" / "runs") for line in read_lines(run.metrics)]
-
-
-def _wait(ready: Callable[[], object], children: list[subprocess.Popen[str]]) -> None:
-    ends = time.monotonic() + 120
-    while not ready():
-        assert time.monotonic() < ends and all(child.poll() is None for child in children)
-        time.sleep(0.02)
-
-
-def _ranks_of(launcher: subprocess.Popen[str]) -> list[int]:
-    """Return the process ids of the launcher's processes, in the order of their ranks."""
-    children = Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children").read_text().split()
-    found = {}
-    for child in children:
-        variables = Path(f"/proc/{child}/environ").read_bytes().split(b"\0")
-        found |= {int(v[5:]): int(child) for v in variables if v.startswith(b"RANK=")}
-    return [found[k] for k in sorted(found)]
-
-
-@pytest.mark.slow
-def test_a_training_stopped_in_two_processes_continues_in_one_and_in_two_again(standing: Path) -> None:
-    """A signal to one of two stops both at the same step; any number of processes goes on from there."""
-    command = [sys.executable, "-c", CODE]
-    children = _start([*command, *_train(8000)], 2, cwd=standing)
-    _wait(lambda: len(_lines(standing)) >= 3, children)
-    children[1].send_signal(signal.SIGTERM)
-    (first, said), (second, silence) = _end(children)
-    assert (first, second) == (143, 143), said + silence
-    position = _lines(standing)[-1]["images"]
-    assert f"Stopped; saved at {position:,} images" in said
-    assert "Traceback" not in said + silence
-    assert silence.strip() == ""
-    for count, more in ((1, 8), (2, 16)):
-        resume = [*command, "train", "--device", "cpu", "--resume", "--images-seen", str(position + more)]
-        resumed = _end(_start(resume, count, cwd=standing))
-        assert [code for code, _ in resumed] == [0] * count, resumed
-        assert f"continuing 001-tiny at {position + more - 8:,} images" in resumed[0][1]
-    assert [run.name for run in list_runs(standing / "coigan" / "runs")] == ["001-tiny"]
-    found = [line["images"] for line in _lines(standing)]
-    assert found == list(range(4, position + 17, 4))
-    alone = subprocess.run(
-        [*command, *_train(position + 16)],
-        cwd=standing,
-        env=_environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert alone.returncode == 0, alone.stderr
-    lines = _lines(standing)
-    for one, other in zip(lines[: len(found)], lines[len(found) :], strict=True):
-        assert one == pytest.approx(other, rel=0.02, abs=2e-3)  # float32, whose last bits depend on the split
-
-
-@pytest.mark.slow
-def test_a_killed_process_ends_the_other_with_a_message_that_names_it(standing: Path) -> None:
-    children = _start([sys.executable, "-c", CODE, *_train(8000)], 2, cwd=standing)
-    _wait(lambda: _lines(standing), children)
-    children[1].kill()
-    (code, said), _ = _end(children, within=30)
-    assert code == 4, said
-    assert f"Training process 1 (process id {children[1].pid} on" in said
-    assert "coigan-aug train --resume" in said
-    assert "Traceback" not in said
-
-
-@pytest.mark.slow
-def test_a_killed_first_process_is_named_by_the_next(standing: Path) -> None:
-    children = _start([sys.executable, "-c", CODE, *_train(8000)], 2, cwd=standing)
-    _wait(lambda: _lines(standing), children)
-    children[0].kill()
-    _, (code, said) = _end(children, within=30)
-    assert code == 4, said
-    assert f"Training process 0 (process id {children[0].pid} on" in said
-
-
-@pytest.mark.slow
-def test_the_launcher_says_which_process_was_killed_and_leaves_nothing_behind(
-    standing: Path, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    temporary = tmp_path_factory.mktemp("temporary")
-    launcher = subprocess.Popen(
-        [sys.executable, "-c", LAUNCH, *_train(8000)],
-        cwd=standing,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=_environment() | {"TMPDIR": str(temporary)},
-    )
-    _wait(lambda: _lines(standing), [launcher])
-    processes = _ranks_of(launcher)
-    os.kill(processes[1], signal.SIGKILL)
-    [(code, said)] = _end([launcher], within=30)
-    assert code == 4
-    assert f"Process 1 of 2 (process id {processes[1]}) was ended by SIGKILL" in said
-    assert "Traceback" not in said
-    assert not any(Path(f"/proc/{process}").exists() for process in processes)
-    assert not list(temporary.iterdir())
-
-
-@pytest.mark.slow
-def test_a_signal_to_the_whole_group_saves_once_and_keeps_its_exit_code(
-    standing: Path, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    """As Ctrl-C does: launcher and processes get it at once, and the processes again from the launcher."""
-    temporary = tmp_path_factory.mktemp("temporary")
-    launcher = subprocess.Popen(
-        [sys.executable, "-c", LAUNCH, *_train(8000)], cwd=standing, stderr=subprocess.PIPE, text=True,
-        env=_environment() | {"TMPDIR": str(temporary)}, start_new_session=True,
-    )  # fmt: skip
-    _wait(lambda: _lines(standing), [launcher])
-    processes = _ranks_of(launcher)
-    os.killpg(launcher.pid, signal.SIGINT)
-    [(code, said)] = _end([launcher], within=30)
-    assert code == 130
-    position = _lines(standing)[-1]["images"]
-    assert said.count(f"saved at {position:,} images") == 1, said
-    assert "Traceback" not in said
-    assert not any(Path(f"/proc/{process}").exists() for process in processes)
-    assert not list(temporary.iterdir())
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("more", "code", "says"),
-    [
-        (("train.batch=5",), 3, "train.batch is 5, which 2 processes can't share evenly"),
-        (("train.learning_rate=0.1", "train.r1=1e300"), 3, "loss is not finite"),
-    ],
-)
-def test_a_mistake_is_said_once_by_all_processes_together(
-    standing: Path, more: tuple[str, ...], code: int, says: str
-) -> None:
-    ended = _end(_start([sys.executable, "-c", CODE, *_train(24, *more)], 2, cwd=standing))
-    assert [found for found, _ in ended] == [code, code], ended
-    assert says in ended[0][1]
-    assert ended[1][1].strip() == ""
-
-
-@pytest.mark.slow
-def test_a_dry_run_plans_for_all_processes(standing: Path) -> None:
-    ended = _end(_start([sys.executable, "-c", CODE, *_train(24), "--dry-run"], 2, cwd=standing))
-    assert [code for code, _ in ended] == [0, 0], ended
-    assert "batch 4 (2 a process)" in ended[0][1]
-    assert not (standing / "coigan" / "runs").exists()
 
 
 def test_who_trains_alone_needs_no_other() -> None:
@@ -372,7 +164,7 @@ _OF_SLURM = Place(rank=3, world=4, local_rank=1, here=2, address="gpu07", port=1
         (SLURM | TORCHRUN, Place(rank=5, world=8, local_rank=1, here=4, address="a", port=29400)),
     ],
 )
-def test_the_place_among_others_is_read_from_the_environment(environ: dict[str, str], expected: Place | None) -> None:
+def test_the_place_among_others_is_read_from_theenvironment(environ: dict[str, str], expected: Place | None) -> None:
     assert find_place(environ) == expected
 
 
@@ -426,15 +218,15 @@ def test_more_gpus_than_there_are_are_refused_with_their_number(monkeypatch: pyt
     assert choose_device(None, gpus=2) == torch.device("cuda")
 
 
-def _main(folder: Path) -> None:
+def _main(folder: Path, cases: list[str]) -> None:
     """Be one of the processes of `test_several_processes_take_the_steps_of_one`."""
     prepared = pickle.loads((folder / "prepared").read_bytes())
     with joined(find_place(os.environ), CPU):
-        for case in CASES:
+        for case in cases:
             made = take_steps(prepared, case)
             if rank() == 0:
                 torch.save(made, folder / f"{case}.pt")
 
 
 if __name__ == "__main__":
-    _main(Path(sys.argv[1]))
+    _main(Path(sys.argv[1]), sys.argv[2:])

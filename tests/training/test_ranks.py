@@ -1,0 +1,183 @@
+"""Several processes in one training: one stops, dies or errs, and all of them end as one would; nothing is left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from coigan_aug.files import read_lines
+from coigan_aug.training.run import list_runs
+from tests.conftest import SMALL, write_toy
+from tests.training.children import end, environment, start
+
+CODE = "from coigan_aug.cli.main import main; main()"
+LAUNCH = (
+    "import sys; from coigan_aug.cli.main import run; from coigan_aug.training.launch import launch;"
+    f"sys.exit(run(lambda: sys.exit(launch([sys.executable, '-c', {CODE!r}, *sys.argv[1:]], count=2, again='Go on.'))))"
+)
+
+
+def _train(images: int, *more: str) -> list[str]:
+    settings = [part for value in (*SMALL, *more) for part in ("--set", value)]
+    return ["train", "--device", "cpu", "--recipe", "tiny", "--images-seen", str(images), *settings]
+
+
+@pytest.fixture
+def standing(tmp_path: Path) -> Path:
+    write_toy(tmp_path)
+    return tmp_path
+
+
+def _lines(folder: Path) -> list[dict[str, float]]:
+    return [line for run in list_runs(folder / "coigan" / "runs") for line in read_lines(run.metrics)]
+
+
+def _wait(ready: Callable[[], object], children: list[subprocess.Popen[str]]) -> None:
+    ends = time.monotonic() + 120
+    while not ready():
+        assert time.monotonic() < ends and all(child.poll() is None for child in children)
+        time.sleep(0.02)
+
+
+def _ranks_of(launcher: subprocess.Popen[str]) -> list[int]:
+    """Return the process ids of the launcher's processes, in the order of their ranks."""
+    children = Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children").read_text().split()
+    found = {}
+    for child in children:
+        variables = Path(f"/proc/{child}/environ").read_bytes().split(b"\0")
+        found |= {int(v[5:]): int(child) for v in variables if v.startswith(b"RANK=")}
+    return [found[k] for k in sorted(found)]
+
+
+@pytest.mark.slow
+def test_a_training_stopped_in_two_processes_continues_in_one_and_in_two_again(standing: Path) -> None:
+    """A signal to one of two stops both at the same step; any number of processes goes on from there."""
+    command = [sys.executable, "-c", CODE]
+    children = start([*command, *_train(8000)], 2, cwd=standing)
+    _wait(lambda: len(_lines(standing)) >= 3, children)
+    children[1].send_signal(signal.SIGTERM)
+    (first, said), (second, silence) = end(children)
+    assert (first, second) == (143, 143), said + silence
+    position = _lines(standing)[-1]["images"]
+    assert f"Stopped; saved at {position:,} images" in said
+    assert "Traceback" not in said + silence
+    assert silence.strip() == ""
+    for count, more in ((1, 8), (2, 16)):
+        resume = [*command, "train", "--device", "cpu", "--resume", "--images-seen", str(position + more)]
+        resumed = end(start(resume, count, cwd=standing))
+        assert [code for code, _ in resumed] == [0] * count, resumed
+        assert f"continuing 001-tiny at {position + more - 8:,} images" in resumed[0][1]
+    assert [run.name for run in list_runs(standing / "coigan" / "runs")] == ["001-tiny"]
+    found = [line["images"] for line in _lines(standing)]
+    assert found == list(range(4, position + 17, 4))
+    alone = subprocess.run(
+        [*command, *_train(position + 16)],
+        cwd=standing,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert alone.returncode == 0, alone.stderr
+    lines = _lines(standing)
+    for one, other in zip(lines[: len(found)], lines[len(found) :], strict=True):
+        assert one == pytest.approx(other, rel=0.02, abs=2e-3)  # float32, whose last bits depend on the split
+
+
+@pytest.mark.slow
+def test_a_killed_process_ends_the_other_with_a_message_that_names_it(standing: Path) -> None:
+    children = start([sys.executable, "-c", CODE, *_train(8000)], 2, cwd=standing)
+    _wait(lambda: _lines(standing), children)
+    children[1].kill()
+    (code, said), _ = end(children, within=30)
+    assert code == 4, said
+    assert f"Training process 1 (process id {children[1].pid} on" in said
+    assert "coigan-aug train --resume" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.slow
+def test_a_killed_first_process_is_named_by_the_next(standing: Path) -> None:
+    children = start([sys.executable, "-c", CODE, *_train(8000)], 2, cwd=standing)
+    _wait(lambda: _lines(standing), children)
+    children[0].kill()
+    _, (code, said) = end(children, within=30)
+    assert code == 4, said
+    assert f"Training process 0 (process id {children[0].pid} on" in said
+
+
+@pytest.mark.slow
+def test_the_launcher_says_which_process_was_killed_and_leaves_nothing_behind(
+    standing: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    temporary = tmp_path_factory.mktemp("temporary")
+    launcher = subprocess.Popen(
+        [sys.executable, "-c", LAUNCH, *_train(8000)],
+        cwd=standing,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment() | {"TMPDIR": str(temporary)},
+    )
+    _wait(lambda: _lines(standing), [launcher])
+    processes = _ranks_of(launcher)
+    os.kill(processes[1], signal.SIGKILL)
+    [(code, said)] = end([launcher], within=30)
+    assert code == 4
+    assert f"Process 1 of 2 (process id {processes[1]}) was ended by SIGKILL" in said
+    assert "Traceback" not in said
+    assert not any(Path(f"/proc/{process}").exists() for process in processes)
+    assert not list(temporary.iterdir())
+
+
+@pytest.mark.slow
+def test_a_signal_to_the_whole_group_saves_once_and_keeps_its_exit_code(
+    standing: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """As Ctrl-C does: launcher and processes get it at once, and the processes again from the launcher."""
+    temporary = tmp_path_factory.mktemp("temporary")
+    launcher = subprocess.Popen(
+        [sys.executable, "-c", LAUNCH, *_train(8000)], cwd=standing, stderr=subprocess.PIPE, text=True,
+        env=environment() | {"TMPDIR": str(temporary)}, start_new_session=True,
+    )  # fmt: skip
+    _wait(lambda: _lines(standing), [launcher])
+    processes = _ranks_of(launcher)
+    os.killpg(launcher.pid, signal.SIGINT)
+    [(code, said)] = end([launcher], within=30)
+    assert code == 130
+    position = _lines(standing)[-1]["images"]
+    assert said.count(f"saved at {position:,} images") == 1, said
+    assert "Traceback" not in said
+    assert not any(Path(f"/proc/{process}").exists() for process in processes)
+    assert not list(temporary.iterdir())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("more", "code", "says"),
+    [
+        (("train.batch=5",), 3, "train.batch is 5, which 2 processes can't share evenly"),
+        (("train.learning_rate=0.1", "train.r1=1e300"), 3, "loss is not finite"),
+    ],
+)
+def test_a_mistake_is_said_once_by_all_processes_together(
+    standing: Path, more: tuple[str, ...], code: int, says: str
+) -> None:
+    ended = end(start([sys.executable, "-c", CODE, *_train(24, *more)], 2, cwd=standing))
+    assert [found for found, _ in ended] == [code, code], ended
+    assert says in ended[0][1]
+    assert ended[1][1].strip() == ""
+
+
+@pytest.mark.slow
+def test_a_dry_run_plans_for_all_processes(standing: Path) -> None:
+    ended = end(start([sys.executable, "-c", CODE, *_train(24), "--dry-run"], 2, cwd=standing))
+    assert [code for code, _ in ended] == [0, 0], ended
+    assert "batch 4 (2 a process)" in ended[0][1]
+    assert not (standing / "coigan" / "runs").exists()
