@@ -17,16 +17,7 @@ from coigan_aug.evaluation.comparison import Kind, Sample, compare_all
 from coigan_aug.evaluation.copies import copies_picture, measure_copies, measure_diversity
 from coigan_aug.evaluation.crops import CROP_FACTOR, Instance
 from coigan_aug.evaluation.embedding import Advance, Embedded, PictureSet, counted, embed
-from coigan_aug.evaluation.numbers import (
-    Agreed,
-    Inside,
-    Pairs,
-    Quality,
-    SeamCounts,
-    SeamRatios,
-    SetCounts,
-    Space,
-)
+from coigan_aug.evaluation.numbers import Agreed, Inside, Pairs, Quality, SeamCounts, SeamRatios, SetCounts, Space
 from coigan_aug.evaluation.result import Result
 from coigan_aug.evaluation.seams import Seams, measure_seams
 from coigan_aug.evaluation.sets import measured_on, picture_sets, set_warnings, shows_parts

@@ -93,11 +93,7 @@ def rejected_part(
 def _row(name: str, counts: Sequence[int], kept: int, colours: Mapping[str, str]) -> RejectedRow:
     total = sum(counts)
     return RejectedRow(
-        name=name,
-        colour=colours.get(name, GREY),
-        counts=tuple(counts),
-        total=total,
-        share=total / max(total + kept, 1),
+        name=name, colour=colours.get(name, GREY), counts=tuple(counts), total=total, share=total / max(total + kept, 1)
     )
 
 
