@@ -5,26 +5,27 @@ from __future__ import annotations
 import dataclasses
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, get_type_hints
 
 StrPath = str | Path
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Option:
     """How a field of a request is written on the command line; it stands in the field's `Annotated` type.
 
     Args:
         help: what the field says, its unit, range and default.
         flag: the option's name where it is not the field's (`--format`), or both of a yes and a no (`--screen/--no-screen`).
-        read: the type that the command line reads, where Python may give others too.
+        read: the type that the command line reads, where Python may give others too; of paths and lists it is known.
         least: the smallest number allowed.
         argument: its position names it: no option.
     """
 
     help: str
+    _: KW_ONLY
     flag: str = ""
     metavar: str | None = None
     read: Any = None
@@ -65,7 +66,7 @@ def options(ask: type[Ask]) -> Mapping[str, Option]:
 def flags_of(name: str, option: Option) -> tuple[str, ...]:
     """Return the names of an option: one, or those of a yes and a no; none of an argument.
 
-    >>> flags_of("with_real", Option(help="")), flags_of("screen", Option(help="", flag="--screen/--no-screen"))
+    >>> flags_of("with_real", Option("")), flags_of("screen", Option(help="", flag="--screen/--no-screen"))
     (('--with-real',), ('--screen', '--no-screen'))
     """
     if option.argument:

@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from coigan_aug.evaluation.numbers import Benefit, Quality, Thesis
     from coigan_aug.evaluation.result import Result
     from coigan_aug.formats.converting import Conversion
-    from coigan_aug.report.writing import Written
     from coigan_aug.stages.draw import Drawn
     from coigan_aug.stages.export_model import ExportedModel
+    from coigan_aug.stages.report import Written
     from coigan_aug.stages.synthesize import Synthesized
     from coigan_aug.stages.train import Trained
 

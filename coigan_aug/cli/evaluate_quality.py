@@ -95,16 +95,7 @@ def _number(value: float | None, form: str) -> str:
 def _inside_table(numbers: Quality) -> Table:
     """Show how varied the insides of the masks are, whether they are copies, and the seams."""
     table = _table("inside the masks, and at the margin's edge (1.00: as varied, no seam, found as often as real ones)")
-    for title in (
-        "diversity",
-        "near copies",
-        "test's",
-        "own shape's",
-        "by chance",
-        "seam",
-        "seam 95 %",
-        "found",
-    ):
+    for title in ("diversity", "near copies", "test's", "own shape's", "by chance", "seam", "seam 95 %", "found"):
         table.add_column(title, justify="right")
     from coigan_aug.evaluation.numbers import SeamRatios
 

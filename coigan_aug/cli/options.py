@@ -6,20 +6,29 @@ import dataclasses
 import inspect
 import shlex
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional, TypeVar, get_args, get_type_hints
 
 import typer
 
-from coigan_aug.asking import Ask, Option, default_of, flags_of, options
+from coigan_aug.asking import Ask, Option, StrPath, default_of, flags_of, options
 from coigan_aug.cli.environment import check_torch
 from coigan_aug.folders import Folders
 from coigan_aug.progress import Talk
 
 A = TypeVar("A", bound=Ask)
 Parameters = dict[str, tuple[Any, Any]]  # name -> type, typer's option
+
+READ: dict[Any, Any] = {
+    StrPath: Path,
+    StrPath | None: Path,
+    Sequence[StrPath]: list[Path],
+    Sequence[str]: list[str],
+    Sequence[float]: list[float],
+}
+"""What the command line reads where Python may give others too."""
 
 WORKSPACE: Parameters = {
     "workspace": (
@@ -94,8 +103,10 @@ def command(
 
 def _typed(name: str, hint: Any, option: Option, field: dataclasses.Field[Any]) -> tuple[Any, Any]:
     """Return the type that typer reads a field as, and its option or argument."""
-    kind, default = option.read or get_args(hint)[0], default_of(field)
-    if default is None and option.read is not None:
+    given, default = get_args(hint)[0], default_of(field)
+    read = option.read or READ.get(given)
+    kind = read or given
+    if default is None and read is not None:
         kind = Optional[kind]
     if default is dataclasses.MISSING:
         default = ...

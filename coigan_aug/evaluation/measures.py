@@ -156,3 +156,68 @@ def confusion(tally: Tally, thresholds: Thresholds) -> Counts:
     named = np.take_along_axis(called, coarse, axis=-1)[..., 0].sum(axis=0)  # [1 + K, K]
     every = tally.named.sum(axis=(0, 2, 3))
     return np.concatenate([(every - named.sum(axis=1))[:, None], named], axis=1).astype(np.int64)
+
+
+def measure_seed(
+    tallies: Sequence[Tally], thresholds: Sequence[Thresholds], weights: Sequence[Scores]
+) -> dict[str, Scores]:
+    """Take every measure of one arm and seed over its folds, in each draw of pieces: [D], those by class [D, K]."""
+    folds = list(zip(tallies, thresholds, weights, strict=True))
+    values = {
+        "pixel_ap": np.nanmean([_pixel_ap(tally, taken) for tally, _, taken in folds], axis=0),
+        "ap": np.nanmean([_class_ap(tally, taken) for tally, _, taken in folds], axis=0),
+        "iou_any": iou(np.sum([_defect_pixels(tally, cut, taken) for tally, cut, taken in folds], axis=0)),
+        "iou": iou(np.sum([_class_pixels(tally, cut, taken) for tally, cut, taken in folds], axis=0)),
+    }
+    for rate in ALARMS:
+        name = f"found_{round(100 * rate)}"
+        values[name] = _share([_found(tally, taken, rate) for tally, _, taken in folds])
+    values["clean_alarms"] = _share([_alarmed(tally, cut, taken) for tally, cut, taken in folds])
+    values["clean_pixels"] = _share([_false_pixels(tally, cut, taken) for tally, cut, taken in folds])
+    return values
+
+
+def _pixel_ap(tally: Tally, weights: Scores) -> Scores:
+    negative, positive = (tally.defects[:, side].astype(np.float64) for side in (0, 1))  # [G, B]
+    return average_precision(weights @ positive, weights @ negative)
+
+
+def _class_ap(tally: Tally, weights: Scores) -> Scores:
+    both = tally.classes.astype(np.float64)
+    by_class = [average_precision(weights @ both[:, k, 1], weights @ both[:, k, 0]) for k in range(both.shape[1])]
+    return np.stack(by_class, axis=1)
+
+
+def _defect_pixels(tally: Tally, cut: Thresholds, weights: Scores) -> Scores:
+    return np.asarray(weights @ at_thresholds(defect_curve(tally), cut.defect).astype(np.float64))
+
+
+def _class_pixels(tally: Tally, cut: Thresholds, weights: Scores) -> Scores:
+    counts = at_thresholds(class_curve(tally), cut.classes).astype(np.float64)
+    return np.asarray(np.einsum("dg,gkc->dkc", weights, counts))
+
+
+def _found(tally: Tally, weights: Scores, rate: float) -> Scores:
+    """Return how many objects are found and how many there are, in each draw: [D, 2]; none without clean images to alarm."""
+    if not len(tally.clean_scores):
+        return np.zeros((len(weights), 2))
+    threshold = alarm_threshold(tally.clean_scores, weights[:, tally.clean_pieces], rate)
+    taken = weights[:, tally.objects[:, 0]]
+    return np.stack([objects_found(tally.object_scores, taken, threshold), taken.sum(axis=1)], axis=1)
+
+
+def _alarmed(tally: Tally, cut: Thresholds, weights: Scores) -> Scores:
+    taken = weights[:, tally.clean_pieces]
+    alarmed = tally.clean_scores >= cut.defect[tally.clean_pieces]
+    return np.stack([taken @ alarmed.astype(float), taken.sum(axis=1)], axis=1)
+
+
+def _false_pixels(tally: Tally, cut: Thresholds, weights: Scores) -> Scores:
+    called = np.where(np.arange(tally.clean.shape[1]) >= cut.defect[:, None], tally.clean, 0).sum(axis=1)
+    return np.stack([weights @ called.astype(float), weights @ tally.clean.sum(axis=1).astype(float)], axis=1)
+
+
+def _share(parts: Sequence[Scores]) -> Scores:
+    """Divide what the folds counted together: (part, whole) rows [D, 2] of each -> [D]."""
+    part, whole = np.sum(parts, axis=0).T
+    return np.asarray(np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=whole > 0))

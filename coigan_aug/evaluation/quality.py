@@ -5,28 +5,18 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from coigan_aug.evaluation.agreement import Agreement
 from coigan_aug.evaluation.comparison import Kind, Sample, compare_all
 from coigan_aug.evaluation.copies import copies_picture, measure_copies, measure_diversity
 from coigan_aug.evaluation.crops import CROP_FACTOR, Instance
 from coigan_aug.evaluation.embedding import Advance, Embedded, PictureSet, counted, embed
-from coigan_aug.evaluation.numbers import (
-    Agreed,
-    Inside,
-    Pairs,
-    Quality,
-    SeamCounts,
-    SeamRatios,
-    SetCounts,
-    Space,
-)
+from coigan_aug.evaluation.numbers import Agreed, Inside, Pairs, Quality, SeamCounts, SeamRatios, SetCounts, Space
 from coigan_aug.evaluation.result import Result
 from coigan_aug.evaluation.seams import Seams, measure_seams
 from coigan_aug.evaluation.sets import measured_on, picture_sets, set_warnings, shows_parts
@@ -34,7 +24,10 @@ from coigan_aug.evaluation.verdict import comparison_warnings, copy_warnings, qu
 from coigan_aug.formats.names import CARD
 from coigan_aug.imaging import write_image
 from coigan_aug.metrics.features import Extractor, Lite0, load_extractor
+from coigan_aug.prepare.examples import load_examples
 from coigan_aug.progress import Report, silent
+from coigan_aug.segmenter.real_only import real_only_segmenter
+from coigan_aug.segmenter.scoring import class_counts, iou
 from coigan_aug.settings import Settings
 from coigan_aug.store.card import read_card
 from coigan_aug.store.dataset import Dataset
@@ -46,6 +39,7 @@ PICTURE = "copies.png"
 
 Neighbours = Sequence[tuple[Instance, Instance]]
 """A synthetic and a training object, nearest first."""
+Agreement = Callable[[Dataset, Sequence[int]], Mapping[str, float]]
 
 
 def measure_quality(
@@ -230,3 +224,21 @@ def _agreed(agreement: Agreement, sets: Sets) -> dict[str, Agreed]:
         name: Agreed(synthetic=made[name], real=real[name], ratio=made[name] / real[name] if real[name] > 0 else None)
         for name in _names(sets)
     }
+
+
+def real_only(
+    real: Dataset, settings: Settings, *, cache_root: Path, device: torch.device, report: Report = silent
+) -> Agreement:
+    """Train a segmenter on the real training images and return what gives its IoU for each class on some records.
+
+    The IoU is pooled over the records' pixels at the working scale; 0 where a class is neither there nor predicted.
+    The segmenter is kept below `cache_root` for the next synthetic set of the same data and settings.
+    """
+    network = real_only_segmenter(real, settings, cache_root=cache_root, device=device, report=report)
+
+    def scores(dataset: Dataset, positions: Sequence[int]) -> dict[str, float]:
+        examples = load_examples(dataset, positions, settings.data, cache_root=cache_root)
+        found = iou(class_counts(network, examples, positions, device=device).sum(axis=0))
+        return {name: float(np.nan_to_num(value)) for name, value in zip(dataset.names, found, strict=True)}
+
+    return scores

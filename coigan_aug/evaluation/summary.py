@@ -11,22 +11,18 @@ from itertools import product
 
 import numpy as np
 
+from coigan_aug import rng as streams
 from coigan_aug.evaluation.arms import DUPLICATES, REAL, Arm
-from coigan_aug.evaluation.bootstrap import Draws, draw, interval, mean_over_classes
 from coigan_aug.evaluation.measures import (
     ALARMS,
     CURVE,
     Scores,
     Thresholds,
     alarm_threshold,
-    at_thresholds,
-    average_precision,
     choose_thresholds,
-    class_curve,
     classes_of,
     confusion,
-    defect_curve,
-    objects_found,
+    measure_seed,
 )
 from coigan_aug.evaluation.numbers import (
     TITLES,
@@ -36,17 +32,18 @@ from coigan_aug.evaluation.numbers import (
     Curve,
     Difference,
     Groups,
+    Interval,
     InUse,
     SeedScores,
     number,
 )
 from coigan_aug.evaluation.tally import Tally
-from coigan_aug.segmenter.scoring import iou
 
 DECISIVE = {"finding": "pixel_ap", "naming": "ap"}
 """The measure that each verdict is about; it needs no threshold."""
 Tallies = Mapping[tuple[str, int, int], Tally]
 """By arm's name, fold (from 0) and seed."""
+DRAWS = 2_000
 
 
 @dataclass(frozen=True)
@@ -161,71 +158,6 @@ def measure(
         for seed in question.seeds
     ]
     return Measured({name: np.stack([values[name] for values in by_seed], axis=1) for name in by_seed[0]})
-
-
-def measure_seed(
-    tallies: Sequence[Tally], thresholds: Sequence[Thresholds], weights: Sequence[Scores]
-) -> dict[str, Scores]:
-    """Take every measure of one arm and seed over its folds, in each draw of pieces: [D], those by class [D, K]."""
-    folds = list(zip(tallies, thresholds, weights, strict=True))
-    values = {
-        "pixel_ap": np.nanmean([_pixel_ap(tally, taken) for tally, _, taken in folds], axis=0),
-        "ap": np.nanmean([_class_ap(tally, taken) for tally, _, taken in folds], axis=0),
-        "iou_any": iou(np.sum([_defect_pixels(tally, cut, taken) for tally, cut, taken in folds], axis=0)),
-        "iou": iou(np.sum([_class_pixels(tally, cut, taken) for tally, cut, taken in folds], axis=0)),
-    }
-    for rate in ALARMS:
-        name = f"found_{round(100 * rate)}"
-        values[name] = _share([_found(tally, taken, rate) for tally, _, taken in folds])
-    values["clean_alarms"] = _share([_alarmed(tally, cut, taken) for tally, cut, taken in folds])
-    values["clean_pixels"] = _share([_false_pixels(tally, cut, taken) for tally, cut, taken in folds])
-    return values
-
-
-def _pixel_ap(tally: Tally, weights: Scores) -> Scores:
-    negative, positive = (tally.defects[:, side].astype(np.float64) for side in (0, 1))  # [G, B]
-    return average_precision(weights @ positive, weights @ negative)
-
-
-def _class_ap(tally: Tally, weights: Scores) -> Scores:
-    both = tally.classes.astype(np.float64)
-    by_class = [average_precision(weights @ both[:, k, 1], weights @ both[:, k, 0]) for k in range(both.shape[1])]
-    return np.stack(by_class, axis=1)
-
-
-def _defect_pixels(tally: Tally, cut: Thresholds, weights: Scores) -> Scores:
-    return np.asarray(weights @ at_thresholds(defect_curve(tally), cut.defect).astype(np.float64))
-
-
-def _class_pixels(tally: Tally, cut: Thresholds, weights: Scores) -> Scores:
-    counts = at_thresholds(class_curve(tally), cut.classes).astype(np.float64)
-    return np.asarray(np.einsum("dg,gkc->dkc", weights, counts))
-
-
-def _found(tally: Tally, weights: Scores, rate: float) -> Scores:
-    """Return how many objects are found and how many there are, in each draw: [D, 2]; none without clean images to alarm."""
-    if not len(tally.clean_scores):
-        return np.zeros((len(weights), 2))
-    threshold = alarm_threshold(tally.clean_scores, weights[:, tally.clean_pieces], rate)
-    taken = weights[:, tally.objects[:, 0]]
-    return np.stack([objects_found(tally.object_scores, taken, threshold), taken.sum(axis=1)], axis=1)
-
-
-def _alarmed(tally: Tally, cut: Thresholds, weights: Scores) -> Scores:
-    taken = weights[:, tally.clean_pieces]
-    alarmed = tally.clean_scores >= cut.defect[tally.clean_pieces]
-    return np.stack([taken @ alarmed.astype(float), taken.sum(axis=1)], axis=1)
-
-
-def _false_pixels(tally: Tally, cut: Thresholds, weights: Scores) -> Scores:
-    called = np.where(np.arange(tally.clean.shape[1]) >= cut.defect[:, None], tally.clean, 0).sum(axis=1)
-    return np.stack([weights @ called.astype(float), weights @ tally.clean.sum(axis=1).astype(float)], axis=1)
-
-
-def _share(parts: Sequence[Scores]) -> Scores:
-    """Divide what the folds counted together: (part, whole) rows [D, 2] of each -> [D]."""
-    part, whole = np.sum(parts, axis=0).T
-    return np.asarray(np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=whole > 0))
 
 
 def _arm_row(
@@ -357,3 +289,41 @@ def _verdict(name: str, main: Arm | None, best: Arm | None, differences: Sequenc
 def named(names: Sequence[str], values: Sequence[float] | Scores) -> ByClass:
     """Name values by class; a value that is not a number becomes None."""
     return {name: number(float(value)) for name, value in zip(names, values, strict=True)}
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Which groups and seeds each bootstrap draw takes: weights float64 [D, G] and [D, S]; row 0 is all of them once."""
+
+    groups: Scores
+    seeds: Scores
+
+
+def draw(strata: Sequence[str], seeds: int, *, seed: int, draws: int = DRAWS) -> Draws:
+    """Draw test groups and training seeds with replacement, groups within their stratum, so that no class goes missing.
+
+    Args:
+        strata: the stratum of each group.
+        seeds: the number of training seeds.
+
+    Source: Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapters 8 (two-sample data) and 13 (percentiles).
+    """
+    rng = streams.generator(seed, "bootstrap")
+    groups = np.zeros((draws + 1, len(strata)))
+    for name in sorted(set(strata)):
+        members = np.flatnonzero(np.asarray(strata) == name)
+        groups[1:, members] = rng.multinomial(len(members), np.full(len(members), 1 / len(members)), size=draws)
+    taken = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=draws).astype(np.float64)
+    groups[0] = 1
+    return Draws(groups, np.concatenate([np.ones((1, seeds)), taken]) / seeds)
+
+
+def interval(values: Scores) -> Interval:
+    """Return the first of the draws [D], which is the measurement, and the 2.5th and 97.5th percentile of the others."""
+    low, high = np.nanpercentile(values[1:], [2.5, 97.5])
+    return Interval(mean=number(values[0]), low=number(low), high=number(high))
+
+
+def mean_over_classes(scores: Scores) -> Scores:
+    """Return the mean over the classes [D, K] -> [D]; a class without a score is left out. What is not by class stays."""
+    return scores if scores.ndim == 1 else np.asarray(np.nanmean(scores, axis=1))

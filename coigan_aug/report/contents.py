@@ -13,8 +13,7 @@ from coigan_aug.errors import DataError
 from coigan_aug.evaluation.numbers import Benefit, Quality, Thesis
 from coigan_aug.evaluation.result import Result
 from coigan_aug.report import plots
-from coigan_aug.report.beside import Beside, beside
-from coigan_aug.report.crops import Evolution, evolution
+from coigan_aug.report.crops import Beside, Evolution, beside, evolution
 from coigan_aug.report.figure import colour
 from coigan_aug.report.gather import Material, SyntheticSet
 from coigan_aug.report.inventory import ClassInventory, Inventory, shown_classes, take_inventory

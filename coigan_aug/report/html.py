@@ -17,7 +17,7 @@ from coigan_aug.errors import ResourceError
 from coigan_aug.evaluation.numbers import TITLES
 from coigan_aug.files import to_values
 from coigan_aug.imaging import Pixels, encode_image
-from coigan_aug.report import scores, tables
+from coigan_aug.report import scores
 from coigan_aug.report.contents import Contents
 from coigan_aug.report.figure import colour
 from coigan_aug.report.plots import thousands
@@ -155,8 +155,8 @@ def _environment() -> Environment:
         "thousands": thousands,
         "thousands_of": lambda value: thousands(float(f"{value:.3g}")),
         "median": lambda values, places: f"{float(np.median(values)):,.{places}f}" if len(values) else scores.DASH,
-        "cell": tables.cell,
-        "facts": lambda value: list(tables.facts(to_values(value))),
+        "cell": scores.cell,
+        "facts": lambda value: list(scores.facts(to_values(value))),
         "hex": colour,
         "interval": lambda share: scores.with_interval(scores.percent(share)),
         "error": lambda found: scores.DASH if found is None else _with_error(found),

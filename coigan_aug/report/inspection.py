@@ -14,7 +14,7 @@ from coigan_aug.data.findings import KINDS, Finding, by_kind
 from coigan_aug.data.inspecting import Inspection
 from coigan_aug.files import write_bytes
 from coigan_aug.prepare.objects import DefectObject
-from coigan_aug.report import data_plots, plots
+from coigan_aug.report import plots
 from coigan_aug.report.crops import CloseUp, close_ups, whole_image
 from coigan_aug.report.html import fill
 from coigan_aug.report.inventory import ClassInventory, Inventory, shown_classes, take_inventory
@@ -118,11 +118,11 @@ def _count_charts(found: Inspection, drawn: Inventory) -> Iterator[tuple[str, Ma
     if found.test:
         yield "Objects in train and test", plots.class_balance(drawn)
     else:
-        yield "Objects and images", data_plots.class_counts(drawn.classes, found.classes)
+        yield "Objects and images", plots.class_counts(drawn.classes, found.classes)
     if any(own.objects for own in drawn.classes):
         yield "Sizes", plots.object_sizes(drawn)
         yield "Shapes", plots.aspect_ratios(drawn)
-        yield "Objects an image", data_plots.objects_an_image(drawn.classes)
+        yield "Objects an image", plots.objects_an_image(drawn.classes)
 
 
 def _places(drawn: Inventory) -> Iterator[tuple[ClassInventory, Markup]]:
@@ -134,9 +134,9 @@ def _places(drawn: Inventory) -> Iterator[tuple[ClassInventory, Markup]]:
 
 def _image_charts(found: Inspection, dataset: Dataset, inventory: Inventory) -> Iterator[tuple[str, Markup]]:
     if found.looks.brightness:
-        yield "Brightness", data_plots.brightness(found.looks)
+        yield "Brightness", plots.brightness(found.looks)
     if found.looks.distinct > 1:
-        yield "Sizes", data_plots.image_sizes([(record.height, record.width) for record in dataset])
+        yield "Sizes", plots.image_sizes([(record.height, record.width) for record in dataset])
     if found.near_duplicates:
         together = [len(files) for files in found.near_duplicates]
         sizes = (*together, *[1] * (found.images - sum(together)))

@@ -10,7 +10,7 @@ from typing import Any
 
 from coigan_aug.annotations.records import DefectClass
 from coigan_aug.files import write_bytes
-from coigan_aug.report.beside import Beside, beside
+from coigan_aug.report.crops import Beside, beside
 from coigan_aug.report.distributions import SMALL, state_of, words_of
 from coigan_aug.report.figure import colour
 from coigan_aug.report.fit import TITLES, ClassFit, fits_of

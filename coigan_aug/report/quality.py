@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from coigan_aug.evaluation.numbers import Comparison, Quality, SeamCounts
-from coigan_aug.report.scores import DASH, Estimate
-from coigan_aug.report.tables import Table, cell
+from coigan_aug.report.scores import DASH, Estimate, Table, cell
 
 KID_FACTOR = 1000
 

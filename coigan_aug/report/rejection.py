@@ -15,8 +15,7 @@ from coigan_aug.files import inside
 from coigan_aug.imaging import Pixels, read_rgb
 from coigan_aug.report.crops import SIDE, fit
 from coigan_aug.report.notes import Notes
-from coigan_aug.report.scores import short
-from coigan_aug.report.tables import facts
+from coigan_aug.report.scores import facts, short
 from coigan_aug.store.card import Screening
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.synthesis.rejected import REASONS, Rejected
@@ -93,11 +92,7 @@ def rejected_part(
 def _row(name: str, counts: Sequence[int], kept: int, colours: Mapping[str, str]) -> RejectedRow:
     total = sum(counts)
     return RejectedRow(
-        name=name,
-        colour=colours.get(name, GREY),
-        counts=tuple(counts),
-        total=total,
-        share=total / max(total + kept, 1),
+        name=name, colour=colours.get(name, GREY), counts=tuple(counts), total=total, share=total / max(total + kept, 1)
     )
 
 

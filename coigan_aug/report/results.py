@@ -17,7 +17,7 @@ from coigan_aug.imaging import Pixels, read_rgb
 from coigan_aug.report import score_plots, scores
 from coigan_aug.report.notes import Notes
 from coigan_aug.report.quality import Compared, comparisons_of, shown_together, tables_of
-from coigan_aug.report.tables import Table
+from coigan_aug.report.scores import Table
 
 _TOTALS = ("pixel_ap", "found_10", "ap", "iou")  # measures of which every comparison is shown
 CLASSES = 20

@@ -13,8 +13,7 @@ from coigan_aug.errors import DataError
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.progress import Report, silent
 from coigan_aug.settings import DataSettings
-from coigan_aug.shapes.file import ShapeGeneratorFile, trained_shape_generator
-from coigan_aug.shapes.fit import ShapeGeneratorSettings
+from coigan_aug.shapes.fit import ShapeGeneratorFile, ShapeGeneratorSettings, trained_shape_generator
 from coigan_aug.shapes.forms import ClassForms, Traits, class_forms, traits_of
 from coigan_aug.shapes.learned import FEWEST, learned
 from coigan_aug.shapes.recombine import recombined

@@ -14,16 +14,15 @@ from coigan_aug.asking import Ask, Option, StrPath
 from coigan_aug.formats.names import NAMES
 
 FORMATS = ", ".join(NAMES)
-Device = Annotated[str | None, Option(help="cpu, cuda or cuda:N. Default: the GPU where there is one.")]
-RunName = Annotated[str | None, Option(help="Run to draw with: its name or number. Default: the newest.")]
-Clip = Annotated[bool, Option(help="Cut runs that leave the image. Default: an error.")]
-SkipMissing = Annotated[bool, Option(help="Leave out missing images. Default: an error.")]
-SkipBroken = Annotated[bool, Option(help="Leave out broken images. Default: an error.")]
+Device = Annotated[str | None, Option("cpu, cuda or cuda:N. Default: the GPU where there is one.")]
+RunName = Annotated[str | None, Option("Run to draw with: its name or number. Default: the newest.")]
+Clip = Annotated[bool, Option("Cut runs that leave the image. Default: an error.")]
+SkipMissing = Annotated[bool, Option("Leave out missing images. Default: an error.")]
+SkipBroken = Annotated[bool, Option("Leave out broken images. Default: an error.")]
 Overrides = Annotated[
-    Sequence[str],
-    Option(flag="--set", metavar="SECTION.KEY=VALUE", read=list[str], help="Override a setting; may be repeated."),
+    Sequence[str], Option("Override a setting; may be repeated.", flag="--set", metavar="SECTION.KEY=VALUE")
 ]
-Config = Annotated[StrPath | None, Option(read=Path, help="Settings file. Default: coigan.yaml, where there is one.")]
+Config = Annotated[StrPath | None, Option("Settings file. Default: coigan.yaml, where there is one.")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,43 +31,41 @@ class ImportAsk(Ask):
 
     COMMAND: ClassVar[str] = "import"
 
-    source: Annotated[StrPath, Option(argument=True, read=Path, help="Annotation file, or folder of masks.")]
-    images: Annotated[StrPath | None, Option(read=Path, help="Folder of the images. Default: found beside SOURCE.")] = (
-        None
-    )
-    format: Annotated[str | None, Option(help=f"{FORMATS}. Default: looked up.")] = None
-    classes: Annotated[str | None, Option(help="Class names: a,b,c or a=1,b=2 or a=#ff0000. Default: SOURCE's.")] = None
+    source: Annotated[StrPath, Option("Annotation file, or folder of masks.", argument=True)]
+    images: Annotated[StrPath | None, Option("Folder of the images. Default: found beside SOURCE.")] = None
+    format: Annotated[str | None, Option(f"{FORMATS}. Default: looked up.")] = None
+    classes: Annotated[str | None, Option("Class names: a,b,c or a=1,b=2 or a=#ff0000. Default: SOURCE's.")] = None
     group_by: Annotated[
         str | None,
         Option(
-            help="Column of SOURCE, regex over file names (group 1 names the group), or none."
+            "Column of SOURCE, regex over file names (group 1 names the group), or none."
             " Default: near-duplicates are found."
         ),
     ] = None
     split: Annotated[
         float | str,
         Option(
+            "Share of the training images, 0-1; --folds needs none. source: the sides that SOURCE names.",
             read=str,
             metavar="SHARE|source",
-            help="Share of the training images, 0-1; --folds needs none. source: the sides that SOURCE names.",
         ),
     ] = "0.8"
-    folds: Annotated[int, Option(help="Folds of a cross validation, listed in folds.json. Default: none.")] = 0
-    fold: Annotated[int, Option(help="The fold that is the test set, from 1.")] = 1
-    seed: Annotated[int, Option(help="Seed of the split and of the folds.")] = 0
+    folds: Annotated[int, Option("Folds of a cross validation, listed in folds.json. Default: none.")] = 0
+    fold: Annotated[int, Option("The fold that is the test set, from 1.")] = 1
+    seed: Annotated[int, Option("Seed of the split and of the folds.")] = 0
     clip_rle: Clip = False
     skip_missing: SkipMissing = False
     skip_broken: SkipBroken = False
     value_range: Annotated[
         str | None,
         Option(
+            "Pixel values that become 0 and 255 in 8-bit copies of images with more bits. Default: an error.",
             metavar="LOW,HIGH",
-            help="Pixel values that become 0 and 255 in 8-bit copies of images with more bits. Default: an error.",
         ),
     ] = None
-    strict: Annotated[bool, Option(help="Make the first problem an error. Default: problems are noted.")] = False
-    overwrite: Annotated[bool, Option(help="Replace the data set that is there. Default: refuse.")] = False
-    binary: Annotated[bool, Option(help="Store packed binary JSON. Default: text.")] = False
+    strict: Annotated[bool, Option("Make the first problem an error. Default: problems are noted.")] = False
+    overwrite: Annotated[bool, Option("Replace the data set that is there. Default: refuse.")] = False
+    binary: Annotated[bool, Option("Store packed binary JSON. Default: text.")] = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,55 +75,45 @@ class ConvertAsk(Ask):
     COMMAND: ClassVar[str] = "convert"
 
     source: Annotated[
-        StrPath,
-        Option(
-            argument=True, read=Path, metavar="SRC", help="Annotation file, folder of masks, Dataset, or workspace."
-        ),
+        StrPath, Option("Annotation file, folder of masks, Dataset, or workspace.", argument=True, metavar="SRC")
     ]
-    out: Annotated[
-        StrPath, Option(argument=True, read=Path, metavar="DST", help="New folder for annotations and images.")
-    ]
-    to: Annotated[str, Option(metavar="FORMAT", help=f"Format to write: {FORMATS}.")]
+    out: Annotated[StrPath, Option("New folder for annotations and images.", argument=True, metavar="DST")]
+    to: Annotated[str, Option(f"Format to write: {FORMATS}.", metavar="FORMAT")]
     format: Annotated[
-        str | None, Option(flag="--from", metavar="FORMAT", help="Format of SRC, one of the same. Default: looked up.")
+        str | None, Option("Format of SRC, one of the same. Default: looked up.", flag="--from", metavar="FORMAT")
     ] = None
-    images: Annotated[StrPath | None, Option(read=Path, help="Folder of the images. Default: found beside SRC.")] = None
+    images: Annotated[StrPath | None, Option("Folder of the images. Default: found beside SRC.")] = None
     image_files: Annotated[
-        str | None,
-        Option(help="copy, link (hard links) or none: annotations alone. Default: copy; with --size none."),
+        str | None, Option("copy, link (hard links) or none: annotations alone. Default: copy; with --size none.")
     ] = None
-    classes: Annotated[
-        str | None, Option(help="Class names: a,b,c or a=1,b=2 or a=#ff0000. Default: those of SRC.")
-    ] = None
+    classes: Annotated[str | None, Option("Class names: a,b,c or a=1,b=2 or a=#ff0000. Default: those of SRC.")] = None
     size: Annotated[
         str | None,
         Option(
+            "Height x width in pixels of all images, where neither they nor their sizes are at hand: 256x1600.",
             metavar="HxW",
-            help="Height x width in pixels of all images, where neither they nor their sizes are at hand: 256x1600.",
         ),
     ] = None
     polygons: Annotated[
         str | None,
         Option(
+            "COCO: outlines that this reader fills to the same mask: pycocotools or cv2. Default: run lengths.",
             metavar="READER",
-            help="COCO: outlines that this reader fills to the same mask: pycocotools or cv2. Default: run lengths.",
         ),
     ] = None
-    crowd: Annotated[bool, Option(help="COCO: iscrowd 1, which most trainers leave out. Default: 0.")] = False
-    binary: Annotated[bool, Option(help="line-json: packed binary JSON. Default: text.")] = False
+    crowd: Annotated[bool, Option("COCO: iscrowd 1, which most trainers leave out. Default: 0.")] = False
+    binary: Annotated[bool, Option("line-json: packed binary JSON. Default: text.")] = False
     clip_rle: Clip = False
     skip_missing: SkipMissing = False
     skip_broken: SkipBroken = False
     strict: Annotated[
         bool,
         Option(
-            help="Make the first problem and the first loss an error; ids that TO has no place for are none."
+            "Make the first problem and the first loss an error; ids that TO has no place for are none."
             " Default: counted."
         ),
     ] = False
-    overwrite: Annotated[bool, Option(help="Replace a DST that convert made and nobody added to. Default: refuse.")] = (
-        False
-    )
+    overwrite: Annotated[bool, Option("Replace a DST that convert made and nobody added to. Default: refuse.")] = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,23 +125,19 @@ class InspectAsk(Ask):
     path: Annotated[
         StrPath | None,
         Option(
+            "A data set's folder, or annotations in any format that import reads. Default: the workspace's.",
             argument=True,
-            read=Path,
-            help="A data set's folder, or annotations in any format that import reads. Default: the workspace's.",
         ),
     ] = None
-    images: Annotated[StrPath | None, Option(read=Path, help="Folder of the images. Default: found beside PATH.")] = (
-        None
-    )
-    format: Annotated[str | None, Option(help="Format of PATH, as for import. Default: looked up.")] = None
-    classes: Annotated[str | None, Option(help="Class names, as for import. Default: PATH's own.")] = None
-    min_area: Annotated[int, Option(help="Objects of fewer px are called too small.")] = 16
+    images: Annotated[StrPath | None, Option("Folder of the images. Default: found beside PATH.")] = None
+    format: Annotated[str | None, Option("Format of PATH, as for import. Default: looked up.")] = None
+    classes: Annotated[str | None, Option("Class names, as for import. Default: PATH's own.")] = None
+    min_area: Annotated[int, Option("Objects of fewer px are called too small.")] = 16
     html: Annotated[
-        StrPath | None,
-        Option(read=Path, help="Page to write. Default: inspect.html in the workspace; none for another PATH."),
+        StrPath | None, Option("Page to write. Default: inspect.html in the workspace; none for another PATH.")
     ] = None
     strict: Annotated[
-        bool, Option(help="Exit with 6 where something is wrong or the split leaks. Default: say so, exit with 0.")
+        bool, Option("Exit with 6 where something is wrong or the split leaks. Default: say so, exit with 0.")
     ] = False
 
 
@@ -164,25 +147,23 @@ class TrainAsk(Ask):
 
     COMMAND: ClassVar[str] = "train"
 
-    recipe: Annotated[str, Option(help="tiny (CPU), default (GPU, 256 px) or coigan (the thesis' model).")] = "default"
-    gpus: Annotated[
-        int | None, Option(least=0, help="GPUs to train on; 0 is the CPU. Default: 1 where there is one.")
-    ] = None
-    device: Device = None
-    images_seen: Annotated[
-        int | str | None, Option(read=str, help="Length in samples, such as 200k. Default: the recipe's.")
-    ] = None
-    minutes: Annotated[float | None, Option(least=0.01, help="Stop after so many minutes. Default: no limit.")] = None
-    seed: Annotated[int | None, Option(help="Seed of everything random. Default: 7.")] = None
-    resume: Annotated[bool, Option(help="Continue the newest run with its own settings.")] = False
-    init_from: Annotated[
-        str | None,
-        Option(help="Begin with the weights of another run (name or number) or generator file, as far as they fit."),
-    ] = None
-    dry_run: Annotated[bool, Option(help="Show plan, memory and time, measured on 3 real steps.")] = False
-    perceptual_weights: Annotated[StrPath | None, Option(read=Path, help="Weight file of the perceptual features.")] = (
+    recipe: Annotated[str, Option("tiny (CPU), default (GPU, 256 px) or coigan (the thesis' model).")] = "default"
+    gpus: Annotated[int | None, Option("GPUs to train on; 0 is the CPU. Default: 1 where there is one.", least=0)] = (
         None
     )
+    device: Device = None
+    images_seen: Annotated[
+        int | str | None, Option("Length in samples, such as 200k. Default: the recipe's.", read=str)
+    ] = None
+    minutes: Annotated[float | None, Option("Stop after so many minutes. Default: no limit.", least=0.01)] = None
+    seed: Annotated[int | None, Option("Seed of everything random. Default: 7.")] = None
+    resume: Annotated[bool, Option("Continue the newest run with its own settings.")] = False
+    init_from: Annotated[
+        str | None,
+        Option("Begin with the weights of another run (name or number) or generator file, as far as they fit."),
+    ] = None
+    dry_run: Annotated[bool, Option("Show plan, memory and time, measured on 3 real steps.")] = False
+    perceptual_weights: Annotated[StrPath | None, Option("Weight file of the perceptual features.")] = None
     overrides: Overrides = ()
     config: Config = None
 
@@ -193,90 +174,66 @@ class SynthesizeAsk(Ask):
 
     COMMAND: ClassVar[str] = "synthesize"
 
-    out: Annotated[
-        StrPath,
-        Option(
-            read=Path,
-            help="Folder for images, annotations, preview, plan and card.",
-        ),
-    ]
+    out: Annotated[StrPath, Option("Folder for images, annotations, preview, plan and card.")]
     per_class: Annotated[
         int | str | Mapping[str, int] | None,
-        Option(
-            read=str,
-            metavar="N | CLASS=N,...",
-            help="Defects to make of each class: 500, or crack=800,fray=200.",
-        ),
+        Option("Defects to make of each class: 500, or crack=800,fray=200.", read=str, metavar="N | CLASS=N,..."),
     ] = None
-    balance: Annotated[bool, Option(help="Bring every class up to the largest one's number of objects.")] = False
+    balance: Annotated[bool, Option("Bring every class up to the largest one's number of objects.")] = False
     plan: Annotated[
         StrPath | None,
-        Option(
-            read=Path,
-            metavar="FILE",
-            help="Make this plan: the plan.jsonl of --dry-run or of a finished set, edited or not.",
-        ),
+        Option("Make this plan: the plan.jsonl of --dry-run or of a finished set, edited or not.", metavar="FILE"),
     ] = None
     defects_per_image: Annotated[
         str | None,
         Option(
+            "2, 1-3, or shares of images with 1, 2, ...: 0.7,0.3. Default: as in the training images.",
             metavar="N | N-M | SHARES",
-            help="2, 1-3, or shares of images with 1, 2, ...: 0.7,0.3. Default: as in the training images.",
         ),
     ] = None
     engine: Annotated[
         str,
         Option(
-            help="gan; copies: transplant (an image's defects in their own place), paste (brightness matched), poisson"
+            "gan; copies: transplant (an image's defects in their own place), paste (brightness matched), poisson"
             " (cloned); auto: what evaluate benefit found best for each class, else gan."
         ),
     ] = "auto"
     run: RunName = None
-    format: Annotated[str, Option(help=f"{FORMATS}, or source (as imported).")] = "coco"
-    image_format: Annotated[
-        str, Option(help="png, or jpeg at the quality of each base image (95 where it has none).")
-    ] = "png"
-    windows: Annotated[bool, Option(help="Make windows of the training size instead of whole images.")] = False
+    format: Annotated[str, Option(f"{FORMATS}, or source (as imported).")] = "coco"
+    image_format: Annotated[str, Option("png, or jpeg at the quality of each base image (95 where it has none).")] = (
+        "png"
+    )
+    windows: Annotated[bool, Option("Make windows of the training size instead of whole images.")] = False
     bases: Annotated[
         str,
         Option(
-            help="What is drawn on: clean (defect-free images), erased (training images whose defects are erased) or both."
+            "What is drawn on: clean (defect-free images), erased (training images whose defects are erased) or both."
         ),
     ] = "clean"
     shapes: Annotated[
         str | None,
-        Option(
-            help="Kinds of shapes, each as often: real, warped, recombined, learned; several by commas. Default: real."
-        ),
+        Option("Kinds of shapes, each as often: real, warped, recombined, learned; several by commas. Default: real."),
     ] = None
     roi: Annotated[
         StrPath | None,
-        Option(
-            read=Path,
-            metavar="MASKS",
-            help="Where defects may go: one mask image, or a folder of masks named like the images.",
-        ),
+        Option("Where defects may go: one mask image, or a folder of masks named like the images.", metavar="MASKS"),
     ] = None
     screen: Annotated[
-        bool, Option(flag="--screen/--no-screen", help="Reject and replace what is no good. Default: yes.")
+        bool, Option("Reject and replace what is no good. Default: yes.", flag="--screen/--no-screen")
     ] = True
     with_real: Annotated[
-        bool, Option(help="Put the real training images beside; at most 35 % of those with defects are synthetic.")
+        bool, Option("Put the real training images beside; at most 35 % of those with defects are synthetic.")
     ] = False
-    append: Annotated[bool, Option(help="Add to the finished set that --out holds.")] = False
-    overwrite: Annotated[bool, Option(help="Replace the set that --out holds; other files stay.")] = False
-    gpus: Annotated[
-        int | None, Option(least=0, help="GPUs to draw on; 0 is the CPU. Default: 1 where there is one.")
-    ] = None
+    append: Annotated[bool, Option("Add to the finished set that --out holds.")] = False
+    overwrite: Annotated[bool, Option("Replace the set that --out holds; other files stay.")] = False
+    gpus: Annotated[int | None, Option("GPUs to draw on; 0 is the CPU. Default: 1 where there is one.", least=0)] = None
     shard: Annotated[
         str | None,
-        Option(
-            metavar="I/N", help="Make share I of N only; whoever makes the last one of an --out finishes it. See merge."
-        ),
+        Option("Make share I of N only; whoever makes the last one of an --out finishes it. See merge.", metavar="I/N"),
     ] = None
-    seed: Annotated[int | None, Option(help="Seed of plan and noise. Default: 1.")] = None
+    seed: Annotated[int | None, Option("Seed of plan and noise. Default: 1.")] = None
     device: Device = None
-    dry_run: Annotated[bool, Option(help="Plan only: write OUT/plan.jsonl and say what would be made.")] = False
+    dry_run: Annotated[bool, Option("Plan only: write OUT/plan.jsonl and say what would be made.")] = False
     overrides: Overrides = ()
     config: Config = None
 
@@ -287,24 +244,17 @@ class DrawAsk(Ask):
 
     COMMAND: ClassVar[str] = "draw"
 
-    image: Annotated[StrPath, Option(read=Path, help="Image to draw on.")]
-    masks: Annotated[
-        Sequence[StrPath],
-        Option(flag="--mask", read=list[Path], help="A mask image (not 0: the defect). May be repeated."),
-    ]
-    classes: Annotated[Sequence[str], Option(flag="--class", read=list[str], help="The class of each --mask.")]
-    out: Annotated[StrPath, Option(read=Path, help="Image to write, such as made.png.")]
+    image: Annotated[StrPath, Option("Image to draw on.")]
+    masks: Annotated[Sequence[StrPath], Option("A mask image (not 0: the defect). May be repeated.", flag="--mask")]
+    classes: Annotated[Sequence[str], Option("The class of each --mask.", flag="--class")]
+    out: Annotated[StrPath, Option("Image to write, such as made.png.")]
     contrasts: Annotated[
         Sequence[float],
-        Option(
-            flag="--contrast",
-            read=list[float],
-            help="How much brighter than round it each is, -1..2. Default: the class's median.",
-        ),
+        Option("How much brighter than round it each is, -1..2. Default: the class's median.", flag="--contrast"),
     ] = ()
-    seed: Annotated[int | None, Option(help="Seed of the noise. Default: 1.")] = None
+    seed: Annotated[int | None, Option("Seed of the noise. Default: 1.")] = None
     run: RunName = None
-    overwrite: Annotated[bool, Option(help="Replace the image that --out names. Default: refuse.")] = False
+    overwrite: Annotated[bool, Option("Replace the image that --out names. Default: refuse.")] = False
     device: Device = None
     overrides: Overrides = ()
     config: Config = None
@@ -317,10 +267,9 @@ class MergeAsk(Ask):
     COMMAND: ClassVar[str] = "merge"
 
     folders: Annotated[
-        Sequence[StrPath],
-        Option(argument=True, read=list[Path], metavar="FOLDER...", help="Output folders of synthesize --shard I/N."),
+        Sequence[StrPath], Option("Output folders of synthesize --shard I/N.", argument=True, metavar="FOLDER...")
     ]
-    out: Annotated[StrPath, Option(read=Path, help="Folder for the whole set; may be one of them.")]
+    out: Annotated[StrPath, Option("Folder for the whole set; may be one of them.")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -331,31 +280,26 @@ class QualityAsk(Ask):
 
     synthetic: Annotated[
         str | None,
-        Option(
-            metavar="NAME|FOLDER",
-            help="Synthetic set: its name, or the folder given as --out. Default: the newest.",
-        ),
+        Option("Synthetic set: its name, or the folder given as --out. Default: the newest.", metavar="NAME|FOLDER"),
     ] = None
     features: Annotated[
         str | None,
         Option(
-            help="Feature spaces: efficientnet_lite0 (no download), inception (papers' figures), or both with a comma."
+            "Feature spaces: efficientnet_lite0 (no download), inception (papers' figures), or both with a comma."
             " Default: efficientnet_lite0; for the thesis' protocol inception."
         ),
     ] = None
-    inception_weights: Annotated[
-        StrPath | None, Option(read=Path, help="Weight file of Inception. Default: downloaded, 96 MB.")
-    ] = None
+    inception_weights: Annotated[StrPath | None, Option("Weight file of Inception. Default: downloaded, 96 MB.")] = None
     segmenter: Annotated[
         bool,
         Option(
+            "Train a segmenter on real images and see whether it finds the synthetic defects. Default: yes.",
             flag="--segmenter/--no-segmenter",
-            help="Train a segmenter on real images and see whether it finds the synthetic defects. Default: yes.",
         ),
     ] = True
-    protocol: Annotated[str, Option(help="default, or thesis: FID of tiles only, as its section 4.5.")] = "default"
+    protocol: Annotated[str, Option("default, or thesis: FID of tiles only, as its section 4.5.")] = "default"
     images: Annotated[
-        int | None, Option(least=2, help="Tiles a side, for the thesis' protocol. Default: 40,000, as it has.")
+        int | None, Option("Tiles a side, for the thesis' protocol. Default: 40,000, as it has.", least=2)
     ] = None
     device: Device = None
     overrides: Overrides = ()
@@ -371,51 +315,40 @@ class BenefitAsk(Ask):
     engines: Annotated[
         str,
         Option(
-            help="What is added, an arm each: engines, duplicates, cutmix, empty; a+b mixes, a/negatives adds counterfeits."
+            "What is added, an arm each: engines, duplicates, cutmix, empty; a+b mixes, a/negatives adds counterfeits."
         ),
     ] = "duplicates,transplant,paste,gan"
     arms: Annotated[
         Sequence[str],
-        Option(
-            flag="--arm",
-            read=list[str],
-            metavar="NAME=FOLDER",
-            help="One more source: a data set made by synthesize. May be repeated.",
-        ),
+        Option("One more source: a data set made by synthesize. May be repeated.", flag="--arm", metavar="NAME=FOLDER"),
     ] = ()
     run: RunName = None
     folds: Annotated[
         bool,
         Option(
-            flag="--folds/--no-folds",
-            help="Test every piece once, with a run for each fold of import --folds. Default: no.",
+            "Test every piece once, with a run for each fold of import --folds. Default: no.", flag="--folds/--no-folds"
         ),
     ] = False
-    seeds: Annotated[int | None, Option(least=1, help="Trainings of each arm, in each fold. Default: 3.")] = None
+    seeds: Annotated[int | None, Option("Trainings of each arm, in each fold. Default: 3.", least=1)] = None
     minutes: Annotated[
         float | None,
         Option(
-            least=0.01,
-            help="Budget for all trainings together; every arm gets the same steps. Default: 2,400 steps each.",
+            "Budget for all trainings together; every arm gets the same steps. Default: 2,400 steps each.", least=0.01
         ),
     ] = None
-    jobs: Annotated[int, Option(least=1, help="Trainings at the same time, one thread each. Default: 1.")] = 1
+    jobs: Annotated[int, Option("Trainings at the same time, one thread each. Default: 1.", least=1)] = 1
     groups_per_class: Annotated[
         int | None,
         Option(
-            least=1,
-            help="Small-data mode: so many groups of images of each class, as the run was trained. Default: all.",
+            "Small-data mode: so many groups of images of each class, as the run was trained. Default: all.", least=1
         ),
     ] = None
     protocol: Annotated[
         str,
-        Option(
-            help="default, or coigan: the thesis' successor's (binary masks, FCN-ResNet50, 100 epochs, 5,000 tiles)."
-        ),
+        Option("default, or coigan: the thesis' successor's (binary masks, FCN-ResNet50, 100 epochs, 5,000 tiles)."),
     ] = "default"
     screen: Annotated[
-        bool,
-        Option(flag="--screen/--no-screen", help="Judge what the engines draw as synthesize does. Default: yes."),
+        bool, Option("Judge what the engines draw as synthesize does. Default: yes.", flag="--screen/--no-screen")
     ] = True
     device: Device = None
     overrides: Overrides = ()
@@ -431,22 +364,19 @@ class ExportAsk(Ask):
     to: Annotated[
         str,
         Option(
-            help="onnx (for most programs; needs the extra onnx), torchscript (for libtorch; torch calls it outdated,"
+            "onnx (for most programs; needs the extra onnx), torchscript (for libtorch; torch calls it outdated,"
             " prefer onnx) or safetensors (weights alone, for coigan-aug and networks of your own). Default: onnx."
         ),
     ] = "onnx"
     out: Annotated[
-        StrPath | None,
-        Option(
-            read=Path, help="File to write. Default: export/generator.onnx (.pt, .safetensors) in the run's folder."
-        ),
+        StrPath | None, Option("File to write. Default: export/generator.onnx (.pt, .safetensors) in the run's folder.")
     ] = None
-    run: Annotated[str | None, Option(help="Run whose generator: its name or number. Default: the newest.")] = None
+    run: Annotated[str | None, Option("Run whose generator: its name or number. Default: the newest.")] = None
     size: Annotated[
         str | None,
-        Option(help="Height x width of the images it will draw on, px: 256 or 256x1600. Default: the training window."),
+        Option("Height x width of the images it will draw on, px: 256 or 256x1600. Default: the training window."),
     ] = None
-    overwrite: Annotated[bool, Option(help="Replace the file if there is one.")] = False
+    overwrite: Annotated[bool, Option("Replace the file if there is one.")] = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -455,9 +385,7 @@ class ReportAsk(Ask):
 
     COMMAND: ClassVar[str] = "report"
 
-    out: Annotated[StrPath | None, Option(read=Path, help="File to write. Default: report.html in the workspace.")] = (
-        None
-    )
+    out: Annotated[StrPath | None, Option("File to write. Default: report.html in the workspace.")] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -466,9 +394,7 @@ class DemoAsk(Ask):
 
     COMMAND: ClassVar[str] = "demo"
 
-    out: Annotated[StrPath, Option(read=Path, help="Folder to make. Default: ./coigan-demo")] = Path("coigan-demo")
-    train: Annotated[bool, Option(help="Train the model here first; about four minutes on two cores.")] = False
-    images_seen: Annotated[int | str | None, Option(read=str, help="With --train: length in samples. Default: 5k.")] = (
-        None
-    )
-    per_class: Annotated[int, Option(least=1, help="Defects of each class to make. Default: 6.")] = 6
+    out: Annotated[StrPath, Option("Folder to make. Default: ./coigan-demo")] = Path("coigan-demo")
+    train: Annotated[bool, Option("Train the model here first; about four minutes on two cores.")] = False
+    images_seen: Annotated[int | str | None, Option("With --train: length in samples. Default: 5k.", read=str)] = None
+    per_class: Annotated[int, Option("Defects of each class to make. Default: 6.", least=1)] = 6

@@ -16,14 +16,13 @@ from coigan_aug.config import load_settings, settings_file, settings_to_dict
 from coigan_aug.data.folds import hold_out, read_folds
 from coigan_aug.errors import DataError, UsageError
 from coigan_aug.evaluation.arms import CONTROLS, REAL, Arm, Bench, list_arms
-from coigan_aug.evaluation.benefit import run_arms
+from coigan_aug.evaluation.benefit import Speed, measure_speed, run_arms, steps_within
 from coigan_aug.evaluation.curves import draw_confusions, draw_curve
 from coigan_aug.evaluation.leaks import check_split
 from coigan_aug.evaluation.looks import where_it_looks
 from coigan_aug.evaluation.numbers import FEW_PIECES, Benefit, Images
 from coigan_aug.evaluation.protocol import PROTOCOLS, SYNTHETIC_TILES, counted, follow, tiles_of
 from coigan_aug.evaluation.result import Result, begin_result, write_result
-from coigan_aug.evaluation.speed import Speed, measure_speed, steps_within
 from coigan_aug.evaluation.summary import Question, summarise
 from coigan_aug.files import folder_lock, read_json, write_json
 from coigan_aug.folders import Folders

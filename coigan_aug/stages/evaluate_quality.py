@@ -10,9 +10,8 @@ import torch
 from coigan_aug.checkpoint import load_generator
 from coigan_aug.config import load_settings, settings_file
 from coigan_aug.errors import DataError, UsageError
-from coigan_aug.evaluation.agreement import real_only
 from coigan_aug.evaluation.numbers import Quality, Thesis
-from coigan_aug.evaluation.quality import measure_quality
+from coigan_aug.evaluation.quality import measure_quality, real_only
 from coigan_aug.evaluation.result import Result, new_folder, write_result
 from coigan_aug.evaluation.thesis import IMAGES, measure_thesis
 from coigan_aug.files import folder_lock

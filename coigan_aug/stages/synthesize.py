@@ -32,12 +32,9 @@ from coigan_aug.report.preview import write_preview
 from coigan_aug.settings import Settings
 from coigan_aug.shapes.draw import shape_source
 from coigan_aug.stages.asks import MergeAsk, SynthesizeAsk
-from coigan_aug.stages.judging import screen_of
-from coigan_aug.stages.several import start_several
 from coigan_aug.store.card import Card, read_card
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.synthesis.bases import check_kind
-from coigan_aug.synthesis.beside import most_synthetic
 from coigan_aug.synthesis.counting import balancing, parse_counts, parse_together, together_of
 from coigan_aug.synthesis.engines import COPYING, ENGINES, Engine, copying_engine, gan_engine, mixed_engine
 from coigan_aug.synthesis.finishing import Made
@@ -49,8 +46,9 @@ from coigan_aug.synthesis.rejected import read_rejected
 from coigan_aug.synthesis.rows import PLAN, reader_of, row_of
 from coigan_aug.synthesis.run import Request, check_free
 from coigan_aug.synthesis.run import synthesize as make_set
-from coigan_aug.synthesis.screen import Screen
+from coigan_aug.synthesis.screen import Screen, screen_of
 from coigan_aug.synthesis.tasks import Counted, Given, Tasks, capped, check_given, counted_labels
+from coigan_aug.synthesis.written import most_synthetic
 from coigan_aug.training.device import choose_device
 from coigan_aug.training.place import find_place
 from coigan_aug.training.run import Run, find_run, list_runs
@@ -116,6 +114,8 @@ def synthesize(
     place = find_place(os.environ)
     device = choose_device(ask.device, gpus=ask.gpus, place=place)
     if place is None and ask.shard is None and ask.gpus is not None and ask.gpus > 1:
+        from coigan_aug.training.launch import start_several  # loads torch's launcher, which others do without
+
         start_several(command, count=ask.gpus, again="Continue with the same command.")
         return None
     shard = parse_shard(ask.shard) if ask.shard else Shard(place.rank + 1, place.world) if place else ALONE

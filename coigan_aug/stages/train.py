@@ -20,7 +20,6 @@ from coigan_aug.prepare.prepared import Prepared, prepare
 from coigan_aug.progress import SILENT, Talk
 from coigan_aug.settings import Settings
 from coigan_aug.stages.asks import TrainAsk
-from coigan_aug.stages.several import start_several
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.training.device import choose_device
 from coigan_aug.training.distributed import joined, only_first, rank, world
@@ -93,6 +92,8 @@ def train(
         file = settings_file(ask.config)
         settings = load_settings(recipe=ask.recipe, file=file, overrides=ask.overrides, flags=flags)
     if place is None and ask.gpus is not None and ask.gpus > 1:
+        from coigan_aug.training.launch import start_several  # loads torch's launcher, which others do without
+
         again = "Continue from the last checkpoint: coigan-aug train --resume"
         start_several(command, count=ask.gpus, again=again)
         return None

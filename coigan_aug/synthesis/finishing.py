@@ -26,11 +26,10 @@ from coigan_aug.pictures import contact_sheet, mark, surroundings
 from coigan_aug.store.card import Beside, Card, Effective, Screening
 from coigan_aug.store.dataset import Dataset, class_from, class_masks
 from coigan_aug.store.writer import write_dataset
-from coigan_aug.synthesis.beside import real_records
 from coigan_aug.synthesis.parts import PARTS, START, Start, rows_in_order
 from coigan_aug.synthesis.rejected import REJECTED, THUMBNAILS, each_rejected
 from coigan_aug.synthesis.rows import PLAN, LogRow, MadeDefect, MadeRow, read_made
-from coigan_aug.synthesis.written import note_written
+from coigan_aug.synthesis.written import note_written, real_records
 
 PREVIEW = "preview.png"
 PREVIEW_CELLS = 24

@@ -113,10 +113,7 @@ def _patch(
     shrunk = np.stack([resize(mask, height=small[0], width=small[1]) for mask in mirrored])
     latent = draw_latent(streams.generator(key[0], "latent", key[1]), settings.model, mixing=0.0)
     fields = noise_fields(
-        streams.generator(key[0], "noise", key[1]),
-        height=small[0],
-        width=small[1],
-        scales=settings.model.noise_scales,
+        streams.generator(key[0], "noise", key[1]), height=small[0], width=small[1], scales=settings.model.noise_scales
     )
     return Patch(
         region,

@@ -85,10 +85,7 @@ def move(prepared: Prepared, donor: Donor, base: int, region: Box, allowed: NDAr
 def to_base(prepared: Prepared, donor: Donor, base: int) -> Floats:
     """Return the matrix [2, 3] that takes (x, y, 1) in the donor's image to the base image, edge to edge, full-size px."""
     old, new = prepared.dataset[prepared.objects[donor.first].position], prepared.dataset[base]
-    rows = [
-        _axis(old.width, new.width, flip=donor.flip_x),
-        _axis(old.height, new.height, flip=donor.flip_y),
-    ]
+    rows = [_axis(old.width, new.width, flip=donor.flip_x), _axis(old.height, new.height, flip=donor.flip_y)]
     return np.array([[rows[0][0], 0, rows[0][1]], [0, rows[1][0], rows[1][1]]])
 
 

@@ -32,17 +32,7 @@ from coigan_aug.synthesis.engines import Engine
 from coigan_aug.synthesis.finishing import Made, finish
 from coigan_aug.synthesis.making import Done, Maker, make_all
 from coigan_aug.synthesis.margin import margin_of
-from coigan_aug.synthesis.parts import (
-    ALONE,
-    PARTS,
-    START,
-    Shard,
-    Start,
-    before_log,
-    open_log,
-    read_start,
-    unfinished,
-)
+from coigan_aug.synthesis.parts import ALONE, PARTS, START, Shard, Start, before_log, open_log, read_start, unfinished
 from coigan_aug.synthesis.plan import Planner
 from coigan_aug.synthesis.rejected import read_rejected
 from coigan_aug.synthesis.rows import PLAN, LogRow, read_made

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 import signal
+import sys
 import tempfile
 import uuid
 from collections.abc import Mapping, Sequence
@@ -13,9 +15,24 @@ from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalEx
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-from coigan_aug.errors import EnvironmentProblem
+from coigan_aug.errors import EnvironmentProblem, ProcessFailed
 
 GRACE = "25"  # seconds from the signal to stop to the signal to die
+
+
+def start_several(command: str, *, count: int, again: str) -> None:
+    """Run a command line of ours in `count` processes and wait for them; they say what there is to say.
+
+    Args:
+        again: how to continue after a process was killed, for the message.
+
+    Raises:
+        ProcessFailed: one failed, having said why. EnvironmentProblem: one was killed.
+    """
+    words = [sys.executable, "-m", "coigan_aug", *shlex.split(command)[1:]]
+    code = launch(words, count=count, again=again)
+    if code:
+        raise ProcessFailed(code)
 
 
 def launch(command: Sequence[str], *, count: int, again: str) -> int:

@@ -26,9 +26,8 @@ from coigan_aug.training.batches import Batch, batches
 from coigan_aug.training.board import Board, board
 from coigan_aug.training.device import choose_speed
 from coigan_aug.training.distributed import across, largest, only_first, rank, said_once, world
-from coigan_aug.training.ema import update_ema
 from coigan_aug.training.judging import Losses
-from coigan_aug.training.networks import Networks, Step, build_networks
+from coigan_aug.training.networks import Networks, Step, build_networks, update_ema
 from coigan_aug.training.run import Best, Run, RunEnd
 from coigan_aug.training.samples import sample_grid
 from coigan_aug.training.state import init_from, resume_together, save_best, save_training

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from coigan_aug.evaluation import agreement
+from coigan_aug.evaluation import quality
 from coigan_aug.segmenter import real_only
 from coigan_aug.settings import Settings
 from coigan_aug.store.dataset import Dataset
@@ -21,14 +21,14 @@ def test_a_kept_segmenter_answers_as_when_it_was_trained_and_other_settings_trai
 ) -> None:
     evaluate = dataclasses.replace(small.evaluate, segmenter="unet", width=4, depth=2, steps=60, batch=4)
     settings = dataclasses.replace(small, evaluate=evaluate)
-    first = agreement.real_only(toy, settings, cache_root=tmp_path, device=CPU)(toy, [0, 2, 4])
+    first = quality.real_only(toy, settings, cache_root=tmp_path, device=CPU)(toy, [0, 2, 4])
     assert max(first.values()) > 0
     trained: list[int] = []
     monkeypatch.setattr(real_only, "fit", lambda *given, **options: trained.append(1))
     fitted = dataclasses.replace(settings, data=dataclasses.replace(settings.data, fit=0.5))
     for same in (settings, fitted):  # the generator's views do not matter to a segmenter
-        assert agreement.real_only(toy, same, cache_root=tmp_path, device=CPU)(toy, [0, 2, 4]) == first
+        assert quality.real_only(toy, same, cache_root=tmp_path, device=CPU)(toy, [0, 2, 4]) == first
     assert not trained
     other = dataclasses.replace(settings, evaluate=dataclasses.replace(evaluate, seed=1))
-    agreement.real_only(toy, other, cache_root=tmp_path, device=CPU)
+    quality.real_only(toy, other, cache_root=tmp_path, device=CPU)
     assert trained == [1]

@@ -18,12 +18,11 @@ from coigan_aug.annotations.records import Annotation, ImageRecord
 from coigan_aug.config import load_settings
 from coigan_aug.errors import Stopped, UsageError
 from coigan_aug.evaluation.arms import Arm, Bench, list_arms, load_tally, tally_file
-from coigan_aug.evaluation.benefit import run_arms
+from coigan_aug.evaluation.benefit import Speed, measure_speed, run_arms, steps_within
 from coigan_aug.evaluation.looks import where_it_looks
 from coigan_aug.evaluation.numbers import Benefit
 from coigan_aug.evaluation.protocol import counted, follow, tiles_of
 from coigan_aug.evaluation.result import Result, begin_result, list_results, read_result, write_result
-from coigan_aug.evaluation.speed import Speed, measure_speed, steps_within
 from coigan_aug.evaluation.summary import Question, summarise
 from coigan_aug.evaluation.tally import BINS, COARSE, Held, Tally
 from coigan_aug.files import to_values

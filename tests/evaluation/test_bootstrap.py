@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from coigan_aug.evaluation.bootstrap import draw, interval, mean_over_classes
+from coigan_aug.evaluation.summary import draw, interval, mean_over_classes
 
 
 def test_groups_are_drawn_within_their_stratum() -> None:

@@ -17,9 +17,9 @@ from coigan_aug.evaluation.measures import (
     confusion,
     defect_curve,
     halves,
+    measure_seed,
     objects_found,
 )
-from coigan_aug.evaluation.summary import measure_seed
 from coigan_aug.evaluation.tally import COARSE, REACH, Tally
 
 CLASSES = 3

@@ -274,7 +274,7 @@ def test_many_classes_on_noise_keep_the_bound(tmp_path: Path) -> None:
 
 
 def _report(workspace: Path) -> str:
-    from coigan_aug.report.writing import write_report
+    from coigan_aug.stages.report import write_report
 
     folders = {name: workspace / name for name in ("dataset", "runs", "synthetic", "results")}
     path = workspace / "report.html"

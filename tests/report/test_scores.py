@@ -12,7 +12,9 @@ from coigan_aug.evaluation.numbers import Benefit, Interval, Quality
 from coigan_aug.report.quality import comparisons_of, tables_of
 from coigan_aug.report.scores import (
     Estimate,
+    cell,
     differences_of,
+    facts,
     headline,
     percent,
     percents,
@@ -20,7 +22,6 @@ from coigan_aug.report.scores import (
     value_of,
     with_interval,
 )
-from coigan_aug.report.tables import cell, facts
 
 from .conftest import benefit_numbers, quality_numbers
 

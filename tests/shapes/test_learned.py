@@ -17,16 +17,19 @@ from coigan_aug.errors import DataError
 from coigan_aug.models.shape_generator import ShapeGenerator
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.settings import Settings
-from coigan_aug.shapes import file as files
+from coigan_aug.shapes import fit as files
 from coigan_aug.shapes.cover import pieces
 from coigan_aug.shapes.draw import ShapeSource, draw_shape, shape_source
-from coigan_aug.shapes.file import (
+from coigan_aug.shapes.fit import (
     ShapeGeneratorFile,
+    ShapeGeneratorSettings,
+    example,
+    fit_shape_generator,
     load_shape_generator,
     save_shape_generator,
+    shape_loss,
     trained_shape_generator,
 )
-from coigan_aug.shapes.fit import ShapeGeneratorSettings, example, fit_shape_generator, shape_loss
 from coigan_aug.shapes.forms import Edges, mask_of, measure
 from coigan_aug.shapes.maps import MARGIN, SIDE, Known, from_map, square, to_map, upright
 

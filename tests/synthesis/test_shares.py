@@ -22,7 +22,6 @@ from coigan_aug.imaging import jpeg_coding, read_image, write_image
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.settings import Settings
 from coigan_aug.store.dataset import Dataset
-from coigan_aug.synthesis.beside import most_synthetic
 from coigan_aug.synthesis.engines import Engine, copying_engine, gan_engine, mixed_engine
 from coigan_aug.synthesis.finishing import Made
 from coigan_aug.synthesis.job import Job
@@ -33,6 +32,7 @@ from coigan_aug.synthesis.rows import PLAN, read_made, reader_of, row_of
 from coigan_aug.synthesis.run import Request, synthesize
 from coigan_aug.synthesis.screen import Screen
 from coigan_aug.synthesis.tasks import Given, check_given
+from coigan_aug.synthesis.written import most_synthetic
 from tests.synthesis.drawing import made_set, planned, planner_of, with_synthesis
 from tests.synthesis.test_synthesis import _generator, _hashes
 

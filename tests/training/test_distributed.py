@@ -20,8 +20,7 @@ from coigan_aug.settings import Settings
 from coigan_aug.training.batches import Batch, batches
 from coigan_aug.training.device import choose_device
 from coigan_aug.training.distributed import across, joined, largest, only_first, own_rows, rank, world
-from coigan_aug.training.ema import update_ema
-from coigan_aug.training.networks import Networks, Step, build_networks
+from coigan_aug.training.networks import Networks, Step, build_networks, update_ema
 from coigan_aug.training.place import Place, find_place
 from coigan_aug.training.steps import training_step
 from tests.conftest import SMALL

@@ -19,10 +19,9 @@ from coigan_aug.models.wavelet_discriminator import WaveletDiscriminator
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.settings import Settings
 from coigan_aug.training import steps
-from coigan_aug.training.augment import Draws, augment, draw
 from coigan_aug.training.batches import Batch, batches, stack
-from coigan_aug.training.ema import update_ema
-from coigan_aug.training.networks import Networks, Step, build_networks
+from coigan_aug.training.judging import Draws, augment, draw
+from coigan_aug.training.networks import Networks, Step, build_networks, update_ema
 from coigan_aug.training.steps import training_step
 
 CPU = torch.device("cpu")
