@@ -53,3 +53,16 @@ def resize(mask: NDArray[np.generic], *, height: int, width: int) -> Mask:
 def outline(mask: NDArray[np.generic], *, width: int = 1) -> Mask:
     """Return the pixels just outside a mask [H, W], `width` px far: the line that shows it without hiding it."""
     return grow(mask, width) - (mask != 0).astype(np.uint8)
+
+
+def depths(mask: Mask) -> NDArray[np.float64]:
+    """Return how far each pixel of a mask [H, W] of 0 and 1 lies from the nearest one that is 0, px.
+
+    Squares of such distances are whole numbers: rounded to them, what OpenCV's last bits, which depend on where in memory
+    a picture lies, make of the result is gone.
+
+    >>> depths(np.uint8([[0, 1, 1], [1, 1, 1]])).round(3).tolist()
+    [[0.0, 1.0, 2.0], [1.0, 1.414, 2.236]]
+    """
+    rough = cv2.distanceTransform(mask, cv2.DIST_L2, cv2.DIST_MASK_PRECISE).astype(np.float64)
+    return np.asarray(np.sqrt(np.round(rough * rough)))

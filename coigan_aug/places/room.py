@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from coigan_aug.annotations.masks import depths
 from coigan_aug.annotations.rle import Mask
 from coigan_aug.geometry import Box
 
@@ -109,7 +110,7 @@ def room_of(part: Mask, *, scale: float) -> Room:
     if part.all() or not part.any():
         return Room(height, width, Box.of(part.shape), None, 2.0)
     padded = cv2.copyMakeBorder((part != 0).astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
-    depth = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1] - 1
+    depth = depths(padded)[1:-1, 1:-1].astype(np.float32) - 1
     return Room(height, width, Box(*cv2.boundingRect(part)), np.maximum(depth, 0), 1 + 1 / scale)
 
 

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from coigan_aug.annotations.masks import depths
 from coigan_aug.annotations.rle import Mask
 from coigan_aug.compose.augment import tight
 from coigan_aug.geometry import Box
@@ -179,20 +180,10 @@ def signed_distance(mask: Mask, edges: Edges) -> NDArray[np.float32]:
     """Return how far inside a mask [h, w] each pixel lies, px, below 0 outside; beyond the `edges` it goes on as it is."""
     sides = ((not edges.top, not edges.bottom), (not edges.left, not edges.right))
     held = np.pad(mask, [(int(a), int(b)) for a, b in sides])  # what goes on is never nearer than where it begins
-    inside, outside = _distance(held), _distance(1 - held)
+    inside, outside = depths(held), depths(1 - held)
     most, top, left = float(max(mask.shape)), int(not edges.top), int(not edges.left)
     signed = np.clip(inside - outside, -most, most)  # where a mask fills all, it is as far as that from its rim
     return np.asarray(signed, np.float32)[top : top + mask.shape[0], left : left + mask.shape[1]]
-
-
-def _distance(mask: Mask) -> NDArray[np.float64]:
-    """Return how far each pixel lies from the nearest one that is 0, px.
-
-    Squares of such distances are whole numbers: rounded to them, what OpenCV's last bits, which depend on where in memory
-    a picture lies, make of the result is gone.
-    """
-    rough = cv2.distanceTransform(mask, cv2.DIST_L2, cv2.DIST_MASK_PRECISE).astype(np.float64)
-    return np.asarray(np.sqrt(np.round(rough * rough)))
 
 
 def touching(mask: Mask, edges: Edges) -> bool:

@@ -23,3 +23,15 @@ def test_mirroring_a_place_is_measuring_it_in_the_image_mirrored_alike(x: bool, 
     assert (there.x, there.y) == pytest.approx((expected.x, expected.y))
     assert (there.distance, there.relative) == (expected.distance, expected.relative)
     assert (there.edges, there.touches) == (expected.edges, expected.touches)
+
+
+def test_depths_are_the_same_to_the_last_bit_wherever_a_mask_lies_in_memory() -> None:
+    """OpenCV's distances differ in their last bits from call to call; places that are alike would come out by chance."""
+    part = (np.random.default_rng(5).random((24, 31)) < 0.97).astype(np.uint8)
+    ground = np.argwhere(np.pad(part, 1) == 0) - 1
+    rows, columns = np.indices(part.shape)
+    squares = ((rows[..., None] - ground[:, 0]) ** 2 + (columns[..., None] - ground[:, 1]) ** 2).min(axis=-1)
+    expected = np.maximum(np.sqrt(squares.astype(float)).astype(np.float32) - 1, 0)
+    for shift in range(64):
+        moved = np.frombuffer(bytes(shift) + part.tobytes(), np.uint8, offset=shift).reshape(part.shape)
+        assert np.array_equal(room_of(moved, scale=1.0).depth, expected), shift
