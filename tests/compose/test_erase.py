@@ -101,7 +101,7 @@ def test_places_go_straight_up_straight_beside_and_anywhere_by_turns_and_to_ever
     own = (slice(10, 16), slice(30, 40))
     rows, columns = set(), set()
     for seed in range(60):
-        found = erasing._places(np.random.default_rng(seed), own, SHAPE)
+        found = erasing._draw_sources(np.random.default_rng(seed), own, SHAPE)
         assert len(found) == 33
         for k, (down, across) in enumerate(found):
             assert (down.stop - down.start, across.stop - across.start) == (6, 10)

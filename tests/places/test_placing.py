@@ -147,10 +147,10 @@ def test_a_mask_larger_than_the_image_is_not_put_and_one_as_large_is() -> None:
     allowed, room = np.ones((10, 12), bool), room_of(np.ones((10, 12), np.uint8), scale=1.0)
     across = dataclasses.replace(INNER, edges=(True, True, True, True), touches=True)
     for size in ((11, 12), (10, 13)):
-        assert put(np.random.default_rng(0), np.ones(size, np.uint8), allowed, room, wanted=across, blur=(0.1, 0.1)) == (
+        assert put(np.random.default_rng(0), np.ones(size, np.uint8), allowed, room, proposal=across, blur=(0.1, 0.1)) == (
             None, None,
         )  # fmt: skip
-    assert put(np.random.default_rng(0), np.ones((10, 12), np.uint8), allowed, room, wanted=across, blur=(0.1, 0.1)) == (
+    assert put(np.random.default_rng(0), np.ones((10, 12), np.uint8), allowed, room, proposal=across, blur=(0.1, 0.1)) == (
         (0, 0), None,
     )  # fmt: skip
 
@@ -162,14 +162,14 @@ def test_where_only_one_place_is_allowed_it_is_found_or_none() -> None:
         mask = np.ones((height, 9), np.uint8)
         for seed in range(5):
             draw = np.random.default_rng(seed)
-            assert put(draw, mask, allowed, room, wanted=INNER, blur=(0.01, 0.01)) == expected
+            assert put(draw, mask, allowed, room, proposal=INNER, blur=(0.01, 0.01)) == expected
 
 
 def test_what_touches_where_it_should_not_is_only_a_place_to_fall_back_on() -> None:
     allowed, mask = patch(SHAPE, 0, 0, 60, 5) > 0, np.ones((4, 9), np.uint8)
     room = room_of(np.ones(SHAPE, np.uint8), scale=1.0)
     exact, other = put(
-        np.random.default_rng(0), np.ones((4, 9), np.uint8), allowed, room, wanted=INNER, blur=(0.02, 0.02)
+        np.random.default_rng(0), np.ones((4, 9), np.uint8), allowed, room, proposal=INNER, blur=(0.02, 0.02)
     )
     assert exact is None
     assert other is not None
@@ -177,5 +177,5 @@ def test_what_touches_where_it_should_not_is_only_a_place_to_fall_back_on() -> N
     for x, y in itertools.product((0, 1), repeat=2):
         edges = (x == 0, y == 0, x == 1, y == 1)
         wanted = dataclasses.replace(INNER, x=float(x), y=float(y), edges=edges, touches=True)
-        exact, _ = put(np.random.default_rng(0), mask, np.ones(SHAPE, bool), room, wanted=wanted, blur=(0.1, 0.1))
+        exact, _ = put(np.random.default_rng(0), mask, np.ones(SHAPE, bool), room, proposal=wanted, blur=(0.1, 0.1))
         assert exact == (51 * x, 36 * y)
