@@ -128,8 +128,7 @@ def _count_charts(found: Inspection, drawn: Inventory) -> Iterator[tuple[str, Ma
 def _places(drawn: Inventory) -> Iterator[tuple[ClassInventory, Markup]]:
     for k, own in enumerate(drawn.classes):
         if own.objects:
-            label = f"Where in the images {own.item.name} lies"
-            yield own, plots.places(own.places, own.item, f"places{k}", label=label)
+            yield own, plots.places(own.places, own.item, f"places{k}")
 
 
 def _image_charts(found: Inspection, dataset: Dataset, inventory: Inventory) -> Iterator[tuple[str, Markup]]:
