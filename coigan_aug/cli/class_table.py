@@ -6,7 +6,7 @@ from rich.table import Table
 
 from coigan_aug.data.importing import ImportReport
 from coigan_aug.data.inspecting import Inspection
-from coigan_aug.data.statistics import QUANTILES, ClassStatistics
+from coigan_aug.data.statistics import QUANTILES
 
 _LOW, _MIDDLE, _HIGH = (QUANTILES.index(share) for share in (0.05, 0.5, 0.95))
 
@@ -30,14 +30,14 @@ def shape_table(report: Inspection) -> Table:
     """Lay out how large and how long the objects of each class are, how many an image has, and their share of pixels."""
     table = _table("area px, 5 to 95 %", "width / height", "an image", "most", "of all px")
     for own in report.statistics:
-        table.add_row(own.name, *(_shapes(own) if own.areas else [""] * 5))
+        cells = [""] * 5
+        if own.areas:
+            areas = f"{own.areas[_LOW]:,.0f} to {own.areas[_HIGH]:,.0f}"
+            aspects = f"{own.aspects[_LOW]:.2f} to {own.aspects[_HIGH]:.1f}"
+            frequency = f"{own.mean_per_image:.1f}", f"{own.per_image[-1]:,.0f}"
+            cells = [areas, aspects, *frequency, f"{own.pixel_share:.2%}"]
+        table.add_row(own.name, *cells)
     return table
-
-
-def _shapes(own: ClassStatistics) -> tuple[str, ...]:
-    areas = f"{own.areas[_LOW]:,.0f} to {own.areas[_HIGH]:,.0f}"
-    aspects = f"{own.aspects[_LOW]:.2f} to {own.aspects[_HIGH]:.1f}"
-    return areas, aspects, f"{own.mean_per_image:.1f}", f"{own.per_image[-1]:,.0f}", f"{own.pixel_share:.2%}"
 
 
 def _table(*titles: str) -> Table:

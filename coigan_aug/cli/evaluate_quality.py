@@ -61,7 +61,11 @@ def _space_table(space: Space) -> Table:
         table.add_column(title, justify="right")
     for name, pairs in {"whole images": space.images, "objects": space.objects, **space.classes}.items():
         if pairs:
-            table.add_row(name, *_cells(pairs.synthetic_test, pairs.floor), end_section=name == "objects")
+            made, floor = pairs.synthetic_test, pairs.floor
+            fids = [_number(pair.fid, ".0f") for pair in (made, floor)]
+            shares = [_number(share, ".2f") for share in (made.precision, made.recall)]
+            counts = f"{made.n_first:,} / {made.n_second:,}"
+            table.add_row(name, counts, _kid(made), _kid(floor), *fids, *shares, end_section=name == "objects")
     return table
 
 
@@ -74,12 +78,6 @@ def _table(title: str) -> Table:
     )
     table.add_column("", no_wrap=True)
     return table
-
-
-def _cells(made: Comparison, floor: Comparison) -> list[str]:
-    fids = [_number(pair.fid, ".0f") for pair in (made, floor)]
-    shares = [_number(share, ".2f") for share in (made.precision, made.recall)]
-    return [f"{made.n_first:,} / {made.n_second:,}", _kid(made), _kid(floor), *fids, *shares]
 
 
 def _kid(pair: Comparison) -> str:

@@ -89,7 +89,9 @@ def command(
             command_line(),
             {name: values[name] for name in extra or {}},
         )
-        run(ask(**{name: _given(values[name]) for name in made}), here)
+        request = {name: values[name] for name in made}
+        request = {name: tuple(value) if isinstance(value, list) else value for name, value in request.items()}
+        run(ask(**request), here)
 
     kinds = inspect.Parameter.POSITIONAL_OR_KEYWORD
     typed.__doc__ = run.__doc__
@@ -118,10 +120,6 @@ def _typed(name: str, hint: Any, option: Option, field: dataclasses.Field[Any]) 
     if option.least is not None:
         said["min"] = option.least
     return kind, typer.Option(default, "/".join(flags_of(name, option)), **said)
-
-
-def _given(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
 
 
 def command_line() -> str:

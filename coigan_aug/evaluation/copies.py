@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from coigan_aug.annotations.records import DefectClass
 from coigan_aug.evaluation.crops import Crop, Instance, cut_crop
 from coigan_aug.evaluation.numbers import Copies, Diversity
 from coigan_aug.imaging import Pixels
@@ -88,18 +87,16 @@ def copies_picture(
 ) -> Pixels:
     """Show for each class its nearest pairs: synthetic beside the training object, below with the outlines of the masks."""
     rows: list[list[Pixels]] = []
-    for own in pairs:
-        crops = [(_crop(synthetic, made, factor), _crop(real, found, factor)) for made, found in own[:SHOWN]]
+    for nearest_pairs in pairs:
+        shown = nearest_pairs[:SHOWN]
+        crops = [cut for made, near in shown for cut in (_crop(synthetic, made, factor), _crop(real, near, factor))]
         if crops:
-            rows.append([crop.pixels for pair in crops for crop in pair])
-            rows.append([_outlined(crop, real.classes[own[0][0].label]) for pair in crops for crop in pair])
+            classes = [real.classes[shown[0][0].label]]
+            rows.append([crop.pixels for crop in crops])
+            rows.append([mark(crop.pixels, crop.mask[None], classes) for crop in crops])
     headings = ("synthetic", "nearest real") * SHOWN
     return contact_sheet(rows, headings=headings, classes=real.classes, cell=128)
 
 
 def _crop(dataset: Dataset, instance: Instance, factor: float) -> Crop:
     return cut_crop(dataset.image(instance.position), instance, number=0, factor=factor)
-
-
-def _outlined(crop: Crop, item: DefectClass) -> Pixels:
-    return mark(crop.pixels, crop.mask[None], [item])

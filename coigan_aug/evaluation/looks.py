@@ -34,9 +34,12 @@ def where_it_looks(
     pool = bench.added.get(about)
     if arm is None or not isinstance(pool, Pool) or bench.settings.evaluate.binary:
         return ()
-    if not network_file(bench, arm, seed).exists():  # the tally was made elsewhere
+    weights = network_file(bench, arm, seed)
+    if not weights.exists():  # the tally was made elsewhere
         return ()
-    network = _load(bench, arm, seed).to(device)
+    network = build_segmenter(bench.settings.evaluate, bench.real.classes, seed=seed)
+    network.load_state_dict(load_file(weights))
+    network = network.eval().to(device)
     classes, labels = bench.real.dataset.classes, range(bench.real.classes)
     real = [_examples(bench.held.test, label, device) for label in labels]
     synthetic = [_examples(pool.examples, label, device) for label in labels]
@@ -55,12 +58,6 @@ class _Classes(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.as_tensor(self.network(x)[:, 1:])
-
-
-def _load(bench: Bench, arm: Arm, seed: int) -> nn.Module:
-    network = build_segmenter(bench.settings.evaluate, bench.real.classes, seed=seed)
-    network.load_state_dict(load_file(network_file(bench, arm, seed)))
-    return network.eval()
 
 
 def _examples(examples: Examples, label: int, device: torch.device) -> Shown:

@@ -72,7 +72,9 @@ def measure_quality(
         name: lite0 if name == lite0.name else load_extractor(name, device=device, weights=inception_weights)
         for name in settings.evaluate.features
     }
-    advance = counted(report, _work(sets, extractors) + len(synthetic) * (card.margin_px is not None))
+    passes = len(extractors.keys() | {Lite0.name})  # of an object: once through Lite0 for its inside, in any case
+    work = sum(len(extractors) * len(p.positions) + passes * len(p.instances) for p in sets.values())
+    advance = counted(report, work + len(synthetic) * (card.margin_px is not None))
     spaces, inside, neighbours = _measure_rows(
         sets, extractors, lite0, factor=CROP_FACTOR, folder=folder, advance=advance
     )
@@ -109,12 +111,6 @@ def _warnings(spaces: Sequence[Space], inside: Mapping[str, Inside], seams: Seam
     return [*dict.fromkeys(compared), *copies, *([] if seams is None else seam_warnings(seams))]
 
 
-def _work(sets: Sets, extractors: Mapping[str, Extractor]) -> int:
-    """Count the passes through a network: every object once through Lite0 for its inside, whatever the spaces are."""
-    objects = len(extractors.keys() | {Lite0.name})
-    return sum(len(extractors) * len(p.positions) + objects * len(p.instances) for p in sets.values())
-
-
 def _measure_rows(
     sets: Sets, extractors: Mapping[str, Extractor], lite0: Lite0, *, factor: float, folder: Path, advance: Advance
 ) -> tuple[list[Space], dict[str, Inside], list[Neighbours]]:
@@ -132,13 +128,11 @@ def _measure_rows(
             for name, pictures in sets.items()
         }
         spaces = [_measure_space(sets, embedded, extractor) for extractor in extractors.values()]
-        spaces.append(_measure_inside_space(sets, embedded))
-        measured = {name: _measure_inside(sets, embedded, k) for k, name in enumerate(_names(sets))}
-        return (
-            spaces,
-            {name: inside for name, (inside, _) in measured.items()},
-            [pairs for _, pairs in measured.values()],
-        )
+        insides = {name: Sample(rows.inside, sets[name].object_groups()) for name, rows in embedded.items()}
+        spaces.append(_space(sets, Kind(INSIDE, Lite0.inside_width, False), Pairs(), insides))
+        measured = [_measure_inside(sets, embedded, k) for k in range(len(_names(sets)))]
+        by_class = {name: inside for name, (inside, _) in zip(_names(sets), measured, strict=True)}
+        return spaces, by_class, [pairs for _, pairs in measured]
     finally:
         shutil.rmtree(rows, ignore_errors=True)
 
@@ -157,30 +151,20 @@ def _measure_space(sets: Sets, embedded: Mapping[str, Embedded], extractor: Extr
     return _space(sets, kind, whole, objects)
 
 
-def _measure_inside_space(sets: Sets, embedded: Mapping[str, Embedded]) -> Space:
-    """Compare what is inside the masks alone, whatever surrounds it."""
-    kind = Kind(INSIDE, Lite0.inside_width, False)
-    return _space(
-        sets, kind, Pairs(), {n: Sample(rows.inside, sets[n].object_groups()) for n, rows in embedded.items()}
-    )
-
-
 def _space(sets: Sets, kind: Kind, whole: Pairs, objects: Mapping[str, Sample]) -> Space:
+    classes = {}
+    for k, label in enumerate(_names(sets)):
+        members = {name: pictures.members(k) for name, pictures in sets.items()}
+        samples = {name: Sample(objects[name].rows[own], objects[name].groups[own]) for name, own in members.items()}
+        classes[label] = compare_all(samples, kind)
     return Space(
         features=kind.name,
         comparable=kind.comparable,
         width=kind.width,
         images=whole,
         objects=compare_all(objects, kind),
-        classes={
-            label: compare_all({name: _part(objects[name], sets[name].members(k)) for name in sets}, kind)
-            for k, label in enumerate(_names(sets))
-        },
+        classes=classes,
     )
-
-
-def _part(sample: Sample, members: slice) -> Sample:
-    return Sample(sample.rows[members], sample.groups[members])
 
 
 def _measure_inside(sets: Sets, embedded: Mapping[str, Embedded], label: int) -> tuple[Inside, Neighbours]:

@@ -170,6 +170,7 @@ def _arm_row(
     looks = [tallies[key] for key in keys]
     total = np.sum([confusion(tallies[key], thresholds[key]) for key in keys], axis=0)
     intervals = {name: interval(mean_over_classes(scores)) for name, scores in values.items()}
+    curve = [number(float(np.mean([_found_once(tally, rate).mean() for tally in looks]))) for rate in CURVE]
     return ArmScores(
         name=arm.name,
         source="+".join(arm.sources),
@@ -185,7 +186,7 @@ def _arm_row(
         in_use=[_in_use(looks, rate) for rate in ALARMS],
         clean_false_positives=intervals["clean_pixels"].mean,
         confusion=total.tolist(),
-        curve=Curve(alarmed=list(CURVE), found=[number(v) for v in _froc(looks)]),
+        curve=Curve(alarmed=list(CURVE), found=curve),
         by_seed=[_seed_row(question, measured, k) for k in range(len(question.seeds))],
         spread={name: _spread(scores) for name, scores in measured.values.items()},
     )
@@ -201,11 +202,6 @@ def _spread(values: Scores) -> float | None:
     """Return the standard deviation between the seeds; None for one seed."""
     means = mean_over_classes(values[0])
     return number(float(np.std(means, ddof=1))) if len(means) > 1 else None
-
-
-def _froc(tallies: Sequence[Tally]) -> list[float]:
-    """Return the share of objects found at each share of alarmed images, the mean over folds and seeds."""
-    return [float(np.mean([_found_once(tally, rate).mean() for tally in tallies])) for rate in CURVE]
 
 
 def _found_once(tally: Tally, rate: float) -> Scores:

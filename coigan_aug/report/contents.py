@@ -85,8 +85,9 @@ def compose(material: Material, *, command: str) -> Contents:
     seen = pictures_of(benefit, "benefit", notes)
     nearest = tuple(item for item in pictures if speaks_of(item, "nearest", "memor"))
     where = tuple(item for item in seen if speaks_of(item, "cam", "look"))
+    provenance = material.dataset.manifest["provenance"] if material.dataset else {}
     return Contents(
-        title=_title(material),
+        title=Path(str(provenance.get("source", ""))).stem or "this workspace",
         material=material,
         drawn=drawn,
         verdict=verdict_of(benefit, colours),
@@ -105,11 +106,6 @@ def compose(material: Material, *, command: str) -> Contents:
     )
 
 
-def _title(material: Material) -> str:
-    provenance = material.dataset.manifest["provenance"] if material.dataset else {}
-    return Path(str(provenance.get("source", ""))).stem or "this workspace"
-
-
 # The data
 
 
@@ -124,15 +120,13 @@ def _data(inventory: Inventory, imported: Mapping[str, Any]) -> DataPart:
             ("Shapes", plots.aspect_ratios(few)),
             ("Groups that the split keeps together", plots.group_sizes(few)),
         ),
-        places=tuple((own, _places(own, f"place{k}")) for k, own in enumerate(few.classes) if own.objects),
+        places=tuple(
+            (own, plots.places(own.places, own.item, f"place{k}")) for k, own in enumerate(few.classes) if own.objects
+        ),
         imported=imported,
         problems=tuple(problems[:PROBLEMS]),
         more_problems=max(len(problems) - PROBLEMS, 0),
     )
-
-
-def _places(own: ClassInventory, key: str) -> Markup:
-    return plots.places(own.places, own.item, key, label=f"Where in the images {own.item.name} lies")
 
 
 def _problem(item: Mapping[str, Any]) -> str:
@@ -146,13 +140,13 @@ def _problem(item: Mapping[str, Any]) -> str:
 def _samples(material: Material, notes: Notes) -> Evolution | None:
     paths = material.training.samples if material.training else ()
     try:
-        found = evolution(paths)
+        samples = evolution(paths)
     except DataError as error:
         notes.add("samples", error.message)
         return None
-    if paths and found is None:
+    if paths and samples is None:
         notes.add("samples", "The sample sheets have another layout than this program writes; they are not shown.")
-    return found
+    return samples
 
 
 def _beside(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from coigan_aug.annotations.records import DefectClass
 from coigan_aug.annotations.rle import area
 from coigan_aug.prepare.objects import DefectObject, find_objects
 from coigan_aug.report import plots
-from coigan_aug.report.distributions import Comparison, Spread, compare, image_sizes, map_shape, spread_of
+from coigan_aug.report.distributions import Comparison, compare, image_sizes, map_shape, spread_of
 from coigan_aug.report.figure import MUTED, chart, colour, inline, ticks, under
 from coigan_aug.store.dataset import Dataset
 
@@ -54,29 +54,25 @@ def fits_of(real: Dataset, drawn: Dataset, *, least_area: int, most: int) -> Ite
         second = spread_of(drawn, [found for found in made if found.label == label], sizes=sizes, shape=shape)
         compared = tuple(compare(item.name, first, second))
         drawable = k < most and len(first.x) > 0 and len(second.x) > 0
+        maps: list[tuple[str, Markup]] = []
+        charts: list[tuple[str, Markup]] = []
+        if drawable:
+            for kind, spread in (("real", first), ("synthetic", second)):
+                maps.append((f"Where, {kind}", plots.places(spread.heat, item, f"fit{k}-{kind}", kind=kind)))
+            for quantity in compared:
+                charts.append((TITLES[quantity.name], histogram(quantity, colour(item), f"fit{k}-{quantity.name}")))
         yield ClassFit(
             item=item,
             real=len(first.x),
             synthetic=len(second.x),
             compared=compared,
-            maps=tuple(_maps(item, first, second, f"fit{k}")) if drawable else (),
-            charts=tuple(_charts(item, compared, f"fit{k}")) if drawable else (),
+            maps=tuple(maps),
+            charts=tuple(charts),
         )
 
 
 def _objects(dataset: Dataset, positions: Iterable[int], least_area: int) -> list[DefectObject]:
     return [found for found in find_objects(dataset, positions, scale=1.0) if area(found.full) >= least_area]
-
-
-def _maps(item: DefectClass, real: Spread, made: Spread, key: str) -> Iterator[tuple[str, Markup]]:
-    for kind, spread in (("real", real), ("synthetic", made)):
-        label = f"Where in the images {kind} {item.name} lies"
-        yield f"Where, {kind}", plots.places(spread.heat, item, f"{key}-{kind}", label=label)
-
-
-def _charts(item: DefectClass, compared: Sequence[Comparison], key: str) -> Iterator[tuple[str, Markup]]:
-    for found in compared:
-        yield TITLES[found.name], histogram(found, colour(item), f"{key}-{found.name}")
 
 
 def histogram(found: Comparison, shade: str, key: str) -> Markup:

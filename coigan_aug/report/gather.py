@@ -88,17 +88,12 @@ def gather(*, dataset: Path, runs: Path, synthetic: Path, results: Path) -> Mate
     found = list_runs(runs)
     return Material(
         dataset=Dataset(dataset) if (dataset / MANIFEST).exists() else None,
-        imported=_json(dataset / REPORT),
+        imported=read_json(dataset / REPORT) if (dataset / REPORT).exists() else {},
         training=_training(found[-1]) if found else None,
         earlier=tuple(run.name for run in found[:-1]),
         synthetic=_synthetic(synthetic),
         results=tuple(list_results(results)),
     )
-
-
-def _json(path: Path) -> Mapping[str, Any]:
-    value: Mapping[str, Any] = read_json(path) if path.exists() else {}
-    return value
 
 
 def _training(run: Run) -> Training:
@@ -119,15 +114,10 @@ def _training(run: Run) -> Training:
 
 def _synthetic(root: Path) -> tuple[SyntheticSet, ...]:
     """Read the synthetic sets, oldest first."""
-    folders = sorted((path.parent for path in root.glob(f"*/{MANIFEST}")), key=_written)
-    sets = [(folder.name, Dataset(folder)) for folder in folders]
-    return tuple(
-        SyntheticSet(
-            name=name, dataset=item, card=read_card(item.image_root / CARD), rejected=read_rejected(item.image_root)
-        )
-        for name, item in sets
-    )
-
-
-def _written(folder: Path) -> tuple[int, str]:
-    return (folder / MANIFEST).stat().st_mtime_ns, folder.name
+    manifests = sorted(root.glob(f"*/{MANIFEST}"), key=lambda path: (path.stat().st_mtime_ns, path.parent.name))
+    sets = []
+    for folder in (path.parent for path in manifests):
+        dataset = Dataset(folder)
+        card, rejected = read_card(dataset.image_root / CARD), read_rejected(dataset.image_root)
+        sets.append(SyntheticSet(name=folder.name, dataset=dataset, card=card, rejected=rejected))
+    return tuple(sets)

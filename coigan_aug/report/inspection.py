@@ -6,11 +6,10 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from markupsafe import Markup
 
-from coigan_aug.data.findings import KINDS, Finding, by_kind
+from coigan_aug.data.findings import KINDS, by_kind
 from coigan_aug.data.inspecting import Inspection
 from coigan_aug.files import write_bytes
 from coigan_aug.prepare.objects import DefectObject
@@ -70,27 +69,24 @@ def write_inspection(path: Path, found: Inspection, dataset: Dataset) -> Path:
         dataset: what was inspected.
     """
     page = compose_inspection(found, dataset)
-    write_bytes(path, fill("inspection.html.j2", _values(page), most_bytes=MOST_BYTES).encode())
-    return path
-
-
-def _values(page: Page) -> dict[str, Any]:
     shown = {
         "found": True,
         "classes": page.counts,
         "places": page.places,
         "images": page.images or page.groups,
-        "split": page.found.split is not None,
+        "split": found.split is not None,
         "examples": page.examples,
     }
-    statistics = {own.name: own for own in page.found.statistics}
-    counts = {own.name: own for own in page.found.classes}
-    return {
+    statistics = {row.name: row for row in found.statistics}
+    counts = {row.name: row for row in found.classes}
+    values = {
         "page": page,
-        "found": page.found,
+        "found": found,
         "sections": {name: title for name, title in SECTIONS.items() if shown[name]},
-        "rows": [(own, counts[own.item.name], statistics[own.item.name]) for own in page.inventory.classes],
+        "rows": [(row, counts[row.item.name], statistics[row.item.name]) for row in page.inventory.classes],
     }
+    write_bytes(path, fill("inspection.html.j2", values, most_bytes=MOST_BYTES).encode())
+    return path
 
 
 def compose_inspection(found: Inspection, dataset: Dataset) -> Page:
@@ -106,7 +102,11 @@ def compose_inspection(found: Inspection, dataset: Dataset) -> Page:
         found=found,
         inventory=whole,
         counts=tuple(_count_charts(found, drawn)) if drawn.classes else (),
-        places=tuple(_places(drawn)),
+        places=tuple(
+            (row, plots.places(row.places, row.item, f"places{k}"))
+            for k, row in enumerate(drawn.classes)
+            if row.objects
+        ),
         images=tuple(_image_charts(found, dataset, whole)),
         odd=tuple(pictures.odd(whole)),
         groups=tuple(pictures.groups()),
@@ -123,13 +123,6 @@ def _count_charts(found: Inspection, drawn: Inventory) -> Iterator[tuple[str, Ma
         yield "Sizes", plots.object_sizes(drawn)
         yield "Shapes", plots.aspect_ratios(drawn)
         yield "Objects an image", plots.objects_an_image(drawn.classes)
-
-
-def _places(drawn: Inventory) -> Iterator[tuple[ClassInventory, Markup]]:
-    for k, own in enumerate(drawn.classes):
-        if own.objects:
-            label = f"Where in the images {own.item.name} lies"
-            yield own, plots.places(own.places, own.item, f"places{k}", label=label)
 
 
 def _image_charts(found: Inspection, dataset: Dataset, inventory: Inventory) -> Iterator[tuple[str, Markup]]:
@@ -165,7 +158,7 @@ class _Pictures:
             yield Odd(
                 title=KINDS[kind],
                 error=error,
-                listed=tuple(_words(item) for item in items[:LISTED]),
+                listed=tuple(f"{item} (column {item.column})" if item.column else str(item) for item in items[:LISTED]),
                 more=max(len(items) - LISTED, 0),
                 pictures=tuple(
                     self._picture(file, smallest.get((self.position[file], label))) for file, label in shown
@@ -193,7 +186,3 @@ def _smallest(inventory: Inventory) -> Mapping[tuple[int, str], DefectObject]:
             if area:
                 found.setdefault((item.position, own.item.name), item)
     return found
-
-
-def _words(item: Finding) -> str:
-    return f"{item} (column {item.column})" if item.column else str(item)

@@ -89,8 +89,11 @@ def group_sizes(inventory: Inventory) -> Markup:
     return inline(axes, "groups", "Number of groups by the images in them")
 
 
-def places(shares: NDArray[np.float64], item: DefectClass, key: str, *, label: str) -> Markup:
-    """Heat map: where in the images the objects of a class lie, float [h, w], darkest at the most frequent place."""
+def places(shares: NDArray[np.float64], item: DefectClass, key: str, *, kind: str = "") -> Markup:
+    """Heat map: where in the images the objects of a class lie, float [h, w], darkest at the most frequent place.
+
+    `kind` is "real", "synthetic" or nothing.
+    """
     height = 360 * shares.shape[0] / shares.shape[1] + 4
     axes = chart(height, left=10, right=10, top=2, bottom=2)
     shade = np.zeros((*shares.shape, 4))
@@ -102,7 +105,7 @@ def places(shares: NDArray[np.float64], item: DefectClass, key: str, *, label: s
     axes.set_yticks([])
     for spine in axes.spines.values():
         spine.set(visible=True, color=LINE)
-    return inline(axes, key, label)
+    return inline(axes, key, f"Where in the images {f'{kind} {item.name}'.strip()} lies")
 
 
 CURVES = (

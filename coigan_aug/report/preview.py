@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from coigan_aug.annotations.records import DefectClass
 from coigan_aug.files import write_bytes
 from coigan_aug.report.crops import Beside, beside
 from coigan_aug.report.distributions import SMALL, state_of, words_of
@@ -19,7 +18,7 @@ from coigan_aug.report.inventory import take_inventory
 from coigan_aug.report.notes import Notes
 from coigan_aug.report.rejection import RejectedPart, rejected_part
 from coigan_aug.report.results import CLASSES
-from coigan_aug.store.card import BasesUsed, Card, DrawnBy
+from coigan_aug.store.card import Card, DrawnBy
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.synthesis.rejected import Rejected
 
@@ -110,12 +109,6 @@ def write_preview(
     preview = compose_preview(
         out.resolve().name, real=real, synthetic=synthetic, card=card, rejected=rejected, command=command
     )
-    page = fill("preview.html.j2", _values(preview), most_bytes=MOST_BYTES)
-    write_bytes(out / PREVIEW, page.encode())
-    return out / PREVIEW
-
-
-def _values(preview: Preview) -> dict[str, Any]:
     shown = {
         "made": True,
         "beside": preview.beside,
@@ -124,7 +117,7 @@ def _values(preview: Preview) -> dict[str, Any]:
         "rejected": preview.rejected,
         "repeat": preview.commands,
     }
-    return {
+    values = {
         "preview": preview,
         "sections": {name: title for name, title in SECTIONS.items() if shown[name]},
         "quantities": TITLES,
@@ -132,6 +125,8 @@ def _values(preview: Preview) -> dict[str, Any]:
         "words_of": words_of,
         "state_of": state_of,
     }
+    write_bytes(out / PREVIEW, fill("preview.html.j2", values, most_bytes=MOST_BYTES).encode())
+    return out / PREVIEW
 
 
 def compose_preview(
@@ -141,8 +136,14 @@ def compose_preview(
     """Work out what a preview shows; arguments as `write_preview` takes them."""
     notes = Notes()
     colours = {item.name: colour(item) for item in real.classes}
-    engines = _engines(synthetic, card)
+    engines = Counter(
+        (a.label, str(a.attributes.get("engine", card.engine))) for record in synthetic for a in record.annotations
+    )
     names = tuple(dict.fromkeys(engine for _, engine in engines))
+    rows = []
+    for item in real.classes:
+        counts = tuple(engines[item.name, engine] for engine in names)
+        rows.append(MadeRow(name=item.name, colour=colour(item), defects=sum(counts), by_engine=counts))
     least_area = round(card.settings.get("data", {}).get("min_area") or 1)
     fits = tuple(fits_of(real, synthetic, least_area=least_area, most=CLASSES))
     masks = tuple(
@@ -167,7 +168,7 @@ def compose_preview(
         share=len(synthetic) / max(len(synthetic) + len(real.indices("train")), 1),
         erased=card.bases.erased_share,
         engines=names,
-        rows=tuple(_row(item, engines, names) for item in real.classes),
+        rows=tuple(rows),
         facts=tuple(_facts(card, names)),
         beside=tuple(beside(real, take_inventory(real), synthetic, notes=notes, count=CLOSE_UPS)),
         fits=fits,
@@ -180,23 +181,11 @@ def compose_preview(
     )
 
 
-def _engines(synthetic: Dataset, card: Card) -> Counter[tuple[str, str]]:
-    """Count the defects by class and engine."""
-    return Counter(
-        (a.label, str(a.attributes.get("engine", card.engine))) for record in synthetic for a in record.annotations
-    )
-
-
-def _row(item: DefectClass, engines: Mapping[tuple[str, str], int], names: Sequence[str]) -> MadeRow:
-    by_engine = tuple(engines.get((item.name, engine), 0) for engine in names)
-    return MadeRow(name=item.name, colour=colour(item), defects=sum(by_engine), by_engine=by_engine)
-
-
 def _facts(card: Card, engines: Sequence[str]) -> Iterator[tuple[str, Any]]:
-    generator = card.generator or DrawnBy()
+    generator, kind = card.generator or DrawnBy(), card.bases.kind or ""
     yield "Engine", ", ".join(engines)
     yield "Run", generator.run
-    yield "Drawn on", _bases(card.bases)
+    yield "Drawn on", _BASES.get(kind, kind) + (f" (by {card.bases.erased_by})" if card.bases.erased_by else "")
     yield "Margin", None if card.margin_px is None else f"{card.margin_px:g} px round each mask"
     yield "Promise", card.promise
     yield "Format", card.format
@@ -205,15 +194,11 @@ def _facts(card: Card, engines: Sequence[str]) -> Iterator[tuple[str, Any]]:
     yield "Plan checksum", card.plan_sha256
 
 
-def _bases(bases: BasesUsed) -> str:
-    words = {
-        "clean": "surface without defects",
-        "erased": "training images whose defects are erased",
-        "both": "surface without defects, and training images whose defects are erased",
-    }
-    kind = bases.kind or ""
-    by = f" (by {bases.erased_by})" if bases.erased_by else ""
-    return words.get(kind, kind) + by
+_BASES = {
+    "clean": "surface without defects",
+    "erased": "training images whose defects are erased",
+    "both": "surface without defects, and training images whose defects are erased",
+}
 
 
 def _commands(real: Dataset, card: Card, command: str) -> Iterator[tuple[str, str]]:

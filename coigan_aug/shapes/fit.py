@@ -196,15 +196,12 @@ def trained_shape_generator(
     root: Path, device: torch.device, report: Report = silent,
 ) -> ShapeGeneratorFile:  # fmt: skip
     """Return the shape generator of these objects and settings; it is trained where `root` does not hold it yet."""
-    path = root / "shapes" / f"{_key(prepared, data, settings)}.safetensors"
+    key = [prepared.dataset.manifest["sha256"], prepared.positions, data.min_area, asdict(settings)]
+    name = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]
+    path = root / "shapes" / f"{name}.safetensors"
     if not path.exists():
         with folder_lock(path.parent, wait=True):
             if not path.exists():
                 network = fit_shape_generator(prepared, traits, settings, device=device, report=report)
                 save_shape_generator(path, network, settings, classes=prepared.classes)
     return load_shape_generator(path)
-
-
-def _key(prepared: Prepared, data: DataSettings, settings: ShapeGeneratorSettings) -> str:
-    values = [prepared.dataset.manifest["sha256"], prepared.positions, data.min_area, asdict(settings)]
-    return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:16]

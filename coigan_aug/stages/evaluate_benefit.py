@@ -56,8 +56,7 @@ def evaluate_benefit(workspace: Folders, ask: BenefitAsk, *, talk: Talk = SILENT
     given = _given(ask.arms)
     flags = {"evaluate.seeds": ask.seeds} if ask.seeds is not None else {}
     made = load_settings(file=settings_file(ask.config), overrides=ask.overrides, flags=flags)
-    arms = list_arms(_asked(ask.engines, given), made.evaluate.shares)
-    _check_known(arms, given)
+    arms = _arms(ask.engines, given, made.evaluate.shares)
     workspaces = _workspaces(workspace, folds=ask.folds)
     opened = [
         _open(own, number, arms, given, ask, made, of=len(workspaces)) for number, own in enumerate(workspaces, start=1)
@@ -85,9 +84,8 @@ def evaluate_benefit(workspace: Folders, ask: BenefitAsk, *, talk: Talk = SILENT
         talk.say(f"{len(arms)} arms x {len(seeds)} seeds{many}, {evaluate.steps:,} steps each")
         with talk.step("train the segmenters") as report:
             tallies = run_arms(benches, arms, seeds, device=device, jobs=ask.jobs, stop=stop, report=report)
-        question = Question(
-            arms=tuple(arms), seeds=seeds, folds=len(benches), names=_names(benches[0]), seed=evaluate.seed
-        )
+        names = ("defect",) if evaluate.binary else tuple(benches[0].real.dataset.names)
+        question = Question(arms=tuple(arms), seeds=seeds, folds=len(benches), names=names, seed=evaluate.seed)
         about = _about(arms)
         images = Images(
             train=[len(bench.real.positions) for bench in benches],
@@ -115,30 +113,28 @@ def evaluate_benefit(workspace: Folders, ask: BenefitAsk, *, talk: Talk = SILENT
     return dataclasses.replace(result, folder=result_folder)
 
 
-def _asked(engines: str, given: Mapping[str, str]) -> list[str]:
-    """Return the arms beside real: those named, and each given set that none of them names."""
+def _arms(engines: str, given: Mapping[str, str], shares: Sequence[float]) -> list[Arm]:
+    """Return the arms: real alone, those named, and each given set that none of them names."""
     asked = [name.strip() for name in engines.split(",") if name.strip()]
     named = {part for text in asked for part in text.split("/")[0].split("+")}
-    return [*asked, *(name for name in given if name not in named)]
-
-
-def _check_known(arms: Sequence[Arm], given: Mapping[str, str]) -> None:
+    arms = list_arms([*asked, *(name for name in given if name not in named)], shares)
     known = (REAL, *CONTROLS, *ENGINES, *given)
     for name in (name for arm in arms for name in arm.sources if name not in known):
         remedy = f"Engines: {', '.join(ENGINES)}. Controls: {', '.join(CONTROLS)}."
         raise UsageError(f"There is no engine {name!r}.", remedy=remedy)
+    return arms
 
 
 def _given(arms: Sequence[str]) -> dict[str, str]:
-    found = {}
+    folders = {}
     for text in arms:
         name, equals, folder = text.partition("=")
         if not equals or not name or not folder or set(name) & set("+/ "):
             raise UsageError(f"--arm {text}: write  --arm NAME=FOLDER .", remedy="FOLDER is one of coigan/synthetic/.")
         if name in (*ENGINES, REAL, *CONTROLS):
             raise UsageError(f"--arm {text}: {name} is an arm's name already.", remedy="Give it another name.")
-        found[name] = folder
-    return found
+        folders[name] = folder
+    return folders
 
 
 def _workspaces(workspace: Folders, *, folds: bool) -> list[Folders]:
@@ -165,7 +161,10 @@ def _open(
     """
     dataset = Dataset(workspace.dataset)
     check_split(dataset)
-    run, generator, settings = None, None, _small(made, ask.groups_per_class)
+    run, generator, settings = None, None, made
+    if ask.groups_per_class is not None:
+        few = dataclasses.replace(made.data, groups_per_class=ask.groups_per_class)
+        settings = dataclasses.replace(made, data=few)
     if ask.run or any("gan" in arm.sources for arm in arms):
         run = _find_run(workspace, ask.run, dataset, folds=of > 1)
         generator = load_generator(run.generator)
@@ -185,12 +184,6 @@ def _open(
         settings=follow(ask.protocol, settings),
         folder=Path(),
     )
-
-
-def _small(settings: Settings, groups_per_class: int | None) -> Settings:
-    if groups_per_class is None:
-        return settings
-    return dataclasses.replace(settings, data=dataclasses.replace(settings.data, groups_per_class=groups_per_class))
 
 
 def _find_run(workspace: Folders, name: str | None, dataset: Dataset, *, folds: bool) -> Run:
@@ -289,10 +282,6 @@ def _timed(
     return [dataclasses.replace(bench, settings=settings) for bench in benches]
 
 
-def _names(bench: Bench) -> tuple[str, ...]:
-    return ("defect",) if bench.settings.evaluate.binary else tuple(bench.real.dataset.names)
-
-
 def _about(arms: Sequence[Arm]) -> str:
     """Return what the verdict is about: the GAN, else the first that is drawn or given."""
     drawn = [name for arm in arms for name in arm.sources if name not in (REAL, *CONTROLS)]
@@ -300,13 +289,11 @@ def _about(arms: Sequence[Arm]) -> str:
 
 
 def _warnings(numbers: Benefit) -> tuple[str, ...]:
-    found = []
-    if len(numbers.seeds) < 3:
-        count = len(numbers.seeds)
-        found.append(f"{count} seed{'s' * (count > 1)} only; use 3 or more before you believe a difference.")
+    warnings, count = [], len(numbers.seeds)
+    if count < 3:
+        warnings.append(f"{count} seed{'s' * (count > 1)} only; use 3 or more before you believe a difference.")
     few = [f"{name} ({count})" for name, count in numbers.pieces.items() if count < FEW_PIECES]
     if few:
-        found.append(
-            f"Fewer than {FEW_PIECES} test pieces: {', '.join(few)}; little can be told of these classes alone."
-        )
-    return tuple(found)
+        few_pieces = f"Fewer than {FEW_PIECES} test pieces: {', '.join(few)}"
+        warnings.append(f"{few_pieces}; little can be told of these classes alone.")
+    return tuple(warnings)

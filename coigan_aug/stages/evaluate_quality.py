@@ -35,8 +35,10 @@ def evaluate_quality(
         UsageError: no such protocol or file. DataError: there is no synthetic set.
     """
     _check(ask)
-    settings, command = _settings(ask), command or ask.command()
-    device = choose_device(ask.device, gpus=None)
+    spaces = ask.features or ("inception" if ask.protocol == "thesis" else None)
+    flags = {} if spaces is None else {"evaluate.features": tuple(name.strip() for name in spaces.split(","))}
+    settings = load_settings(file=settings_file(ask.config), overrides=ask.overrides, flags=flags)
+    command, device = command or ask.command(), choose_device(ask.device, gpus=None)
     weights = Path(ask.inception_weights) if ask.inception_weights is not None else None
     real, synthetic = Dataset(workspace.dataset), find_synthetic(workspace, ask.synthetic)
     folder = new_folder(workspace.results, "thesis" if ask.protocol == "thesis" else "quality")
@@ -73,12 +75,6 @@ def _check(ask: QualityAsk) -> None:
         )
     if weights is not None and not Path(weights).exists():
         raise UsageError(f"{weights} does not exist.", remedy="Name the file with --inception-weights FILE.")
-
-
-def _settings(ask: QualityAsk) -> Settings:
-    spaces = ask.features or ("inception" if ask.protocol == "thesis" else None)
-    flags = {} if spaces is None else {"evaluate.features": tuple(name.strip() for name in spaces.split(","))}
-    return load_settings(file=settings_file(ask.config), overrides=ask.overrides, flags=flags)
 
 
 def _drawn_by(workspace: Folders, settings: Settings) -> Settings:

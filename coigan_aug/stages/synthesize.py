@@ -14,7 +14,7 @@ import torch
 
 from coigan_aug.asking import leave_out
 from coigan_aug.checkpoint import GeneratorFile, load_generator
-from coigan_aug.compose.erase import TELEA, Erasing
+from coigan_aug.compose.erase import TELEA
 from coigan_aug.config import load_settings, settings_file
 from coigan_aug.eraser.erasing import erasing_of
 from coigan_aug.errors import UsageError
@@ -120,7 +120,13 @@ def synthesize(
         return None
     shard = parse_shard(ask.shard) if ask.shard else Shard(place.rank + 1, place.world) if place else ALONE
     dataset, out = Dataset(workspace.dataset), Path(ask.out)
-    request = _request(ask, dataset, shard, leave_out(command, options=_OF_MACHINE, alone=("--quiet", "--json")))
+    check_free(out, overwrite=ask.overwrite, append=ask.append)
+    request = Request(
+        format=dataset.manifest["provenance"]["format"] if ask.format == "source" else ask.format,
+        command=leave_out(command, options=_OF_MACHINE, alone=("--quiet", "--json")), bases=ask.bases,
+        overwrite=ask.overwrite, append=ask.append, shard=shard, suffix=SUFFIXES[ask.image_format],
+        with_real=ask.with_real,
+    )  # fmt: skip
     run = _run(workspace, ask, talk)
     generator = load_generator(run.generator) if run else None
     settings = settings or _settings(ask, generator)
@@ -140,7 +146,9 @@ def synthesize(
     screen = Screen(settings, margin_of(settings)) if quick_screen else screen_of(
         prepared, settings, on=ask.screen, copies="gan" in drawn, cache_root=workspace.cache, device=device, talk=talk
     )  # fmt: skip
-    erasing = _erasing(ask, prepared, settings, workspace, device, talk)
+    erasing = TELEA if ask.bases == "clean" and ask.plan is None else erasing_of(
+        prepared, settings, cache_root=workspace.cache, scale=settings.data.scale, device=device, talk=talk
+    )  # fmt: skip
     with talk.step("synthesize") as report:
         made = make_set(
             planner, engine, screen, tasks, request, out=out, records=records, erasing=erasing, report=report
@@ -191,16 +199,6 @@ def _check(ask: SynthesizeAsk) -> None:
         )
     if ask.plan is not None and ask.append:
         raise UsageError("--plan numbers its images itself; it can't be added to a set.", remedy="Give a new --out.")
-
-
-def _request(ask: SynthesizeAsk, dataset: Dataset, shard: Shard, command: str) -> Request:
-    """Say how it is written, having seen that there is room for it."""
-    form = dataset.manifest["provenance"]["format"] if ask.format == "source" else ask.format
-    check_free(Path(ask.out), overwrite=ask.overwrite, append=ask.append)
-    return Request(
-        format=form, command=command, bases=ask.bases, overwrite=ask.overwrite, append=ask.append, shard=shard,
-        suffix=SUFFIXES[ask.image_format], with_real=ask.with_real,
-    )  # fmt: skip
 
 
 def _run(workspace: Folders, ask: SynthesizeAsk, talk: Talk) -> Run | None:
@@ -305,16 +303,6 @@ def _planner(
     if roi is not None and not roi.single:
         talk.say(f"ROI: masks for {roi.count(prepared.positions):,} of {len(prepared.positions):,} training images")
     return planner
-
-
-def _erasing(
-    ask: SynthesizeAsk, prepared: Prepared, settings: Settings, workspace: Folders, device: torch.device, talk: Talk
-) -> Erasing:
-    if ask.bases == "clean" and ask.plan is None:
-        return TELEA
-    return erasing_of(
-        prepared, settings, cache_root=workspace.cache, scale=settings.data.scale, device=device, talk=talk
-    )
 
 
 def _write_plan(planner: Planner, tasks: Tasks, out: Path, bases: str) -> PlanSummary:

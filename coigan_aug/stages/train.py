@@ -153,10 +153,11 @@ def _begin(
     with talk.step("reading images") as report:
         prepared = prepare(dataset, settings.data, cache_root=workspace.cache, report=report)
     settings = _with_batch(resolve(settings, prepared), prepared, device, talk)
-    _check_share(settings.train.batch)
     weights = find_weights(workspace.runs, ask.init_from) if ask.init_from else None
     run = run or unfinished_run(workspace.runs, settings=settings, dataset=dataset, init_from=weights)
-    _warn(prepared, talk)
+    for name, members in zip(prepared.dataset.names, prepared.by_class, strict=True):
+        if len(members) < FEW_OBJECTS:
+            talk.say(f"{name} has {len(members)} training objects; below {FEW_OBJECTS} expect copies of them.")
     if device.type == "cpu" and settings.data.window >= GPU_WINDOW:
         talk.say(f"Training {settings.data.window} px windows on the CPU takes weeks; --recipe tiny is made for it.")
     if ask.dry_run:
@@ -179,17 +180,12 @@ def _begin(
 
 
 def _with_batch(settings: Settings, prepared: Prepared, device: torch.device, talk: Talk) -> Settings:
-    """Put a number where the settings say `batch: auto`."""
-    if settings.train.batch > 0:
-        return settings
-    tried = Speed(bfloat16=device.type == "cuda" and settings.train.precision != "float32", threads=1)
-    batch = choose_batch(prepared, settings, device, tried, world=world())
-    talk.say(f"batch: auto is {batch} here")
-    return replace(settings, train=replace(settings.train, batch=batch))
-
-
-def _check_share(batch: int) -> None:
-    """Refuse a batch that the processes can't share evenly."""
+    """Put a number where the settings say `batch: auto`, and refuse a batch that the processes can't share evenly."""
+    batch = settings.train.batch
+    if batch <= 0:
+        speed = Speed(bfloat16=device.type == "cuda" and settings.train.precision != "float32", threads=1)
+        batch = choose_batch(prepared, settings, device, speed, world=world())
+        talk.say(f"batch: auto is {batch} here")
     if batch % world():
         below = batch // world() * world()
         fit = " or ".join(str(value) for value in (below, below + world()) if value)
@@ -197,6 +193,7 @@ def _check_share(batch: int) -> None:
             f"train.batch is {batch}, which {world()} processes can't share evenly.",
             remedy=f"Use --set train.batch={fit}, or another number of processes.",
         )
+    return replace(settings, train=replace(settings.train, batch=batch))
 
 
 def _about(run: Run, speed: Speed, device: torch.device) -> str:
@@ -219,9 +216,3 @@ def _newest(workspace: Folders, dataset: Dataset, flags: dict[str, Any]) -> tupl
     settings = settings_from_dict(values, where=str(runs[-1].folder / "start.json"))
     check_same(runs[-1], settings, dataset)
     return runs[-1], settings
-
-
-def _warn(prepared: Prepared, talk: Talk) -> None:
-    for name, members in zip(prepared.dataset.names, prepared.by_class, strict=True):
-        if len(members) < FEW_OBJECTS:
-            talk.say(f"{name} has {len(members)} training objects; below {FEW_OBJECTS} expect copies of them.")

@@ -49,7 +49,9 @@ def measure_change(base: Pixels, image: Pixels, mask: Rle, others: Sequence[Rle]
     for other in others:
         free &= grow(decode_box(other, region), margin) == 0
     near = (grow(solid, margin) != 0) & free
-    changed = _closed(np.abs(after - before) >= threshold(before)) & (near | solid)
+    changes = (np.abs(after - before) >= threshold(before)).astype(np.uint8)
+    without_gaps = cv2.morphologyEx(changes, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)) != 0  # of a pixel
+    changed = np.asarray(without_gaps) & (near | solid)
     overlap, union = int((changed & solid).sum()), int((changed | solid).sum())
     ring = ring_of(solid.astype(np.uint8), margin) & free
     seam = seam_ratio(gradient(after[..., None]), gradient(before[..., None]), ring) if ring.any() else None
@@ -60,8 +62,3 @@ def threshold(grey: NDArray[np.float32]) -> float:
     """Return by how many levels of 255 a pixel of a base [h, w] must change to be seen."""
     texture = np.abs(grey - cv2.blur(grey, (_SMOOTH, _SMOOTH), borderType=cv2.BORDER_REFLECT_101))
     return max(LEAST_LEVELS, TEXTURES * 1.4826 * float(np.median(texture)))
-
-
-def _closed(changed: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Fill gaps of a pixel."""
-    return np.asarray(cv2.morphologyEx(changed.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)) != 0)

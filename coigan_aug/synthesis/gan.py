@@ -105,7 +105,9 @@ def _patch(
 ) -> Patch:
     settings = generator.settings
     region, small = frame
-    own = _only(masks, item)
+    rows, columns = item.slices
+    own = np.zeros_like(masks)
+    own[:, rows, columns] = masks[:, rows, columns]
     pixels = to_rgb(cut_mirrored(image, region))
     base = pixels if small == pixels.shape[:2] else cv2.resize(pixels, small[::-1], interpolation=cv2.INTER_AREA)
     mirrored = np.stack([cut_mirrored(mask, region) for mask in own])
@@ -132,14 +134,6 @@ def _averaged(values: NDArray[np.float32], mask: Mask, size: tuple[int, int]) ->
         cv2.resize(a.astype(np.float32), size[::-1], interpolation=cv2.INTER_AREA) for a in (mask, values * mask)
     )
     return np.asarray(np.divide(total, cover, out=np.zeros_like(total), where=cover > 0))
-
-
-def _only(masks: Mask, item: Box) -> Mask:
-    """Keep the masks [K, H, W] inside one box."""
-    out = np.zeros_like(masks)
-    rows, columns = item.slices
-    out[:, rows, columns] = masks[:, rows, columns]
-    return out
 
 
 @torch.no_grad()

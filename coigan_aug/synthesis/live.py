@@ -16,7 +16,6 @@ from coigan_aug.imaging import Pixels, cut_mirrored, read_image, to_rgb
 from coigan_aug.prepare.cache import shrink
 from coigan_aug.prepare.examples import place_window
 from coigan_aug.segmenter.windows import Cut, Range, draw_side, resized
-from coigan_aug.settings import Settings
 from coigan_aug.synthesis.job import Job
 from coigan_aug.synthesis.margin import margin_of
 from coigan_aug.synthesis.paste import PUT, counterfeit
@@ -61,22 +60,17 @@ class LiveCopies:
                 continue
             base = read_image(prepared.dataset.image_path(job.base))[job.region.slices]
             if self.counterfeit:
-                return self._shown(rng, job, self._counterfeit(rng, job, base), labelled=False)
-            image = self._put(job, base, settings)
+                others = [other.position for other in self.planner.bases if other.position != job.base]
+                donor = others[int(rng.integers(len(others)))] if others else job.base
+                image = counterfeit(prepared, job, base, settings, donor=donor)
+                return self._shown(rng, job, image, labelled=False)
+            image = PUT[self.engine](prepared, job, base, settings)
             if screen.judge(job, base, image, [self.engine])[1] is None:
                 return self._shown(rng, job, image, labelled=True)
         raise DataError(
             f"{TRIES} tries at a copied defect were all invisible or had a seam.",
             remedy="--set synthesize.least_shown=0 takes them as they are.",
         )
-
-    def _put(self, job: Job, base: Pixels, settings: Settings) -> Pixels:
-        return PUT[self.engine](self.planner.prepared, job, base, settings)
-
-    def _counterfeit(self, rng: Rng, job: Job, base: Pixels) -> Pixels:
-        others = [base.position for base in self.planner.bases if base.position != job.base]
-        donor = others[int(rng.integers(len(others)))] if others else job.base
-        return counterfeit(self.planner.prepared, job, base, self.planner.settings, donor=donor)
 
     def _shown(self, rng: Rng, job: Job, image: Pixels, *, labelled: bool) -> Cut:
         """Cut a window round one of the parts of the defect, at the segmenter's scale."""

@@ -170,8 +170,13 @@ def _judge(maker: Maker, done: Done, ready: Ready, image: Pixels, pool: Executor
     engines = [maker.engine.of(defect.label) for defect in job.defects]
     changes, finding = maker.screen.judge(job, ready.base, image, engines)
     if finding is not None:
-        done.rejected.append(_rejected(job, finding, names))
-        if job.number <= SHOWN_UP_TO:
+        thumbnail = thumbnail_of(job) if job.number <= SHOWN_UP_TO else None
+        rejected = Rejected(
+            number=job.number, part=job.part, attempt=job.attempt, reason=finding.reason, label=names[finding.label],
+            value=round(finding.value, 4), limit=round(finding.limit, 4), file=thumbnail,
+        )  # fmt: skip
+        done.rejected.append(rejected)
+        if thumbnail is not None:
             done.pending.append(pool.submit(_write_thumbnail, maker, job, finding, image))
         return True
     file = maker.file_of(job)
@@ -190,19 +195,6 @@ def _again(maker: Maker, done: Done, job: Job) -> Job | None:
             return next_try
     done.missing += [maker.planner.prepared.dataset.names[label] for label in labels]
     return None
-
-
-def _rejected(job: Job, finding: Finding, names: Sequence[str]) -> Rejected:
-    return Rejected(
-        number=job.number,
-        part=job.part,
-        attempt=job.attempt,
-        reason=finding.reason,
-        label=names[finding.label],
-        value=round(finding.value, 4),
-        limit=round(finding.limit, 4),
-        file=thumbnail_of(job) if job.number <= SHOWN_UP_TO else None,
-    )
 
 
 def thumbnail_of(job: Job) -> str:

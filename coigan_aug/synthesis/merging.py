@@ -29,8 +29,9 @@ def merge(folders: Sequence[Path], out: Path, *, records: Path, dataset: Dataset
     first = starts[0]
     for folder, start in zip(folders[1:], starts[1:], strict=True):
         if start.identity != first.identity:
+            names = [key for key, value in start.identity.items() if first.identity.get(key) != value]
             raise DataError(
-                f"{folder} is not of the same synthesis as {folders[0]}: {_difference(start, first)}.",
+                f"{folder} is not of the same synthesis as {folders[0]}: another {' and '.join(names)}.",
                 remedy="Make all shares with the same command but for --shard and --out.",
             )
     begun = read_start(out)
@@ -45,8 +46,8 @@ def merge(folders: Sequence[Path], out: Path, *, records: Path, dataset: Dataset
                     _copy(folder, out, Shard(index, count))
     missing = unfinished(out, count)
     if missing:
-        names = ", ".join(f"{shard.index}/{shard.count}" for shard in missing)
-        raise DataError(f"These shares are not finished: {names}.", remedy="Make them with --shard, then merge again.")
+        shares = ", ".join(f"{shard.index}/{shard.count}" for shard in missing)
+        raise DataError(f"These shares are not finished: {shares}.", remedy="Make them with --shard, then merge again.")
     made = complete(out, records=records, dataset=dataset)
     assert made is not None  # every share is there
     return made
@@ -59,11 +60,6 @@ def _start_of(folder: Path) -> Start:
     if start is None:
         raise UsageError(f"{folder} holds no share of a synthesis.", remedy="Make one with --shard 1/4 --out FOLDER.")
     return start
-
-
-def _difference(one: Start, other: Start) -> str:
-    names = [key for key, value in one.identity.items() if other.identity.get(key) != value]
-    return f"another {' and '.join(names)}"
 
 
 def _copy(folder: Path, out: Path, shard: Shard) -> None:

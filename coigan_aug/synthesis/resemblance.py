@@ -55,7 +55,9 @@ def known_objects(prepared: Prepared, *, cache_root: Path, device: torch.device,
     """Embed the training objects, at most 1,000 of a class, evenly; kept in the workspace's cache."""
     lite0 = Lite0().to(device)
     chosen = [_spread(members) for members in prepared.by_class]
-    path = cache_root / f"insides-{_key(prepared, chosen, device)}.safetensors"
+    key = [__version__, prepared.dataset.manifest["sha256"], prepared.positions, chosen, device.type]
+    name = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]
+    path = cache_root / f"insides-{name}.safetensors"
     with folder_lock(cache_root / "insides", wait=True):
         if not path.exists():
             write_bytes(path, save(_embed(prepared, chosen, lite0, report)))
@@ -66,14 +68,8 @@ def known_objects(prepared: Prepared, *, cache_root: Path, device: torch.device,
 
 
 def _spread(members: Sequence[int]) -> list[int]:
-    return [
-        members[k] for k in np.unique(np.linspace(0, len(members) - 1, min(len(members), MOST)).round().astype(int))
-    ]
-
-
-def _key(prepared: Prepared, chosen: list[list[int]], device: torch.device) -> str:
-    parts = [__version__, prepared.dataset.manifest["sha256"], prepared.positions, chosen, device.type]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+    places = np.linspace(0, len(members) - 1, min(len(members), MOST)).round().astype(int)
+    return [members[k] for k in np.unique(places)]
 
 
 def _embed(prepared: Prepared, chosen: list[list[int]], lite0: Lite0, report: Report) -> dict[str, Rows]:

@@ -128,18 +128,13 @@ def synthesize(
             for row in rows:
                 log.add(row)
                 rejected.update(item.reason for item in row.rejected)
-            report(len(log.done), total, _reasons(rejected))
+            reasons = ", ".join(f"{count:,} {reason}" for reason, count in sorted(rejected.items()))
+            report(len(log.done), total, f"{rejected.total():,} rejected: {reasons}" if reasons else "")
             if stop.signal_number:
                 message = f"Stopped; {len(log.done):,} of {total:,} images are in {out}."
                 raise Stopped(message, signal_number=stop.signal_number, remedy="Continue with the same command.")
         log.end()
     return complete(out, records=records, dataset=planner.prepared.dataset)
-
-
-def _reasons(rejected: Counter[str]) -> str:
-    """Say how many tries were rejected, and why."""
-    reasons = ", ".join(f"{count:,} {reason}" for reason, count in sorted(rejected.items()))
-    return f"{rejected.total():,} rejected: {reasons}" if reasons else ""
 
 
 def complete(out: Path, *, records: Path, dataset: Dataset) -> Made | None:
