@@ -29,14 +29,14 @@ def class_table(report: ImportReport | Inspection) -> Table:
 def shape_table(report: Inspection) -> Table:
     """Lay out how large and how long the objects of each class are, how many an image has, and their share of pixels."""
     table = _table("area px, 5 to 95 %", "width / height", "an image", "most", "of all px")
-    for own in report.statistics:
+    for row in report.statistics:
         cells = [""] * 5
-        if own.areas:
-            areas = f"{own.areas[_LOW]:,.0f} to {own.areas[_HIGH]:,.0f}"
-            aspects = f"{own.aspects[_LOW]:.2f} to {own.aspects[_HIGH]:.1f}"
-            frequency = f"{own.mean_per_image:.1f}", f"{own.per_image[-1]:,.0f}"
-            cells = [areas, aspects, *frequency, f"{own.pixel_share:.2%}"]
-        table.add_row(own.name, *cells)
+        if row.areas:
+            areas = f"{row.areas[_LOW]:,.0f} to {row.areas[_HIGH]:,.0f}"
+            aspects = f"{row.aspects[_LOW]:.2f} to {row.aspects[_HIGH]:.1f}"
+            frequency = f"{row.mean_per_image:.1f}", f"{row.per_image[-1]:,.0f}"
+            cells = [areas, aspects, *frequency, f"{row.pixel_share:.2%}"]
+        table.add_row(row.name, *cells)
     return table
 
 

@@ -15,14 +15,14 @@ def check_torch() -> None:
     Raises:
         EnvironmentProblem: one is missing, or one is built for CUDA and the other is not.
     """
-    found = {name: _version_file(name) for name in ("torch", "torchvision")}
-    for name, text in found.items():
+    texts = {name: _version_file(name) for name in ("torch", "torchvision")}
+    for name, text in texts.items():
         if text is None:
             raise EnvironmentProblem(f"{name} is not installed.", remedy="pip install torch torchvision")
-    versions = {name: _field(text or "", "__version__") or "" for name, text in found.items()}
-    builds = {name: _build(versions[name], _field(text or "", "cuda")) for name, text in found.items()}
+    versions = {name: _field(text or "", "__version__") or "" for name, text in texts.items()}
+    builds = {name: _build(versions[name], _field(text or "", "cuda")) for name, text in texts.items()}
     if None not in builds.values() and builds["torch"] != builds["torchvision"]:
-        both = " and ".join(f"{name} {versions[name]} is built for {builds[name]}" for name in found)
+        both = " and ".join(f"{name} {versions[name]} is built for {builds[name]}" for name in texts)
         raise EnvironmentProblem(
             f"torch and torchvision do not fit together: {both}.",
             remedy="pip install --force-reinstall torch torchvision",

@@ -38,23 +38,23 @@ def inspect(ask: InspectAsk, here: Here) -> None:
 inspect_command = command(InspectAsk, inspect, torch=False)
 
 
-def show(found: Inspection) -> None:
+def show(inspection: Inspection) -> None:
     """Print what an inspection found, on stderr."""
     from rich.console import Console
 
     from coigan_aug.cli.class_table import class_table, shape_table
 
     console = Console(stderr=True)
-    say(found.description)
-    console.print(class_table(found))
-    console.print(shape_table(found))
-    for line in (*_image_lines(found), *_split_lines(found), *_finding_lines(found)):
+    say(inspection.description)
+    console.print(class_table(inspection))
+    console.print(shape_table(inspection))
+    for line in (*_image_lines(inspection), *_split_lines(inspection), *_finding_lines(inspection)):
         say(line)
 
 
-def _image_lines(found: Inspection) -> Iterator[str]:
-    yield f"{found.defect_free:,} images are free of defects"
-    looks = found.looks
+def _image_lines(inspection: Inspection) -> Iterator[str]:
+    yield f"{inspection.defect_free:,} images are free of defects"
+    looks = inspection.looks
     if looks.distinct == 1:
         yield f"All images are {looks.sizes[0][0]} px (height x width)."
     elif looks.distinct:
@@ -63,18 +63,18 @@ def _image_lines(found: Inspection) -> Iterator[str]:
     if looks.brightness:
         low, middle, high = (looks.brightness[k] for k in (1, 3, 5))
         yield f"Their mean brightness is {low:.0f} to {high:.0f} of 255 (5 to 95 %), the median {middle:.0f}."
-    if found.near_duplicates:
-        together = sum(map(len, found.near_duplicates))
-        yield f"{len(found.near_duplicates):,} groups of images show one piece each ({together:,} images), by their looks."
+    if inspection.near_duplicates:
+        together = sum(map(len, inspection.near_duplicates))
+        yield f"{len(inspection.near_duplicates):,} groups of images show one piece each ({together:,} images), by their looks."
 
 
-def _split_lines(found: Inspection) -> Iterator[str]:
+def _split_lines(inspection: Inspection) -> Iterator[str]:
     from coigan_aug.stages.inspect import ANEW
 
-    state = found.split
+    state = inspection.split
     if state is None:
         return
-    if not found.test:
+    if not inspection.test:
         yield "There are no test images: nothing can be measured on this data set."
         return
     if state.wanted is not None and state.deviation is not None:
@@ -82,24 +82,24 @@ def _split_lines(found: Inspection) -> Iterator[str]:
     if state.folds:
         sizes = ", ".join(f"{fold.images:,}" for fold in state.folds)
         yield f"{len(state.folds)} folds of {sizes} images, each class within {100 * state.fold_deviation:.1f} points."
-    if found.leakage == 0:
+    if inspection.leakage == 0:
         yield "No test image has a photograph of the same piece in train, as far as the pixels tell."
     else:
         yield (
-            f"LEAK: {found.leakage:.1%} of the test images ({found.defective_leakage:.1%} of those with a defect) show"
-            " a piece that is in train too."
+            f"LEAK: {inspection.leakage:.1%} of the test images ({inspection.defective_leakage:.1%} of those with a defect)"
+            " show a piece that is in train too."
         )
         yield "  A score measured on this split is inflated. " + ANEW
 
 
-def _finding_lines(found: Inspection) -> Iterator[str]:
+def _finding_lines(inspection: Inspection) -> Iterator[str]:
     from coigan_aug.data.findings import KINDS, by_kind
 
-    odd = len(found.findings) - found.errors
-    errors = f"{found.errors:,} error{'s' * (found.errors != 1)}"
-    yield f"{errors}, {odd:,} thing{'s' * (odd != 1)} to look at" if found.findings else "Nothing is wrong or odd."
-    for kind, error, own in by_kind(found.findings):
-        yield f"{'ERROR  ' if error else ''}{KINDS[kind]}: {len(own):,}"
-        yield from (f"  {item}" for item in own[:_SHOWN])
-        if len(own) > _SHOWN:
-            yield f"  ... and {len(own) - _SHOWN:,} more (--json lists them)"
+    odd = len(inspection.findings) - inspection.errors
+    errors = f"{inspection.errors:,} error{'s' * (inspection.errors != 1)}"
+    yield f"{errors}, {odd:,} thing{'s' * (odd != 1)} to look at" if inspection.findings else "Nothing is wrong or odd."
+    for kind, error, findings in by_kind(inspection.findings):
+        yield f"{'ERROR  ' if error else ''}{KINDS[kind]}: {len(findings):,}"
+        yield from (f"  {item}" for item in findings[:_SHOWN])
+        if len(findings) > _SHOWN:
+            yield f"  ... and {len(findings) - _SHOWN:,} more (--json lists them)"

@@ -52,8 +52,8 @@ app.command("report")(report_command)
 app.command("demo")(demo_command)
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
+def _show_version(asked: bool) -> None:
+    if asked:
         print(f"coigan-aug {__version__}")
         raise typer.Exit
 

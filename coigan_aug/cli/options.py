@@ -74,9 +74,9 @@ def command(
         extra: further options, given to `run` in `Here.extra`; where one is given, the request may lack what it needs.
         torch: see first that torch can be loaded.
     """
-    own = {field.name: field for field in dataclasses.fields(ask)}
+    fields = {field.name: field for field in dataclasses.fields(ask)}
     hints = get_type_hints(ask, include_extras=True)
-    made = {name: _typed(name, hints[name], option, own[name]) for name, option in options(ask).items()}
+    made = {name: _typed(name, hints[name], option, fields[name]) for name, option in options(ask).items()}
     every = made | (extra or {}) | shared
 
     def typed(**values: Any) -> None:
@@ -114,12 +114,12 @@ def _typed(name: str, hint: Any, option: Option, field: dataclasses.Field[Any]) 
         default = ...
     elif default == () and isinstance(default, tuple):
         default = []
-    said: dict[str, Any] = {"help": option.help, "metavar": option.metavar}
+    keywords: dict[str, Any] = {"help": option.help, "metavar": option.metavar}
     if option.argument:
-        return kind, typer.Argument(default, **said)
+        return kind, typer.Argument(default, **keywords)
     if option.least is not None:
-        said["min"] = option.least
-    return kind, typer.Option(default, "/".join(flags_of(name, option)), **said)
+        keywords["min"] = option.least
+    return kind, typer.Option(default, "/".join(flags_of(name, option)), **keywords)
 
 
 def command_line() -> str:

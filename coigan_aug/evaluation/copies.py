@@ -55,9 +55,9 @@ def measure_copies(
     """
     distances, which = nearest(rows[0], rows[1])
     threshold = copy_limit(rows[1], [item.group for item in train])
-    own = Counter(files)
+    per_file = Counter(files)
     named = [k for k, item in enumerate(synthetic) if item.shape_of and train]
-    found = Copies(
+    copies = Copies(
         features=features,
         comparable=False,
         quantile=QUANTILE,
@@ -65,13 +65,13 @@ def measure_copies(
         share=_below(distances, threshold),
         floor=_below(nearest(rows[2], rows[1])[0], threshold),
         from_shape_source=_mean([files[which[k]] == synthetic[k].shape_of for k in named]),
-        by_chance=_mean([own[synthetic[k].shape_of] / len(files) for k in named]),
+        by_chance=_mean([per_file[synthetic[k].shape_of] / len(files) for k in named]),
         n_synthetic=len(synthetic),
         n_train=len(train),
         n_test=len(rows[2]),
     )
     order = np.argsort(distances, kind="stable") if train else np.zeros(0, np.int64)
-    return found, [Neighbour(int(k), int(which[k]), float(distances[k])) for k in order]
+    return copies, [Neighbour(int(k), int(which[k]), float(distances[k])) for k in order]
 
 
 def _below(distances: NDArray[np.float64], threshold: float | None) -> float | None:

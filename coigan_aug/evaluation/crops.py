@@ -51,19 +51,19 @@ def find_instances(dataset: Dataset, positions: Sequence[int], *, min_area: int)
     Real objects are the 8-connected components of a class's masks; a synthetic mask is one object as it was planned.
     Those of fewer than `min_area` px are left out.
     """
-    found = [item for position in positions for item in _instances_of(dataset, position)]
-    return sorted((item for item in found if rle.area(item.mask) >= min_area), key=lambda item: item.label)
+    instances = [item for position in positions for item in _instances_of(dataset, position)]
+    return sorted((item for item in instances if rle.area(item.mask) >= min_area), key=lambda item: item.label)
 
 
 def _instances_of(dataset: Dataset, position: int) -> Iterator[Instance]:
     record = dataset[position]
     group = group_of(record)
     for label, name in enumerate(dataset.names):
-        own = [annotation for annotation in record.annotations if annotation.label == name]
-        planned = [item for item in own if "shape_of" in item.attributes]
+        annotations = [annotation for annotation in record.annotations if annotation.label == name]
+        planned = [item for item in annotations if "shape_of" in item.attributes]
         for item in planned:
             yield Instance(position, label, item.rle, group, str(item.attributes["shape_of"]))
-        real = [item.rle for item in own if "shape_of" not in item.attributes]
+        real = [item.rle for item in annotations if "shape_of" not in item.attributes]
         for part in rle.components(rle.union(real)) if real else ():
             yield Instance(position, label, part, group)
 
@@ -104,12 +104,12 @@ def list_tiles(dataset: Dataset, positions: Sequence[int], *, side: int, touched
     Args:
         touched: only tiles that the box of a mask touches.
     """
-    found = [
+    tiles = [
         (position, left, top)
         for position in positions
         for left, top in _corners(dataset[position], side=side, touched=touched)
     ]
-    return np.array(found, np.int64).reshape(-1, 3)
+    return np.array(tiles, np.int64).reshape(-1, 3)
 
 
 def _corners(record: ImageRecord, *, side: int, touched: bool) -> Iterator[tuple[int, int]]:
@@ -122,9 +122,9 @@ def _corners(record: ImageRecord, *, side: int, touched: bool) -> Iterator[tuple
 
 def tile_pixels(dataset: Dataset, tiles: NDArray[np.int64], *, side: int) -> Iterator[Pixels]:
     """Yield the tiles [n, 3], uint8 [side, side, 3], each image read once where its tiles follow each other."""
-    for position, own in groupby(tiles.tolist(), key=lambda tile: tile[0]):
+    for position, of_image in groupby(tiles.tolist(), key=lambda tile: tile[0]):
         image = dataset.image(position)
-        for _, left, top in own:
+        for _, left, top in of_image:
             yield cut_mirrored(image, Box(left, top, side, side))
 
 

@@ -90,7 +90,7 @@ def halves(tally: Tally) -> Counts:
     """Deal the pieces to two halves, 0 and 1, so that each class is in both: by turns, in order of their rarest class."""
     of_class = classes_of(tally)
     how_many = of_class.sum(axis=0)
-    rarest = [min(np.flatnonzero(own), key=lambda k: how_many[k], default=-1) for own in of_class]
+    rarest = [min(np.flatnonzero(classes), key=lambda k: how_many[k], default=-1) for classes in of_class]
     order = sorted(range(len(rarest)), key=lambda g: (rarest[g], tally.pieces[g]))
     half = np.zeros(len(rarest), np.int64)
     half[order] = np.arange(len(order)) % 2
@@ -103,9 +103,9 @@ def classes_of(tally: Tally) -> NDArray[np.bool_]:
 
 
 def _best(defect: Sequence[Counts], classes: Sequence[Counts]) -> tuple[int, Counts]:
-    one = np.sum([curve.sum(axis=0) for curve in defect], axis=0)  # [B, 3]
+    total = np.sum([curve.sum(axis=0) for curve in defect], axis=0)  # [B, 3]
     each = np.sum([curve.sum(axis=0) for curve in classes], axis=0)  # [K, B, 3]
-    return _peak(iou(one)), np.array([_peak(iou(own)) for own in each], np.int64)
+    return _peak(iou(total)), np.array([_peak(iou(counts)) for counts in each], np.int64)
 
 
 def _peak(values: Scores) -> int:

@@ -155,7 +155,9 @@ def _space(sets: Sets, kind: Kind, whole: Pairs, objects: Mapping[str, Sample]) 
     classes = {}
     for k, label in enumerate(_names(sets)):
         members = {name: pictures.members(k) for name, pictures in sets.items()}
-        samples = {name: Sample(objects[name].rows[own], objects[name].groups[own]) for name, own in members.items()}
+        samples = {
+            name: Sample(objects[name].rows[places], objects[name].groups[places]) for name, places in members.items()
+        }
         classes[label] = compare_all(samples, kind)
     return Space(
         features=kind.name,
@@ -168,9 +170,9 @@ def _space(sets: Sets, kind: Kind, whole: Pairs, objects: Mapping[str, Sample]) 
 
 
 def _measure_inside(sets: Sets, embedded: Mapping[str, Embedded], label: int) -> tuple[Inside, Neighbours]:
-    own = {name: pictures.members(label) for name, pictures in sets.items()}
-    made, train, test = (embedded[name].inside[own[name]] for name in ("synthetic", "train", "test"))
-    objects, known = sets["synthetic"].instances[own["synthetic"]], sets["train"].instances[own["train"]]
+    rows = {name: pictures.members(label) for name, pictures in sets.items()}
+    made, train, test = (embedded[name].inside[rows[name]] for name in ("synthetic", "train", "test"))
+    objects, known = sets["synthetic"].instances[rows["synthetic"]], sets["train"].instances[rows["train"]]
     files = [sets["train"].dataset[item.position].file for item in known]
     copies, pairs = measure_copies((made, train, test), objects, known, files, features=INSIDE)
     inside = Inside(diversity=measure_diversity(made, train, features=INSIDE), copies=copies)
@@ -222,7 +224,7 @@ def real_only(
 
     def scores(dataset: Dataset, positions: Sequence[int]) -> dict[str, float]:
         examples = load_examples(dataset, positions, settings.data, cache_root=cache_root)
-        found = iou(class_counts(network, examples, positions, device=device).sum(axis=0))
-        return {name: float(np.nan_to_num(value)) for name, value in zip(dataset.names, found, strict=True)}
+        values = iou(class_counts(network, examples, positions, device=device).sum(axis=0))
+        return {name: float(np.nan_to_num(value)) for name, value in zip(dataset.names, values, strict=True)}
 
     return scores

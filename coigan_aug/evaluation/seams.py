@@ -71,8 +71,8 @@ def _base(record: ImageRecord, real: Dataset, positions: dict[str, int]) -> tupl
         )
     hole = np.zeros(image.shape[:2], np.uint8)
     if record.source.get("erased"):
-        own = rle.union([annotation.rle for annotation in real[positions[name]].annotations])
-        hole = masks.grow(rle.decode(own), int(record.source["erased_margin_px"]))
+        union = rle.union([annotation.rle for annotation in real[positions[name]].annotations])
+        hole = masks.grow(rle.decode(union), int(record.source["erased_margin_px"]))
     return base, hole[shown]
 
 
@@ -87,7 +87,7 @@ def _add(
     seams.outside += int(outside.sum())
     seams.changed += int(((image != base).any(axis=2) & outside).sum())
     steep = gradient(image), gradient(base)
-    for annotation, mask, own in zip(record.annotations, solid, reach, strict=True):
-        ring = ring_of(mask, seams.margin) & (covered - own == 0)
+    for annotation, mask, reached in zip(record.annotations, solid, reach, strict=True):
+        ring = ring_of(mask, seams.margin) & (covered - reached == 0)
         if ring.any():
             seams.ratios[names.index(annotation.label)].append(seam_ratio(*steep, ring))

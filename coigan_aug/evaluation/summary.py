@@ -257,7 +257,7 @@ def _difference_rows(
             )  # fmt: skip
 
     for name in measured[arm.name].values:
-        ours, theirs = (measured[one.name].over_seeds(name, draws) for one in (arm, other))
+        ours, theirs = (measured[which.name].over_seeds(name, draws) for which in (arm, other))
         add(name, None, mean_over_classes(ours) - mean_over_classes(theirs))
         for k, label in enumerate(question.names if ours.ndim > 1 else ()):
             add(name, label, ours[:, k] - theirs[:, k])

@@ -186,8 +186,8 @@ def truth_of(examples: Examples, position: int, *, binary: bool = False) -> Coun
     """Return the true class of each full-size pixel, 0 where there is none; where masks overlap the first class counts."""
     record = examples.dataset[position]
     truth = np.zeros((record.height, record.width), np.int64)
-    own = [examples.objects[k] for k in examples.by_record.get(position, ())]
-    for item in sorted(own, key=lambda item: -item.label):
+    objects = [examples.objects[k] for k in examples.by_record.get(position, ())]
+    for item in sorted(objects, key=lambda item: -item.label):
         truth[rle.decode(item.full) != 0] = 1 if binary else item.label + 1
     return truth
 

@@ -92,13 +92,13 @@ def measure_thesis(
 
 def _tiles(dataset: Dataset, positions: Sequence[int], name: str, *, side: int, touched: bool = False) -> Tiles:
     check_set(name, dataset, positions)
-    found = list_tiles(dataset, positions, side=side, touched=touched)
-    if len(found) < 2:
+    tiles = list_tiles(dataset, positions, side=side, touched=touched)
+    if len(tiles) < 2:
         raise DataError(
-            f"{dataset.folder} gives {len(found)} {name} tile of {side} px; a FID needs 2 at least.",
+            f"{dataset.folder} gives {len(tiles)} {name} tile of {side} px; a FID needs 2 at least.",
             remedy="Cut smaller ones with --set data.window=64, or make more images.",
         )
-    return found
+    return tiles
 
 
 def _draw(tiles: Tiles, count: int, *, seed: int, name: str) -> Tiles:

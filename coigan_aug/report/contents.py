@@ -77,7 +77,7 @@ def compose(material: Material, *, command: str) -> Contents:
     """
     notes = Notes()
     inventory = take_inventory(material.dataset) if material.dataset else None
-    colours = {own.item.name: colour(own.item) for own in inventory.classes} if inventory else {}
+    colours = {row.item.name: colour(row.item) for row in inventory.classes} if inventory else {}
     quality, benefit, drawn = material.newest(Quality), material.newest(Benefit), material.drawn()
     metrics = material.training.metrics if material.training else ()
     check_states(material, notes)
@@ -121,7 +121,7 @@ def _data(inventory: Inventory, imported: Mapping[str, Any]) -> DataPart:
             ("Groups that the split keeps together", plots.group_sizes(few)),
         ),
         places=tuple(
-            (own, plots.places(own.places, own.item, f"place{k}")) for k, own in enumerate(few.classes) if own.objects
+            (row, plots.places(row.places, row.item, f"place{k}")) for k, row in enumerate(few.classes) if row.objects
         ),
         imported=imported,
         problems=tuple(problems[:PROBLEMS]),

@@ -44,9 +44,9 @@ def close_ups(dataset: Dataset, objects: Sequence[DefectObject], *, count: int) 
     Raises:
         DataError: an image is missing or damaged.
     """
-    by_size = sorted(objects, key=lambda found: (found.box.width * found.box.height, found.position, found.box))
-    groups = [dataset[found.position].group or dataset[found.position].file for found in by_size]
-    first = [found for k, found in enumerate(by_size) if groups.index(groups[k]) == k]
+    by_size = sorted(objects, key=lambda item: (item.box.width * item.box.height, item.position, item.box))
+    groups = [dataset[item.position].group or dataset[item.position].file for item in by_size]
+    first = [item for k, item in enumerate(by_size) if groups.index(groups[k]) == k]
     pool = first if len(first) >= count else by_size
     steps = np.linspace(0, len(pool) - 1, count + 2)[1:-1].round().astype(int).tolist()
     return [_close_up(dataset, pool[k]) for k in (steps if len(pool) > count else range(len(pool)))]
@@ -62,9 +62,9 @@ def whole_image(dataset: Dataset, position: int) -> CloseUp:
     return _cut(dataset, position, slice(0, record.height), slice(0, record.width))
 
 
-def _close_up(dataset: Dataset, found: DefectObject) -> CloseUp:
-    record = dataset[found.position]
-    return _cut(dataset, found.position, *surroundings(found.box, height=record.height, width=record.width))
+def _close_up(dataset: Dataset, item: DefectObject) -> CloseUp:
+    record = dataset[item.position]
+    return _cut(dataset, item.position, *surroundings(item.box, height=record.height, width=record.width))
 
 
 def _cut(dataset: Dataset, position: int, rows: slice, columns: slice) -> CloseUp:
@@ -159,15 +159,15 @@ def beside(
     """
     made = find_objects(drawn, range(len(drawn)), scale=1.0)
     train = set(dataset.indices("train"))
-    for own in shown_classes(inventory, most=CLASSES).classes:
-        real = [found for found in own.objects if found.position in train]
-        name = own.item.name
+    for row in shown_classes(inventory, most=CLASSES).classes:
+        real = [item for item in row.objects if item.position in train]
+        name = row.item.name
         label = drawn.names.index(name) if name in drawn.names else -1
-        synthetic = [found for found in made if found.label == label]
+        synthetic = [item for item in made if item.label == label]
         if real or synthetic:
             yield Beside(
                 name=name,
-                colour=colour(own.item),
+                colour=colour(row.item),
                 real=_close_ups(dataset, real, count, notes),
                 synthetic=_close_ups(drawn, synthetic, count, notes),
                 real_count=len(real),

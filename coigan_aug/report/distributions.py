@@ -85,19 +85,19 @@ def spread_of(
     frames = {position: _frame(dataset[position], sizes) for position in dict.fromkeys(o.position for o in objects)}
     heat = np.zeros(shape)
     middles, distances = np.zeros((len(objects), 2)), np.zeros(len(objects))
-    for k, found in enumerate(objects):
-        left, top, width, height = frames[found.position]
-        x, y, across, down = rle.box(found.full)
+    for k, item in enumerate(objects):
+        left, top, width, height = frames[item.position]
+        x, y, across, down = rle.box(item.full)
         left, top = left + x, top + y
         middles[k] = (left + across / 2) / width, (top + down / 2) / height
         distances[k] = min(left, top, width - left - across, height - top - down) / min(width, height)
-        heat += _covered(found.full, frames[found.position], shape)
+        heat += _covered(item.full, frames[item.position], shape)
     return Spread(
         x=middles[:, 0],
         y=middles[:, 1],
         edge=distances,
-        area=np.array([rle.area(found.full) for found in objects], np.float64),
-        image=np.array([found.position for found in objects], np.int64),
+        area=np.array([rle.area(item.full) for item in objects], np.float64),
+        image=np.array([item.position for item in objects], np.int64),
         heat=_smooth(heat),
     )
 
@@ -136,17 +136,17 @@ def map_shape(dataset: Dataset) -> tuple[int, int]:
 def compare(label: str, real: Spread, synthetic: Spread) -> Iterator[Comparison]:
     """Compare the objects of a class: across, down, from the image's edge, and in size."""
     for name in ("x", "y", "edge", "area"):
-        own, made = real.of(name), synthetic.of(name)
-        scaled, drawn = (np.log(own), np.log(made)) if name == "area" else (own, made)
-        edges = _edges(np.concatenate([own, made]), name)
+        known, made = real.of(name), synthetic.of(name)
+        scaled, drawn = (np.log(known), np.log(made)) if name == "area" else (known, made)
+        edges = _edges(np.concatenate([known, made]), name)
         spread = max(float(scaled.std()) if len(scaled) else 0.0, _LEAST[name])
         yield Comparison(
             label=label,
             name=name,
-            real_counts=_counts(own, edges),
+            real_counts=_counts(known, edges),
             synthetic_counts=_counts(made, edges),
             edges=tuple(edges.tolist()),
-            distance=wasserstein(scaled, drawn) / spread if len(own) and len(made) else None,
+            distance=wasserstein(scaled, drawn) / spread if len(known) and len(made) else None,
             floor=_floor(scaled, real.image, most=len(made), spread=spread),
         )
 
@@ -168,11 +168,11 @@ def _floor(values: NDArray[np.float64], images: NDArray[np.int64], *, most: int,
     if len(known) < FEWEST or not most:
         return None
     rng = streams.generator(0, "halves", len(values))
-    found = []
+    distances = []
     for _ in range(SPLITS):
         first = np.isin(images, rng.permutation(known)[: len(known) // 2])
-        found.append(wasserstein(values[first], rng.permutation(values[~first])[:most]))
-    return float(np.quantile(found, 0.9)) / spread
+        distances.append(wasserstein(values[first], rng.permutation(values[~first])[:most]))
+    return float(np.quantile(distances, 0.9)) / spread
 
 
 def wasserstein(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
@@ -183,40 +183,42 @@ def wasserstein(first: NDArray[np.float64], second: NDArray[np.float64]) -> floa
     """
     first, second = np.sort(first), np.sort(second)
     places = np.sort(np.concatenate([first, second]))
-    shares = [np.searchsorted(own, places[:-1], side="right") / len(own) for own in (first, second)]
+    shares = [np.searchsorted(values, places[:-1], side="right") / len(values) for values in (first, second)]
     return float(np.abs(shares[0] - shares[1]) @ np.diff(places))
 
 
 # In words
 
 
-def state_of(found: Comparison) -> str:
+def state_of(comparison: Comparison) -> str:
     """Return "fits", "near", "apart", or "unknown" where there are too few objects."""
-    if found.distance is None or found.floor is None:
+    if comparison.distance is None or comparison.floor is None:
         return "unknown"
-    if found.distance <= max(found.floor, SMALL):
+    if comparison.distance <= max(comparison.floor, SMALL):
         return "fits"
-    return "near" if found.distance <= max(1.5 * found.floor, LARGE) else "apart"
+    return "near" if comparison.distance <= max(1.5 * comparison.floor, LARGE) else "apart"
 
 
-def words_of(found: Comparison) -> str:
+def words_of(comparison: Comparison) -> str:
     """Say whether a comparison fits, and if not, what is different."""
-    state = state_of(found)
+    state = state_of(comparison)
     if state in ("fits", "unknown"):
         return {"fits": "fits", "unknown": "too few to say"}[state]
-    return f"{'slightly ' if state == 'near' else ''}{_different(found)}"
+    return f"{'slightly ' if state == 'near' else ''}{_different(comparison)}"
 
 
-def _different(found: Comparison) -> str:
-    edges = np.log(found.edges) if found.name == "area" else np.array(found.edges)
-    real, made = (np.array(counts) / max(sum(counts), 1) for counts in (found.real_counts, found.synthetic_counts))
+def _different(comparison: Comparison) -> str:
+    edges = np.log(comparison.edges) if comparison.name == "area" else np.array(comparison.edges)
+    real, made = (
+        np.array(counts) / max(sum(counts), 1) for counts in (comparison.real_counts, comparison.synthetic_counts)
+    )
     between = (np.cumsum(real) - np.cumsum(made)) @ np.diff(edges)
     whole = np.abs(np.cumsum(real) - np.cumsum(made)) @ np.diff(edges)
     if abs(between) < 0.5 * whole:
         wider = _deviation(made, edges) > _deviation(real, edges)
-        return _SPREAD[found.name][int(wider)]
-    word = _SHIFT[found.name][int(between > 0)]
-    by = f"a factor of {math.exp(abs(between)):.1f}" if found.name == "area" else f"{abs(between):.0%}"
+        return _SPREAD[comparison.name][int(wider)]
+    word = _SHIFT[comparison.name][int(between > 0)]
+    by = f"a factor of {math.exp(abs(between)):.1f}" if comparison.name == "area" else f"{abs(between):.0%}"
     return f"{word} by {by}"
 
 

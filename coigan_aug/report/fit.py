@@ -72,29 +72,31 @@ def fits_of(real: Dataset, drawn: Dataset, *, least_area: int, most: int) -> Ite
 
 
 def _objects(dataset: Dataset, positions: Iterable[int], least_area: int) -> list[DefectObject]:
-    return [found for found in find_objects(dataset, positions, scale=1.0) if area(found.full) >= least_area]
+    return [item for item in find_objects(dataset, positions, scale=1.0) if area(item.full) >= least_area]
 
 
-def histogram(found: Comparison, shade: str, key: str) -> Markup:
+def histogram(comparison: Comparison, shade: str, key: str) -> Markup:
     """Steps: the shares of the real objects filled in grey, those of the synthetic ones as a line in the class' colour."""
     axes = chart(180, left=44, right=14, top=26)
-    real, made = (np.array(counts) / max(sum(counts), 1) for counts in (found.real_counts, found.synthetic_counts))
-    axes.stairs(real, found.edges, fill=True, color=MUTED, alpha=0.4, linewidth=0)
-    axes.stairs(made, found.edges, color=shade, linewidth=2)
+    real, made = (
+        np.array(counts) / max(sum(counts), 1) for counts in (comparison.real_counts, comparison.synthetic_counts)
+    )
+    axes.stairs(real, comparison.edges, fill=True, color=MUTED, alpha=0.4, linewidth=0)
+    axes.stairs(made, comparison.edges, color=shade, linewidth=2)
     for left, text, tone in ((44, "▇ real", MUTED), (110, "▁ synthetic", shade)):
         axes.annotate(text, (left, 164), xycoords="figure pixels", fontsize=11, color=tone)
-    axes.set_xlim(found.edges[0], found.edges[-1])
+    axes.set_xlim(comparison.edges[0], comparison.edges[-1])
     axes.set_ylim(0, 1.08 * max(float(real.max()), float(made.max()), 1e-9))
     axes.yaxis.set_major_formatter(FuncFormatter(_percent))
     axes.yaxis.set_major_locator(MaxNLocator(nbins=4))
     axes.tick_params(axis="y", labelsize=10.5)
-    if found.name == "area":
+    if comparison.name == "area":
         axes.set_xscale("log")
-        ticks(axes, plots.log_ticks(found.edges[0], found.edges[-1]), lambda value: f"{value:,.10g}")
+        ticks(axes, plots.log_ticks(comparison.edges[0], comparison.edges[-1]), lambda value: f"{value:,.10g}")
     else:
-        ticks(axes, np.linspace(0, found.edges[-1], 6 if found.name == "edge" else 5).tolist(), _percent)
-    under(axes, _UNDER[found.name])
-    return inline(axes, key, f"{TITLES[found.name]}: {found.label}, synthetic beside real")
+        ticks(axes, np.linspace(0, comparison.edges[-1], 6 if comparison.name == "edge" else 5).tolist(), _percent)
+    under(axes, _UNDER[comparison.name])
+    return inline(axes, key, f"{TITLES[comparison.name]}: {comparison.label}, synthetic beside real")
 
 
 def _percent(value: float, _: int = 0) -> str:

@@ -75,8 +75,8 @@ class Material:
     def drawn(self) -> SyntheticSet | None:
         """Return the synthetic set to show: the newest that the newest run drew, else the newest."""
         name = self.training.name if self.training else None
-        own = [item for item in self.synthetic if name and item.dataset.manifest["provenance"].get("run") == name]
-        return next(reversed([*self.synthetic, *own]), None)
+        of_run = [item for item in self.synthetic if name and item.dataset.manifest["provenance"].get("run") == name]
+        return next(reversed([*self.synthetic, *of_run]), None)
 
 
 def gather(*, dataset: Path, runs: Path, synthetic: Path, results: Path) -> Material:
@@ -85,12 +85,12 @@ def gather(*, dataset: Path, runs: Path, synthetic: Path, results: Path) -> Mate
     Raises:
         DataError: a file is there but damaged.
     """
-    found = list_runs(runs)
+    known = list_runs(runs)
     return Material(
         dataset=Dataset(dataset) if (dataset / MANIFEST).exists() else None,
         imported=read_json(dataset / REPORT) if (dataset / REPORT).exists() else {},
-        training=_training(found[-1]) if found else None,
-        earlier=tuple(run.name for run in found[:-1]),
+        training=_training(known[-1]) if known else None,
+        earlier=tuple(run.name for run in known[:-1]),
         synthetic=_synthetic(synthetic),
         results=tuple(list_results(results)),
     )

@@ -172,9 +172,9 @@ def _environment() -> Environment:
     return environment
 
 
-def _with_error(found: scores.Estimate) -> str:
-    half = (found.high - found.low) / 2
-    return f"{found.mean:.1f}".replace("-", "−") + (f" ± {half:.1f}" if half else "")
+def _with_error(estimate: scores.Estimate) -> str:
+    half = (estimate.high - estimate.low) / 2
+    return f"{estimate.mean:.1f}".replace("-", "−") + (f" ± {half:.1f}" if half else "")
 
 
 def _sentence(text: str) -> str:

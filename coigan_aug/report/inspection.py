@@ -62,26 +62,26 @@ class Page:
     examples: tuple[tuple[ClassInventory, tuple[CloseUp, ...]], ...]
 
 
-def write_inspection(path: Path, found: Inspection, dataset: Dataset) -> Path:
+def write_inspection(path: Path, inspection: Inspection, dataset: Dataset) -> Path:
     """Write the page of an inspection, one file of at most MOST_BYTES with its pictures inside, and return its path.
 
     Args:
         dataset: what was inspected.
     """
-    page = compose_inspection(found, dataset)
+    page = compose_inspection(inspection, dataset)
     shown = {
         "found": True,
         "classes": page.counts,
         "places": page.places,
         "images": page.images or page.groups,
-        "split": found.split is not None,
+        "split": inspection.split is not None,
         "examples": page.examples,
     }
-    statistics = {row.name: row for row in found.statistics}
-    counts = {row.name: row for row in found.classes}
+    statistics = {row.name: row for row in inspection.statistics}
+    counts = {row.name: row for row in inspection.classes}
     values = {
         "page": page,
-        "found": found,
+        "found": inspection,
         "sections": {name: title for name, title in SECTIONS.items() if shown[name]},
         "rows": [(row, counts[row.item.name], statistics[row.item.name]) for row in page.inventory.classes],
     }
@@ -114,25 +114,25 @@ def compose_inspection(found: Inspection, dataset: Dataset) -> Page:
     )
 
 
-def _count_charts(found: Inspection, drawn: Inventory) -> Iterator[tuple[str, Markup]]:
-    if found.test:
+def _count_charts(inspection: Inspection, drawn: Inventory) -> Iterator[tuple[str, Markup]]:
+    if inspection.test:
         yield "Objects in train and test", plots.class_balance(drawn)
     else:
-        yield "Objects and images", plots.class_counts(drawn.classes, found.classes)
-    if any(own.objects for own in drawn.classes):
+        yield "Objects and images", plots.class_counts(drawn.classes, inspection.classes)
+    if any(row.objects for row in drawn.classes):
         yield "Sizes", plots.object_sizes(drawn)
         yield "Shapes", plots.aspect_ratios(drawn)
         yield "Objects an image", plots.objects_an_image(drawn.classes)
 
 
-def _image_charts(found: Inspection, dataset: Dataset, inventory: Inventory) -> Iterator[tuple[str, Markup]]:
-    if found.looks.brightness:
-        yield "Brightness", plots.brightness(found.looks)
-    if found.looks.distinct > 1:
+def _image_charts(inspection: Inspection, dataset: Dataset, inventory: Inventory) -> Iterator[tuple[str, Markup]]:
+    if inspection.looks.brightness:
+        yield "Brightness", plots.brightness(inspection.looks)
+    if inspection.looks.distinct > 1:
         yield "Sizes", plots.image_sizes([(record.height, record.width) for record in dataset])
-    if found.near_duplicates:
-        together = [len(files) for files in found.near_duplicates]
-        sizes = (*together, *[1] * (found.images - sum(together)))
+    if inspection.near_duplicates:
+        together = [len(files) for files in inspection.near_duplicates]
+        sizes = (*together, *[1] * (inspection.images - sum(together)))
         yield "Images of one piece", plots.group_sizes(dataclasses.replace(inventory, groups=sizes))
 
 
@@ -146,9 +146,9 @@ class _Pictures:
         self.usable = all(item.kind != "mask damaged" for item in found.findings)
         self.position = {record.file: k for k, record in enumerate(dataset) if record.file not in broken}
 
-    def examples(self, own: ClassInventory) -> tuple[CloseUp, ...]:
+    def examples(self, row: ClassInventory) -> tuple[CloseUp, ...]:
         readable = set(self.position.values())
-        return tuple(close_ups(self.dataset, [o for o in own.objects if o.position in readable], count=EXAMPLES))
+        return tuple(close_ups(self.dataset, [o for o in row.objects if o.position in readable], count=EXAMPLES))
 
     def odd(self, inventory: Inventory) -> Iterator[Odd]:
         smallest = _smallest(inventory)
@@ -180,9 +180,9 @@ class _Pictures:
 
 def _smallest(inventory: Inventory) -> Mapping[tuple[int, str], DefectObject]:
     """Return the smallest object of each class in each image."""
-    found: dict[tuple[int, str], DefectObject] = {}
-    for own in inventory.classes:
-        for item, area in sorted(zip(own.objects, own.areas.tolist(), strict=True), key=lambda pair: pair[1]):
+    smallest: dict[tuple[int, str], DefectObject] = {}
+    for row in inventory.classes:
+        for item, area in sorted(zip(row.objects, row.areas.tolist(), strict=True), key=lambda pair: pair[1]):
             if area:
-                found.setdefault((item.position, own.item.name), item)
-    return found
+                smallest.setdefault((item.position, row.item.name), item)
+    return smallest

@@ -72,22 +72,22 @@ def take_inventory(dataset: Dataset) -> Inventory:
 
 def shown_classes(inventory: Inventory, *, most: int) -> Inventory:
     """Return an inventory of at most `most` classes: those with most objects, in their order."""
-    first = sorted(inventory.classes, key=lambda own: -len(own.objects))[:most]
-    kept = tuple(own for own in inventory.classes if any(own is other for other in first))
+    first = sorted(inventory.classes, key=lambda row: -len(row.objects))[:most]
+    kept = tuple(row for row in inventory.classes if any(row is other for other in first))
     return dataclasses.replace(inventory, classes=kept)
 
 
 def _of_class(
     item: DefectClass, objects: Sequence[DefectObject], splits: Sequence[str], size: tuple[int, int]
 ) -> ClassInventory:
-    own = [splits[found.position] for found in objects]
-    boxes = np.array([found.box for found in objects], np.float64).reshape(-1, 4)
+    sides = [splits[item.position] for item in objects]
+    boxes = np.array([item.box for item in objects], np.float64).reshape(-1, 4)
     return ClassInventory(
         item=item,
         objects=tuple(objects),
-        train=own.count("train"),
-        test=own.count("test"),
-        areas=np.array([rle.area(found.full) for found in objects], np.int64),
+        train=sides.count("train"),
+        test=sides.count("test"),
+        areas=np.array([rle.area(item.full) for item in objects], np.int64),
         aspects=boxes[:, 2] / np.maximum(boxes[:, 3], 1),
         places=place_map(objects, size),
     )

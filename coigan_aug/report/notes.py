@@ -20,9 +20,9 @@ class Notes:
 
     def add(self, section: str, sentence: str) -> None:
         """Add a sentence to a section, once."""
-        own = self.by_section.setdefault(section, [])
-        if sentence not in own:
-            own.append(sentence)
+        sentences = self.by_section.setdefault(section, [])
+        if sentence not in sentences:
+            sentences.append(sentence)
 
 
 def check_states(material: Material, notes: Notes) -> None:

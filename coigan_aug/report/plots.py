@@ -29,11 +29,11 @@ def class_balance(inventory: Inventory) -> Markup:
     """Bars: objects of each class, train full and test pale."""
     classes = inventory.classes
     axes = chart(46 + 44 * len(classes), right=54)
-    rows(axes, [own.item.name for own in classes])
-    most = max([own.train for own in classes] + [own.test for own in classes] + [1])
-    for k, own in enumerate(classes):
-        for shift, count, strength in ((-0.18, own.train, 1.0), (0.18, own.test, 0.4)):
-            axes.barh(k + shift, count, height=0.3, color=colour(own.item), alpha=strength, linewidth=0)
+    rows(axes, [row.item.name for row in classes])
+    most = max([row.train for row in classes] + [row.test for row in classes] + [1])
+    for k, row in enumerate(classes):
+        for shift, count, strength in ((-0.18, row.train, 1.0), (0.18, row.test, 0.4)):
+            axes.barh(k + shift, count, height=0.3, color=colour(row.item), alpha=strength, linewidth=0)
             write(axes, count, k + shift, f"{count:,}")
     axes.set_xlim(0, most)
     ticks(axes, nice(0, most), lambda value: f"{value:,.0f}")
@@ -50,7 +50,7 @@ def object_sizes(inventory: Inventory) -> Markup:
 
 def aspect_ratios(inventory: Inventory) -> Markup:
     """Dots on a logarithmic scale: width / height of each object's box."""
-    axes = _dots(inventory.classes, [own.aspects for own in inventory.classes])
+    axes = _dots(inventory.classes, [row.aspects for row in inventory.classes])
     axes.axvline(1, color=MUTED, linewidth=1, zorder=0.5)
     under(axes, "width / height of an object's box (line: median)")
     return inline(axes, "aspects", "Width by height of the boxes of the objects of each class, logarithmic")
@@ -58,15 +58,15 @@ def aspect_ratios(inventory: Inventory) -> Markup:
 
 def _dots(classes: Sequence[ClassInventory], values: Sequence[NDArray[np.float64]]) -> Axes:
     axes = chart(46 + 38 * len(classes))
-    rows(axes, [own.item.name for own in classes])
+    rows(axes, [row.item.name for row in classes])
     axes.set_xscale("log")
-    for k, (own, found) in enumerate(zip(classes, values, strict=True)):
-        if len(found):
-            shown = np.sort(found)[np.unique(np.linspace(0, len(found) - 1, DOTS).round().astype(int))]
+    for k, (row, numbers) in enumerate(zip(classes, values, strict=True)):
+        if len(numbers):
+            shown = np.sort(numbers)[np.unique(np.linspace(0, len(numbers) - 1, DOTS).round().astype(int))]
             jitter = (np.arange(len(shown)) * 0.6180339887 % 1 - 0.5) * 0.62
-            axes.scatter(shown, k + jitter, s=9, color=colour(own.item), alpha=0.45, linewidth=0)
-            axes.plot([np.median(found)] * 2, [k - 0.38, k + 0.38], color=INK, linewidth=2)
-    everything = np.concatenate([found for found in values if len(found)] or [np.ones(1)])
+            axes.scatter(shown, k + jitter, s=9, color=colour(row.item), alpha=0.45, linewidth=0)
+            axes.plot([np.median(numbers)] * 2, [k - 0.38, k + 0.38], color=INK, linewidth=2)
+    everything = np.concatenate([numbers for numbers in values if len(numbers)] or [np.ones(1)])
     low, high = float(everything.min()) / 1.3, float(everything.max()) * 1.3
     axes.set_xlim(low, high)
     ticks(axes, log_ticks(low, high), lambda value: f"{value:,.10g}")
@@ -212,13 +212,13 @@ def thousands(value: float) -> str:
 def class_counts(classes: Sequence[ClassInventory], counts: Sequence[ClassCount]) -> Markup:
     """Bars: objects of each class, full, and the images they are in, pale."""
     axes = chart(46 + 44 * len(classes), right=54)
-    rows(axes, [own.item.name for own in classes])
-    by_name = {own.name: own for own in counts}
-    most = max([len(own.objects) for own in classes] + [1])
-    for k, own in enumerate(classes):
-        images = by_name[own.item.name].images
-        for shift, count, strength in ((-0.18, len(own.objects), 1.0), (0.18, images, 0.4)):
-            axes.barh(k + shift, count, height=0.3, color=colour(own.item), alpha=strength, linewidth=0)
+    rows(axes, [row.item.name for row in classes])
+    by_name = {row.name: row for row in counts}
+    most = max([len(row.objects) for row in classes] + [1])
+    for k, row in enumerate(classes):
+        images = by_name[row.item.name].images
+        for shift, count, strength in ((-0.18, len(row.objects), 1.0), (0.18, images, 0.4)):
+            axes.barh(k + shift, count, height=0.3, color=colour(row.item), alpha=strength, linewidth=0)
             write(axes, count, k + shift, f"{count:,}")
     axes.set_xlim(0, most)
     ticks(axes, nice(0, most), lambda value: f"{value:,.0f}")
@@ -229,13 +229,13 @@ def class_counts(classes: Sequence[ClassInventory], counts: Sequence[ClassCount]
 def objects_an_image(classes: Sequence[ClassInventory]) -> Markup:
     """Stacked bars: which share of a class' images holds one, two, three, four or more objects of it."""
     axes = chart(46 + 38 * len(classes))
-    rows(axes, [own.item.name for own in classes])
-    for k, own in enumerate(classes):
-        images = np.unique([found.position for found in own.objects], return_counts=True)[1]
+    rows(axes, [row.item.name for row in classes])
+    for k, row in enumerate(classes):
+        images = np.unique([item.position for item in row.objects], return_counts=True)[1]
         counts = np.bincount(np.minimum(images, MOST), minlength=MOST + 1)[1:]
         left = 0.0
         for number, share in enumerate((counts / max(counts.sum(), 1)).tolist(), start=1):
-            axes.barh(k, share, left=left, height=0.56, color=colour(own.item), alpha=number / MOST, linewidth=0)
+            axes.barh(k, share, left=left, height=0.56, color=colour(row.item), alpha=number / MOST, linewidth=0)
             if share > 0.08:
                 text = f"{number}+" if number == MOST else str(number)
                 write(axes, left + share / 2, k, text, align="center")

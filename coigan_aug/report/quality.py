@@ -92,7 +92,9 @@ def tables_of(numbers: Quality) -> Iterator[tuple[str, str, Table]]:
             rows.append((name, cell(copies.n_synthetic), _two(inside.diversity.ratio), *percents))
         yield "Inside the masks", _INSIDE, Table(heads, tuple(rows))
     if numbers.seams:
-        seams = ((name, cell(own.n), _two(own.median), _two(own.p95)) for name, own in numbers.seams.classes.items())
+        seams = (
+            (name, cell(seam.n), _two(seam.median), _two(seam.p95)) for name, seam in numbers.seams.classes.items()
+        )
         yield "Seams", _seam_words(numbers.seams), Table(("", "Objects", "Median", "95 % below"), tuple(seams))
     if numbers.agreement:
         agreed = ((name, *map(_two, (a.synthetic, a.real, a.ratio))) for name, a in numbers.agreement.items())

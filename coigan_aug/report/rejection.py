@@ -98,15 +98,15 @@ def _row(name: str, counts: Sequence[int], kept: int, colours: Mapping[str, str]
 
 def _thumbnails(drawn: Dataset, items: Sequence[Rejected], reason: str, notes: Notes) -> tuple[Thumbnail, ...]:
     """Read SHOWN thumbnails of a reason, spread evenly over what was measured."""
-    own = sorted((item for item in items if item.reason == reason and item.file), key=lambda item: item.value)
-    places = np.unique(np.linspace(0, len(own) - 1, min(SHOWN, len(own))).round().astype(int)).tolist()
-    found = []
-    for item in (own[k] for k in places):
+    of_reason = sorted((item for item in items if item.reason == reason and item.file), key=lambda item: item.value)
+    places = np.unique(np.linspace(0, len(of_reason) - 1, min(SHOWN, len(of_reason))).round().astype(int)).tolist()
+    thumbnails = []
+    for item in (of_reason[k] for k in places):
         try:
             pixels = read_rgb(inside(drawn.image_root, str(item.file)))
         except DataError as error:
             notes.add("rejected", f"Some pictures can't be shown: {error.message}")
         else:
             measured = f"{short(item.value)}, limit {short(item.limit)}"
-            found.append(Thumbnail(item.label, measured, fit(pixels, SIDE)))
-    return tuple(found)
+            thumbnails.append(Thumbnail(item.label, measured, fit(pixels, SIDE)))
+    return tuple(thumbnails)

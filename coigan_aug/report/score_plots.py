@@ -15,15 +15,18 @@ from coigan_aug.report.scores import PERCENT, Difference, Estimate, percent, per
 NUMBERS = 124
 
 
-def verdict_bar(found: Difference) -> Markup:
+def verdict_bar(difference: Difference) -> Markup:
     """Draw one interval against nothing: the width of what is not known."""
     axes = chart(64, left=14, right=14, top=8, bottom=30)
     axes.set_ylim(0.7, -0.7)
     axes.set_yticks([])
-    _interval(axes, 0, found.estimate, ACCENT, size=9)
-    _differences(axes, [found.estimate])
-    under(axes, f"{found.arm} minus {found.against}, points of {TITLES.get(found.measure, found.measure)}")
-    return inline(axes, "verdict-bar", f"{found.arm} minus {found.against}: {signed(found.estimate)}")
+    _interval(axes, 0, difference.estimate, ACCENT, size=9)
+    _differences(axes, [difference.estimate])
+    under(
+        axes,
+        f"{difference.arm} minus {difference.against}, points of {TITLES.get(difference.measure, difference.measure)}",
+    )
+    return inline(axes, "verdict-bar", f"{difference.arm} minus {difference.against}: {signed(difference.estimate)}")
 
 
 def mean_scores(arms: Sequence[ArmScores]) -> Markup:
@@ -54,13 +57,13 @@ def forest(differences: Sequence[Difference], key: str, *, reach: Sequence[Estim
         reach: all estimates that the same scale is to show.
     """
     axes = chart(48 + 28 * len(differences), right=NUMBERS)
-    rows(axes, [found.label or "all classes" for found in differences], bold_first=not differences[0].label)
-    for k, found in enumerate(differences):
-        shade = found.colour or INK
-        _interval(axes, k, found.estimate, shade, size=9 if not found.label else 7)
+    rows(axes, [difference.label or "all classes" for difference in differences], bold_first=not differences[0].label)
+    for k, difference in enumerate(differences):
+        shade = difference.colour or INK
+        _interval(axes, k, difference.estimate, shade, size=9 if not difference.label else 7)
         axes.annotate(
-            signed(found.estimate), (1, k), (8, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
-            va="center_baseline", fontsize=10.5, color=INK if not found.label else MUTED,
+            signed(difference.estimate), (1, k), (8, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
+            va="center_baseline", fontsize=10.5, color=INK if not difference.label else MUTED,
         )  # fmt: skip
     _differences(axes, reach, about=2)
     under(axes, f"difference in {TITLES.get(differences[0].measure, differences[0].measure)}, points")
@@ -165,18 +168,18 @@ def distances(found: Sequence[tuple[str, str | None, Estimate | None, Estimate |
     return inline(axes, key, f"{name} of the synthetic data to the test data, beside that of the training data")
 
 
-def _interval(axes: Axes, row: float, found: Estimate, shade: str, *, size: float = 8, hollow: bool = False) -> None:
-    axes.plot(found.ends, [row, row], color=shade, linewidth=2.5, solid_capstyle="round")
+def _interval(axes: Axes, row: float, estimate: Estimate, shade: str, *, size: float = 8, hollow: bool = False) -> None:
+    axes.plot(estimate.ends, [row, row], color=shade, linewidth=2.5, solid_capstyle="round")
     face = PAPER if hollow else shade
     axes.plot(
-        [found.mean], [row], "o", markersize=size, markerfacecolor=face, markeredgecolor=shade, markeredgewidth=1.5
+        [estimate.mean], [row], "o", markersize=size, markerfacecolor=face, markeredgecolor=shade, markeredgewidth=1.5
     )
 
 
 def _differences(axes: Axes, reach: Sequence[Estimate], *, about: int = 4) -> None:
     """Scale to the estimates with nothing in sight, and draw the line at 0."""
     axes.axvline(0, color=INK, linewidth=1, zorder=0.5)
-    low, high = _limits(axes, [0.0, *(end for found in reach for end in found.ends)])
+    low, high = _limits(axes, [0.0, *(end for estimate in reach for end in estimate.ends)])
     values = nice(low, high, about=about)
     form = evenly(values)
     ticks(axes, values, lambda value: f"+{form(value)}" if value > 0 else form(value) if value else "0")

@@ -127,8 +127,8 @@ class Edges:
 def edges_of(examples: Examples, item: DefectObject) -> Edges:
     """Return the edges of its image that an object touches."""
     record = examples.dataset[item.position]
-    own = box(item.full)
-    return Edges(own.left == 0, own.top == 0, own.right == record.width, own.bottom == record.height)
+    place = box(item.full)
+    return Edges(place.left == 0, place.top == 0, place.right == record.width, place.bottom == record.height)
 
 
 @dataclass(frozen=True, slots=True)

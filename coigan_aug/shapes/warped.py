@@ -106,8 +106,8 @@ def near_of(examples: Examples, chosen: int, mirror: Floats) -> tuple[float, flo
     """Return where in its image an object lies, mirrored: shares of the free room, x and y; 0.5 where it fills all."""
     item = examples.objects[chosen]
     record = examples.dataset[item.position]
-    own = box(item.full)
-    near = (_share(own.left, record.width - own.width), _share(own.top, record.height - own.height))
+    place = box(item.full)
+    near = (_share(place.left, record.width - place.width), _share(place.top, record.height - place.height))
     x, y = (1 - share if flipped else share for share, flipped in zip(near, np.diag(mirror) < 0, strict=True))
     return x, y
 

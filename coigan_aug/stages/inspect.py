@@ -39,14 +39,14 @@ def inspect(
     with talk.steps() as begin, opened(
         path, options=options, format=ask.format, progress=begin("reading")
     ) as subject:  # fmt: skip
-        found = inspect_subject(subject, least_area=ask.min_area, progress=begin)
+        inspection = inspect_subject(subject, least_area=ask.min_area, progress=begin)
         if show is not None:
-            show(found)
+            show(inspection)
         if page is not None:
-            write_inspection(page, found, subject.dataset)
+            write_inspection(page, inspection, subject.dataset)
             talk.say(f"page -> {page}   (one file, opens in any browser)")
-    if ask.strict and (found.errors or found.leakage > 0):
-        what = f"{found.errors:,} {'thing is' if found.errors == 1 else 'things are'} wrong"
-        leak = f"; {found.leakage:.1%} of the test images have a sibling in train" if found.leakage else ""
-        raise GateError(f"{what}{leak}.", remedy=ANEW if talk.quiet and found.leakage else "")
-    return found
+    if ask.strict and (inspection.errors or inspection.leakage > 0):
+        what = f"{inspection.errors:,} {'thing is' if inspection.errors == 1 else 'things are'} wrong"
+        leak = f"; {inspection.leakage:.1%} of the test images have a sibling in train" if inspection.leakage else ""
+        raise GateError(f"{what}{leak}.", remedy=ANEW if talk.quiet and inspection.leakage else "")
+    return inspection

@@ -62,17 +62,17 @@ class Sight:
         seen: dict[int, Seen] = {}
         for item in merge_boxes([box(mask) for _, mask in defects], reach=side // 4):
             piece = _piece(item, side)
-            found = self._found(image, piece)
-            own = {k: self._shown(mask, piece) for k, (_, mask) in enumerate(defects)}
-            union = np.max(list(own.values()), axis=0)
+            predicted = self._found(image, piece)
+            masks = {k: self._shown(mask, piece) for k, (_, mask) in enumerate(defects)}
+            union = np.max(list(masks.values()), axis=0)
             outside = grow(union, round(margin * self.scale) + 1) == 0
-            beside = found.any(axis=0) & outside
+            beside = predicted.any(axis=0) & outside
             if beside.any():
                 beside &= self._found(base, piece).max(axis=0) == 0
             spilled = float(beside.sum()) / max(float(union.sum()), 1.0)
             for k, (label, mask) in enumerate(defects):
                 if k not in seen and box(mask).within(piece):
-                    seen[k] = Seen(float(found[label][own[k] != 0].mean()), spilled)
+                    seen[k] = Seen(float(predicted[label][masks[k] != 0].mean()), spilled)
         return [seen[k] for k in range(len(defects))]
 
     def _shown(self, mask: Rle, piece: Box) -> Mask:
@@ -126,8 +126,10 @@ def _real(sight: Sight, prepared: Prepared, number: int) -> Seen:
     """Look at a training object in its working image, as `Sight.look` does; what is called a defect anywhere near counts."""
     item = prepared.objects[number]
     region = _piece(item.box, sight.window)
-    found = predict(sight.network, prepared.pixels(item.position, region), device=sight.device)
-    own = decode_box(item.scaled, region) != 0
+    predicted = predict(sight.network, prepared.pixels(item.position, region), device=sight.device)
+    inside = decode_box(item.scaled, region) != 0
     outside = grow(prepared.masks(item.position, region).max(axis=0), 2) == 0
-    beside = float((found.any(axis=0) & outside).sum())
-    return Seen(float(found[item.label][own].mean()) if own.any() else 0.0, beside / max(float(own.sum()), 1.0))
+    beside = float((predicted.any(axis=0) & outside).sum())
+    return Seen(
+        float(predicted[item.label][inside].mean()) if inside.any() else 0.0, beside / max(float(inside.sum()), 1.0)
+    )

@@ -52,10 +52,10 @@ def find_bases(prepared: Prepared, *, kind: str, windows: bool) -> list[Base]:
         DataError: there is none. UsageError: there is no such kind.
     """
     check_kind(kind)
-    found = _clean(prepared, windows) if kind != "erased" else []
-    found += _erased(prepared, windows) if kind != "clean" else []
-    if found:
-        return found
+    bases = _clean(prepared, windows) if kind != "erased" else []
+    bases += _erased(prepared, windows) if kind != "clean" else []
+    if bases:
+        return bases
     if kind == "clean":
         raise DataError(
             "No training image is free of defects; there is nothing to draw on.",

@@ -26,7 +26,7 @@ class Together:
     mixed: float
 
 
-def parse_counts(wanted: int | str | Mapping[str, int], names: Sequence[str]) -> tuple[int, ...]:
+def parse_counts(asked: int | str | Mapping[str, int], names: Sequence[str]) -> tuple[int, ...]:
     """Read `500` (of each class) or `crack=800,fray=200` (none of the others): a count for each class.
 
     A number and a mapping of classes to numbers say the same.
@@ -37,9 +37,9 @@ def parse_counts(wanted: int | str | Mapping[str, int], names: Sequence[str]) ->
     Raises:
         UsageError: a class is unknown or named twice, or something is no count; the message says which.
     """
-    if isinstance(wanted, Mapping):
-        items, text = [(name, str(number)) for name, number in wanted.items()], str(dict(wanted))
-    elif "=" not in (text := str(wanted)):
+    if isinstance(asked, Mapping):
+        items, text = [(name, str(number)) for name, number in asked.items()], str(dict(asked))
+    elif "=" not in (text := str(asked)):
         return (_count(text, text),) * len(names)
     else:
         items = [(name.strip(), number) for name, _, number in (item.partition("=") for item in text.split(","))]
@@ -68,10 +68,10 @@ def balancing(prepared: Prepared) -> tuple[int, ...]:
     Raises:
         UsageError: all classes are as large as each other.
     """
-    own = [len(members) for members in prepared.by_class]
-    if len(set(own)) == 1:
-        raise UsageError(f"Each class has {own[0]:,} training objects already.", remedy="Give --per-class.")
-    return tuple(max(own) - count for count in own)
+    counts = [len(members) for members in prepared.by_class]
+    if len(set(counts)) == 1:
+        raise UsageError(f"Each class has {counts[0]:,} training objects already.", remedy="Give --per-class.")
+    return tuple(max(counts) - count for count in counts)
 
 
 def together_of(prepared: Prepared, settings: SynthesizeSettings) -> Together:
@@ -84,11 +84,11 @@ def together_of(prepared: Prepared, settings: SynthesizeSettings) -> Together:
 
 def real_together(prepared: Prepared) -> Together:
     """Measure on the training images with defects how many they have, and of how many classes; 8 and more count as 8."""
-    labels = [[prepared.objects[k].label for k in own] for own in prepared.by_record.values()]
-    counts = np.bincount([min(len(own), MOST_TOGETHER) for own in labels], minlength=2)[1:]
-    further = sum(len(own) - 1 for own in labels)
-    other = sum(label != own[0] for own in labels for label in own[1:])
-    several = len({label for own in labels for label in own})
+    labels = [[prepared.objects[k].label for k in of_image] for of_image in prepared.by_record.values()]
+    counts = np.bincount([min(len(of_image), MOST_TOGETHER) for of_image in labels], minlength=2)[1:]
+    further = sum(len(of_image) - 1 for of_image in labels)
+    other = sum(label != of_image[0] for of_image in labels for label in of_image[1:])
+    several = len({label for of_image in labels for label in of_image})
     chance = (several - 1) / several if several > 1 else 1.0  # that any class differs from the first
     mixed = min(other / further / chance, 1.0) if further else 0.0
     return Together(tuple((counts / counts.sum()).tolist()), round(mixed, 4))

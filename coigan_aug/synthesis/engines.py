@@ -79,10 +79,10 @@ def generator_engine(generator: GeneratorFile, *, run: str, device: torch.device
         return cut_patches(image, job, generator)
 
     def draw(jobs: Sequence[Job], images: Sequence[Pixels], patches: Sequence[list[Patch]]) -> Iterator[Pixels]:
-        deltas = iter(draw_patches([patch for own in patches for patch in own], generator, device))
-        for image, own in zip(images, patches, strict=True):
+        deltas = iter(draw_patches([patch for of_image in patches for patch in of_image], generator, device))
+        for image, of_image in zip(images, patches, strict=True):
             made = image
-            for patch in own:
+            for patch in of_image:
                 made = blend(made, patch, next(deltas), generator)
             yield made
 

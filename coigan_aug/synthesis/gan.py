@@ -106,12 +106,12 @@ def _patch(
     settings = generator.settings
     region, small = frame
     rows, columns = item.slices
-    own = np.zeros_like(masks)
-    own[:, rows, columns] = masks[:, rows, columns]
+    shown = np.zeros_like(masks)
+    shown[:, rows, columns] = masks[:, rows, columns]
     pixels = to_rgb(cut_mirrored(image, region))
     base = pixels if small == pixels.shape[:2] else cv2.resize(pixels, small[::-1], interpolation=cv2.INTER_AREA)
-    mirrored = np.stack([cut_mirrored(mask, region) for mask in own])
-    told = _averaged(cut_mirrored(contrast, region), mirrored.max(axis=0), small)
+    mirrored = np.stack([cut_mirrored(mask, region) for mask in shown])
+    contrasts = _averaged(cut_mirrored(contrast, region), mirrored.max(axis=0), small)
     shrunk = np.stack([resize(mask, height=small[0], width=small[1]) for mask in mirrored])
     latent = draw_latent(streams.generator(key[0], "latent", key[1]), settings.model, mixing=0.0)
     fields = noise_fields(
@@ -120,9 +120,9 @@ def _patch(
     return Patch(
         region,
         torch.from_numpy(np.ascontiguousarray(base.transpose(2, 0, 1))).float() / 255,
-        torch.from_numpy(condition(shrunk, fields, settings.model, contrast=told)),
+        torch.from_numpy(condition(shrunk, fields, settings.model, contrast=contrasts)),
         torch.from_numpy(latent),
-        cut(own, region),
+        cut(shown, region),
     )
 
 

@@ -45,10 +45,10 @@ def draw_donor(prepared: Prepared, places: PlaceDensity, rng: Rng, label: int, *
     """Draw a training image with a class, each as often as any other, mirrored so that the class keeps its sides."""
     images = prepared.by_image[label]
     position = list(images)[int(rng.integers(len(images)))]
-    own = sorted(images[position], key=lambda k: (-rle.area(prepared.objects[k].full), k))
+    members = sorted(images[position], key=lambda k: (-rle.area(prepared.objects[k].full), k))
     x, y = (bool(value) for value in (rng.random(2) < 0.5) & flip)
-    flip_x, flip_y, _ = places.mirror(rng, label, own[0], x=x, y=y)
-    return Donor(label, tuple(own), flip_x, flip_y)
+    flip_x, flip_y, _ = places.mirror(rng, label, members[0], x=x, y=y)
+    return Donor(label, tuple(members), flip_x, flip_y)
 
 
 def stretch_of(prepared: Prepared, donor: Donor, base: int) -> float:

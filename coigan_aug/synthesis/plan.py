@@ -93,9 +93,9 @@ class Planner:
         if label in self.own_places:
             return draw_donor(self.prepared, self.places, rng, label, flip=self.settings.data.flip)
 
-        def mirrors(own: Rng, chosen: int) -> NDArray[np.float64]:
-            x, y = (bool(value) for value in (own.random(2) < 0.5) & self.settings.data.flip)
-            flip_x, flip_y, _ = self.places.mirror(own, label, chosen, x=x, y=y)
+        def mirrors(mirror_rng: Rng, chosen: int) -> NDArray[np.float64]:
+            x, y = (bool(value) for value in (mirror_rng.random(2) < 0.5) & self.settings.data.flip)
+            flip_x, flip_y, _ = self.places.mirror(mirror_rng, label, chosen, x=x, y=y)
             return np.diag([-1.0 if flip_x else 1.0, -1.0 if flip_y else 1.0])
 
         kinds = self.settings.synthesize.shapes
@@ -166,10 +166,10 @@ class Planner:
 
     def _near(self, shape: Shape) -> tuple[float, float]:
         """Return the place to propose: the object's own; at the other edge where it lay at one and was mirrored."""
-        own = self.places.of[shape.of]
+        place = self.places.of[shape.of]
         x, y = (
-            float(shape.near[axis] > 0.5) if own.edges[axis] != own.edges[axis + 2] else share
-            for axis, share in enumerate((own.x, own.y))
+            float(shape.near[axis] > 0.5) if place.edges[axis] != place.edges[axis + 2] else share
+            for axis, share in enumerate((place.x, place.y))
         )
         return x, y
 

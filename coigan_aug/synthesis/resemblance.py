@@ -73,11 +73,11 @@ def _spread(members: Sequence[int]) -> list[int]:
 
 
 def _embed(prepared: Prepared, chosen: list[list[int]], lite0: Lite0, report: Report) -> dict[str, Rows]:
-    total, done, out = sum(len(own) for own in chosen), 0, {}
-    for label, own in enumerate(chosen):
+    total, done, out = sum(len(members) for members in chosen), 0, {}
+    for label, members in enumerate(chosen):
         blocks = [np.zeros((0, lite0.inside_width), np.float32)]
-        for start in range(0, len(own), _TOGETHER):
-            items = [prepared.objects[k] for k in own[start : start + _TOGETHER]]
+        for start in range(0, len(members), _TOGETHER):
+            items = [prepared.objects[k] for k in members[start : start + _TOGETHER]]
             blocks.append(_insides(lite0, [(prepared.dataset.image(item.position), item.full) for item in items]))
             done += len(items)
             report(done, total)
@@ -85,6 +85,6 @@ def _embed(prepared: Prepared, chosen: list[list[int]], lite0: Lite0, report: Re
     return out
 
 
-def _limit(prepared: Prepared, own: Sequence[int], rows: Rows) -> float | None:
-    records = (prepared.dataset[prepared.objects[k].position] for k in own)
+def _limit(prepared: Prepared, members: Sequence[int], rows: Rows) -> float | None:
+    records = (prepared.dataset[prepared.objects[k].position] for k in members)
     return copy_limit(rows, [record.group or record.file for record in records])

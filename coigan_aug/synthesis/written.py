@@ -46,9 +46,9 @@ def remove_written(out: Path) -> None:
 def _drawn(out: Path) -> Iterator[str]:
     """Yield the pictures that were drawn, listed or not: those included that were being written at a kill."""
     for folder, name in _DRAWN.items():
-        found = sorted((out / folder).iterdir()) if (out / folder).is_dir() else []
+        paths = sorted((out / folder).iterdir()) if (out / folder).is_dir() else []
         whole = re.compile(rf"{name}|\.{name}\.\d+\.tmp")
-        yield from (f"{folder}/{path.name}" for path in found if whole.fullmatch(path.name))
+        yield from (f"{folder}/{path.name}" for path in paths if whole.fullmatch(path.name))
 
 
 def _copied(out: Path) -> Iterator[str]:
@@ -79,9 +79,9 @@ def real_name(file: str, *, folder: str) -> str:
 
 def real_records(dataset: Dataset, files: Sequence[str], out: Path, *, folder: str) -> Iterator[ImageRecord]:
     """Copy images of a data set, byte for byte, below `out` and yield their records, by the names of `real_name`."""
-    wanted = set(files)
+    names = set(files)
     for position, record in enumerate(dataset):
-        if record.file in wanted:
+        if record.file in names:
             name = real_name(record.file, folder=folder)
             data = dataset.image_path(position).read_bytes()
             if not (out / name).exists() or (out / name).read_bytes() != data:
