@@ -53,7 +53,10 @@ def show(found: Inspection) -> None:
 
 
 def _image_lines(found: Inspection) -> Iterator[str]:
+    from coigan_aug.cli.class_table import unknown_lines
+
     yield f"{found.defect_free:,} images are free of defects"
+    yield from unknown_lines(found.unknown)
     looks = found.looks
     if looks.distinct == 1:
         yield f"All images are {looks.sizes[0][0]} px (height x width)."

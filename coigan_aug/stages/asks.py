@@ -19,6 +19,14 @@ RunName = Annotated[str | None, Option(help="Run to draw with: its name or numbe
 Clip = Annotated[bool, Option(help="Cut runs that leave the image. Default: an error.")]
 SkipMissing = Annotated[bool, Option(help="Leave out missing images. Default: an error.")]
 SkipBroken = Annotated[bool, Option(help="Leave out broken images. Default: an error.")]
+UnknownAs = Annotated[
+    str | None,
+    Option(
+        metavar="clean",
+        help="clean: take images that lost an annotation, or whose mask is missing, as they are; without a mask they count"
+        " as defect-free. Default: they are of unknown state and serve nothing.",
+    ),
+]
 Overrides = Annotated[
     Sequence[str],
     Option(flag="--set", metavar="SECTION.KEY=VALUE", read=list[str], help="Override a setting; may be repeated."),
@@ -59,6 +67,7 @@ class ImportAsk(Ask):
     clip_rle: Clip = False
     skip_missing: SkipMissing = False
     skip_broken: SkipBroken = False
+    unknown_as: UnknownAs = None
     value_range: Annotated[
         str | None,
         Option(
@@ -117,6 +126,7 @@ class ConvertAsk(Ask):
     clip_rle: Clip = False
     skip_missing: SkipMissing = False
     skip_broken: SkipBroken = False
+    unknown_as: UnknownAs = None
     strict: Annotated[
         bool,
         Option(
@@ -148,6 +158,7 @@ class InspectAsk(Ask):
     )
     format: Annotated[str | None, Option(help="Format of PATH, as for import. Default: looked up.")] = None
     classes: Annotated[str | None, Option(help="Class names, as for import. Default: PATH's own.")] = None
+    unknown_as: UnknownAs = None
     min_area: Annotated[int, Option(help="Objects of fewer px are called too small.")] = 16
     html: Annotated[
         StrPath | None,
