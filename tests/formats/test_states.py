@@ -224,7 +224,7 @@ def folders_of_defects(home: Path) -> tuple[Path, dict[str, str]]:
     for name in ("scratch/1", "scratch/2"):
         _mask(home / "ground_truth" / f"{name}_mask.png")
     _mask(home / "ground_truth" / "scratch" / "3_mask.png", empty=True)
-    states = dict.fromkeys(names, "unknown") | {"good/0": "clean"}
+    states = dict.fromkeys(names, "unknown") | {"good/0": "clean", "scratch/3": "clean"}
     states |= dict.fromkeys(["scratch/1", "scratch/2"], "annotated")
     return home, {f"test/{name}.png": state for name, state in states.items()}
 

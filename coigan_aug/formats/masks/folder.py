@@ -17,7 +17,7 @@ from coigan_aug.formats.image_sizes import measure, same_size
 from coigan_aug.formats.losses import Losses, class_masks, note_class_ids
 from coigan_aug.formats.masks.class_folders import make_folders, noted_names
 from coigan_aug.formats.masks.layout import Layout, find_layout
-from coigan_aug.formats.masks.missing import images_of_defects, images_without_mask
+from coigan_aug.formats.masks.missing import images_without_mask
 from coigan_aug.formats.masks.values import IGNORED, class_values, read_masks
 from coigan_aug.formats.reading import Reading
 from coigan_aug.formats.source import STATE_UNKNOWN, ClassChoice, Problems, Source, claim, make_classes
@@ -41,8 +41,7 @@ def read(reading: Reading) -> Source:
 
     An empty mask is a statement: somebody made a file that says that nothing is there. KolektorSDD has such a mask for
     each defect-free image, and where each class has a file, so has the class that is not there. So it is taken at its
-    word, which is noted; but where defect-free images have a folder of their own, an empty mask in the folder of a defect
-    contradicts its place, and its image is of unknown state.
+    word, which is noted: the image is without this defect, not of unknown state.
 
     Raises:
         DataError: no layout fits, a mask has values or colours without a class, or another size than its image;
@@ -161,7 +160,6 @@ def _records(
 ) -> Iterator[ImageRecord]:
     folder, problems = ImageFolder(layout.root, problems=Problems()), reading.problems
     values = class_values(reading.options.classes)
-    denied = images_of_defects(layout, free={label for label, name in names.items() if not name})
     for image, masks in sorted(layout.images.items()):
         files = [image, *(mask.path for mask in masks)]
         sizes = [measure(reading, folder, file, said=image, sized=True, mask=file != image) for file in files]
@@ -174,9 +172,7 @@ def _records(
             for mask in masks:
                 own = read_masks(layout.root / mask.path, values=values, problems=problems)
                 if not own and names.get(mask.label):
-                    lost = image in denied
-                    done = STATE_UNKNOWN if lost else "image kept, without this defect"
-                    problems.add("the mask is empty", file=mask.path, done=done, lost=image if lost else "")
+                    problems.add("the mask is empty", file=mask.path, done="image kept, without this defect")
                 for name, part in own.items():
                     found.setdefault((name or names[mask.label], int(mask.instance or 0)), []).append(part)
             record = ImageRecord(file=image, height=height, width=width, annotations=_annotations(found, classes))

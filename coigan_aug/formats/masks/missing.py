@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from coigan_aug.formats.masks.layout import SINGLE, Layout, MaskFile
 
@@ -38,35 +38,12 @@ def images_without_mask(layout: Layout, *, told: bool = False) -> list[str]:
     return sorted(image for path, images in folders.items() for image in _bare(path, images, classes, layout.orphans))
 
 
-def images_of_defects(layout: Layout, *, free: Collection[str]) -> set[str]:
-    """Return the images in folders of defects, where the defect-free ones have a folder of their own; else none.
-
-    Args:
-        free: the labels of masks none of which has a pixel.
-    """
-    folders = _folders(layout)
-    places = (path for path, images in folders.items() if _is_free(path, images, free))
-    if next(places, None) is None:
-        return set()
-    defects = (
-        images for path, images in folders.items() if _is_class(path, images) and not _is_free(path, images, free)
-    )
-    return {image for images in defects for image in images}
-
-
 def _folders(layout: Layout) -> dict[str, dict[str, list[MaskFile]]]:
     """Return the images and their masks by folder."""
     folders: dict[str, dict[str, list[MaskFile]]] = defaultdict(dict)
     for image, masks in layout.images.items():
         folders[image.rpartition("/")[0]][image] = masks
     return folders
-
-
-def _is_free(path: str, images: Mapping[str, Sequence[MaskFile]], free: Collection[str]) -> bool:
-    """Tell whether a folder is that of the defect-free images: by its name, or by masks without a pixel."""
-    masks = [mask for own in images.values() for mask in own]
-    empty = all(mask.label in free for mask in masks)
-    return empty and (bool(masks) or _FREE.fullmatch(path.rpartition("/")[2].lower()) is not None)
 
 
 def _bare(
