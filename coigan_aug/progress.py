@@ -63,7 +63,7 @@ class _Lines:
         if self.finished or (now - self.last < self.every and done < total):
             return
         self.last, self.finished = now, done >= total
-        remaining = (now - self.started) * (total - done) / max(done, 1)
+        remaining = (now - self.started) * max(total - done, 0) / max(done, 1)
         line = f"{self.title} {done:,} / {total:,}  {clock(now - self.started)} gone, {clock(remaining)} left  {note}"
         print(line.rstrip(), file=sys.stderr, flush=True)
 

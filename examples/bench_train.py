@@ -33,8 +33,7 @@ from coigan_aug.prepare.prepared import Prepared, prepare
 from coigan_aug.settings import Settings
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.training.batches import Batch, batches
-from coigan_aug.training.networks import update_ema
-from coigan_aug.training.networks import Networks, Step, build_networks
+from coigan_aug.training.networks import Networks, Step, build_networks, update_ema
 from coigan_aug.training.run import resolve
 from coigan_aug.training.steps import training_step
 

@@ -8,6 +8,9 @@ from typing import Any
 
 from coigan_aug.annotations.rle import Rle
 
+UNKNOWN = "unknown"
+"""The state of an image of which nobody knows whether its masks are all there are."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DefectClass:
@@ -34,6 +37,8 @@ class ImageRecord:
     `file` is relative to the Dataset's image root, with forward slashes; height and width are in pixels.
     `group` names the images that a split must not tear apart, `split` is "train", "test" or "".
     `source` holds what the source said of the image (its id, its row), as JSON values.
+    `unknown` says that the image lost an annotation on the way here, or that its mask is missing: what its masks leave
+    free need not be free of defects.
     """
 
     file: str
@@ -43,6 +48,12 @@ class ImageRecord:
     group: str = ""
     split: str = ""
     source: Mapping[str, Any] = field(default_factory=dict)
+    unknown: bool = False
+
+    @property
+    def state(self) -> str:
+        """What is known of the image: "annotated", "clean" (nothing is wrong with it) or "unknown"."""
+        return UNKNOWN if self.unknown else "annotated" if self.annotations else "clean"
 
 
 PALETTE: tuple[tuple[int, int, int], ...] = (

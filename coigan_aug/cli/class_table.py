@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from rich.table import Table
 
 from coigan_aug.data.importing import ImportReport
 from coigan_aug.data.inspecting import Inspection
 from coigan_aug.data.statistics import QUANTILES
 
+_SHOWN = 3
 _LOW, _MIDDLE, _HIGH = (QUANTILES.index(share) for share in (0.05, 0.5, 0.95))
 
 
@@ -24,6 +27,16 @@ def class_table(report: ImportReport | Inspection) -> Table:
     sides = (f"{report.train:,}", f"{report.test:,}") if split else ()
     table.add_row("all images", f"{report.images:,}", f"{report.objects:,}", "", *sides)
     return table
+
+
+def unknown_lines(files: Sequence[str]) -> Iterator[str]:
+    """Say which images are of unknown state, and what that means."""
+    if not files:
+        return
+    first = ", ".join(files[:_SHOWN]) + (" ..." if len(files) > _SHOWN else "")
+    are = "images are" if len(files) > 1 else "image is"
+    yield f"{len(files):,} {are} unknown: an annotation could not be used, or a mask is missing ({first})"
+    yield "  Nothing is drawn on them, learned from them or measured on them. --unknown-as clean takes them as they are."
 
 
 def shape_table(report: Inspection) -> Table:

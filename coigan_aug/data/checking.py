@@ -47,6 +47,14 @@ def sound_masks(record: ImageRecord, names: Sequence[str]) -> tuple[list[Annotat
     return kept, wrong
 
 
+def check_state(record: ImageRecord) -> Iterator[Finding]:
+    """Say so of an image of which nobody knows whether its masks are all there are."""
+    if record.unknown:
+        left = f"{len(record.annotations)} of its masks could be used" if record.annotations else "it has no mask"
+        what = f"an annotation could not be used or a mask is missing: {left}, which need not be all its defects"
+        yield Finding(kind="unknown", what=what, error=True, file=record.file)
+
+
 def check_masks(record: ImageRecord) -> Iterator[Finding]:
     """Look for masks that are empty, full, there twice, in two classes, or over those of another class."""
     areas = [rle.area(annotation.rle) for annotation in record.annotations]

@@ -33,8 +33,11 @@ class ClassCount:
 
 
 def object_areas(records: Sequence[ImageRecord], classes: Sequence[DefectClass]) -> list[list[Counts]]:
-    """Return, by image and class, the areas of the 8-connected components of the class' union mask."""
-    unions = [[_union(record, defect_class.name) for defect_class in classes] for record in records]
+    """Return, by image and class, the areas of the 8-connected components of the class' union mask.
+
+    Images of unknown state count in no class: what they have left is not all there is of it.
+    """
+    unions = [[None if record.unknown else _union(record, own.name) for own in classes] for record in records]
     component = component_areas(mask for row in unions for mask in row if mask is not None)
     return [[np.zeros(0, np.int64) if mask is None else next(component) for mask in row] for row in unions]
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from coigan_aug.data.counting import Counts
+from coigan_aug.data.split import clean_images
 from coigan_aug.errors import DataError, UsageError
 from coigan_aug.files import read_json, sha256, write_json
 from coigan_aug.store.dataset import MANIFEST, Dataset
@@ -127,19 +128,20 @@ def numbers_of(folds: Folds, files: Sequence[str]) -> list[int]:
     return [known[file] for file in files]
 
 
-def count_folds(counts: Counts, numbers: Sequence[int]) -> tuple[FoldCount, ...]:
+def count_folds(counts: Counts, numbers: Sequence[int], *, unknown: Sequence[bool] = ()) -> tuple[FoldCount, ...]:
     """Count what is in each fold.
 
     Args:
         counts: objects of each class in each image, [N, K].
         numbers: the fold of each image, from 1.
+        unknown: which images are of unknown state; () for none.
     """
-    fold_of = np.array(numbers)
+    fold_of, clean = np.array(numbers), clean_images(counts, unknown)
     return tuple(
         FoldCount(
             number=k,
             images=int((fold_of == k).sum()),
-            defect_free=int((counts[fold_of == k].sum(axis=1) == 0).sum()),
+            defect_free=int(clean[fold_of == k].sum()),
             objects=tuple(counts[fold_of == k].sum(axis=0).tolist()),
         )
         for k in range(1, max(numbers, default=0) + 1)

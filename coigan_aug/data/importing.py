@@ -17,11 +17,11 @@ from coigan_aug.data.eight_bits import write_copies
 from coigan_aug.data.folds import FoldCount, count_folds, fold_deviation, gather_folds, write_folds
 from coigan_aug.data.grouping import NEAR_DUPLICATES, group_images
 from coigan_aug.data.sides import Sides, check_split, deal, own_sides
-from coigan_aug.data.split import largest_deviation, share_of_clean, siblings_across
+from coigan_aug.data.split import clean_images, largest_deviation, share_of_clean, siblings_across
 from coigan_aug.errors import DataError, UsageError
 from coigan_aug.files import folder_lock, write_json
 from coigan_aug.formats.detect import open_source
-from coigan_aug.formats.reading import drain
+from coigan_aug.formats.reading import check_masks, drain
 from coigan_aug.formats.source import Problem, Problems, ReadOptions, Source
 from coigan_aug.progress import SILENT, Report, Talk
 from coigan_aug.store.dataset import MANIFEST, Dataset
@@ -49,6 +49,8 @@ class Sharing:
 class ImportReport:
     """What an import made.
 
+    `unknown` are the images that lost an annotation or whose mask is missing: they count as images and in their groups,
+    in no class and not as defect-free.
     `groups` counts the groups of more than one image, `grouped` the images in them, `grouping` says how they were found
     ("near-duplicates", "none", the column, or the pattern). `leakage` is the share of test images with an image of their
     group in train (0 unless the source's own split tears groups), `random_leakage` what a split by single images would
@@ -64,6 +66,7 @@ class ImportReport:
     description: str
     images: int
     defect_free: int
+    unknown: tuple[str, ...]
     train: int
     test: int
     objects: int
@@ -140,15 +143,18 @@ def _import(
     records = list(drain(opened.records, count=opened.count, report=report("reading images")))
     if not records:
         raise DataError(f"{source} holds no images.", remedy="Say where they are: --images DIR")
+    masks = sum(len(record.annotations) for record in records)
+    check_masks(source, masks=masks, unknown=sum(record.unknown for record in records), problems=problems)
     if options.value_range is not None:
         opened = replace(opened, image_root=_copies(records, opened.image_root, out, options.value_range, report))
     areas = object_areas(records, opened.classes)
+    unknown = [record.unknown for record in records]
     groups = group_images(opened.image_root, records, group_by=group_by, problems=problems, progress=report)
     counts = object_counts(areas)
     if split is None:
         sides = own_sides(records, counts, problems)
     else:
-        sides = deal(groups, counts, split=split, folds=folds, fold=fold, seed=seed)
+        sides = deal(groups, counts, split=split, folds=folds, fold=fold, seed=seed, unknown=unknown)
     result = _report(
         out, opened, records, areas=areas, groups=groups, sides=sides, grouping=group_by or NEAR_DUPLICATES,
         problems=problems.found, seed=seed,
@@ -196,7 +202,8 @@ def _report(
 ) -> ImportReport:
     counts = object_counts(areas)
     train = np.array([part == "train" for part in sides.split])
-    folds = count_folds(counts, sides.folds)
+    unknown = [record.unknown for record in records]
+    folds = count_folds(counts, sides.folds, unknown=unknown)
     order = rng.generator(seed, "import.random-split").permutation(len(sides.split))
     sizes = Counter(groups)
     several = [size for size in sizes.values() if size > 1]
@@ -205,7 +212,8 @@ def _report(
         format=source.format,
         description=source.description,
         images=len(records),
-        defect_free=int((counts.sum(axis=1) == 0).sum()),
+        defect_free=int(clean_images(counts, unknown).sum()),
+        unknown=tuple(record.file for record in records if record.unknown),
         train=int(train.sum()),
         test=int((~train).sum()),
         objects=int(counts.sum()),
@@ -218,7 +226,7 @@ def _report(
         wanted=sides.wanted,
         sides=sides.named,
         deviation=largest_deviation(counts, sides.split, share=sides.wanted),
-        clean_share=share_of_clean(counts, sides.split),
+        clean_share=share_of_clean(counts, sides.split, unknown=unknown),
         folds=folds,
         fold=sides.fold,
         fold_deviation=fold_deviation(folds),

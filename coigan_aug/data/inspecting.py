@@ -21,7 +21,7 @@ from coigan_aug.data.folds import FoldCount, count_folds, fold_deviation, number
 from coigan_aug.data.groups import find_groups
 from coigan_aug.data.looks import Look, read_looks, same_files
 from coigan_aug.data.opening import Subject, subject_of
-from coigan_aug.data.split import largest_deviation, share_of_clean, siblings_across
+from coigan_aug.data.split import clean_images, largest_deviation, share_of_clean, siblings_across
 from coigan_aug.data.statistics import ClassStatistics, ImageStatistics, class_statistics, image_statistics
 from coigan_aug.errors import DataError
 from coigan_aug.prepare.objects import objects_of
@@ -57,8 +57,8 @@ class Inspection:
     """What a data set holds.
 
     `near_duplicates` are the groups of more than one image that show one piece, by the pixels, largest first. Images
-    that can't be read count in everything but what their pixels say. `stopped` says what ended the reading ("": nothing
-    did).
+    that can't be read count in everything but what their pixels say; `unknown` ones, which lost a mask, as images only.
+    `stopped` says what ended the reading ("": nothing did).
 
     `leakage` is the share of test images that have a photograph of the same piece in train, by near-duplicates found in
     the pixels, whatever groups the split was made with; `defective_leakage` the same of test images with a defect.
@@ -71,6 +71,7 @@ class Inspection:
     images: int
     objects: int
     defect_free: int
+    unknown: tuple[str, ...]
     train: int
     test: int
     classes: tuple[ClassCount, ...]
@@ -114,7 +115,12 @@ def inspect_subject(
     if not len(dataset):
         raise DataError(f"{subject.path} holds no images.", remedy="Import some: coigan-aug import YOUR.csv")
     checked = [checking.sound_masks(record, dataset.names) for record in dataset]
-    records = [replace(r, annotations=tuple(kept)) for r, (kept, _) in zip(dataset, checked, strict=True)]
+    told = not subject.unknown_as_clean
+    records = [
+        replace(record, annotations=tuple(kept), unknown=bool(wrong) or (told and record.unknown))
+        for record, (kept, wrong) in zip(dataset, checked, strict=True)
+    ]
+    unknown = [record.unknown for record in records]
     areas = object_areas(records, dataset.classes)
     counts, splits = object_counts(areas), [record.split for record in records]
     paths = [dataset.image_root / record.file for record in records]
@@ -123,7 +129,10 @@ def inspect_subject(
     classes = count_classes(dataset.classes, areas, splits)
     state = _split_state(dataset, records, counts, groups) if subject.split else None
     objects = [
-        defect for k, record in enumerate(records) for defect in objects_of(record, k, names=dataset.names, scale=1)
+        defect
+        for k, record in enumerate(records)
+        for defect in objects_of(record, k, names=dataset.names, scale=1)
+        if not record.unknown
     ]
     names = [record.file for record in records]
     # of the test images only the defective ones; in train a piece counts whichever way it is photographed
@@ -135,12 +144,15 @@ def inspect_subject(
         what = f"{subject.stopped} Reading stopped there; what follows was not seen"
         findings.append(Finding(kind="source", what=what, error=True, file=subject.path.name))
     findings += [*findings_of(subject.problems), *damaged, *checking.check_images(records, looks)]
+    sound = (record for record, (_, wrong) in zip(records, checked, strict=True) if not wrong)
+    findings += (finding for record in sound for finding in checking.check_state(record))
     findings += checking.check_twins(records, same_files(paths, looks))
     findings += (finding for record in records for finding in checking.check_masks(record))
     rows = zip(records, areas, strict=True)
     findings += (f for r, areas in rows for f in checking.check_tiny(r.file, areas, dataset.classes, least=least_area))
     findings += checking.check_classes(classes, split=state is not None and "test" in splits)
-    if counts.any(axis=1).all():
+    clean = clean_images(counts, unknown)
+    if not clean.any():
         what = "no image is free of defects: training needs clean surface to draw on"
         findings.append(Finding(kind="clean", what=what))
     findings += _leaks(state, pairs)
@@ -150,11 +162,12 @@ def inspect_subject(
         stopped=subject.stopped,
         images=len(records),
         objects=int(counts.sum()),
-        defect_free=int((counts.sum(axis=1) == 0).sum()),
+        defect_free=int(clean.sum()),
+        unknown=tuple(record.file for record in records if record.unknown),
         train=splits.count("train"),
         test=splits.count("test"),
         classes=classes,
-        statistics=class_statistics(records, dataset.classes, objects),
+        statistics=class_statistics([r for r in records if not r.unknown], dataset.classes, objects),
         looks=image_statistics([look for look in looks if isinstance(look, Look)]),
         near_duplicates=_together(names, groups),
         leakage=siblings_across(groups, splits),
@@ -192,11 +205,12 @@ def _split_state(dataset: Dataset, records: Sequence[ImageRecord], counts: Count
     wanted = dataset.manifest["provenance"].get("split")
     kept = read_folds(dataset.folder)
     numbers = numbers_of(kept, names) if kept else []
-    folds = count_folds(counts, numbers)
+    unknown = [record.unknown for record in records]
+    folds = count_folds(counts, numbers, unknown=unknown)
     return SplitState(
         wanted=wanted,
         deviation=None if wanted is None else largest_deviation(counts, splits, share=wanted),
-        clean_share=share_of_clean(counts, splits),
+        clean_share=share_of_clean(counts, splits, unknown=unknown),
         torn=_torn([record.group for record in records], splits),
         folds=folds,
         fold_deviation=fold_deviation(folds),

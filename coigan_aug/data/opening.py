@@ -24,12 +24,14 @@ class Subject:
     """What is inspected: `path` as it was named, how it was read, what the reader met, and what stopped it ("" nothing).
 
     `split` says that it is known of images on which side they are: of a Dataset, and where a source names both.
+    `unknown_as_clean` takes images of unknown state as they are.
     """
 
     path: Path
     dataset: Dataset
     description: str
     split: bool
+    unknown_as_clean: bool = False
     problems: tuple[Problem, ...] = ()
     stopped: str = ""
 
@@ -52,12 +54,13 @@ def opened(
     Raises:
         DataError: nothing of it can be read.
     """
+    options = options or ReadOptions()
     folder = None if format else find_dataset(path)
     if folder is not None:
-        yield subject_of(Dataset(folder), path=path)
+        yield replace(subject_of(Dataset(folder), path=path), unknown_as_clean=options.unknown_as_clean)
         return
     problems = Problems(lenient=True)
-    lenient = replace(options or ReadOptions(), skip_missing=True, skip_broken=True)
+    lenient = replace(options, skip_missing=True, skip_broken=True)
     source = open_source(path, options=lenient, problems=problems, name=format)
     with tempfile.TemporaryDirectory(prefix="coigan-aug-") as temporary:
         stops: list[DataError] = []

@@ -42,12 +42,21 @@ def check_split(split: float | None, *, folds: int, fold: int) -> None:
     check_folds(folds, fold)
 
 
-def deal(groups: Sequence[str], counts: Counts, *, split: float, folds: int, fold: int, seed: int) -> Sides:
+def deal(
+    groups: Sequence[str],
+    counts: Counts,
+    *,
+    split: float,
+    folds: int,
+    fold: int,
+    seed: int,
+    unknown: Sequence[bool] = (),
+) -> Sides:
     """Deal whole groups out, every class at the share asked for, or to folds of which one is the test set."""
     if not folds:
-        sides = split_groups(groups, counts, share=split, seed=seed)
+        sides = split_groups(groups, counts, share=split, seed=seed, unknown=unknown)
         return Sides(split=sides, folds=[], fold=None, wanted=split, named={})
-    numbers = fold_groups(groups, counts, folds=folds, seed=seed)
+    numbers = fold_groups(groups, counts, folds=folds, seed=seed, unknown=unknown)
     sides = ["test" if number == fold else "train" for number in numbers]
     return Sides(split=sides, folds=numbers, fold=fold, wanted=1 - 1 / folds, named={})
 

@@ -18,7 +18,20 @@ IMAGES = 0.03
 come within 1.8 and images within 1.3."""
 
 
-def split_groups(groups: Sequence[str], counts: Counts, *, share: float, seed: int) -> list[str]:
+def clean_images(counts: Counts, unknown: Sequence[bool] = ()) -> NDArray[np.bool_]:
+    """Tell which images are free of defects: those without an object, unless they are of unknown state.
+
+    Args:
+        counts: objects of each class in each image, [N, K].
+        unknown: for each image; () for none.
+    """
+    clean = counts.sum(axis=1) == 0
+    return np.asarray(clean & ~np.array(unknown, np.bool_) if len(unknown) else clean)
+
+
+def split_groups(
+    groups: Sequence[str], counts: Counts, *, share: float, seed: int, unknown: Sequence[bool] = ()
+) -> list[str]:
     """Return "train" or "test" for each image; a group is never torn, and `share` of every class goes to train.
 
     Objects and images of each class are balanced, defect-free images like a class of their own, and so is the number
@@ -30,14 +43,18 @@ def split_groups(groups: Sequence[str], counts: Counts, *, share: float, seed: i
     Args:
         counts: objects of each class in each image, [N, K].
         share: of the images and of each class that train should get, 0..1.
+        unknown: which images are of unknown state: they count as images, not as defect-free ones.
     """
     if share >= 1 or share <= 0:
         return ["train" if share >= 1 else "test"] * len(groups)
-    parts = _parts(groups, counts, goals=np.array([share, 1 - share]), stream="split", seed=seed)
+    clean = clean_images(counts, unknown)
+    parts = _parts(groups, counts, clean, goals=np.array([share, 1 - share]), stream="split", seed=seed)
     return ["test" if part else "train" for part in parts]
 
 
-def fold_groups(groups: Sequence[str], counts: Counts, *, folds: int, seed: int) -> list[int]:
+def fold_groups(
+    groups: Sequence[str], counts: Counts, *, folds: int, seed: int, unknown: Sequence[bool] = ()
+) -> list[int]:
     """Return the fold, 1..folds, of each image: as `split_groups`, with all folds alike.
 
     Raises:
@@ -48,17 +65,19 @@ def fold_groups(groups: Sequence[str], counts: Counts, *, folds: int, seed: int)
             f"--folds {folds}: there are {len(set(groups)):,} groups of images, and a fold needs one.",
             remedy="Ask for fewer folds.",
         )
-    return [1 + part for part in _parts(groups, counts, goals=np.full(folds, 1 / folds), stream="folds", seed=seed)]
+    clean, goals = clean_images(counts, unknown), np.full(folds, 1 / folds)
+    return [1 + part for part in _parts(groups, counts, clean, goals=goals, stream="folds", seed=seed)]
 
 
-def _parts(groups: Sequence[str], counts: Counts, *, goals: Shares, stream: str, seed: int) -> list[int]:
+def _parts(
+    groups: Sequence[str], counts: Counts, clean: NDArray[np.bool_], *, goals: Shares, stream: str, seed: int
+) -> list[int]:
     names = sorted(set(groups))
     if not names:
         return []
     number = {name: k for k, name in enumerate(names)}
     group = [number[name] for name in groups]
-    clean = (counts.sum(axis=1) == 0).astype(np.int64)
-    columns = np.column_stack([counts, counts > 0, clean, np.ones(len(groups), np.int64)])
+    columns = np.column_stack([counts, counts > 0, clean.astype(np.int64), np.ones(len(groups), np.int64)])
     totals = np.zeros((len(names), columns.shape[1]), np.float64)
     np.add.at(totals, group, columns)
     shares = totals / np.maximum(totals.sum(axis=0), 1)
@@ -79,9 +98,9 @@ def largest_deviation(counts: Counts, split: Sequence[str], *, share: float) -> 
     return float(np.abs(reached[~np.isnan(reached)] - share).max(initial=0))
 
 
-def share_of_clean(counts: Counts, split: Sequence[str]) -> float | None:
+def share_of_clean(counts: Counts, split: Sequence[str], *, unknown: Sequence[bool] = ()) -> float | None:
     """Return the share of the defect-free images that is in train, 0..1; None where there are none."""
-    clean = [side for side, objects in zip(split, counts, strict=True) if not objects.any()]
+    clean = [side for side, free in zip(split, clean_images(counts, unknown), strict=True) if free]
     return clean.count("train") / len(clean) if clean else None
 
 

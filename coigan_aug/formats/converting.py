@@ -17,7 +17,7 @@ from coigan_aug.formats.dataset_source import find_dataset, read_dataset
 from coigan_aug.formats.detect import FORMATS, format_named, open_source
 from coigan_aug.formats.format import Format
 from coigan_aug.formats.losses import Loss, Losses
-from coigan_aug.formats.reading import Reading, drain
+from coigan_aug.formats.reading import Reading, check_masks, drain
 from coigan_aug.formats.source import Problem, Problems, ReadOptions, Source, side_of
 from coigan_aug.formats.spool import Spool
 from coigan_aug.formats.whole_folder import whole_folder
@@ -25,6 +25,8 @@ from coigan_aug.imaging import read_header
 from coigan_aug.progress import Report, silent
 
 IMAGE_FILES = ("copy", "link", "none")
+_LEFT_OUT = "images of unknown state, which are left out"
+_AS_KNOWN = "images of unknown state, of which only the masks that could be used are written"
 _ELSEWHERE = "images that EXIF turns when they are shown, so that their masks lie elsewhere"
 
 
@@ -95,7 +97,7 @@ class _Tally:
 
     def add(self, record: ImageRecord) -> None:
         self.images += 1
-        self.defect_free += not record.annotations
+        self.defect_free += record.state == "clean"
         self.masks += len(record.annotations)
         self.split = self.split or bool(record.split or record.source.get("split"))
 
@@ -151,12 +153,14 @@ def convert(
         if say is not None:
             say(opened.description)
         with Spool(work / "records.sqlite") as spool:
+            unknown = 0
             for record in drain(opened.records, count=opened.count, report=report("reading")):
-                name = _spelled(record)
+                name, unknown = _spelled(record), unknown + record.unknown
                 spool.add(record, name=_path(name, record.file) if image_files != "none" else name)
             spool.settle()
             if not spool.count:
                 raise DataError(f"{source} holds no images.", remedy="Say where they are: --images DIR")
+            check_masks(source, masks=spool.masks, unknown=unknown, problems=reading.problems)
             place = _Place(opened.image_root, work / "new", form, image_files)
             records = _written(reading, spool, place, losses=losses, tally=tally)
             path = form.write(
@@ -250,16 +254,24 @@ class _Place:
 
 
 def _written(reading: Reading, spool: Spool, place: _Place, *, losses: Losses, tally: _Tally) -> Iterator[ImageRecord]:
-    """Yield the records as they are to be written, having put their images into place."""
+    """Yield the records as they are to be written, having put their images into place.
+
+    No format but a Dataset can say that an image's state is unknown. One without a mask would be read as free of defects,
+    so it is left out; one that has masks left is written with those.
+    """
     begins = next((f"{name}/" for name in (known.image_folder for known in FORMATS) if spool.all_below(name)), "")
     for name, record in spool:
         file = name
+        if record.unknown and not record.annotations:
+            losses.add(_LEFT_OUT, first=name)
+            continue
         if place.how != "none":
             file = place.form.place_of(name.removeprefix(begins))
             if not _copied(reading, record.file, file, place):
                 continue
             if place.form.shown_turned and record.annotations:
                 losses.add(_ELSEWHERE, first=name, count=_is_turned(place.new / file))
+        losses.add(_AS_KNOWN, first=name, count=record.unknown)
         _count_losses(record, name, losses, keeps=place.form.keeps)
         gone = place.how == "none" and place.form.nameless and not record.annotations
         losses.add("images without a mask, which only their files would tell of", first=name, count=gone)

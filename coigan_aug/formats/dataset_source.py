@@ -9,7 +9,7 @@ from pathlib import Path
 from coigan_aug.annotations.records import DefectClass, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.formats.reading import Reading
-from coigan_aug.formats.source import ClassChoice, Source
+from coigan_aug.formats.source import ClassChoice, ReadOptions, Source
 from coigan_aug.store.dataset import MANIFEST, Dataset
 
 
@@ -20,6 +20,8 @@ def find_dataset(path: Path) -> Path | None:
 
 def read_dataset(reading: Reading) -> Source:
     """Open a Dataset by its folder; its images are not looked at. --classes renames: `new=old`, or `new=id`, each class once.
+
+    Images of unknown state stay so, unless the options take them as they are.
 
     Raises:
         DataError: it is damaged, or a class is not among those of --classes.
@@ -33,7 +35,7 @@ def read_dataset(reading: Reading) -> Source:
         classes=tuple(replace(classes[old], name=new) for old, new in names.items()),
         image_root=options.images or dataset.image_root,
         count=len(dataset),
-        records=_records(dataset, names, options.classes),
+        records=_records(dataset, names, options),
     )
 
 
@@ -58,12 +60,12 @@ def _meant(text: str, classes: tuple[DefectClass, ...]) -> str | None:
     return next(iter(named or own), None)
 
 
-def _records(dataset: Dataset, names: Mapping[str, str], choices: Sequence[ClassChoice]) -> Iterator[ImageRecord]:
+def _records(dataset: Dataset, names: Mapping[str, str], options: ReadOptions) -> Iterator[ImageRecord]:
     for record in dataset:
-        unknown = next((a.label for a in record.annotations if a.label not in names), None)
-        if unknown is not None:
-            given = ",".join(choice.name for choice in choices)
-            what = f"{record.file} has class {unknown}, which is not among the classes {given} given with --classes."
-            raise DataError(what, remedy=f"Name it too: --classes {given},{unknown}")
+        other = next((a.label for a in record.annotations if a.label not in names), None)
+        if other is not None:
+            given = ",".join(choice.name for choice in options.classes)
+            what = f"{record.file} has class {other}, which is not among the classes {given} given with --classes."
+            raise DataError(what, remedy=f"Name it too: --classes {given},{other}")
         annotations = tuple(replace(a, label=names[a.label]) for a in record.annotations)
-        yield replace(record, annotations=annotations)
+        yield replace(record, annotations=annotations, unknown=record.unknown and not options.unknown_as_clean)

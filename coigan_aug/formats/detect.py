@@ -14,7 +14,7 @@ from coigan_aug.formats.masks.folder import MASK_FOLDER
 from coigan_aug.formats.masks.index import MASK_INDEX
 from coigan_aug.formats.masks.instances import MASK_INSTANCES
 from coigan_aug.formats.names import NAMES
-from coigan_aug.formats.reading import Reading
+from coigan_aug.formats.reading import Reading, with_states
 from coigan_aug.formats.several import read_several
 from coigan_aug.formats.source import Problems, ReadOptions, Source, check_class_names
 from coigan_aug.formats.tables.line_json import LINE_JSON
@@ -85,6 +85,8 @@ def _sniffed(path: Path) -> tuple[Format, str] | None:
 def open_source(path: Path, *, options: ReadOptions, problems: Problems, name: str | None = None) -> Source:
     """Open a source in the named format, or in the one that it looks like.
 
+    Records whose image lost an annotation are of unknown state, unless the options take them as they are.
+
     Raises:
         UsageError: there is no format of that name.
         DataError: as `detect` and the format's `read`.
@@ -93,7 +95,8 @@ def open_source(path: Path, *, options: ReadOptions, problems: Problems, name: s
     _check_there(path)
     files, chosen = ([path], named) if named else _look(path)[:2]
     if len(files) == 1:
-        source = chosen.read(Reading(files[0], options=options, problems=problems))
+        reading = Reading(files[0], options=options, problems=problems)
+        source = with_states(chosen.read(reading), reading)
     else:
         source = read_several(Reading(path, options=options, problems=problems), files, read=chosen.read)
     check_class_names([known.name for known in source.classes])

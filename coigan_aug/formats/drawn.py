@@ -15,6 +15,7 @@ from coigan_aug.annotations import rle
 from coigan_aug.annotations.polygons import Points
 from coigan_aug.errors import DataError
 from coigan_aug.formats.reading import Reading
+from coigan_aug.formats.source import DROPPED
 
 LARGEST = 1e9
 """Coordinates beyond it are no pixels."""
@@ -43,16 +44,17 @@ class Place:
         return f"{self.height} x {self.width}"
 
     def note(self, what: str, *, done: str) -> None:
-        """Note a problem of this annotation."""
-        self.reading.problems.add(what, file=self.file, done=done)
+        """Note a problem of this annotation; one that is dropped is lost to its image."""
+        self.reading.problems.add(what, file=self.file, done=done, lost=self.image if done == DROPPED else "")
 
     def count(self, what: str, *, done: str, file: str = "", count: int = 1) -> None:
-        """Count a problem that many annotations may have; this is where it was met.
+        """Count a problem that many annotations may have, as `note`; this is where it was met.
 
         Args:
             file: what holds them all, where that is not the file itself.
         """
-        self.reading.problems.count(what, file=file or self.file, first=self.text, done=done, count=count)
+        lost = self.image if done == DROPPED else ""
+        self.reading.problems.count(what, file=file or self.file, first=self.text, done=done, count=count, lost=lost)
 
 
 def number_from(value: Any, at: Place, name: str) -> float:
@@ -108,6 +110,12 @@ def check_outlines(polygons: Sequence[Points], at: Place) -> None:
         raise DataError(f"{at.text} of {at.image}: an outline is {length:,.0f} px long.")
     if far > _MARGIN:
         at.note(f"{at.text} of {at.image}: a polygon reaches {far:.0f} px out of the image", done="cut")
+
+
+def note_short(at: Place, *, few: int, of: int) -> None:
+    """Note outlines of fewer than 3 points: stray marks beside others, but the whole annotation where it has no others."""
+    done = DROPPED if few == of else "left off"
+    at.note(f"{at.text} of {at.image}: {few} polygons have fewer than 3 points", done=done)
 
 
 def rectangle(left: float, top: float, right: float, bottom: float) -> Points:
@@ -193,7 +201,7 @@ def with_pixels(mask: rle.Rle, at: Place) -> rle.Rle | None:
     """Return the mask; None for one without pixels, which is noted."""
     if rle.area(mask):
         return mask
-    at.note(f"{at.text} of {at.image} has no pixels", done="dropped")
+    at.note(f"{at.text} of {at.image} has no pixels", done=DROPPED)
     return None
 
 

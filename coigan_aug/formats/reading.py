@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
 
 from coigan_aug.annotations.records import ImageRecord
 from coigan_aug.errors import DataError
-from coigan_aug.formats.source import Problems, ReadOptions
+from coigan_aug.formats.source import DROPPED, STATE_UNKNOWN, Problems, ReadOptions, Source
 from coigan_aug.progress import Report
 
 _EVERY = 64  # records from one report to the next
@@ -27,6 +27,42 @@ class Reading:
     def name(self) -> str:
         """The name of the file or folder, as messages call it."""
         return self.path.name
+
+
+def with_states(source: Source, reading: Reading) -> Source:
+    """Return a source whose records are of unknown state where its reader has noted that their image lost an annotation.
+
+    Every source passes through here, so that no reader has to think of it: what a reader tells its problems of (`lost`)
+    before it yields a record decides.
+    """
+    return source if reading.options.unknown_as_clean else replace(source, records=_told(source, reading.problems))
+
+
+def check_masks(path: Path, *, masks: int, unknown: int, problems: Problems) -> None:
+    """Refuse a source of which no mask could be used.
+
+    Args:
+        masks: how many there are.
+        unknown: how many images are of unknown state.
+
+    Raises:
+        DataError: there is none, though there are images of unknown state: boxes alone, or lines, or all damaged.
+    """
+    if masks or not unknown:
+        return
+    said = (problem.what for problem in problems.found if problem.done in (DROPPED, STATE_UNKNOWN))
+    what = f"{path}: no image has a mask that can be used, {unknown:,} are of unknown state: {next(said, 'see above')}."
+    remedy = (
+        "Boxes and lines say where a defect is, not which pixels it has: draw or export polygons or masks. "
+        "If the images are free of defects, say so: --unknown-as clean"
+    )
+    raise DataError(what, remedy=remedy)
+
+
+def _told(source: Source, problems: Problems) -> Iterator[ImageRecord]:
+    for record in source.records:
+        lost = not problems.lost.isdisjoint((record.file, str(record.source.get("name", record.file))))
+        yield replace(record, unknown=True) if lost else record
 
 
 def drain(

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from coigan_aug.annotations.records import DefectClass, ImageRecord
 from coigan_aug.errors import DataError
-from coigan_aug.formats.reading import Reading
-from coigan_aug.formats.source import Problems, Source, make_classes
+from coigan_aug.formats.reading import Reading, with_states
+from coigan_aug.formats.source import Problem, Problems, Source, make_classes
 
 _SIDES = re.compile(r"(?<![a-z])(train|valid|val|test)(?:ing|ation)?(?![a-z])")
 
@@ -35,7 +35,8 @@ def read_several(reading: Reading, files: Sequence[Path], *, read: Callable[[Rea
     for file in files:
         name = file.relative_to(folder).as_posix()
         with problems.attempt(file=name, done="file left out"), _named(name):
-            opened.append((name, read(replace(reading, path=file, problems=_Within(problems, name)))))
+            inner = replace(reading, path=file, problems=_Within(problems, name))
+            opened.append((name, with_states(read(inner), inner)))
     if not opened:
         raise DataError(f"{folder}: none of its annotation files can be read.", remedy=f"Name one: {files[0]}")
     sources = [source for _, source in opened]
@@ -53,7 +54,10 @@ def read_several(reading: Reading, files: Sequence[Path], *, read: Callable[[Rea
 
 
 class _Within(Problems):
-    """Passes the problems of one of several files on, with the file's path for its name."""
+    """Passes the problems of one of several files on, with the file's path for its name.
+
+    What images lost stays here: two files may name two images alike.
+    """
 
     def __init__(self, outer: Problems, name: str) -> None:
         super().__init__(strict=outer.strict, lenient=outer.lenient)
@@ -61,14 +65,21 @@ class _Within(Problems):
         self.name = name
 
     def add(
-        self, what: str, *, file: str, row: int | None = None, done: str, column: str = "", error: bool = False
-    ) -> None:
+        self, what: str, *, file: str, row: int | None = None, done: str, column: str = "", error: bool = False,
+        lost: str = "",
+    ) -> None:  # fmt: skip
+        self.lose(lost)
         self.outer.add(what, file=self._place(file), row=row, done=done, column=column, error=error)
 
     def count(
-        self, what: str, *, file: str, row: int | None = None, done: str, first: str = "", count: int = 1
-    ) -> None:
+        self, what: str, *, file: str, row: int | None = None, done: str, first: str = "", count: int = 1,
+        lost: str = "",
+    ) -> None:  # fmt: skip
+        self.lose(lost if count > 0 else "")
         self.outer.count(what, file=self._place(file), row=row, done=done, first=first, count=count)
+
+    def _keep(self, problem: Problem) -> None:
+        self.outer._keep(replace(problem, file=self._place(problem.file)))
 
     def _place(self, file: str) -> str:
         return self.name if file in (self.name, self.name.rpartition("/")[2]) else f"{file} ({self.name})"

@@ -17,6 +17,12 @@ _NAME_THEM = "Name the classes: --classes NAME=ID,NAME=ID"
 _FIRST_HALF, _LAST_HALF = "\ud800", "\udfff"
 
 
+DROPPED = "dropped"
+"""What is done to an annotation that can't be used: its image is of unknown state then."""
+STATE_UNKNOWN = "of unknown state"
+"""What is done with images whose mask is missing where it should not be."""
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """Something odd in the source, and what was done about it ("cut", "dropped", "joined", "kept", ...).
@@ -39,6 +45,9 @@ class Problem:
 class Problems:
     """Collects the problems of one import; with `strict` the first one ends it.
 
+    `lost` are the images that lost an annotation by one of them, by their files or as the source names them: what is wrong
+    with such an image nobody knows any more (`reading.with_states`). A mask that was mended is not lost.
+
     Args:
         strict: raise a DataError instead of collecting.
         lenient: collect errors too, so that what is wrong in one entry doesn't end the reading of the others.
@@ -47,6 +56,7 @@ class Problems:
     def __init__(self, *, strict: bool = False, lenient: bool = False) -> None:
         self.strict = strict
         self.lenient = lenient
+        self.lost: set[str] = set()
         self._noted: list[Problem] = []
         self._counted: dict[tuple[str, str], tuple[int, Problem]] = {}
 
@@ -56,21 +66,32 @@ class Problems:
         pairs = ((what, *own) for (what, _), own in self._counted.items())
         return [*self._noted, *(replace(begin, what=brief(f"{n:,} {what}{begin.what}")) for what, n, begin in pairs)]
 
+    def lose(self, image: str) -> None:
+        """Note that an image lost an annotation; "" is none."""
+        self.lost.update({image} - {""})
+
     def add(
-        self, what: str, *, file: str, row: int | None = None, done: str, column: str = "", error: bool = False
-    ) -> None:
-        """Note a problem; `error` says that an option alone allowed it.
+        self, what: str, *, file: str, row: int | None = None, done: str, column: str = "", error: bool = False,
+        lost: str = "",
+    ) -> None:  # fmt: skip
+        """Note a problem; `error` says that an option alone allowed it, `lost` names the image that lost an annotation by it.
 
         Raises:
             DataError: problems are errors here (`strict`).
         """
         if self.strict:
             raise DataError(f"{place(file, row)}  {what}.", remedy=f"Without --strict: {done}.")
+        self.lose(lost)
         self._noted.append(Problem(file, row, brief(what), done, column, error))
 
     @contextmanager
-    def attempt(self, *, file: str, row: int | None = None, done: str, column: str = "") -> Iterator[None]:
+    def attempt(
+        self, *, file: str, row: int | None = None, done: str, column: str = "", lost: str = ""
+    ) -> Iterator[None]:
         """Read one entry of a source: what is wrong with it is an error, which is noted and passed over if `lenient`.
+
+        Args:
+            lost: the image that loses an annotation then.
 
         Raises:
             DataError: the entry is wrong, and errors are not collected.
@@ -81,17 +102,23 @@ class Problems:
             if not self.lenient:
                 raise
             what = error.message.removeprefix(f"{place(file, row)}  ").removeprefix(f"{file}: ").rstrip(".")
-            self._noted.append(Problem(file, row, what, done, column, error=True))
+            self.lose(lost)
+            self._keep(Problem(file, row, what, done, column, error=True))
+
+    def _keep(self, problem: Problem) -> None:
+        self._noted.append(problem)
 
     def count(
-        self, what: str, *, file: str, row: int | None = None, done: str, first: str = "", count: int = 1
-    ) -> None:
+        self, what: str, *, file: str, row: int | None = None, done: str, first: str = "", count: int = 1,
+        lost: str = "",
+    ) -> None:  # fmt: skip
         """Note a problem that a source may have by the thousand, as one: how often, and where it was first.
 
         Args:
             what: a plural that reads on from a number ("images are turned by EXIF").
             file: where it was first, as `row`; the annotation file's name where `first` says more.
             count: how many more they are; none is no problem.
+            lost: the image that lost an annotation by it.
 
         Raises:
             DataError: problems are errors here (`strict`).
@@ -102,6 +129,7 @@ class Problems:
         before, begin = self._counted.get(kind, (0, Problem(file, row, f" (first: {first})" if first else "", done)))
         if self.strict:
             self.add(f"{count:,} {what}{begin.what}", file=file, row=row, done=done)
+        self.lose(lost)
         self._counted[kind] = before + count, begin
 
 
@@ -158,6 +186,7 @@ class ReadOptions:
         skip_missing: leave out images that are not there.
         skip_broken: leave out images that can't be read.
         value_range: what becomes 0 and what 255 in images of more than 8 bits a channel; None refuses them.
+        unknown_as_clean: take images of unknown state as they are: those without a mask as free of defects.
     """
 
     images: Path | None = None
@@ -168,6 +197,7 @@ class ReadOptions:
     skip_missing: bool = False
     skip_broken: bool = False
     value_range: tuple[float, float] | None = None
+    unknown_as_clean: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,6 +228,17 @@ def parse_size(text: str) -> tuple[int, int]:
     if match is None:
         raise UsageError(f"--size {text} is not height x width.", remedy="Write  --size 256x1600")
     return int(match[1]), int(match[2])
+
+
+def parse_unknown(text: str | None) -> bool:
+    """Read the value of --unknown-as: whether images of unknown state are taken as they are.
+
+    Raises:
+        UsageError: it is another word than "clean".
+    """
+    if text not in (None, "clean"):
+        raise UsageError(f"--unknown-as {text}: they can be taken as clean only.", remedy="Write  --unknown-as clean")
+    return text is not None
 
 
 def check_class_names(names: Sequence[str]) -> None:

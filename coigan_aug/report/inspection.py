@@ -92,7 +92,7 @@ def write_inspection(path: Path, inspection: Inspection, dataset: Dataset) -> Pa
 def compose_inspection(found: Inspection, dataset: Dataset) -> Page:
     """Work out what the page shows."""
     pictures = _Pictures(found, dataset)
-    whole = take_inventory(dataset) if pictures.usable else Inventory(
+    whole = take_inventory(dataset, unknown=frozenset(found.unknown)) if pictures.usable else Inventory(
         images=found.images, defect_free=found.defect_free, train=0, test=0, classes=(), groups=()
     )  # fmt: skip
     drawn = shown_classes(whole, most=CLASSES)

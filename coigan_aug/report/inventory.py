@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,17 +49,24 @@ class Inventory:
     groups: tuple[int, ...]
 
 
-def take_inventory(dataset: Dataset) -> Inventory:
-    """Look through all records of a data set; no image is read."""
+def take_inventory(dataset: Dataset, *, unknown: Collection[str] | None = None) -> Inventory:
+    """Look through all records of a data set; no image is read. Those of unknown state count as images only.
+
+    Args:
+        unknown: the images of unknown state; None takes those that the records name.
+    """
     records = list(dataset)
-    objects = find_objects(dataset, range(len(records)), scale=1.0)
+    known = [
+        k for k, record in enumerate(records) if not (record.unknown if unknown is None else record.file in unknown)
+    ]
+    objects = find_objects(dataset, known, scale=1.0)
     splits = [record.split for record in records]
     ratio = float(np.median([record.height / record.width for record in records])) if records else 1.0
     size = (min(max(round(MAP_WIDTH * ratio), 12), 2 * MAP_WIDTH), MAP_WIDTH)
     groups = Counter(record.group for record in records if record.group)
     return Inventory(
         images=len(records),
-        defect_free=len(records) - len({item.position for item in objects}),
+        defect_free=len(known) - len({item.position for item in objects}),
         train=splits.count("train"),
         test=splits.count("test"),
         classes=tuple(

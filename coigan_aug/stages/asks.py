@@ -19,6 +19,14 @@ RunName = Annotated[str | None, Option("Run to draw with: its name or number. De
 Clip = Annotated[bool, Option("Cut runs that leave the image. Default: an error.")]
 SkipMissing = Annotated[bool, Option("Leave out missing images. Default: an error.")]
 SkipBroken = Annotated[bool, Option("Leave out broken images. Default: an error.")]
+UnknownAs = Annotated[
+    str | None,
+    Option(
+        "clean: take images that lost an annotation, or whose mask is missing, as they are; without a mask they count"
+        " as defect-free. Default: they are of unknown state and serve nothing.",
+        metavar="clean",
+    ),
+]
 Overrides = Annotated[
     Sequence[str], Option("Override a setting; may be repeated.", flag="--set", metavar="SECTION.KEY=VALUE")
 ]
@@ -56,6 +64,7 @@ class ImportAsk(Ask):
     clip_rle: Clip = False
     skip_missing: SkipMissing = False
     skip_broken: SkipBroken = False
+    unknown_as: UnknownAs = None
     value_range: Annotated[
         str | None,
         Option(
@@ -106,6 +115,7 @@ class ConvertAsk(Ask):
     clip_rle: Clip = False
     skip_missing: SkipMissing = False
     skip_broken: SkipBroken = False
+    unknown_as: UnknownAs = None
     strict: Annotated[
         bool,
         Option(
@@ -132,6 +142,7 @@ class InspectAsk(Ask):
     images: Annotated[StrPath | None, Option("Folder of the images. Default: found beside PATH.")] = None
     format: Annotated[str | None, Option("Format of PATH, as for import. Default: looked up.")] = None
     classes: Annotated[str | None, Option("Class names, as for import. Default: PATH's own.")] = None
+    unknown_as: UnknownAs = None
     min_area: Annotated[int, Option("Objects of fewer px are called too small.")] = 16
     html: Annotated[
         StrPath | None, Option("Page to write. Default: inspect.html in the workspace; none for another PATH.")

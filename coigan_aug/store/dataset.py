@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from coigan_aug.annotations import rle
-from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
+from coigan_aug.annotations.records import UNKNOWN, Annotation, DefectClass, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.files import parse_json, read_json
 from coigan_aug.imaging import MAX_PIXELS, Pixels, read_rgb
@@ -80,8 +80,12 @@ class Dataset:
         return tuple(defect_class.name for defect_class in self.classes)
 
     def indices(self, split: str) -> list[int]:
-        """Return the positions of the records of one split ("train" or "test")."""
-        return [position for position, record in enumerate(self) if record.split == split]
+        """Return the positions of the records of one split ("train" or "test"), but for those of unknown state.
+
+        An image that lost an annotation serves nothing, not even with the masks that it has left: a defect without a mask
+        may lie beside any of them, so that no part of it is a true negative, a base or a fair test.
+        """
+        return [k for k, record in enumerate(self) if record.split == split and not record.unknown]
 
     def image_path(self, position: int) -> Path:
         """Return where the image of a record lies."""
@@ -129,7 +133,8 @@ def record_to(record: ImageRecord) -> dict[str, Any]:
         for a in record.annotations
     ]
     value: dict[str, Any] = {"file": record.file, "size": [record.height, record.width], "annotations": annotations}
-    optional = {"group": record.group, "split": record.split, "source": dict(record.source)}
+    state = UNKNOWN if record.unknown else ""
+    optional = {"group": record.group, "split": record.split, "source": dict(record.source), "state": state}
     return value | {key: item for key, item in optional.items() if item}
 
 
@@ -162,6 +167,7 @@ def record_from(value: Mapping[str, Any], *, sound: bool = False) -> ImageRecord
         group=_text(value.get("group", "")),
         split=_text(value.get("split", "")),
         source=value.get("source", {}),
+        unknown={"": False, UNKNOWN: True}[value.get("state", "")],
     )
 
 

@@ -21,7 +21,7 @@ from coigan_aug.formats.image_folder import ImageFolder, open_images, resolve
 from coigan_aug.formats.image_sizes import check_size, measure
 from coigan_aug.formats.json_files import both_ends
 from coigan_aug.formats.reading import Reading
-from coigan_aug.formats.source import Source, make_classes
+from coigan_aug.formats.source import DROPPED, Source, make_classes
 
 __all__ = ["COCO", "read", "sniff", "write"]
 
@@ -59,7 +59,7 @@ def read(reading: Reading) -> Source:
     heading = _heading(file)
     labels, classes = _categories(reading, [item for item in file.categories if item is not heading])
     entries = _by_image(reading, file.entries, images, labels)
-    _drop_boxes(reading, entries)
+    _drop_boxes(reading, entries, images)
     rows: dict[str, int | None] = {item["file_name"]: None for item in images.values()}
     folder, where = open_images(reading, rows, sizes=_sizes(images))
     paths = resolve(reading, folder, rows)
@@ -168,10 +168,15 @@ def _by_image(
             _check_ids(entry, k, reading.name, images=images, labels=labels, seen=seen)
             by_image.setdefault(entry.image_id, []).append(entry)
         except DataError:
-            with reading.problems.attempt(file=reading.name, done="annotation left out"):
+            lost = images[entry.image_id]["file_name"] if _is_among(entry.image_id, images) else ""
+            with reading.problems.attempt(file=reading.name, done="annotation left out", lost=lost):
                 raise
     entries.clear()
     return by_image
+
+
+def _is_among(number: Any, images: Mapping[int | str, _Item]) -> bool:
+    return isinstance(number, (int, str)) and number in images
 
 
 def _check_ids(
@@ -195,7 +200,7 @@ def _check_ids(
         raise DataError(f"{file}: annotations[{k}] has the id {number!r}, which annotations[{seen[number]}] has too.")
 
 
-def _drop_boxes(reading: Reading, by_image: dict[int | str, list[Entry]]) -> None:
+def _drop_boxes(reading: Reading, by_image: dict[int | str, list[Entry]], images: Mapping[int | str, _Item]) -> None:
     """Drop the annotations that have no mask, and note how many they were."""
     dropped = 0
     first: Any = None
@@ -205,9 +210,10 @@ def _drop_boxes(reading: Reading, by_image: dict[int | str, list[Entry]]) -> Non
             first = first if dropped else next(entry for entry in entries if not entry.masked).id
             dropped += len(entries) - len(kept)
             by_image[image] = kept
+            reading.problems.lose(images[image]["file_name"])
     if dropped:
         what = f"{dropped:,} annotations have a box and no mask (first: id {first!r})"
-        reading.problems.add(what, file=reading.name, done="dropped")
+        reading.problems.add(what, file=reading.name, done=DROPPED)
 
 
 # Records
@@ -290,11 +296,12 @@ def _items(opened: _Opened, waiting: Sequence[_Waiting]) -> list[list[_Item]]:
         items = iter(opened.file.items([entry for image in waiting for entry in image.entries]))
         return [[next(items) for _ in image.entries] for image in waiting]
     except DataError:
-        return [[item for entry in image.entries if (item := _item(opened, entry))] for image in waiting]
+        return [[item for entry in image.entries if (item := _item(opened, entry, image))] for image in waiting]
 
 
-def _item(opened: _Opened, entry: Entry) -> _Item | None:
-    with opened.reading.problems.attempt(file=opened.file.name, done="annotation left out"):
+def _item(opened: _Opened, entry: Entry, image: _Waiting) -> _Item | None:
+    lost = image.item["file_name"]
+    with opened.reading.problems.attempt(file=opened.file.name, done="annotation left out", lost=lost):
         return opened.file.item(entry)
     return None
 

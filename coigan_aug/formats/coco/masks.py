@@ -15,8 +15,9 @@ from coigan_aug.annotations.filling import Outlines, fill_outlines
 from coigan_aug.annotations.polygons import Points
 from coigan_aug.errors import DataError
 from coigan_aug.formats.coco.file import parse_text
-from coigan_aug.formats.drawn import LARGEST, Place, check_outlines
+from coigan_aug.formats.drawn import LARGEST, Place, check_outlines, note_short
 from coigan_aug.formats.image_sizes import about_turning
+from coigan_aug.formats.source import DROPPED
 
 _POLYGONS = msgspec.json.Decoder(list[list[float]])
 _NUMBERS = frozenset({int, float})
@@ -40,7 +41,7 @@ def masks_of(values: Sequence[Any], places: Sequence[Place]) -> list[rle.Rle | N
         masks[drawn[k]] = filled
     for k, (mask, at) in enumerate(zip(masks, places, strict=True)):
         if mask is not None and rle.is_empty(mask):
-            at.note(f"{at.text} of {at.image} has no pixels", done="dropped")
+            at.note(f"{at.text} of {at.image} has no pixels", done=DROPPED)
             masks[k] = None
     return masks
 
@@ -50,7 +51,7 @@ def _shape(value: Any, at: Place) -> rle.Rle | _Parts | None:
     plain = _plain_polygons(value)
     if plain is not None:
         return plain
-    with at.reading.problems.attempt(file=at.file, done="annotation left out"):
+    with at.reading.problems.attempt(file=at.file, done="annotation left out", lost=at.image):
         if isinstance(value, msgspec.Raw):
             value = parse_text(value, at.file)
         if isinstance(value, dict):
@@ -104,8 +105,7 @@ def _polygons(value: list[Any], at: Place) -> _Parts:
     parts = value if all(isinstance(part, list) for part in value) else [value]
     usable = [part for part in parts if len(part) >= 6]
     if len(usable) < len(parts):
-        few = len(parts) - len(usable)
-        at.note(f"{at.text} of {at.image}: {few} polygons have fewer than 3 points", done="dropped")
+        note_short(at, few=len(parts) - len(usable), of=len(parts))
     return [_numbers(part, at) for part in usable]
 
 
@@ -134,8 +134,9 @@ def _filled(outlines: Outlines, places: Sequence[Place]) -> Iterator[tuple[int, 
     sizes = [(at.height, at.width) for at in places]
     lengths, plain = _measured(outlines, sizes)
     for k in np.flatnonzero(~plain).tolist():
-        with places[k].reading.problems.attempt(file=places[k].file, done="annotation left out"):
-            _check(outlines[k : k + 1], places[k])
+        at = places[k]
+        with at.reading.problems.attempt(file=at.file, done="annotation left out", lost=at.image):
+            _check(outlines[k : k + 1], at)
             plain[k] = True
     for group in _groups(lengths.tolist(), plain.tolist()):
         yield from enumerate(fill_outlines(outlines[group], sizes[group]), start=group.start)

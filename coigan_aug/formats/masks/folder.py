@@ -17,9 +17,10 @@ from coigan_aug.formats.image_sizes import measure, same_size
 from coigan_aug.formats.losses import Losses, class_masks, note_class_ids
 from coigan_aug.formats.masks.class_folders import make_folders, noted_names
 from coigan_aug.formats.masks.layout import Layout, find_layout
+from coigan_aug.formats.masks.missing import images_without_mask
 from coigan_aug.formats.masks.values import IGNORED, class_values, read_masks
 from coigan_aug.formats.reading import Reading
-from coigan_aug.formats.source import ClassChoice, Problems, Source, claim, make_classes
+from coigan_aug.formats.source import STATE_UNKNOWN, ClassChoice, Problems, Source, claim, make_classes
 from coigan_aug.imaging import encode_image
 
 
@@ -36,7 +37,11 @@ def read(reading: Reading) -> Source:
 
     A class is a folder's name, without what all class folders begin with, in lower case; where our own writer has left
     masks/classes.json, it is what that says. A class folder whose masks are all empty is the defect-free one and no
-    class. Images without a mask are defect-free.
+    class. Images without a mask are defect-free, unless theirs is missing (`images_without_mask`).
+
+    An empty mask is a statement: somebody made a file that says that nothing is there. KolektorSDD has such a mask for
+    each defect-free image, and where each class has a file, so has the class that is not there. So it is taken at its
+    word, which is noted: the image is without this defect, not of unknown state.
 
     Raises:
         DataError: no layout fits, a mask has values or colours without a class, or another size than its image;
@@ -49,6 +54,7 @@ def read(reading: Reading) -> Source:
         raise DataError(what, remedy="Name its format, if it is another one.")
     for orphan in layout.orphans:
         reading.problems.add(f"the mask {orphan} has no image", file=f"{root.name}/", done="left out")
+    _note_missing(reading, layout)
     names, classes = _classes(reading, layout)
     return Source(
         format="mask-folder",
@@ -88,6 +94,16 @@ def mask_stem(file: str) -> str:
 
 
 # Classes and records
+
+
+def _note_missing(reading: Reading, layout: Layout) -> None:
+    told = bool(noted_names(layout.root / "masks"))
+    missing = images_without_mask(layout, told=told)
+    for image in missing:
+        reading.problems.lose(image)
+    if missing:
+        what = f"{len(missing):,} images have no mask, where others like them have one (first: {missing[0]})"
+        reading.problems.add(what, file=f"{layout.root.name}/", done=STATE_UNKNOWN)
 
 
 def _classes(reading: Reading, layout: Layout) -> tuple[dict[str, str], tuple[DefectClass, ...]]:

@@ -25,7 +25,7 @@ from coigan_aug.formats.image_folder import AbsentImages, ImageFolder, resolve
 from coigan_aug.formats.image_sizes import about_turning, measure
 from coigan_aug.formats.losses import Losses, note_class_ids
 from coigan_aug.formats.reading import Reading
-from coigan_aug.formats.source import ClassChoice, Problems, Source, label_id, label_order, make_classes, place
+from coigan_aug.formats.source import DROPPED, ClassChoice, Problems, Source, label_id, label_order, make_classes, place
 from coigan_aug.formats.tables.line_json_files import (
     RECORDS,
     Traced,
@@ -78,8 +78,9 @@ class _Place:
         return place(self.reading.name, self.number)
 
     def note(self, what: str, *, done: str) -> None:
-        """Note a problem of this record."""
-        self.reading.problems.add(what, file=self.reading.name, row=self.number, done=done)
+        """Note a problem of this record; a polygon that is dropped is lost to its image."""
+        lost = self.image if done == DROPPED else ""
+        self.reading.problems.add(what, file=self.reading.name, row=self.number, done=done, lost=lost)
 
 
 def sniff(path: Path) -> str | None:
@@ -281,7 +282,10 @@ def _mask(polygon: Values, at: _Place) -> Rle | None:
     parts = _parts(polygon.get("points"), at)
     usable = [_inside(part, at) for part in parts if len(part) >= 3]
     if len(usable) < len(parts):
-        at.note(f"{len(parts) - len(usable)} polygons of {at.image} have fewer than 3 points", done="dropped")
+        done = "left off" if usable else DROPPED
+        at.note(f"{len(parts) - len(usable)} polygons of {at.image} have fewer than 3 points", done=done)
+    elif not parts:
+        at.note(f"a polygon of {at.image} has no points", done=DROPPED)
     return fill_centres(usable, height=at.height, width=at.width) if usable else None
 
 

@@ -69,7 +69,7 @@ def sniff(path: Path) -> str | None:
 
 
 def read(reading: Reading) -> Source:
-    """Open a CSV and its images; images without a row are defect-free.
+    """Open a CSV and its images; images without a row, or with empty cells, are defect-free.
 
     Every row is checked and turned into a compressed string here, which waits in a temporary file. Further columns
     are kept in `record.source`, unless the rows of an image differ in them.
@@ -142,7 +142,7 @@ def _read_masks(reading: Reading, named: NamedImages) -> _Table:
     table = _Table()
     try:
         for row in read_rows(reading):
-            with reading.problems.attempt(file=reading.name, row=row.number, done="row left out"):
+            with reading.problems.attempt(file=reading.name, row=row.number, done="row left out", lost=row.name):
                 _read_row(reading, table, row, named)
             if len(table.waiting) >= _BATCH:
                 _read_waiting(table)
@@ -188,6 +188,7 @@ def _read_waiting(table: _Table) -> None:
     masks = read_cells(cells, targets)
     for (image, label, target, _), mask in zip(waiting, masks, strict=True):
         if mask is None:
+            target.reading.problems.lose(image)
             continue
         own = table.masks.setdefault(image, {})
         parts = [mask]

@@ -24,7 +24,7 @@ from coigan_aug.formats.image_folder import ImageFolder, open_images, resolve
 from coigan_aug.formats.image_sizes import check_size, measure
 from coigan_aug.formats.losses import Losses, note_class_ids
 from coigan_aug.formats.reading import Reading
-from coigan_aug.formats.source import Source, chosen_labels, class_of, classes_of, colour_text, place
+from coigan_aug.formats.source import DROPPED, Source, chosen_labels, class_of, classes_of, colour_text, place
 from coigan_aug.formats.tools.cvat_shapes import AREAS, Shape, attributes_of, mask_of
 from coigan_aug.formats.xml_elements import NOT_XML, Element, quoted, read_elements, text_of
 
@@ -183,7 +183,7 @@ def _number(text: str) -> int | str:
 
 def _annotation(shape: Shape, names: Mapping[str, str], at: Place) -> Annotation | None:
     if shape.kind not in AREAS:
-        at.count(f"shapes without an area ({shape.kind})", done="dropped")
+        at.count(f"shapes without an area ({shape.kind})", done=DROPPED)
         return None
     label = class_of(shape.label, names, at.text)
     if shape.kind == "box":

@@ -25,6 +25,7 @@ from coigan_aug.formats.drawn import (
     whole_from,
     with_pixels,
 )  # fmt: skip
+from coigan_aug.formats.source import DROPPED
 
 AREAS = frozenset({"polygon", "box", "ellipse", "mask"})
 _TAKEN = {"label", "points", "rle", "left", "top", "width", "height", "xtl", "ytl", "xbr", "ybr", "cx", "cy", "rx", "ry",
@@ -66,7 +67,7 @@ def mask_of(shape: Shape, at: Place) -> rle.Rle | None:
     else:
         points = _polygon(shape, at) if shape.kind == "polygon" else _box(shape, at)
         if len(points) < 3:
-            at.note(f"{at.text} of {at.image}: a polygon has fewer than 3 points", done="dropped")
+            at.note(f"{at.text} of {at.image}: a polygon has fewer than 3 points", done=DROPPED)
             return None
         check_outlines([points], at)
         mask = fill_coco([points], height=at.height, width=at.width)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -38,7 +39,16 @@ from coigan_aug.formats.image_sizes import check_size, measure
 from coigan_aug.formats.json_files import both_ends
 from coigan_aug.formats.losses import Losses, note_class_ids
 from coigan_aug.formats.reading import Reading
-from coigan_aug.formats.source import Problems, Source, chosen_labels, class_of, classes_of, colour_text
+from coigan_aug.formats.source import (
+    DROPPED,
+    STATE_UNKNOWN,
+    Problems,
+    Source,
+    chosen_labels,
+    class_of,
+    classes_of,
+    colour_text,
+)  # fmt: skip
 from coigan_aug.formats.tools.label_studio_brush import decode_brush, encode_brush
 from coigan_aug.formats.tools.label_studio_tasks import Region, Task, read_tasks
 from coigan_aug.formats.xml_elements import NOT_XML, SHORT, quoted, read_elements
@@ -65,20 +75,21 @@ def sniff(path: Path) -> str | None:
 def read(reading: Reading) -> Source:
     """Open an export and its images, which are looked for by the names in their URLs.
 
-    Tasks without an annotation are left out; of several annotations the last that was not cancelled is taken, those of
-    the ground truth before others. Both are noted, and so are rectangles (taken as filled) and regions without an area
-    or a label (dropped). `label_config.xml` beside the file, if there is one, gives the classes' order and colours.
-    `record.source` holds the ids of task, annotation and annotator.
+    Images of tasks without an annotation are of unknown state, or left out where they are not there; of several
+    annotations the last that was not cancelled is taken, those of the ground truth before others. Both are noted, and so
+    are rectangles (taken as filled) and regions without an area or a label (dropped). `label_config.xml` beside the file,
+    if there is one, gives the classes' order and colours. `record.source` holds the ids of task, annotation and annotator.
 
     Raises:
         DataError: it is not such a file, a region does not fit its image or is of a picture that was turned, an image
             is named twice, missing, broken or of another size.
     """
     images: dict[str, list[str]] = {}
+    skipped: dict[str, list[str]] = {}
     used: dict[str, None] = {}
     masks = 0
-    for task in _annotated(replace(reading, problems=Problems())):
-        images[task.text] = task.names
+    for task in _tasks(replace(reading, problems=Problems())):
+        (images if task.annotations else skipped)[task.text] = task.names
         drawn = [region.labels[0] for region in task.regions if region.kind in _AREAS and region.labels]
         used.update(dict.fromkeys(drawn))
         masks += len(drawn)
@@ -86,22 +97,40 @@ def read(reading: Reading) -> Source:
     names = chosen_labels([*listed, *used], reading.options.classes)
     folder, where = open_images(reading, [name for likely in images.values() for name in likely])
     chosen = {text: first_there(folder, likely) for text, likely in images.items()}
+    paths = resolve_files(reading, folder, chosen)
     return Source(
         format="label-studio",
         description=f"{sniff(reading.path) or 'Label Studio JSON'} ({len(images):,} tasks, {masks:,} masks). Images: {where}",
         classes=classes_of(names, colours=listed),
         image_root=folder.root,
-        count=len(images),
-        records=_records(reading, names, folder, resolve_files(reading, folder, chosen)),
+        count=len(images) + len(skipped),
+        records=_records(reading, names, folder, _skipped(folder, skipped, paths) | paths),
     )
 
 
-def _annotated(reading: Reading) -> Iterator[Task]:
+def _skipped(folder: ImageFolder, tasks: Mapping[str, list[str]], taken: Mapping[str, str]) -> dict[str, str]:
+    """Return the images of tasks without an annotation, as far as they are there and no other task's."""
+    known, found = set(taken.values()), dict[str, str]()
+    for text, names in tasks.items():
+        image = next((image for image in map(partial(_there, folder), names) if image is not None), None)
+        if image is not None and image not in known:
+            known.add(image)
+            found[text] = image
+    return found
+
+
+def _there(folder: ImageFolder, name: str) -> str | None:
+    try:
+        return folder.find(name)
+    except DataError:
+        return None
+
+
+def _tasks(reading: Reading) -> Iterator[Task]:
     problems, file = reading.problems, reading.name
     for task in read_tasks(reading.path):
         if task.annotations == 0:
-            problems.count("tasks without an annotation", file=file, first=task.text, done="left out")
-            continue
+            problems.count("tasks without an annotation", file=file, first=task.text, done=STATE_UNKNOWN)
         if task.annotations > 1:
             done = "ground truth or the last one taken"
             problems.count("tasks with several annotations", file=file, first=task.text, done=done)
@@ -123,10 +152,12 @@ def _listed(path: Path) -> dict[str, str]:
 def _records(
     reading: Reading, names: Mapping[str, str], folder: ImageFolder, paths: Mapping[str, str]
 ) -> Iterator[ImageRecord]:
-    for task in _annotated(reading):
+    for task in _tasks(reading):
         image = paths.get(task.text)
         if image is None:
             continue
+        if not task.annotations:
+            reading.problems.lose(image)
         sizes = [region.about.get(key) for region in task.regions for key in _SIZE]
         sized = bool(sizes) and None not in sizes
         size = measure(reading, folder, image, said=task.text, sized=sized)
@@ -141,7 +172,7 @@ def _records(
 
 def _annotation(region: Region, names: Mapping[str, str], at: Place) -> Annotation | None:
     if region.kind not in _AREAS or not region.labels:
-        at.count(f"regions without {'a label' if region.kind in _AREAS else 'an area'}", done="dropped")
+        at.count(f"regions without {'a label' if region.kind in _AREAS else 'an area'}", done=DROPPED)
         return None
     if len(region.labels) > 1:
         at.count("regions of several labels", done="the first label taken")
@@ -176,7 +207,7 @@ def _mask(region: Region, at: Place) -> rle.Rle | None:
     if region.kind == "polygon":
         points = points_from(region.value["points"], at) * scale
         if len(points) < 3 or region.value.get("closed") is False:
-            at.note(f"{at.text} of {at.image} is an open line", done="dropped")
+            at.note(f"{at.text} of {at.image} is an open line", done=DROPPED)
             return None
         return _filled(points, at)
     x, y = (number_from(region.value.get(key), at, key) for key in ("x", "y"))

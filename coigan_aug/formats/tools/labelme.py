@@ -26,7 +26,7 @@ from coigan_aug.formats.json_files import both_ends, load_json
 from coigan_aug.formats.losses import Losses, note_class_ids
 from coigan_aug.formats.names import CARD
 from coigan_aug.formats.reading import Reading
-from coigan_aug.formats.source import Source, chosen_labels, class_of, classes_of
+from coigan_aug.formats.source import DROPPED, Source, chosen_labels, class_of, classes_of
 from coigan_aug.formats.tools.labelme_shapes import AREAS, mask_of, shapes_of, written_shapes
 
 LABELS = "labels.txt"
@@ -213,7 +213,7 @@ def _annotations(item: _Item, names: Mapping[str, str], at: Place) -> tuple[Anno
         here = replace(at, text=f"{at.file}: shapes[{k}]")
         kind = shape["shape_type"]
         if kind not in AREAS:
-            here.count(f"shapes without an area ({kind})", file=folder, done="dropped")
+            here.count(f"shapes without an area ({kind})", file=folder, done=DROPPED)
             continue
         if kind == "rectangle":
             here.count("rectangles, which need not be outlines", file=folder, done="taken as filled")

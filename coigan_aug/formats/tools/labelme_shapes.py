@@ -17,6 +17,7 @@ from coigan_aug.annotations.records import Annotation, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.formats.drawn import Place, bytes_from, check_box, check_outlines, points_from, put
 from coigan_aug.formats.losses import Losses
+from coigan_aug.formats.source import DROPPED
 from coigan_aug.imaging import decode_bitmap, encode_bitmap
 
 AREAS = frozenset({"polygon", "rectangle", "oriented_rectangle", "circle", "mask"})
@@ -59,7 +60,7 @@ def mask_of(shape: _Item, at: Place) -> rle.Rle | None:
     if len(points) != 2 and (kind == "circle" or (kind == "rectangle" and len(points) != 4)):
         raise DataError(f"{at.text} of {at.image}: a {kind} has 2 points, this one has {len(points)}.")
     if len(points) < 3 and kind not in ("circle", "rectangle"):
-        at.note(f"{at.text} of {at.image} has fewer than 3 points", done="dropped")
+        at.note(f"{at.text} of {at.image} has fewer than 3 points", done=DROPPED)
         return None
     if kind == "circle":
         radius = math.dist(points[0], points[1])

@@ -22,6 +22,7 @@ from coigan_aug.formats.drawn import (
     whole_from,
 )  # fmt: skip
 from coigan_aug.formats.losses import Losses
+from coigan_aug.formats.source import DROPPED
 from coigan_aug.imaging import decode_bitmap, encode_bitmap
 
 AREAS = frozenset({"bitmap", "polygon", "rectangle"})
@@ -61,7 +62,7 @@ def mask_of(value: _Item, kind: str, at: Place) -> rle.Rle | None:
         outer = rectangle(*outer.min(axis=0), *outer.max(axis=0))
     holes = [points_from(hole, at) for hole in points.get("interior", [])] if kind == "polygon" else []
     if len(outer) < 3:
-        at.note(f"{at.text} of {at.image} has fewer than 3 points", done="dropped")
+        at.note(f"{at.text} of {at.image} has fewer than 3 points", done=DROPPED)
         return None
     return _without([hole for hole in holes if len(hole)], outer, at)
 

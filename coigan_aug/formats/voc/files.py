@@ -11,7 +11,7 @@ from coigan_aug.errors import DataError
 from coigan_aug.files import inside
 from coigan_aug.formats.image_folder import ImageFolder
 from coigan_aug.formats.reading import Reading
-from coigan_aug.formats.source import place, read_text
+from coigan_aug.formats.source import STATE_UNKNOWN, place, read_text
 
 CLASSES, OBJECTS, ANNOTATIONS = "SegmentationClass", "SegmentationObject", "Annotations"
 LISTS = ("ImageSets", "Segmentation")
@@ -51,7 +51,8 @@ def find_folder(home: Path, name: str) -> Path | None:
 def open_layout(reading: Reading) -> Layout:
     """Find the images of a data set with their masks: those that are listed or have a mask of classes.
 
-    Without lists all images count. A listed image without a mask is defect-free, unless no image of its list has one.
+    Without lists all images count. A listed image without a mask is of unknown state, since a defect-free one has an empty
+    mask here; where no image of its list has one, it is left out.
 
     Raises:
         DataError: there is no SegmentationClass/, an image is missing, or two have one name.
@@ -64,13 +65,14 @@ def open_layout(reading: Reading) -> Layout:
         known = about is not None and (about / f"{name}.xml").is_file()
         xml = inside(about, f"{name}.xml") if about is not None and known else None
         layout.items[name] = Item(stems[name], classes.get(name), objects.get(name), xml, split)
-    _leave_out_unknown(layout, classes, lack="mask", where=f"{CLASSES}/")
+    _leave_out_unknown(layout, classes, lack="mask", done=STATE_UNKNOWN, where=f"{CLASSES}/")
     return layout
 
 
 def open_described(reading: Reading) -> Layout:
     """Find the images of a data set without masks, in which XML files stand for them: as `open_layout` does.
 
+    A listed image without an XML file is defect-free: tools write none for an image on which nothing was drawn.
     An image's XML file lies beside it, in Annotations/ where the image is in images/, or in the data set's own folder.
 
     Raises:
@@ -82,7 +84,7 @@ def open_described(reading: Reading) -> Layout:
     for name, split in _splits(layout, stems, about).items():
         xml = inside(reading.path, about[name]) if name in about else None
         layout.items[name] = Item(stems[name], None, None, xml, split)
-    _leave_out_unknown(layout, about, lack="XML file", where=f"{reading.name}/")
+    _leave_out_unknown(layout, about, lack="XML file", done="taken as defect-free", where=f"{reading.name}/")
     return layout
 
 
@@ -172,18 +174,23 @@ def _note_missing(layout: Layout, missing: list[str]) -> None:
         layout.reading.problems.add(f"the image {name} is not there", file=where, done="left out")
 
 
-def _leave_out_unknown(layout: Layout, marked: Container[str], *, lack: str, where: str) -> None:
-    """Leave out the images of a list none of which is marked (VOC's test lists); note other images that are not."""
+def _leave_out_unknown(layout: Layout, marked: Container[str], *, lack: str, done: str, where: str) -> None:
+    """Leave out the images of a list none of which is marked (VOC's test lists); note other images that are not.
+
+    Args:
+        done: what is done with those others.
+    """
     known_splits = {item.split for name, item in layout.items.items() if name in marked}
     for split in dict.fromkeys(item.split for name, item in layout.items.items() if name not in marked):
         bare = [name for name, item in layout.items.items() if name not in marked and item.split == split]
         known = split not in _SPLITS or split in known_splits
         words = f"{len(bare):,} images{f' of {split}.txt' if split else ''} have no {lack} (first: {bare[0]})"
-        done = "taken as defect-free" if known else "left out, not annotated"
-        layout.reading.problems.add(words, file=where, done=done)
-        if not known:
-            for name in bare:
+        layout.reading.problems.add(words, file=where, done=done if known else "left out, not annotated")
+        for name in bare:
+            if not known:
                 del layout.items[name]
+            elif done == STATE_UNKNOWN:
+                layout.reading.problems.lose(layout.items[name].image)
 
 
 # Lists

@@ -16,10 +16,10 @@ from coigan_aug.annotations import rle
 from coigan_aug.annotations.polygons import Points, fill_on_image
 from coigan_aug.annotations.records import Annotation, ImageRecord
 from coigan_aug.errors import DataError
-from coigan_aug.formats.drawn import Place, check_outlines, number_from, with_pixels
+from coigan_aug.formats.drawn import Place, check_outlines, note_short, number_from, with_pixels
 from coigan_aug.formats.image_sizes import check_size, measure
 from coigan_aug.formats.reading import Reading
-from coigan_aug.formats.source import Source, chosen_labels, class_of, classes_of, place
+from coigan_aug.formats.source import DROPPED, Source, chosen_labels, class_of, classes_of, place
 from coigan_aug.formats.voc.files import Layout, open_described, xml_files
 from coigan_aug.formats.voc.xml import Listed, read_annotation
 
@@ -89,7 +89,7 @@ def _records(layout: Layout, names: Mapping[str, str]) -> Iterator[ImageRecord]:
 
 def _annotation(listed: Listed, names: Mapping[str, str], at: Place) -> Annotation | None:
     if not listed.polygons:
-        at.count("objects of XML files have a box and no polygon", done="dropped")
+        at.count("objects of XML files have a box and no polygon", done=DROPPED)
         return None
     if not listed.label:
         raise DataError(f"{at.text}  an object of {at.image} has no name.")
@@ -102,8 +102,7 @@ def _mask(polygons: Sequence[Points], at: Place) -> rle.Rle | None:
     """Draw polygons whose vertices are counted from 1, each alone; None where they have no pixels, which is noted."""
     usable = [points - 1 for points in polygons if len(points) > 2]
     if len(usable) < len(polygons):
-        few = len(polygons) - len(usable)
-        at.note(f"{at.text} of {at.image}: {few} polygons have fewer than 3 points", done="dropped")
+        note_short(at, few=len(polygons) - len(usable), of=len(polygons))
     if not usable:
         return None
     check_outlines(usable, at)

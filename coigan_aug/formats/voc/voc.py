@@ -22,7 +22,7 @@ from coigan_aug.formats.losses import Losses, note_class_ids
 from coigan_aug.formats.masks.values import IGNORED, class_values
 from coigan_aug.formats.painting import masks_of, paint, paint_objects, used_columns
 from coigan_aug.formats.reading import Reading
-from coigan_aug.formats.source import ClassChoice, Problems, Source, claim, make_classes
+from coigan_aug.formats.source import DROPPED, ClassChoice, Problems, Source, claim, make_classes
 from coigan_aug.formats.voc import polygons as voc_polygons
 from coigan_aug.formats.voc.classes import (
     BACKGROUND,
@@ -66,7 +66,7 @@ _DONE = {
     "images have pixels of an object without a class": "those pixels dropped",
     "images have pixels of a class without an object": "one mask for each class",
     "objects have pixels of several classes": "one mask for each class",
-    "objects of XML files have a box and no mask": "dropped",
+    "objects of XML files have a box and no mask": DROPPED,
 }
 _VOID, _NO_CLASS, _NO_OBJECT, _MIXED, _BOXES = _DONE
 
@@ -244,7 +244,7 @@ def _annotations(
 ) -> tuple[Annotation, ...]:
     listed = read_listed(item.about, image=item.image, size=size) if item.about is not None else []
     if item.classes is None:
-        problems.count(_BOXES, file=item.image, done=_DONE[_BOXES], count=len(listed))
+        problems.count(_BOXES, file=item.image, done=_DONE[_BOXES], count=len(listed), lost=item.image)
         return ()
     labels = read_classes(item.classes, meaning)
     objects = read_objects(item.objects) if item.objects is not None else np.zeros_like(labels)
@@ -253,7 +253,7 @@ def _annotations(
     masks = _masks(labels, objects, item, problems)
     if item.objects is not None:
         missing = set(range(1, len(listed) + 1)) - {number for number, _ in masks}
-        problems.count(_BOXES, file=item.image, done=_DONE[_BOXES], count=len(missing))
+        problems.count(_BOXES, file=item.image, done=_DONE[_BOXES], count=len(missing), lost=item.image)
     return tuple(
         Annotation(label=names[label - 1], rle=mask, attributes=_attributes(listed, number, names[label - 1]))
         for (number, label), mask in masks.items()
@@ -275,7 +275,8 @@ def _masks(labels: Numbers, objects: Numbers, item: Item, problems: Problems) ->
         _MIXED: sum(count > 1 for count in several.values()),
     }
     for what, count in counts.items():
-        problems.count(what, file=item.image, done=_DONE[what], count=count)
+        lost = item.image if what == _NO_CLASS else ""
+        problems.count(what, file=item.image, done=_DONE[what], count=count, lost=lost)
     return {pair: mask for pair, mask in masks.items() if pair[1]}
 
 

@@ -12,7 +12,7 @@ from coigan_aug.annotations.polygons import Points, fill_on_image
 from coigan_aug.annotations.rle import Rle, area
 from coigan_aug.errors import DataError
 from coigan_aug.formats.reading import Reading
-from coigan_aug.formats.source import place, whole_number
+from coigan_aug.formats.source import DROPPED, place, whole_number
 
 _BOX = 4
 _MARGIN = 1.0  # pixels that a point may lie out of the image by rounding alone
@@ -23,7 +23,7 @@ _SIGNS = b"0123456789+-.eE"
 BOXES = "lines have a box and no mask"
 NOTHING = "polygons have no pixels in their image"
 BEYOND = "polygons reach out of their image by a pixel at most"
-DONE = {BOXES: "dropped", NOTHING: "dropped", BEYOND: "cut"}
+DONE = {BOXES: DROPPED, NOTHING: DROPPED, BEYOND: "cut"}
 """What is counted over all label files, and what becomes of it."""
 
 
@@ -95,7 +95,7 @@ def fill_line(reading: Reading, line: Line, *, height: int, width: int, image: s
         problems.count(BEYOND, file=line.file, row=line.number, done=DONE[BEYOND])
     mask = fill_on_image([points], height=height, width=width)
     if area(mask) == 0:
-        problems.count(NOTHING, file=line.file, row=line.number, done=DONE[NOTHING])
+        problems.count(NOTHING, file=line.file, row=line.number, done=DONE[NOTHING], lost=image)
         return None
     return mask
 

@@ -54,7 +54,8 @@ def sniff(path: Path) -> str | None:
 def read(reading: Reading) -> Source:
     """Open a data.yaml or its folder; an image's labels lie in labels/ where it lies in images/, or beside it.
 
-    Images without a label file, or with an empty one, are defect-free. Lines that hold a box are dropped and counted.
+    Images without a label file, or with an empty one, are defect-free: so Ultralytics defines it. Lines that hold a box
+    are dropped and counted, and their image is of unknown state.
     What a list or folder of data.yaml calls an image (train, val, test) is kept in `record.source["split"]`.
 
     Raises:
@@ -211,7 +212,7 @@ def _records(layout: Layout, labels: Mapping[str, Path], names: Mapping[int, str
         for line in _read_lines(layout, labels[image]) if image in labels else ():
             _check_class(line, names)
             if line.points is None:
-                reading.problems.count(BOXES, file=line.file, row=line.number, done=DONE[BOXES])
+                reading.problems.count(BOXES, file=line.file, row=line.number, done=DONE[BOXES], lost=image)
             mask = fill_line(reading, line, height=height, width=width, image=image)
             if mask is not None:
                 annotations.append(Annotation(label=names[line.label], rle=mask))

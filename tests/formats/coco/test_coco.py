@@ -151,7 +151,7 @@ def test_ids_and_names_of_classes_are_kept(tmp_path: Path) -> None:
     [
         ({"segmentation": []}, "1 annotations have a box and no mask (first: id 5)", "dropped", 0),
         ({"segmentation": None}, "have a box and no mask", "dropped", 0),
-        ({"segmentation": [[1, 1, 4, 1], *SQUARE]}, "1 polygons have fewer than 3 points", "dropped", 1),
+        ({"segmentation": [[1, 1, 4, 1], *SQUARE]}, "1 polygons have fewer than 3 points", "left off", 1),
         ({"segmentation": [[1, 1, 4, 1]]}, "fewer than 3 points", "dropped", 0),
         ({"segmentation": [[1, 1, 1, 1, 1, 1]]}, "annotation 5 of a.png has no pixels", "dropped", 0),
         ({"segmentation": {"size": [6, 8], "counts": [48]}}, "has no pixels", "dropped", 0),

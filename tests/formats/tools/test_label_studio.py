@@ -176,7 +176,7 @@ def test_one_annotation_of_a_task_counts(tmp_path: Path) -> None:
         source, problems = opened(tmp_path, [task(annotations=done_ones, predictions=[first]), task()])
         assert [record.annotations for record in source.records] == [()]
         assert problems.found[0].what.startswith("1 tasks without an annotation (first: export.json: [0] (task 17))")
-        assert problems.found[0].done == "left out"
+        assert problems.found[0].done == "of unknown state"
 
 
 def test_what_is_no_mask_is_counted(tmp_path: Path) -> None:

@@ -200,7 +200,7 @@ def test_what_has_no_polygon_is_told(tmp_path: Path) -> None:
     assert problems == [
         f"{tmp_path.name}/  1 images have no XML file (first: c); taken as defect-free",
         "a.xml  a.xml:4 of a.png: 1 polygons have fewer than 3 points; dropped",
-        "a.xml  a.xml:5 of a.png: 1 polygons have fewer than 3 points; dropped",
+        "a.xml  a.xml:5 of a.png: 1 polygons have fewer than 3 points; left off",
         "a.xml  2 objects of XML files have a box and no polygon (first: a.xml:3); dropped",
     ]
 

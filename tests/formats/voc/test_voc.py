@@ -206,7 +206,7 @@ def test_lists_say_which_images_are_meant_and_for_what(tmp_path: Path) -> None:
         "a.jpg": {"split": "train"}, "b c.jpg": {"split": "val"}, "d.jpg": {}, "sub/höhe 1.jpg": {"split": "train"},
     }  # fmt: skip
     assert [str(problem) for problem in problems.found] == [
-        "SegmentationClass/  1 images have no mask (first: d); taken as defect-free",
+        "SegmentationClass/  1 images have no mask (first: d); of unknown state",
         "SegmentationClass/  1 images of test.txt have no mask (first: t); left out, not annotated",
     ]
 
