@@ -30,16 +30,9 @@ READ: dict[Any, Any] = {
 }
 """What the command line reads where Python may give others too."""
 
+_FOLDER = "Folder that holds data set and runs. Default: ./coigan"
 WORKSPACE: Parameters = {
-    "workspace": (
-        Path,
-        typer.Option(
-            Path("coigan"),
-            "--workspace",
-            envvar="COIGAN_WORKSPACE",
-            help="Folder that holds data set and runs. Default: ./coigan",
-        ),
-    )
+    "workspace": (Path, typer.Option(Path("coigan"), "--workspace", envvar="COIGAN_WORKSPACE", help=_FOLDER))
 }
 AS_JSON: Parameters = {
     "as_json": (bool, typer.Option(False, "--json", help="One JSON document on stdout; everything else on stderr."))
