@@ -26,7 +26,8 @@ def images_without_mask(layout: Layout, *, told: bool = False) -> list[str]:
     - most images of its folder have one, or all that have one are of the class that the folder is named after;
     - or its folder stands beside those of classes, none of its images has a mask, and its name says neither that its
       images are free of defects (good, ok, MT_Free) nor that they are a share (train);
-    - or there are masks without an image in the set, one of which may be its own, and it lies where others have masks.
+    - or there are masks without an image in the set, one of which may be its own, and it lies where others have masks, or no
+      folder is that of a class.
 
     Args:
         told: the set says by itself that an image without a mask has no defect, as those that are written here do.
@@ -54,7 +55,9 @@ def _bare(
     if len(bare) < len(images):
         missing = bool(orphans) or len(bare) * 2 < len(images) or _is_class(path, images)
     else:
-        missing = parent in classes and name.lower() not in _SHARES and not _FREE.fullmatch(name.lower())
+        unpaired = bool(orphans) and not classes
+        named = parent in classes and name.lower() not in _SHARES
+        missing = (unpaired or named) and not _FREE.fullmatch(name.lower())
     yield from bare if missing else ()
 
 
