@@ -44,7 +44,7 @@ def test_a_teams_file_is_inspected_before_it_is_imported(
     code, out, err = call(capsys, monkeypatch, "inspect", "coco.json")
     assert (code, out) == (0, "")
     assert max(len(line) for line in err.splitlines() if line and line[0] in "┏┃┡│├└") <= 80
-    assert "1 error, " in err
+    assert "2 errors, " in err  # the annotation, and its image, which is unknown now
     assert "ERROR  places of the source that are wrong or odd: 1" in err
     assert "coco.json  annotation 1" in err
     assert "05.png  a mask of scratch (id 5) shares the same pixels with one of a class with quite" in err
@@ -58,19 +58,23 @@ def test_json_is_one_document_that_holds_everything(
     code, out, err = call(capsys, monkeypatch, "inspect", "coco.json", "--json", "--quiet", "--html", "page.html")
     assert (code, err) == (0, "")
     found = json.loads(out)
-    assert (found["images"], found["objects"], found["errors"]) == (24, 23, 1)
+    assert (found["images"], found["objects"], found["errors"]) == (24, 22, 2)  # an unknown image counts in no class
     assert [own["name"] for own in found["statistics"]] == CLASSES
     assert {"areas", "aspects", "per_image", "pixel_share", "places"} <= set(found["statistics"][0])
     assert found["looks"]["sizes"] == [["60 x 80", 24]]
     assert found["split"] is None
-    assert {item["kind"] for item in found["findings"]} == {"source", "mask in two classes", "class"}
+    assert {item["kind"] for item in found["findings"]} == {"source", "mask in two classes", "class", "unknown"}
     assert (folder / "page.html").stat().st_size > 10_000
 
 
 def test_strict_ends_with_6_where_something_is_wrong(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert call(capsys, monkeypatch, "inspect", "coco.json", "--strict", "--quiet") == (6, "", "  1 thing is wrong.\n")
+    assert call(capsys, monkeypatch, "inspect", "coco.json", "--strict", "--quiet") == (
+        6,
+        "",
+        "  2 things are wrong.\n",
+    )
 
 
 def test_a_workspace_gets_its_page_and_its_folds_are_told(

@@ -181,8 +181,9 @@ def test_every_wrong_row_is_named_and_the_others_are_read(tmp_path: Path) -> Non
     _break(source, 8, "03.png,1")
     _break(source, 10, "04.png,,1 3,S1")
     found = _inspect(source)
-    wrong = {item.row: item for item in found.findings if item.error}
+    wrong = {item.row: item for item in found.findings if item.error and item.row is not None}
     assert sorted(wrong) == [3, 5, 6, 8, 10]
+    assert list(found.unknown) == ["00.png", "01.png", "04.png"]
     assert {item.file for item in wrong.values()} == {"train.csv"}
     assert [wrong[row].column for row in (3, 5, 8)] == ["EncodedPixels", "EncodedPixels", ""]
     assert "EncodedPixels holds 'x'" in wrong[3].what
@@ -190,7 +191,7 @@ def test_every_wrong_row_is_named_and_the_others_are_read(tmp_path: Path) -> Non
     assert "nowhere.png not found in images/; image left out" in wrong[6].what
     assert "has 2 cells; the first line has 4; row left out" in wrong[8].what
     assert "has pixels and no class" in wrong[10].what
-    assert (found.images, found.objects, found.stopped) == (30, 45, "")
+    assert (found.images, found.objects, found.stopped) == (30, 45 - 3, "")  # the other masks of the unknown images
 
 
 def test_wrong_entries_of_coco_and_line_json_are_passed_over_too(tmp_path: Path) -> None:
@@ -211,7 +212,8 @@ def test_wrong_entries_of_coco_and_line_json_are_passed_over_too(tmp_path: Path)
     wrong = [item.what for item in found.findings if item.error]
     for text in ("class 99", "annotation 4", "has the id 5, which annotations[4] has too", "says 41 x 50"):
         assert any(text in what for what in wrong), text
-    assert (len(wrong), found.images, found.objects) == (4, 29, 50 - 3 - 2)
+    assert len(found.unknown) == 3  # each is an error by itself, and its other masks count no more
+    assert (len(wrong), found.images, found.objects) == (4 + 3, 29, 50 - 3 - 2 - 3)
     path = tmp_path / "line-json" / "dataset.jsonl"
     lines = path.read_text().splitlines()
     lines[2] = lines[2].replace('"label"', '"lable"', 1)

@@ -221,12 +221,19 @@ def _entries(settings: Mapping[Any, Any], file: str) -> Iterator[tuple[str, str]
             yield split, entry
 
 
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name longer than a file's can be
+        return False
+
+
 def _split_images(reading: Reading, folder: ImageFolder, home: Path, entry: str) -> Sequence[str]:
     """Return the images of an entry of data.yaml: a folder, or a .txt list of images."""
     for base in dict.fromkeys((folder.root, home)):
         for name in (entry, entry.replace("\\", "/").removeprefix("../")):
             at = base / name
-            if not at.exists() or not at.resolve().is_relative_to(base.resolve()):
+            if not _exists(at) or not at.resolve().is_relative_to(base.resolve()):
                 continue
             if at.is_file():
                 return _listed(reading, folder, at)

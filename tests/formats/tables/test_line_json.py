@@ -101,11 +101,12 @@ def test_points_on_the_border_line_are_moved_onto_the_last_pixel(tmp_path: Path)
     assert problems.found[0].done == "moved onto the last pixel"
 
 
-def test_polygons_of_fewer_than_three_points_are_dropped_and_noted(tmp_path: Path) -> None:
+def test_a_stray_outline_beside_usable_ones_is_left_off_and_noted(tmp_path: Path) -> None:
     write_text(tmp_path, [{"img": "0.jpg", "polygons": [{"label": "a", "points": [SQUARE, [[1, 1], [2, 2]]]}]}])
     records, problems, _ = read(tmp_path)
     assert np.array_equal(rle.decode(records[0].annotations[0].rle), filled(SQUARE))
-    assert [(problem.row, problem.done) for problem in problems.found] == [(1, "dropped")]
+    assert [(problem.row, problem.done) for problem in problems.found] == [(1, "left off")]
+    assert not records[0].unknown
 
 
 def test_a_missing_index_is_no_problem(tmp_path: Path) -> None:
