@@ -39,22 +39,14 @@ class Ask:
 
     COMMAND: ClassVar[str] = ""
 
-    def command(self, *, without: Sequence[str] = ()) -> str:
-        """Return the command line that asks for the same.
-
-        Args:
-            without: fields that are left out.
-        """
-        return shlex.join(["coigan-aug", *self.words(without=without)])
-
-    def words(self, *, without: Sequence[str] = ()) -> list[str]:
-        """Return the words of the command line that asks for the same, from the command's name on."""
-        words = self.COMMAND.split()
+    def command(self) -> str:
+        """Return the command line that asks for the same."""
+        words, known = ["coigan-aug", *self.COMMAND.split()], options(type(self))
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if field.name not in without and value != default_of(field):
-                words += _words(flags_of(field.name, options(type(self))[field.name]), value)
-        return words
+            if value != field.default:
+                words += _words(flags_of(field.name, known[field.name]), value)
+        return shlex.join(words)
 
 
 def options(ask: type[Ask]) -> Mapping[str, Option]:
@@ -72,11 +64,6 @@ def flags_of(name: str, option: Option) -> tuple[str, ...]:
     if option.argument:
         return ()
     return tuple((option.flag or "--" + name.replace("_", "-")).split("/"))
-
-
-def default_of(field: dataclasses.Field[Any]) -> Any:
-    """Return what a field is where nothing is said; `dataclasses.MISSING` where something must be."""
-    return field.default_factory() if field.default_factory is not dataclasses.MISSING else field.default
 
 
 def _words(flags: tuple[str, ...], value: Any) -> Iterator[str]:

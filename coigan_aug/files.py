@@ -130,6 +130,22 @@ def read_struct(path: Path, kind: type[Value]) -> Value:
         raise DataError(f"{path} is damaged ({error}).") from error
 
 
+def read_text(path: Path) -> str:
+    """Read a text file; a byte order mark is passed over.
+
+    Raises:
+        DataError: it is missing, not UTF-8, or can't be read.
+    """
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError as error:
+        raise DataError(f"{path} does not exist.") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path.name} is not UTF-8 text (byte {error.start}).") from error
+    except OSError as error:
+        raise DataError(f"{path} can't be read: {error.strerror}.") from error
+
+
 def parse_json(text: bytes | memoryview) -> Any:
     """Parse JSON; several times faster than `json.loads`, which is asked where this says no: for its message, and for
     what only it takes (numbers beyond a double's range, halves of surrogate pairs, NaN).

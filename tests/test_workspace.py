@@ -11,17 +11,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.main import get_command
 
 from coigan_aug import Workspace
 from coigan_aug.asking import flags_of, options
 from coigan_aug.cli.main import app, run
+from coigan_aug.demo.ask import DemoAsk
 from coigan_aug.demo.demo import run_demo
-from coigan_aug.errors import DataError, UsageError
+from coigan_aug.errors import DataError, ProcessFailed, UsageError, exit_code_of
 from coigan_aug.files import read_json, sha256
 from coigan_aug.imaging import read_image, write_image
 from coigan_aug.stages import asks
-from coigan_aug.stages.asks import DemoAsk
 from coigan_aug.store.dataset import Dataset
+from coigan_aug.training.launch import start_several
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -69,9 +71,8 @@ def test_a_request_writes_the_command_that_asks_for_the_same() -> None:
     assert ask.command() == (
         "coigan-aug synthesize --out 'my set' --per-class pit=2,crack=1 --no-screen --set train.batch=2 --set data.scale=1"
     )
-    assert asks.ImportAsk(source="a.csv", split=0.5, clip_rle=True).words() == [
-        "import", "a.csv", "--split", "0.5", "--clip-rle",
-    ]  # fmt: skip
+    imported = asks.ImportAsk(source="a.csv", split=0.5, clip_rle=True)
+    assert imported.command() == "coigan-aug import a.csv --split 0.5 --clip-rle"
     assert flags_of("format", options(asks.ConvertAsk)["format"]) == ("--from",)
     with pytest.raises(TypeError):
         asks.SynthesizeAsk(outt="x")  # type: ignore[call-arg]
@@ -147,3 +148,21 @@ def test_the_example_and_the_notebook_run(
     assert names["made"].made.images > 0
     assert names["drawn"].pixels_changed > 0
     assert len(list(Path("from-notebook/yolo").rglob("*.txt"))) > 0
+
+
+def test_several_processes_work_in_the_workspace_that_asked_for_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the environment names: the words they are started with are understood as the same request there."""
+    started: list[list[str]] = []
+    monkeypatch.setattr("coigan_aug.training.launch.launch", lambda words, **_: started.append(list(words)) or 7)
+    ask = asks.TrainAsk(recipe="tiny", gpus=2)
+    with pytest.raises(ProcessFailed) as failed:
+        start_several(ask.command(), root=tmp_path / "my work", quiet=True, count=2, again="")
+    assert exit_code_of(failed.value) == 7
+    assert started[0][:3] == [sys.executable, "-m", "coigan_aug"]
+    monkeypatch.setenv("COIGAN_WORKSPACE", "elsewhere")
+    command = get_command(app).commands["train"]  # type: ignore[attr-defined]
+    parsed = command.make_context("train", started[0][4:]).params
+    assert (parsed["recipe"], parsed["gpus"], parsed["workspace"]) == ("tiny", 2, tmp_path / "my work")
+    assert parsed["quiet"]

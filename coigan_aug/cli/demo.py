@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from coigan_aug.cli.options import QUIET, Here, command
-from coigan_aug.stages.asks import DemoAsk
+from coigan_aug.demo.ask import DemoAsk
 
 
 def demo(ask: DemoAsk, here: Here) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Optional, TypeVar, get_args, get_type_hints
 
 import typer
 
-from coigan_aug.asking import Ask, Option, StrPath, default_of, flags_of, options
+from coigan_aug.asking import Ask, Option, StrPath, flags_of, options
 from coigan_aug.cli.environment import check_torch
 from coigan_aug.folders import Folders
 from coigan_aug.progress import Talk
@@ -98,7 +98,7 @@ def command(
 
 def _typed(name: str, hint: Any, option: Option, field: dataclasses.Field[Any]) -> tuple[Any, Any]:
     """Return the type that typer reads a field as, and its option or argument."""
-    given, default = get_args(hint)[0], default_of(field)
+    given, default = get_args(hint)[0], field.default
     read = option.read or READ.get(given)
     kind = read or given
     if default is None and read is not None:

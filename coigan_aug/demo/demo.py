@@ -10,12 +10,13 @@ from msgspec import structs
 
 from coigan_aug.checkpoint import load_generator
 from coigan_aug.config import load_settings, settings_to_yaml
+from coigan_aug.demo.ask import DemoAsk
 from coigan_aug.demo.strips import CLASSES, write_strips
 from coigan_aug.errors import UsageError
 from coigan_aug.files import write_bytes, write_json
 from coigan_aug.folders import Folders
 from coigan_aug.progress import SILENT, Talk
-from coigan_aug.stages.asks import DemoAsk, ImportAsk, ReportAsk, SynthesizeAsk, TrainAsk
+from coigan_aug.stages.asks import ImportAsk, ReportAsk, SynthesizeAsk, TrainAsk
 from coigan_aug.stages.import_data import import_data
 from coigan_aug.stages.report import report
 from coigan_aug.stages.synthesize import Synthesized, synthesize

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from coigan_aug.errors import DataError
-from coigan_aug.formats.source import read_text
+from coigan_aug.files import read_text
 
 _RISKY = re.compile(r"\\u[dD][89a-fA-F]|[0-9]{300}|[eE]\+?0*[1-9][0-9]{2}")
 _LOOK = 1 << 16

@@ -345,22 +345,6 @@ def side_of(said: object) -> str:
     return "" if not said else "train" if str(said).lower().startswith("train") else "test"
 
 
-def read_text(path: Path) -> str:
-    """Read a text file; a byte order mark is passed over.
-
-    Raises:
-        DataError: it is missing, not UTF-8, or can't be read.
-    """
-    try:
-        return path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError as error:
-        raise DataError(f"{path} does not exist.") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path.name} is not UTF-8 text (byte {error.start}).") from error
-    except OSError as error:
-        raise DataError(f"{path} can't be read: {error.strerror}.") from error
-
-
 def whole_number(text: str) -> int | None:
     """Read a whole number as tables write it ("3", "3.0"); None for other text."""
     match = re.fullmatch(r"\s*([+-]?[0-9]{1,18})(\.0*)?\s*", text)

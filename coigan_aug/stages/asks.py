@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, ClassVar
 
 from coigan_aug.asking import Ask, Option, StrPath
@@ -397,15 +396,3 @@ class ReportAsk(Ask):
     COMMAND: ClassVar[str] = "report"
 
     out: Annotated[StrPath | None, Option("File to write. Default: report.html in the workspace.")] = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class DemoAsk(Ask):
-    """Show the whole job on made-up steel strips."""
-
-    COMMAND: ClassVar[str] = "demo"
-
-    out: Annotated[StrPath, Option("Folder to make. Default: ./coigan-demo")] = Path("coigan-demo")
-    train: Annotated[bool, Option("Train the model here first; about four minutes on two cores.")] = False
-    images_seen: Annotated[int | str | None, Option("With --train: length in samples. Default: 5k.", read=str)] = None
-    per_class: Annotated[int, Option("Defects of each class to make. Default: 6.", least=1)] = 6

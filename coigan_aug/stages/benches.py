@@ -180,5 +180,7 @@ def _synthesized(
         ask = SynthesizeAsk(
             out=out, per_class=counts, engine=engine, run=fold.run, windows=tiles, screen=screen, device=str(device)
         )
-        synthesize(fold.workspace, ask, talk=talk, command=command, settings=fold.settings, records=records)
+        synthesize(
+            fold.workspace, ask, talk=talk, command=command, settings=fold.settings, prepared=prepared, records=records
+        )
     return Dataset(records)

@@ -90,7 +90,7 @@ class Synthesized:
 
 def synthesize(
     workspace: Folders, ask: SynthesizeAsk, *, talk: Talk = SILENT, command: str = "", settings: Settings | None = None,
-    records: Path | None = None, quick_screen: bool = False,
+    prepared: Prepared | None = None, records: Path | None = None, quick_screen: bool = False,
 ) -> Synthesized | None:  # fmt: skip
     """Make synthetic images in `ask.out`, their annotations, plan, preview and card; keep the records as a Dataset.
 
@@ -99,6 +99,7 @@ def synthesize(
     Args:
         command: the command line that the card names; the request's own where none is given.
         settings: those to draw with; by default the run's, with what `ask` overrides.
+        prepared: the workspace's data set as these settings prepare it, where the caller has it already.
         records: folder of the Dataset; by default below the workspace's `synthetic`.
         quick_screen: judge by pixels alone, without the segmenter that would have to be trained first.
 
@@ -116,7 +117,8 @@ def synthesize(
     if place is None and ask.shard is None and ask.gpus is not None and ask.gpus > 1:
         from coigan_aug.training.launch import start_several  # loads torch's launcher, which others do without
 
-        start_several(command, count=ask.gpus, again="Continue with the same command.")
+        again = "Continue with the same command."
+        start_several(command, root=workspace.root, quiet=talk.quiet, count=ask.gpus, again=again)
         return None
     shard = parse_shard(ask.shard) if ask.shard else Shard(place.rank + 1, place.world) if place else ALONE
     dataset, out = Dataset(workspace.dataset), Path(ask.out)
@@ -132,8 +134,9 @@ def synthesize(
     settings = settings or _settings(ask, generator)
     if device.type == "cpu":
         torch.set_num_threads(1)
-    with talk.step("reading images") as report:
-        prepared = prepare(dataset, settings.data, cache_root=workspace.cache, report=report)
+    if prepared is None:
+        with talk.step("reading images") as report:
+            prepared = prepare(dataset, settings.data, cache_root=workspace.cache, report=report)
     tasks = _tasks(ask, prepared, settings, talk)
     counts = counted_labels(tasks, prepared.classes)
     engine = _engine(workspace, prepared, settings, run, generator, device, ask.engine, talk)

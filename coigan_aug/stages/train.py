@@ -95,7 +95,7 @@ def train(
         from coigan_aug.training.launch import start_several  # loads torch's launcher, which others do without
 
         again = "Continue from the last checkpoint: coigan-aug train --resume"
-        start_several(command, count=ask.gpus, again=again)
+        start_several(command, root=workspace.root, quiet=talk.quiet, count=ask.gpus, again=again)
         return None
     with joined(place, device), ExitStack() as held:
         talk = Talk(quiet=talk.quiet or rank() > 0)

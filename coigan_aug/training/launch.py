@@ -10,6 +10,7 @@ import sys
 import tempfile
 import uuid
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
@@ -20,16 +21,19 @@ from coigan_aug.errors import EnvironmentProblem, ProcessFailed
 GRACE = "25"  # seconds from the signal to stop to the signal to die
 
 
-def start_several(command: str, *, count: int, again: str) -> None:
+def start_several(command: str, *, root: Path, quiet: bool, count: int, again: str) -> None:
     """Run a command line of ours in `count` processes and wait for them; they say what there is to say.
 
     Args:
+        root: the workspace that they work in, whatever the command line or the environment names.
+        quiet: they say nothing but errors.
         again: how to continue after a process was killed, for the message.
 
     Raises:
         ProcessFailed: one failed, having said why. EnvironmentProblem: one was killed.
     """
-    words = [sys.executable, "-m", "coigan_aug", *shlex.split(command)[1:]]
+    words = [sys.executable, "-m", "coigan_aug", *shlex.split(command)[1:], "--workspace", str(root)]
+    words += ["--quiet"] if quiet else []
     code = launch(words, count=count, again=again)
     if code:
         raise ProcessFailed(code)

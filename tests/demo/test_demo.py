@@ -11,12 +11,12 @@ from pycocotools.coco import COCO
 
 from coigan_aug.annotations import rle
 from coigan_aug.annotations.masks import grow
+from coigan_aug.demo.ask import DemoAsk
 from coigan_aug.demo.demo import MODEL, run_demo
 from coigan_aug.demo.strips import CLASSES
 from coigan_aug.errors import UsageError
 from coigan_aug.files import sha256
 from coigan_aug.imaging import read_image
-from coigan_aug.stages.asks import DemoAsk
 from coigan_aug.store.dataset import Dataset
 
 PACKAGE = Path(run_demo.__code__.co_filename).parent

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coigan_aug.errors import DataError
+from coigan_aug.files import read_text
 from coigan_aug.formats.painting import used_columns
-from coigan_aug.formats.source import place, read_text
+from coigan_aug.formats.source import place
 from coigan_aug.imaging import Pixels, read_indexed, read_mask
 
 Colour = tuple[int, int, int]

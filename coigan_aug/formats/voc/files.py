@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from coigan_aug.errors import DataError
-from coigan_aug.files import inside
+from coigan_aug.files import inside, read_text
 from coigan_aug.formats.image_folder import ImageFolder
 from coigan_aug.formats.reading import Reading
-from coigan_aug.formats.source import STATE_UNKNOWN, place, read_text
+from coigan_aug.formats.source import STATE_UNKNOWN, place
 
 CLASSES, OBJECTS, ANNOTATIONS = "SegmentationClass", "SegmentationObject", "Annotations"
 LISTS = ("ImageSets", "Segmentation")

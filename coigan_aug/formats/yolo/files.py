@@ -11,10 +11,10 @@ from typing import Any
 import yaml
 
 from coigan_aug.errors import DataError
-from coigan_aug.files import inside
+from coigan_aug.files import inside, read_text
 from coigan_aug.formats.image_folder import ImageFolder, NamedImages
 from coigan_aug.formats.reading import Reading
-from coigan_aug.formats.source import place, read_text, whole_number
+from coigan_aug.formats.source import place, whole_number
 from coigan_aug.imaging import SUFFIXES
 
 SETTINGS = "data.yaml"
