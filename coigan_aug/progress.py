@@ -78,6 +78,17 @@ def clock(seconds: float) -> str:
     return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
 
 
+def roughly(seconds: float) -> str:
+    """Write a duration in words, by its largest unit.
+
+    >>> roughly(5_400_000), roughly(5_400), roughly(100)
+    ('62 days', '2 hours', '2 minutes')
+    """
+    unit, name = next((u, n) for u, n in ((86_400, "day"), (3_600, "hour"), (60, "minute")) if seconds >= u or u == 60)
+    count = max(round(seconds / unit), 1)
+    return f"{count:,} {name}{'s' * (count > 1)}"
+
+
 def say(line: str, *, quiet: bool = False) -> None:
     """Say a line to the person, on stderr."""
     if not quiet:

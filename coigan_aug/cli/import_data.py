@@ -71,7 +71,8 @@ def _lines(report: ImportReport) -> Iterator[str]:
         yield f"No two images share a group by --group-by {report.grouping}: each is split alone."
     yield from _split_lines(report)
     if not report.defect_free:
-        yield "No image is free of defects: training needs clean surface to draw on. Add such images if you have some."
+        yield "No image is free of defects: what is drawn on is training images with their own defects erased."
+        yield "  Defect-free images of the same surface are better; add them if you have some."
     yield "Next: coigan-aug inspect    then    coigan-aug train"
 
 

@@ -110,8 +110,7 @@ def _clean_window(
     length = max(item.box.longer * transform.scale for item, transform in chosen)
     side = prepared.side(length, window.position) if free else prepared.window
     region = _jitter(prepared, window, settings, rng, side) if free else window.box(prepared.window)
-    pixels, _ = prepared.view(window.position, region)
-    return _mirror(rng, settings, pixels)[0], side / prepared.window
+    return _mirror(rng, settings, prepared.surface(window, region))[0], side / prepared.window
 
 
 def _jitter(prepared: Prepared, window: Window, settings: Settings, rng: Rng, side: int) -> Box:

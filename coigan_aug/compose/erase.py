@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from coigan_aug import rng as streams
 from coigan_aug.annotations import masks
+from coigan_aug.errors import DataError
 from coigan_aug.geometry import Box
 from coigan_aug.prepare.cache import Edit, open_cache
 from coigan_aug.prepare.prepared import Prepared
@@ -22,6 +23,7 @@ from coigan_aug.progress import Report, silent
 GROW = 1  # px at the working scale: the hole is larger than the mask by it, so that a soft edge of the defect goes too
 BAND = 4.0  # px; what a Gaussian of this width takes away is texture, and is moved; the rest flows in from the border
 RING = 2  # px round a hole, by which textures are compared
+MOST_ERASED = 0.25  # of a window that is taken for a clean one, or of an image; more is too much of it to make up
 CANDIDATES = 33
 ROUNDS = 4
 
@@ -149,3 +151,27 @@ def with_erased(prepared: Prepared, erasing: Erasing, *, cache_root: Path, repor
         edit=Edit(f"erased {erasing.name} {erasing.key} {GROW}", edit), report=report,
     )  # fmt: skip
     return dataclasses.replace(prepared, erased=erased)
+
+
+def with_surface(prepared: Prepared, *, cache_root: Path, report: Report = silent) -> Prepared:
+    """Take windows whose defects are erased for the clean ones, where the training images have none.
+
+    Windows of which the masks cover more than a quarter are not taken.
+
+    Raises:
+        DataError: all are.
+    """
+    if prepared.clean:
+        return prepared
+    erased = with_erased(prepared, TELEA, cache_root=cache_root, report=report)
+    usable = [
+        window
+        for window in prepared.with_objects
+        if prepared.masks(window.position, window.box(prepared.window)).any(axis=0).mean() <= MOST_ERASED
+    ]
+    if not usable:
+        raise DataError(
+            "No window of the training images is free of defects, and the defects cover too much of each to be erased.",
+            remedy="Import defect-free images, too, or use a smaller window: --set data.window=64",
+        )
+    return dataclasses.replace(erased, clean=usable)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -55,6 +55,12 @@ class Examples:
             for k in sorted(members, key=lambda k: self.objects[k].position):
                 images[self.objects[k].position].append(k)
         return [dict(images) for images in by_image]
+
+    @property
+    def too_small(self) -> list[int]:
+        """For each class the number of its objects that are too small to learn from."""
+        counts = Counter(item.label for item in self.objects)
+        return [counts[label] - len(members) for label, members in enumerate(self.by_class)]
 
     @property
     def grey(self) -> bool:

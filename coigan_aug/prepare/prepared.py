@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from coigan_aug import rng as streams
+from coigan_aug.annotations.rle import area
 from coigan_aug.errors import DataError
 from coigan_aug.geometry import Box
 from coigan_aug.imaging import Pixels, cut_mirrored, to_rgb
@@ -22,7 +23,9 @@ from coigan_aug.store.dataset import Dataset
 class Prepared(Examples):
     """The training split, ready to be composed from: examples and their windows, clean or with objects.
 
-    `erased` holds the images with objects once more, their defects erased; None where nobody has made it.
+    `erased` holds the images with objects once more, their defects erased; None where nobody has made it. Where no window
+    is clean, `clean` is empty, or holds windows with objects that are to be looked at with these erased
+    (`compose.erase.with_surface`).
     """
 
     clean: list[Window]
@@ -36,12 +39,17 @@ class Prepared(Examples):
             return self.pixels(position, region)
         return to_rgb(cut_mirrored(self.erased[position], region))
 
+    def surface(self, window: Window, region: Box) -> Pixels:
+        """View a square region round a clean window: uint8 [window, window, 3]; where it has objects, without them."""
+        cut = self.pixels if window.kind == "clean" else self.erased_pixels
+        return self.shown(cut(window.position, region))
+
 
 def prepare(dataset: Dataset, settings: DataSettings, *, cache_root: Path, report: Report = silent) -> Prepared:
     """List the objects and windows of the training split and open its decoded cache.
 
     Raises:
-        DataError: no training images, no objects, or no clean window to put defects on.
+        DataError: no training images, no objects that are large enough, or nothing but black.
     """
     positions = training_positions(dataset, settings)
     if not positions:
@@ -49,18 +57,30 @@ def prepare(dataset: Dataset, settings: DataSettings, *, cache_root: Path, repor
     examples = load_examples(dataset, positions, settings, cache_root=cache_root, report=report)
     if not examples.objects:
         raise DataError("The training images hold no defects; there is nothing to learn from.")
+    if not any(examples.by_class):
+        raise _too_small(examples, settings.min_area)
     windows = [window for position in positions for window in _windows(examples, position, settings)]
-    clean = [window for window in windows if window.kind == "clean"]
-    if not clean:
+    if all(window.kind == "blank" for window in windows):
         raise DataError(
-            "No window of the training images is free of defects and not nearly black.",
-            remedy="Add defect-free images with --images DIR, or a smaller --set data.window=64.",
+            f"At least {settings.max_blank:.0%} of every window of the training images is nearly black.",
+            remedy="Allow it with --set data.max_blank=1",
         )
     return Prepared(
         **vars(examples),
-        clean=clean,
+        clean=[window for window in windows if window.kind == "clean"],
         with_objects=[window for window in windows if window.kind == "objects"],
         blank=sum(window.kind == "blank" for window in windows),
+    )
+
+
+def _too_small(examples: Examples, least: int) -> DataError:
+    areas = [area(item.full) for item in examples.objects]
+    what = (
+        f"All {len(areas):,} objects of the training images have fewer than {least} px; the largest has {max(areas)}."
+    )
+    return DataError(
+        f"{what} Such are left out (data.min_area).",
+        remedy="Take them with --set data.min_area=1, or train on larger images.",
     )
 
 

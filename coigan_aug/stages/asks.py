@@ -157,7 +157,10 @@ class TrainAsk(Ask):
 
     COMMAND: ClassVar[str] = "train"
 
-    recipe: Annotated[str, Option("tiny (CPU), default (GPU, 256 px) or coigan (the thesis' model).")] = "default"
+    recipe: Annotated[
+        str | None,
+        Option("tiny (CPU), default (GPU, 256 px) or coigan (the thesis' model). Default: what fits the device."),
+    ] = None
     gpus: Annotated[int | None, Option("GPUs to train on; 0 is the CPU. Default: 1 where there is one.", least=0)] = (
         None
     )
@@ -217,9 +220,10 @@ class SynthesizeAsk(Ask):
     bases: Annotated[
         str,
         Option(
-            "What is drawn on: clean (defect-free images), erased (training images whose defects are erased) or both."
+            "What is drawn on: clean (defect-free images), erased (training images whose defects are erased), both; auto:"
+            " clean, or erased where no image is."
         ),
-    ] = "clean"
+    ] = "auto"
     shapes: Annotated[
         str | None,
         Option("Kinds of shapes, each as often: real, warped, recombined, learned; several by commas. Default: real."),

@@ -155,7 +155,7 @@ class _Copies:
         counts = [bool(members) for members in self._prepared.by_class]
         return make_planner(
             self._prepared, self._fold.settings, counts, source=self._shapes, places=self._places, windows=False,
-            bases="clean", own_places=Engine(name, lambda *_: ()).own_places(len(counts)),
+            bases="auto", own_places=Engine(name, lambda *_: ()).own_places(len(counts)),
         )  # fmt: skip
 
 

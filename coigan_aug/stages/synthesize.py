@@ -34,7 +34,7 @@ from coigan_aug.shapes.draw import shape_source
 from coigan_aug.stages.asks import MergeAsk, SynthesizeAsk
 from coigan_aug.store.card import Card, read_card
 from coigan_aug.store.dataset import Dataset
-from coigan_aug.synthesis.bases import check_kind
+from coigan_aug.synthesis.bases import check_kind, settle_kind
 from coigan_aug.synthesis.counting import balancing, parse_counts, parse_together, together_of
 from coigan_aug.synthesis.engines import COPYING, ENGINES, Engine, copying_engine, gan_engine, mixed_engine
 from coigan_aug.synthesis.finishing import Made
@@ -123,12 +123,6 @@ def synthesize(
     shard = parse_shard(ask.shard) if ask.shard else Shard(place.rank + 1, place.world) if place else ALONE
     dataset, out = Dataset(workspace.dataset), Path(ask.out)
     check_free(out, overwrite=ask.overwrite, append=ask.append)
-    request = Request(
-        format=dataset.manifest["provenance"]["format"] if ask.format == "source" else ask.format,
-        command=leave_out(command, options=_OF_MACHINE, alone=("--quiet", "--json")), bases=ask.bases,
-        overwrite=ask.overwrite, append=ask.append, shard=shard, suffix=SUFFIXES[ask.image_format],
-        with_real=ask.with_real,
-    )  # fmt: skip
     run = _run(workspace, ask, talk)
     generator = load_generator(run.generator) if run else None
     settings = settings or _settings(ask, generator)
@@ -137,19 +131,28 @@ def synthesize(
     if prepared is None:
         with talk.step("reading images") as report:
             prepared = prepare(dataset, settings.data, cache_root=workspace.cache, report=report)
+    bases = settle_kind(ask.bases, prepared, windows=ask.windows)
+    if bases != ask.bases and bases == "erased":
+        talk.say("No training image is free of defects: drawn on is what has its own defects erased (--bases erased).")
+    request = Request(
+        format=dataset.manifest["provenance"]["format"] if ask.format == "source" else ask.format,
+        command=leave_out(command, options=_OF_MACHINE, alone=("--quiet", "--json")), bases=bases,
+        overwrite=ask.overwrite, append=ask.append, shard=shard, suffix=SUFFIXES[ask.image_format],
+        with_real=ask.with_real,
+    )  # fmt: skip
     tasks = _tasks(ask, prepared, settings, talk)
     counts = counted_labels(tasks, prepared.classes)
     engine = _engine(workspace, prepared, settings, run, generator, device, ask.engine, talk)
-    planner = _planner(ask, prepared, settings, workspace, counts, device, engine, talk)
+    planner = _planner(ask, prepared, settings, workspace, counts, device, engine, bases, talk)
     records = records or workspace.records_of(out)
     name = run.name if run else None
     if ask.dry_run:
-        return Synthesized(out=out, records=records, run=name, plan=_write_plan(planner, tasks, out, ask.bases))
+        return Synthesized(out=out, records=records, run=name, plan=_write_plan(planner, tasks, out, bases))
     drawn = {engine.of(label) for label, count in enumerate(counts) if count}
     screen = Screen(settings, margin_of(settings)) if quick_screen else screen_of(
         prepared, settings, on=ask.screen, copies="gan" in drawn, cache_root=workspace.cache, device=device, talk=talk
     )  # fmt: skip
-    erasing = TELEA if ask.bases == "clean" and ask.plan is None else erasing_of(
+    erasing = TELEA if bases == "clean" and ask.plan is None else erasing_of(
         prepared, settings, cache_root=workspace.cache, scale=settings.data.scale, device=device, talk=talk
     )  # fmt: skip
     with talk.step("synthesize") as report:
@@ -289,7 +292,7 @@ def _engine(
 
 def _planner(
     ask: SynthesizeAsk, prepared: Prepared, settings: Settings, workspace: Folders, counts: Sequence[int],
-    device: torch.device, engine: Engine, talk: Talk,
+    device: torch.device, engine: Engine, bases: str, talk: Talk,
 ) -> Planner:  # fmt: skip
     """Measure shapes and places on the training images, and say what was seen of them."""
     with talk.step("train the shapes") as report:
@@ -300,7 +303,7 @@ def _planner(
     talk.say(places.parts.says(prepared.dataset.names))
     roi = open_roi(Path(ask.roi), prepared.dataset) if ask.roi else None
     planner = make_planner(
-        prepared, settings, counts, source=source, places=places, windows=ask.windows, bases=ask.bases, roi=roi,
+        prepared, settings, counts, source=source, places=places, windows=ask.windows, bases=bases, roi=roi,
         own_places=engine.own_places(prepared.classes),
     )  # fmt: skip
     if roi is not None and not roi.single:

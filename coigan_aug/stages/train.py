@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from coigan_aug.compose.erase import with_erased
+from coigan_aug.compose.erase import with_erased, with_surface
 from coigan_aug.config import load_settings, settings_file, settings_from_dict
 from coigan_aug.eraser.erasing import erasing_of
 from coigan_aug.errors import ConfigError, DataError, UsageError
 from coigan_aug.files import folder_lock
 from coigan_aug.folders import Folders
 from coigan_aug.prepare.prepared import Prepared, prepare
-from coigan_aug.progress import SILENT, Talk
+from coigan_aug.progress import SILENT, Talk, roughly
 from coigan_aug.settings import Settings
 from coigan_aug.stages.asks import TrainAsk
 from coigan_aug.store.dataset import Dataset
@@ -26,7 +28,7 @@ from coigan_aug.training.distributed import joined, only_first, rank, world
 from coigan_aug.training.loop import Speed, measure_speed
 from coigan_aug.training.loop import train as train_network
 from coigan_aug.training.place import Place, find_place
-from coigan_aug.training.plan import choose_batch, measure_plan
+from coigan_aug.training.plan import choose_batch, measure_plan, times_as_long, training_seconds
 from coigan_aug.training.run import (
     Best,
     Machine,
@@ -39,6 +41,8 @@ from coigan_aug.training.run import (
     unfinished_run,
 )
 
+ON_GPU, ON_CPU = "default", "tiny"
+"""The recipes where none is named."""
 FEW_OBJECTS = 20
 GPU_WINDOW = 256
 
@@ -88,9 +92,13 @@ def train(
     device = choose_device(ask.device, gpus=ask.gpus, place=place)
     command = command or ask.command()
     flags = _flags(ask)
+    recipe = ask.recipe or (ON_GPU if device.type == "cuda" else ON_CPU)
+    other = None
     if settings is None and not ask.resume:
         file = settings_file(ask.config)
-        settings = load_settings(recipe=ask.recipe, file=file, overrides=ask.overrides, flags=flags)
+        load = partial(load_settings, file=file, overrides=ask.overrides, flags=flags)
+        settings = load(recipe=recipe)
+        other = load(recipe=ON_GPU) if ask.recipe is None and recipe == ON_CPU else None
     if place is None and ask.gpus is not None and ask.gpus > 1:
         from coigan_aug.training.launch import start_several  # loads torch's launcher, which others do without
 
@@ -99,10 +107,12 @@ def train(
         return None
     with joined(place, device), ExitStack() as held:
         talk = Talk(quiet=talk.quiet or rank() > 0)
-        start = only_first(lambda: _begin(workspace, ask, settings, device, held, place, talk, command))
+        start = only_first(lambda: _begin(workspace, ask, recipe, settings, device, held, place, talk, command))
+        if other is not None and rank() == 0:
+            talk.say(_instead(start, other, device))
         weights = Path(ask.perceptual_weights) if ask.perceptual_weights else None
         if start.run is None:
-            plan = measure_plan(start.prepared, start.settings, device, start.speed, ask.recipe, weights=weights)
+            plan = measure_plan(start.prepared, start.settings, device, start.speed, recipe, weights=weights)
             return Trained(plan=plan) if rank() == 0 else None
         talk.say(_about(start.run, start.speed, device))
         with talk.step("train") as report:
@@ -141,7 +151,7 @@ def _flags(ask: TrainAsk) -> dict[str, Any]:
 
 
 def _begin(
-    workspace: Folders, ask: TrainAsk, settings: Settings | None, device: torch.device, held: ExitStack,
+    workspace: Folders, ask: TrainAsk, recipe: str, settings: Settings | None, device: torch.device, held: ExitStack,
     place: Place | None, talk: Talk, command: str,
 ) -> _Start:  # fmt: skip
     """Decode the data, choose or make the run and hold its folder, and see how the machine is fastest."""
@@ -155,9 +165,12 @@ def _begin(
     settings = _with_batch(resolve(settings, prepared), prepared, device, talk)
     weights = find_weights(workspace.runs, ask.init_from) if ask.init_from else None
     run = run or unfinished_run(workspace.runs, settings=settings, dataset=dataset, init_from=weights)
-    for name, members in zip(prepared.dataset.names, prepared.by_class, strict=True):
-        if len(members) < FEW_OBJECTS:
-            talk.say(f"{name} has {len(members)} training objects; below {FEW_OBJECTS} expect copies of them.")
+    for line in _about_objects(prepared, settings.data.min_area):
+        talk.say(line)
+    if not prepared.clean:
+        talk.say("No training window is free of defects: surface to draw on is what has its own defects erased.")
+        with talk.step("erase defects") as report:
+            prepared = with_surface(prepared, cache_root=workspace.cache, report=report)
     if device.type == "cpu" and settings.data.window >= GPU_WINDOW:
         talk.say(f"Training {settings.data.window} px windows on the CPU takes weeks; --recipe tiny is made for it.")
     if ask.dry_run:
@@ -166,17 +179,39 @@ def _begin(
         speed = measure_speed(prepared, settings, device, here=here)
         machine = Machine(device=str(device), bfloat16=speed.bfloat16, threads=speed.threads, processes=world())
         run = begin_run(
-            workspace.runs, recipe=ask.recipe, settings=settings, dataset=dataset, machine=machine, command=command,
+            workspace.runs, recipe=recipe, settings=settings, dataset=dataset, machine=machine, command=command,
             init_from=weights,
         )  # fmt: skip
     held.enter_context(folder_lock(run.folder))
-    if settings.data.erase == "learned":
+    if settings.data.erase == "learned" and prepared.erased is None:
         erasing = erasing_of(prepared, settings, cache_root=workspace.cache, scale=1.0, device=device, talk=talk)
         with talk.step("erase defects") as report:
             prepared = with_erased(prepared, erasing, cache_root=workspace.cache, report=report)
     begun = run.start().machine
     assert begun is not None  # noted for every run
     return _Start(prepared, settings, Speed(bfloat16=begun.bfloat16, threads=begun.threads), run)
+
+
+def _about_objects(prepared: Prepared, least: int) -> Iterator[str]:
+    """Say of which classes there is little to learn from, and which objects are left out for their size."""
+    rows = zip(prepared.dataset.names, prepared.by_class, prepared.too_small, strict=True)
+    for name, members, small in rows:
+        if small:
+            what = f"{small:,} of {small + len(members):,} training objects have fewer than {least} px and are left out"
+            yield f"{name}: {what} (--set data.min_area=1 takes them)."
+        if len(members) < FEW_OBJECTS:
+            yield f"{name} has {len(members)} training objects; below {FEW_OBJECTS} expect copies of them."
+
+
+def _instead(start: _Start, other: Settings, device: torch.device) -> str:
+    """Say that there is no GPU, and what the recipe for one would take."""
+    own, data, train = start.settings, other.data, other.train
+    seconds = training_seconds(start.prepared, own, device, start.speed)
+    seconds *= times_as_long(own, other, classes=start.prepared.classes, speed=start.speed)
+    return (
+        f"No GPU is used: recipe {ON_CPU}, {own.data.window} px windows. Recipe {ON_GPU} ({data.window} px, {train.images:,}"
+        f" samples) would take about {roughly(seconds)} here."
+    )
 
 
 def _with_batch(settings: Settings, prepared: Prepared, device: torch.device, talk: Talk) -> Settings:

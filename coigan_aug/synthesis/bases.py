@@ -10,7 +10,7 @@ import numpy as np
 from coigan_aug import rng as streams
 from coigan_aug.annotations import masks, rle
 from coigan_aug.annotations.rle import Mask
-from coigan_aug.compose.erase import Erasing
+from coigan_aug.compose.erase import MOST_ERASED, Erasing
 from coigan_aug.errors import DataError, UsageError
 from coigan_aug.geometry import Box
 from coigan_aug.imaging import Pixels, read_image, to_rgb
@@ -18,8 +18,7 @@ from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.prepare.tiles import Window
 from coigan_aug.store.card import BasesUsed
 
-BASES = ("clean", "erased", "both")
-MOST_ERASED = 0.25  # of an image; more is too much of it to make up
+BASES = ("auto", "clean", "erased", "both")
 GROW = 2  # px at the working scale: more than in training, since a rest of a defect would go without a mask
 
 
@@ -42,16 +41,24 @@ def check_kind(kind: str) -> None:
         raise UsageError(f"There are no bases {kind!r}.", remedy=f"Bases: {', '.join(BASES)}.")
 
 
+def settle_kind(kind: str, prepared: Prepared, *, windows: bool) -> str:
+    """Return the kind of bases that "auto" stands for: clean where there is one, else erased; others as they are."""
+    if kind != "auto":
+        return kind
+    return "clean" if _clean(prepared, windows) else "erased"
+
+
 def find_bases(prepared: Prepared, *, kind: str, windows: bool) -> list[Base]:
     """List what can be drawn on: whole images, or windows of the training size.
 
     "clean": defect-free images; clean windows of any image. "erased": images (windows) with defects that cover at most
-    a quarter of the image; "both": all of them. Only training images are ever among them.
+    a quarter of the image; "both": all of them; "auto": as `settle_kind`. Only training images are ever among them.
 
     Raises:
         DataError: there is none. UsageError: there is no such kind.
     """
     check_kind(kind)
+    kind = settle_kind(kind, prepared, windows=windows)
     bases = _clean(prepared, windows) if kind != "erased" else []
     bases += _erased(prepared, windows) if kind != "clean" else []
     if bases:
@@ -62,13 +69,16 @@ def find_bases(prepared: Prepared, *, kind: str, windows: bool) -> list[Base]:
             remedy="Use --bases erased, --windows (clean parts of images with defects), or import defect-free images.",
         )
     raise DataError(
-        "The defects of every training image cover too much of it to be erased.", remedy="Use --bases clean."
+        f"No training image can be drawn on: defects cover over {MOST_ERASED:.0%} of each that has any, too much to erase.",
+        remedy="Import defect-free images, too, or use --bases clean --windows (clean parts of images with defects).",
     )
 
 
 def _clean(prepared: Prepared, windows: bool) -> list[Base]:
     if windows:
-        return [Base(window.position, _full_size(prepared, window)) for window in prepared.clean]
+        return [
+            Base(window.position, _full_size(prepared, window)) for window in prepared.clean if window.kind == "clean"
+        ]
     free = dict.fromkeys(window.position for window in prepared.clean if window.position not in prepared.by_record)
     return [Base(position, _whole(prepared, position)) for position in free]
 

@@ -10,13 +10,15 @@ import numpy as np
 from coigan_aug import rng as streams
 from coigan_aug.annotations.masks import resize
 from coigan_aug.annotations.rle import Mask, decode
+from coigan_aug.compose.erase import TELEA
 from coigan_aug.errors import DataError
 from coigan_aug.geometry import Box
-from coigan_aug.imaging import Pixels, cut_mirrored, read_image, to_rgb
+from coigan_aug.imaging import Pixels, cut_mirrored, to_rgb
 from coigan_aug.prepare.cache import shrink
 from coigan_aug.prepare.examples import place_window
 from coigan_aug.segmenter.windows import Cut, Range, draw_side, resized
-from coigan_aug.synthesis.job import Job
+from coigan_aug.synthesis.bases import read_base
+from coigan_aug.synthesis.job import Job, base_of
 from coigan_aug.synthesis.margin import margin_of
 from coigan_aug.synthesis.paste import PUT, counterfeit
 from coigan_aug.synthesis.plan import Planner
@@ -58,11 +60,11 @@ class LiveCopies:
             job = self.planner.place(int(rng.integers(_NUMBERS)), [label], part=0, attempt=0)
             if job is None:
                 continue
-            base = read_image(prepared.dataset.image_path(job.base))[job.region.slices]
+            base = read_base(prepared, base_of(job), TELEA)
             if self.counterfeit:
-                others = [other.position for other in self.planner.bases if other.position != job.base]
-                donor = others[int(rng.integers(len(others)))] if others else job.base
-                image = counterfeit(prepared, job, base, settings, donor=donor)
+                others = [other for other in self.planner.bases if other.position != job.base]
+                surface = read_base(prepared, others[int(rng.integers(len(others)))], TELEA) if others else base
+                image = counterfeit(job, base, settings, surface=surface)
                 return self._shown(rng, job, image, labelled=False)
             image = PUT[self.engine](prepared, job, base, settings)
             if screen.judge(job, base, image, [self.engine])[1] is None:

@@ -88,19 +88,18 @@ def _put(
     return out
 
 
-def counterfeit(prepared: Prepared, job: Job, image: Pixels, settings: Settings, *, donor: int) -> Pixels:
-    """Set clean surface of another defect-free image where a job's defects would be, with the same seam as theirs.
+def counterfeit(job: Job, image: Pixels, settings: Settings, *, surface: Pixels) -> Pixels:
+    """Set clean surface of another base where a job's defects would be, with the same seam as theirs.
 
     What is learnt from a seam is then wrong. The surface comes from its own place, in the image's proportions.
 
     Args:
         image: the base [H, W(, 3)], whole.
-        donor: the record of the defect-free image.
+        surface: the other base [h, w(, 3)], whole.
     """
     out, margin = image.copy(), margin_of(settings)
     size = (image.shape[1], image.shape[0])
-    other = to_rgb(read_image(prepared.dataset.image_path(donor)))
-    other = np.asarray(cv2.resize(other, size, interpolation=cv2.INTER_LINEAR), np.uint8)
+    other = np.asarray(cv2.resize(to_rgb(surface), size, interpolation=cv2.INTER_LINEAR), np.uint8)
     for defect in job.defects:
         held = _region(defect, margin).clip(image.shape)
         inner = held.slices

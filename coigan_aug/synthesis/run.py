@@ -40,8 +40,8 @@ from coigan_aug.synthesis.screen import Screen
 from coigan_aug.synthesis.tasks import Tasks
 from coigan_aug.synthesis.written import WRITTEN, remove_written
 
-PROMISE = "Outside the masks grown by margin_px every byte is the base image's."
-PROMISE_ERASED = "An erased base is the training image but for that image's own masks, grown by erased_margin_px."
+PROMISE = "Outside the masks grown by {margin:g} px every byte is the base image's."
+PROMISE_ERASED = "An erased base is the training image but for that image's own masks, grown by {erased:g} px."
 PROMISE_JPEG = "This holds before the images are encoded as JPEG."
 _FREE = frozenset({PLAN, PARTS, ".lock"})  # a folder that holds no more than these is free
 _OURS = (CARD, START, WRITTEN)  # one that holds any of these is a set of ours
@@ -222,8 +222,9 @@ def _start(maker: Maker, tasks: Tasks, request: Request) -> Start:
         "shards": request.shard.count,
         "program": __version__,
     }
-    promise = [PROMISE]
-    promise += [PROMISE_ERASED] if request.bases != "clean" else []
+    margin = margin_of(settings)
+    promise = [PROMISE.format(margin=margin)]
+    promise += [PROMISE_ERASED.format(erased=erased_margin(prepared.scale))] if request.bases != "clean" else []
     promise += [PROMISE_JPEG] if request.suffix != ".png" else []
     card = Card(
         format=request.format,
@@ -232,7 +233,7 @@ def _start(maker: Maker, tasks: Tasks, request: Request) -> Start:
         engine=engine.name,
         generator=engine.about,
         plan_sha256="",
-        margin_px=margin_of(settings),
+        margin_px=margin,
         promise=" ".join(promise),
         bases=bases_used(prepared, request.bases, maker.erasing),
         places=maker.planner.about(),

@@ -10,10 +10,13 @@ from pathlib import Path
 import torch
 
 from coigan_aug.compose.composer import Stream
+from coigan_aug.compose.noise import condition_channels
+from coigan_aug.models.build import build_generator
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.progress import clock
 from coigan_aug.settings import Settings
 from coigan_aug.training.batches import batches
+from coigan_aug.training.device import pass_seconds
 from coigan_aug.training.distributed import rank, world
 from coigan_aug.training.loop import Speed
 from coigan_aug.training.networks import Step, build_networks
@@ -31,6 +34,20 @@ def measure_plan(
 
     Several processes call it together; memory is that of one of them.
     """
+    seconds = training_seconds(prepared, settings, device, speed, weights=weights)
+    side, train = settings.data.window, settings.train
+    kind = "bfloat16" if speed.bfloat16 else "float32"
+    batch = f"{train.batch} ({train.batch // world()} a process)" if world() > 1 else f"{train.batch}"
+    plan = f"plan    {side} x {side} windows, batch {batch}, {train.images:,} images, {kind}, seed {train.seed}"
+    each = " a process" if world() > 1 else ""
+    use = f"memory  {_memory(device)}{each}      time  about {clock(seconds)}      (measured on {STEPS} real steps)"
+    return f"{plan}, recipe {recipe}\n  {use}"
+
+
+def training_seconds(
+    prepared: Prepared, settings: Settings, device: torch.device, speed: Speed, *, weights: Path | None = None
+) -> float:
+    """Return how long the whole training would take, by three steps on throw-away networks."""
     torch.set_num_threads(speed.threads)
     networks = build_networks(prepared, settings, device, weights=weights)
     stream = Stream(prepared, settings, settings.train.seed)
@@ -41,14 +58,19 @@ def measure_plan(
         generator = torch.Generator().manual_seed(number)
         training_step(networks, next(source).to(device), Step(number, settings, generator, device, speed.bfloat16))
         took.append(time.perf_counter() - begun)
-    seconds = min(took) * settings.train.images / settings.train.batch
-    side, train = settings.data.window, settings.train
-    kind = "bfloat16" if speed.bfloat16 else "float32"
-    batch = f"{train.batch} ({train.batch // world()} a process)" if world() > 1 else f"{train.batch}"
-    plan = f"plan    {side} x {side} windows, batch {batch}, {train.images:,} images, {kind}, seed {train.seed}"
-    each = " a process" if world() > 1 else ""
-    use = f"memory  {_memory(device)}{each}      time  about {clock(seconds)}      (measured on {STEPS} real steps)"
-    return f"{plan}, recipe {recipe}\n  {use}"
+    return min(took) * settings.train.images / settings.train.batch
+
+
+def times_as_long(settings: Settings, other: Settings, *, classes: int, speed: Speed) -> float:
+    """Return how many times as long a training with other settings takes on the CPU, by a pass of either's generator."""
+    each = []
+    for own in (settings, other):
+        generator = build_generator(own.model, classes).to(memory_format=torch.channels_last)
+        extra = condition_channels(own.model, classes)
+        alone = replace(own, train=replace(own.train, batch=1))
+        took = pass_seconds(generator, alone, extra, bfloat16=speed.bfloat16, threads=speed.threads)
+        each.append(took * own.train.images)
+    return each[1] / each[0]
 
 
 def choose_batch(prepared: Prepared, settings: Settings, device: torch.device, speed: Speed, *, world: int) -> int:

@@ -11,7 +11,8 @@ import pytest
 
 from coigan_aug.annotations.masks import grow
 from coigan_aug.compose.composer import compose
-from coigan_aug.compose.erase import GROW, TELEA, Erasing, telea, with_erased
+from coigan_aug.compose.erase import GROW, MOST_ERASED, TELEA, Erasing, telea, with_erased, with_surface
+from coigan_aug.errors import DataError
 from coigan_aug.geometry import Box
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.settings import Settings
@@ -103,3 +104,28 @@ def test_a_view_that_shows_more_than_a_window_shows_the_erased_image_smaller(
         beyond = grow(solid, GROW) == 0
         assert (sample.pair_base[:, beyond] == sample.pair_target[:, beyond]).all()
         assert sample.pair_base[:, solid].mean() > 0.9
+
+
+def test_where_no_window_is_clean_those_with_defects_are_taken_without_them(
+    prepared: Prepared, small: Settings, tmp_path: Path
+) -> None:
+    assert with_surface(prepared, cache_root=tmp_path) is prepared, "clean surface is taken where there is any"
+    made = with_surface(dataclasses.replace(prepared, clean=[]), cache_root=tmp_path)
+    assert made.clean
+    for window in made.clean:
+        region = window.box(made.window)
+        masks, shown = made.masks(window.position, region).max(axis=0), made.surface(window, region)
+        assert masks.mean() <= MOST_ERASED
+        assert (shown == made.erased_pixels(window.position, region)).all()
+        assert not masks.any() or (shown != made.pixels(window.position, region)).any(), "the defect is gone"
+    seen = [compose(made, small, seed=3, index=index).base for index in range(12)]
+    bright = [base.max() for base in seen]
+    assert max(bright) < 0.85, "no line, which is 90 levels brighter than its surroundings, is left in a base"
+
+
+def test_defects_that_cover_all_are_not_erased_for_surface(
+    prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("coigan_aug.compose.erase.MOST_ERASED", -1.0)
+    with pytest.raises(DataError, match="cover too much of each to be erased"):
+        with_surface(dataclasses.replace(prepared, clean=[]), cache_root=tmp_path)

@@ -196,7 +196,7 @@ def test_so_many_whole_groups_of_each_class_are_kept_and_all_clean_images(tmp_pa
     assert training_positions(dataset, DataSettings(window=16)) == list(range(10))
 
 
-def test_windows_are_counted_by_what_they_hold_and_without_a_clean_one_nothing_is_prepared(tmp_path: Path) -> None:
+def test_windows_are_counted_by_what_they_hold_and_from_black_ones_nothing_is_prepared(tmp_path: Path) -> None:
     dataset, settings = _grouped(tmp_path), DataSettings(window=16, overlap=0.5, min_area=1)
     made = prepare(dataset, settings, cache_root=tmp_path / "cache")
     assert len(made.clean) + len(made.with_objects) + made.blank == 10 * 4 * 7
@@ -205,5 +205,17 @@ def test_windows_are_counted_by_what_they_hold_and_without_a_clean_one_nothing_i
     assert len(made.with_objects) == 8 * 4, "a box from 5 to 13 is in the windows that begin at 0 and 8, both ways"
     dark = prepare(dataset, dataclasses.replace(settings, blank_level=91, max_blank=1.0), cache_root=tmp_path / "cache")
     assert (len(dark.clean), dark.blank) == (len(made.clean), 0), "all of a window may be dark"
-    with pytest.raises(DataError, match="No window of the training images is free of defects"):
-        prepare(dataset, dataclasses.replace(settings, blank_level=91), cache_root=tmp_path / "cache")
+    with pytest.raises(DataError, match="At least 10% of every window of the training images is nearly black"):
+        prepare(dataset, dataclasses.replace(settings, blank_level=250), cache_root=tmp_path / "cache")
+
+
+def test_objects_that_are_too_small_are_counted_and_where_all_are_the_limit_is_named(tmp_path: Path) -> None:
+    dataset, settings = _grouped(tmp_path), DataSettings(window=16, min_area=1)
+    made = prepare(dataset, settings, cache_root=tmp_path / "cache")
+    assert not any(made.too_small)
+    largest = max(rle.area(item.full) for item in made.objects)
+    with pytest.raises(
+        DataError, match=f"All 8 objects .* fewer than {largest + 1} px; the largest has {largest}"
+    ) as told:
+        prepare(dataset, dataclasses.replace(settings, min_area=largest + 1), cache_root=tmp_path / "cache")
+    assert "--set data.min_area=1" in str(told.value)

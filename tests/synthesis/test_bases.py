@@ -10,7 +10,7 @@ import pytest
 
 from coigan_aug.annotations import rle
 from coigan_aug.annotations.masks import grow
-from coigan_aug.compose.erase import TELEA
+from coigan_aug.compose.erase import TELEA, with_surface
 from coigan_aug.errors import DataError, UsageError
 from coigan_aug.evaluation.seams import measure_seams
 from coigan_aug.files import read_json, sha256
@@ -19,7 +19,7 @@ from coigan_aug.imaging import read_image
 from coigan_aug.prepare.prepared import Prepared, prepare
 from coigan_aug.settings import Settings
 from coigan_aug.store.dataset import Dataset
-from coigan_aug.synthesis.bases import Base, erased_margin, find_bases, left_out, read_base
+from coigan_aug.synthesis.bases import Base, erased_margin, find_bases, left_out, read_base, settle_kind
 from coigan_aug.synthesis.engines import copying_engine
 from coigan_aug.synthesis.finishing import Made
 from tests.synthesis.drawing import made_set, planned
@@ -65,9 +65,26 @@ def test_images_that_are_mostly_defect_are_left_out_and_counted(
     assert left_out(prepared) == 0
     monkeypatch.setattr("coigan_aug.synthesis.bases.MOST_ERASED", 0.0)
     assert left_out(prepared) == len(prepared.by_record)
-    with pytest.raises(DataError, match="cover too much"):
+    with pytest.raises(DataError, match="too much to erase"):
         find_bases(prepared, kind="erased", windows=False)
     assert find_bases(prepared, kind="both", windows=False) == find_bases(prepared, kind="clean", windows=False)
+
+
+def test_where_no_image_is_clean_bases_are_erased_by_themselves(prepared: Prepared) -> None:
+    none = dataclasses.replace(prepared, clean=[w for w in prepared.clean if w.position in prepared.by_record])
+    assert none.clean
+    assert settle_kind("auto", prepared, windows=False) == "clean"
+    assert settle_kind("auto", none, windows=False) == "erased"
+    assert settle_kind("auto", none, windows=True) == "clean", "clean parts of images with defects"
+    assert settle_kind("clean", none, windows=False) == "clean", "what is asked for stays"
+    assert find_bases(none, kind="auto", windows=False) == find_bases(prepared, kind="erased", windows=False)
+
+
+def test_windows_that_were_taken_for_clean_are_no_clean_bases(prepared: Prepared, tmp_path: Path) -> None:
+    made = with_surface(dataclasses.replace(prepared, clean=[]), cache_root=tmp_path)
+    assert made.clean
+    assert settle_kind("auto", made, windows=True) == "erased"
+    assert all(base.erased for base in find_bases(made, kind="auto", windows=True))
 
 
 def test_bases_of_a_kind_that_is_not_there_are_refused(prepared: Prepared) -> None:

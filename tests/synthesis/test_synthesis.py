@@ -28,6 +28,7 @@ from coigan_aug.prepare.prepared import Prepared, prepare
 from coigan_aug.settings import Settings
 from coigan_aug.store.dataset import Dataset, class_masks
 from coigan_aug.store.writer import write_dataset
+from coigan_aug.synthesis.bases import find_bases
 from coigan_aug.synthesis.engines import gan_engine
 from coigan_aug.synthesis.finishing import Made
 from coigan_aug.synthesis.gan import blend, cut_patches, draw_patches, merge_boxes
@@ -284,7 +285,7 @@ def test_no_defect_free_image_is_said_with_the_way_out(small: Settings, tmp_path
     data = write_dataset(tmp_path / "d", records, classes=toy.classes, image_root=toy.image_root, provenance={})
     prepared = prepare(data, small.data, cache_root=tmp_path / "cache")
     with pytest.raises(DataError, match="No training image is free of defects") as caught:
-        _jobs(prepared, small)
+        find_bases(prepared, kind="clean", windows=False)
     assert "--windows" in str(caught.value)
     assert _jobs(prepared, small, windows=True)
 
