@@ -118,6 +118,7 @@ SMALL = (
     "data.window=32", "data.scale=1.0", "model.width=8", "model.depth=2", "model.discriminator_width=8",
     "model.discriminator_layers=2", "train.batch=4", "train.threads=1", "train.precision=float32", "train.images=24",
     "log.samples_every=16", "log.checkpoint_every=8", "log.metrics_every=1", "synthesize.defects=[0,0.5,0.5]",
+    "evaluate.screen_steps=60", "evaluate.window=32",
 )  # fmt: skip
 
 

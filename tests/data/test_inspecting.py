@@ -272,7 +272,7 @@ def test_folds_that_tear_pieces_apart_are_found(photographs: Path, tmp_path: Pat
 
 @needs_real
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["", "severstal.csv", "coco.json"])
+@pytest.mark.parametrize("name", ["", "severstal.csv"])
 def test_magnetic_tile_has_no_errors_but_its_own_oddities(name: str) -> None:
     """Its description tells of four empty masks and of grey edges; specks under 16 px are there to be seen."""
     found = _inspect(REAL / name)

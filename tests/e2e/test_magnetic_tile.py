@@ -49,7 +49,10 @@ def test_import_train_synthesize_on_real_photographs(imported: Path) -> None:
     assert report["leakage"] == 0
     assert report["random_leakage"] > 0.9
     assert {item["name"] for item in report["classes"]} == {"blowhole", "break", "crack", "fray", "uneven"}
-    _coigan("train", "--recipe", "tiny", "--images-seen", "24", "--set", "train.threads=1", cwd=imported)
+    _coigan(
+        "train", "--recipe", "tiny", "--images-seen", "24", "--set", "train.threads=1", "--set", "log.watch_every=0",
+        cwd=imported,
+    )  # fmt: skip
     _coigan("synthesize", "--per-class", "2", "--out", "coco", "--no-screen", cwd=imported)
     coco, made = COCO(str(imported / "coco" / "annotations.json")), Dataset(imported / "coigan" / "synthetic" / "coco")
     card = json.loads((imported / "coco" / "card.json").read_text())
@@ -65,16 +68,6 @@ def test_import_train_synthesize_on_real_photographs(imported: Path) -> None:
         union = np.max([rle.decode(annotation.rle) for annotation in record.annotations], axis=0)
         outside = grow(union, card["margin_px"]) == 0
         assert (pixels[outside] == before[outside]).all()
-
-
-def test_inspect_tells_a_leaked_split_of_real_photographs(imported: Path, tmp_path: Path) -> None:
-    """Nearly every piece was photographed six times: torn apart, all test images have siblings in train."""
-    _coigan("import", str(DATA), "--quiet", "--group-by", "none", cwd=tmp_path)
-    for folder, low, high in ((imported, 0, 0), (tmp_path, 0.9, 1)):
-        found = json.loads(_coigan("inspect", "--json", cwd=folder))
-        assert low <= found["leakage"] <= high
-        assert low <= found["defective_leakage"] <= high
-        assert bool(found["pairs"]) == (low > 0)
 
 
 @pytest.mark.parametrize("engine", ["poisson"])  # paste differs by what tests/synthesis/test_paste.py covers

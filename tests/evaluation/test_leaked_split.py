@@ -78,7 +78,7 @@ def grouped(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 
 def _score(dataset: Dataset, folder: Path) -> float:
-    settings = settings_of("evaluate.steps=200", "evaluate.width=12", "data.flip=false", "data.window=64")
+    settings = settings_of("evaluate.steps=200", "evaluate.width=8", "data.flip=false", "data.window=64")
     real: Examples = examples_of(dataset, "train", settings, folder)
     test = examples_of(dataset, "test", settings, folder)
     network, mixture = build_segmenter(settings.evaluate, 1, seed=0), Mixture(real=real, flip=False)

@@ -21,6 +21,7 @@ SEED = int(os.environ.get("KILL_SEED", random.SystemRandom().randrange(10**6)))
 SETTINGS = [
     "data.scale=1.0", "data.window=32", "model.width=8", "model.depth=2", "model.discriminator_width=8", "train.batch=2",
     "train.threads=1", "train.precision=float32", "log.checkpoint_every=8", "log.metrics_every=1", "synthesize.batch=1",
+    "log.watch_every=0",  # a training killed while it measures: tests/training/test_loop.py
 ]  # fmt: skip
 
 
@@ -71,7 +72,7 @@ def imported(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _train(name: str) -> list[str]:
     settings = [part for value in SETTINGS for part in ("--set", value)]
-    return ["train", "--recipe", "tiny", "--images-seen", "160", "--workspace", name, *settings]
+    return ["train", "--recipe", "tiny", "--images-seen", "64", "--workspace", name, *settings]
 
 
 def test_train_killed_at_random_moments_ends_equal(imported: Path) -> None:
@@ -79,7 +80,7 @@ def test_train_killed_at_random_moments_ends_equal(imported: Path) -> None:
     _finish(*_train("whole"), cwd=imported)
     run = imported / "killed" / "runs" / "001-tiny"
     kills = 0
-    for _ in range(3):
+    for _ in range(2):
         if (run / "run.json").exists():
             break  # it ended before the kill; the same command would begin another run
         before = len(list(read_lines(run / "metrics.jsonl")))
@@ -104,11 +105,11 @@ def test_synthesize_killed_at_random_moments_ends_equal(imported: Path) -> None:
         _finish(*_train("whole"), cwd=imported)
 
     def made(out: str) -> list[str]:
-        return ["synthesize", "--per-class", "60", "--out", out, "--workspace", "whole", "--no-screen", "--set",
+        return ["synthesize", "--per-class", "30", "--out", out, "--workspace", "whole", "--no-screen", "--set",
                 "synthesize.batch=1"]  # fmt: skip
 
     _finish(*made("a"), cwd=imported)
-    for _ in range(3):
+    for _ in range(2):
         child = _run(*made("b"), cwd=imported)
         _kill_when(child, lambda: any((imported / "b" / "images").glob("*.png")), wait=moments.uniform(0, 0.5))
     if not (imported / "b" / "card.json").exists():
@@ -126,7 +127,7 @@ def test_ctrl_c_saves_and_exits_130(imported: Path) -> None:
     arguments = [value if value != "killed" else "stopped" for value in _train("killed")]
     _finish("import", "data", "--group-by", "none", "--workspace", "stopped", cwd=imported)
     metrics = imported / "stopped" / "runs" / "001-tiny" / "metrics.jsonl"
-    child = _run(*[value.replace("160", "16000") for value in arguments], cwd=imported)
+    child = _run(*[value.replace("64", "16000") for value in arguments], cwd=imported)
     while child.poll() is None and not list(read_lines(metrics)):
         time.sleep(0.01)
     child.send_signal(signal.SIGINT)

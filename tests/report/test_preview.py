@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 import pytest
 
 from coigan_aug.annotations.records import DefectClass, ImageRecord
@@ -252,11 +251,14 @@ def test_names_that_are_markup_appear_as_text(tmp_path: Path, toy: Dataset) -> N
 
 
 @pytest.mark.slow
-def test_many_classes_on_noise_keep_the_bound(tmp_path: Path) -> None:
+def test_many_classes_on_noise_keep_the_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fewer than 40 classes, and a bound that they reach: tests/report/test_html.py has the whole."""
     from .test_html import _noisy
 
     workspace = tmp_path / "coigan"
-    classes = tuple(DefectClass(name=f"class {k}", colour=(k, 2 * k, 3 * k)) for k in range(40))
+    bound = MOST_BYTES // 4
+    monkeypatch.setattr("coigan_aug.report.preview.MOST_BYTES", bound)
+    classes = tuple(DefectClass(name=f"class {k}", colour=(k, 2 * k, 3 * k)) for k in range(6))
     dataset = _noisy(tmp_path, workspace / "dataset", classes)
     write_synthetic(workspace, dataset)
     items = []
@@ -265,9 +267,9 @@ def test_many_classes_on_noise_keep_the_bound(tmp_path: Path) -> None:
         write_image(tmp_path / "made" / name, noise(200, 200, seed=k))
         items.append(Rejected(k + 1, 0, 0, REASONS[k % 4], "class 1", 0.1, 0.2, name))
     page = _page(workspace, {}, tuple(items))
-    assert len(page.encode()) <= MOST_BYTES
-    assert page.count("<svg") == 20 * 6
-    assert np.isclose(page.count("<img"), 20 * 2 * 2 * 8 + 32)
+    assert bound // 4 < len(page.encode()) <= bound
+    assert page.count("<svg") == 6 * 6
+    assert page.count("<img") == 6 * 2 * 2 * 8 + 32
 
 
 # The report

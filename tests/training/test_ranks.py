@@ -162,7 +162,6 @@ def test_a_signal_to_the_whole_group_saves_once_and_keeps_its_exit_code(
 @pytest.mark.parametrize(
     ("more", "code", "says"),
     [
-        (("train.batch=5",), 3, "train.batch is 5, which 2 processes can't share evenly"),
         (("train.learning_rate=0.1", "train.r1=1e300"), 3, "loss is not finite"),
     ],
 )
