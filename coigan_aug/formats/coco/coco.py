@@ -21,7 +21,7 @@ from coigan_aug.formats.image_folder import ImageFolder, open_images, resolve
 from coigan_aug.formats.image_sizes import check_size, measure
 from coigan_aug.formats.json_files import both_ends
 from coigan_aug.formats.reading import Reading
-from coigan_aug.formats.source import DROPPED, Source, make_classes
+from coigan_aug.formats.source import DROPPED, Source, make_classes, whole_number
 
 __all__ = ["COCO", "read", "sniff", "write"]
 
@@ -29,6 +29,8 @@ _KEYS = re.compile(rb'"(annotations|images|categories)"\s*:')
 _OF_IMAGE = frozenset({"id", "file_name", "height", "width"})
 _BATCH = 800_000  # bytes of annotations that are read at once, an image and an annotation counting for some
 _IMAGE, _ENTRY = 500, 1_000
+_ANEW = "told apart by their images"
+_NAN = "fields are NaN or Infinity, which JSON has not"
 _Item = dict[str, Any]
 
 
@@ -55,6 +57,7 @@ def read(reading: Reading) -> Source:
             an image is missing, broken or of another size; the message names the entry.
     """
     file = CocoFile(reading.path)
+    reading.problems.count(_NAN, file=file.name, done="taken as not there", count=file.missing)
     images = _images(file.images, file.name)
     heading = _heading(file)
     labels, classes = _categories(reading, [item for item in file.categories if item is not heading])
@@ -80,11 +83,11 @@ def read(reading: Reading) -> Source:
 
 
 def _keyed(items: list[_Item], key: str, file: str) -> dict[int | str, _Item]:
-    """Index entries by their id, which must be a number or text and unique."""
+    """Index entries by their id, which must be a number or text and unique; 1.0 is 1."""
     keyed: dict[int | str, _Item] = {}
     places: dict[int | str, int] = {}
     for k, item in enumerate(items):
-        number = _identity(item.get("id"), file, key, k, key="id")
+        number = item["id"] = _identity(item.get("id"), file, key, k, key="id")
         if number in keyed:
             raise DataError(f"{file}: {key}[{k}] has the id {number!r}, which {key}[{places[number]}] has too.")
         keyed[number], places[number] = item, k
@@ -92,9 +95,20 @@ def _keyed(items: list[_Item], key: str, file: str) -> dict[int | str, _Item]:
 
 
 def _identity(value: Any, file: str, kind: str, position: int, *, key: str) -> int | str:
+    """Return an id: a whole number, also where a table has made it 1.0, or text."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
     if isinstance(value, bool) or not isinstance(value, (int, str)):
         raise DataError(f"{file}: {kind}[{position}] has no usable {key} ({value!r}).")
     return value
+
+
+def _meant(number: int | str, known: Mapping[int | str, Any]) -> int | str:
+    """Return the id among those known that is meant, be it written as a number here and as text there."""
+    if number in known:
+        return number
+    other = whole_number(number) if isinstance(number, str) else str(number)
+    return other if other is not None and other in known else number
 
 
 def _images(items: list[_Item], file: str) -> dict[int | str, _Item]:
@@ -107,7 +121,17 @@ def _images(items: list[_Item], file: str) -> dict[int | str, _Item]:
         if name in names:
             raise DataError(f"{file}: images {names[name]!r} and {number!r} have the same file_name, {name}.")
         names[name] = number
+        item |= {side: _side(item[side]) for side in ("height", "width") if side in item}
+        for side in ("height", "width"):
+            if item.get(side, 0) is None:
+                del item[side]
     return images
+
+
+def _side(value: Any) -> Any:
+    """Return a height or width as a number where it is one, be it 40.0 or "40"; anything else as it is."""
+    number = whole_number(str(value)) if isinstance(value, (float, str)) else None
+    return value if number is None else number
 
 
 def _sizes(images: Mapping[int | str, _Item]) -> dict[str, tuple[int, int]] | None:
@@ -160,44 +184,63 @@ def _chosen(reading: Reading, names: Mapping[int | str, str]) -> dict[int | str,
 def _by_image(
     reading: Reading, entries: list[Entry], images: Mapping[int | str, _Item], labels: Mapping[int | str, str]
 ) -> dict[int | str, list[Entry]]:
-    """Sort the annotations by image, having checked their ids; `entries` is emptied on the way."""
+    """Sort the annotations by image, having checked their ids; `entries` is emptied on the way.
+
+    Ids that begin anew in each image, as some tools write them, are counted; one that an image has twice is wrong.
+    """
     by_image: dict[int | str, list[Entry]] = {}
     seen: dict[int | str, int] = {}
+    twice: set[tuple[int | str, int | str]] = set()
     for k, entry in enumerate(entries):
         try:
-            _check_ids(entry, k, reading.name, images=images, labels=labels, seen=seen)
+            _check_ids(entry, k, reading.name, images=images, labels=labels)
+            first = seen.setdefault(entry.id, k) if entry.id is not None else k
+            if first != k:
+                _check_anew(reading, entries, k, first=first, twice=twice)
             by_image.setdefault(entry.image_id, []).append(entry)
         except DataError:
-            lost = images[entry.image_id]["file_name"] if _is_among(entry.image_id, images) else ""
+            image = _meant(entry.image_id, images) if isinstance(entry.image_id, (int, str)) else ""
+            lost = images[image]["file_name"] if image in images else ""
             with reading.problems.attempt(file=reading.name, done="annotation left out", lost=lost):
                 raise
     entries.clear()
     return by_image
 
 
-def _is_among(number: Any, images: Mapping[int | str, _Item]) -> bool:
-    return isinstance(number, (int, str)) and number in images
-
-
 def _check_ids(
-    entry: Entry,
-    k: int,
-    file: str,
-    *,
-    images: Mapping[int | str, _Item],
-    labels: Mapping[int | str, str],
-    seen: dict[int | str, int],
+    entry: Entry, k: int, file: str, *, images: Mapping[int | str, _Item], labels: Mapping[int | str, str]
 ) -> None:
-    number = None if entry.id is None else _identity(entry.id, file, "annotations", k, key="id")
+    """Check the ids of an annotation and put the known ones that they mean in their place."""
+    entry.id = None if entry.id is None else _identity(entry.id, file, "annotations", k, key="id")
     image = _identity(entry.image_id, file, "annotations", k, key="image_id")
-    if image not in images:
+    entry.image_id = _meant(image, images)
+    if entry.image_id not in images:
         raise DataError(f"{file}: annotations[{k}] is of image {image!r}, which is not among the images.")
     category = _identity(entry.category_id, file, "annotations", k, key="category_id")
-    if category not in labels:
+    entry.category_id = _meant(category, labels)
+    if entry.category_id not in labels:
         known = ", ".join(str(label) for label in labels) or "(none)"
         raise DataError(f"{file}: annotations[{k}] has class {category!r}, which is not among the classes {known}.")
-    if number is not None and seen.setdefault(number, k) != k:
-        raise DataError(f"{file}: annotations[{k}] has the id {number!r}, which annotations[{seen[number]}] has too.")
+
+
+def _check_anew(
+    reading: Reading, entries: Sequence[Entry], k: int, *, first: int, twice: set[tuple[int | str, int | str]]
+) -> None:
+    """Note that an annotation has the id of an earlier one, of another image.
+
+    Args:
+        twice: image and id of all such annotations so far.
+
+    Raises:
+        DataError: the two are of one image.
+    """
+    file, entry = reading.name, entries[k]
+    if (entry.image_id, entry.id) in twice or entries[first].image_id == entry.image_id:
+        of = f"annotations[{first}]" if entries[first].image_id == entry.image_id else "another of its image"
+        raise DataError(f"{file}: annotations[{k}] has the id {entry.id!r}, which {of} has too.")
+    twice.add((entry.image_id, entry.id))
+    where = f"annotations[{k}] has the id {entry.id!r}, which annotations[{first}] of another image has too"
+    reading.problems.count("annotations have an id that one of another image has", file=file, first=where, done=_ANEW)
 
 
 def _drop_boxes(reading: Reading, by_image: dict[int | str, list[Entry]], images: Mapping[int | str, _Item]) -> None:
@@ -323,7 +366,9 @@ def _annotation(item: _Item, mask: rle.Rle | None, labels: Mapping[int | str, st
     if mask is None:
         return None
     attributes = {key: said for key, said in item.items() if key not in OWN and (key != "iscrowd" or said)}
-    return Annotation(label=labels[item["category_id"]], rle=mask, attributes=attributes)
+    if isinstance(item.get("id"), float):
+        attributes["id"] = int(item["id"])
+    return Annotation(label=labels[_meant(item["category_id"], labels)], rle=mask, attributes=attributes)
 
 
 COCO = Format(

@@ -108,7 +108,7 @@ def test_odd_rows_are_mended_and_noted(folder: Path, row: str, expected: list[in
         (HEADER + "a.jpg,1,1 9223372036854775807\n", "ends outside a.jpg"),
         (HEADER + "x.jpg,1,1 1\na.jpg,1,1 1\n", "x.jpg (train.csv:2) not found in train_images/; 1 others were."),
         (HEADER + "../../etc/passwd,1,1 1\na.jpg,1,1 1\n", "leaves the image folder"),
-        (HEADER + "/etc/passwd,1,1 1\na.jpg,1,1 1\n", "leaves the image folder"),
+        (HEADER + "/etc/passwd,1,1 1\na.jpg,1,1 1\n", "/etc/passwd (train.csv:2) not found in"),
         (HEADER.encode() + b"a\xff.jpg,1,1 1\n", "not UTF-8"),
     ],
 )

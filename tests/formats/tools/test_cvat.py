@@ -162,7 +162,7 @@ def test_shapes_without_an_area_are_counted_and_boxes_are_told(tmp_path: Path) -
         ("<annotations>" + "<image name='a.png'>" * 80, "nested too deeply"),
         (document(image='id="1" width="8" height="6"'), "annotations.xml:9  an image has no name"),
         (document(image='id="1" name="../../a.png"'), "annotations.xml:9  the file name '../../a.png' leaves the image"),
-        (document(image='name="/etc/a.png"'), "leaves the image folder"),
+        (document(image='name="/etc/passwd"'), "not found in"),
         (document(image='name="c.png"'), "lies beside it (looked for c.png)"),
         (document(image='name="a.png" width="6" height="8"'), "annotations.xml:9 says 8 x 6. Was it turned (EXIF)"),
         (document(image='name="a.png" width="x"'), "annotations.xml:9 says 6 x x"),

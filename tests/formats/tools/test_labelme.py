@@ -236,8 +236,8 @@ def png(height: int, width: int, data: bytes) -> str:
         (document(shape(), imagePath=None), "a.json names no image (imagePath)"),
         (document(shape(), imagePath="b.png"), "none of the images named in a.json lies beside it (looked for b.png)"),
         (document(shape(), imagePath="../../etc/passwd"), "looked for etc/passwd"),
-        (document(shape(), imagePath="/etc/a.png"), "a.json  the file name '/etc/a.png' leaves the image folder"),
-        (document(shape(), imagePath="C:\\x\\a.png"), "a.json  the file name 'C:\\\\x\\\\a.png' leaves the image folder"),
+        (document(shape(), imagePath="/etc/b.png"), "/etc/b.png (a.json) not found in"),
+        (document(shape(), imagePath="C:\\x\\b.png"), "C:\\x\\b.png (a.json) not found in"),
         (document(shape(), imageHeight=8, imageWidth=6), "a.json says 8 x 6. Was it turned (EXIF)"),
         (document(shapes={}), "it has no list 'shapes'"),
         (document(3), "shapes[0] is not an object"),  # type: ignore[arg-type]
