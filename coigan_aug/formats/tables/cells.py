@@ -17,7 +17,7 @@ from coigan_aug.formats.source import place
 
 CELLS = "EncodedPixels"
 _LARGEST = 1 << 61
-_SLACK = 1000  # signs: white space
+_SLACK = 1_000_000  # signs: white space, and what costs no memory to tell of
 
 
 class Target(NamedTuple):

@@ -13,7 +13,7 @@ from coigan_aug.annotations.records import Annotation, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.formats.reading import Reading
 from coigan_aug.formats.source import Problems, ReadOptions, make_classes, parse_classes
-from coigan_aug.formats.tables import rle_csv
+from coigan_aug.formats.tables import cells, rle_csv
 from coigan_aug.formats.tables import rows as table_rows
 from coigan_aug.imaging import write_image
 
@@ -169,6 +169,7 @@ def test_a_row_of_too_few_cells_costs_its_image_its_state(folder: Path) -> None:
 def test_a_line_or_cell_longer_than_any_masks_is_refused(
     folder: Path, quoted: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(cells, "_SLACK", 1000)
     with pytest.raises(DataError, match=r"train.csv:2  EncodedPixels holds 4,000 signs, more than a mask of a.jpg"):
         opened(folder, HEADER + f"a.jpg,1,{quoted}{'1 1 ' * 999}1  1{quoted}\n")
     monkeypatch.setattr(table_rows, "_LONGEST", 1000)
