@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar
+
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def plain(text: str) -> str:
+    r"""Spell out the signs that steer a terminal or turn the direction of writing; line ends and tabs stay.
+
+    >>> print(plain("pit\x1b[31m"))
+    pit\x1b[31m
+    """
+    return _CONTROLS.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def brief(text: str, *, most: int = 2000) -> str:
-    """Cut the middle out of a text that quotes too much of a file.
+    """Cut the middle out of a text that quotes too much of a file, and spell out what steers a terminal (`plain`).
 
     >>> brief("abcdefgh", most=4)
     'ab ... gh'
     """
-    return text if len(text) <= most else f"{text[: most // 2]} ... {text[-(most // 2) :]}"
+    short = text if len(text) <= most else f"{text[: most // 2]} ... {text[-(most // 2) :]}"
+    return plain(short)
 
 
 class CoiganError(Exception):

@@ -12,6 +12,8 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from coigan_aug.errors import plain
+
 
 class Report(Protocol):
     """What a long piece of work calls: how far it is, of how much, and a word on how it goes."""
@@ -90,9 +92,9 @@ def roughly(seconds: float) -> str:
 
 
 def say(line: str, *, quiet: bool = False) -> None:
-    """Say a line to the person, on stderr."""
+    """Say a line to the person, on stderr; signs in it that would steer the terminal are spelled out."""
     if not quiet:
-        print(f"  {line}", file=sys.stderr, flush=True)
+        print(f"  {plain(line)}", file=sys.stderr, flush=True)
 
 
 @dataclass(frozen=True)

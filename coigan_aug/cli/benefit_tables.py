@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from coigan_aug.cli.cells import name_cell
 from coigan_aug.evaluation.numbers import FEW_PIECES, FINDING, NAMING, TITLES, ArmScores, Benefit, Difference
 from coigan_aug.evaluation.result import Result
 from coigan_aug.progress import say
@@ -41,7 +42,7 @@ def _finding(numbers: Benefit) -> Table:
     for head in ("pixel AP", "IoU", "found at 5", "found at 10", "alarms"):
         table.add_column(head, justify="right")
     for arm in numbers.arms:
-        table.add_row(_brief(arm), *(_percent(arm.measures[key].mean) for key in (*FINDING, "clean_alarms")))
+        table.add_row(name_cell(_brief(arm)), *(_percent(arm.measures[key].mean) for key in (*FINDING, "clean_alarms")))
     return table
 
 
@@ -50,11 +51,11 @@ def _naming(numbers: Benefit) -> Table:
     table.add_column("")
     table.add_column("test pieces", justify="right")
     for arm in numbers.arms:
-        table.add_column(_brief(arm), justify="right")
+        table.add_column(name_cell(_brief(arm)), justify="right")
     for name in numbers.classes:
         count = numbers.pieces[name]
         pieces = f"{count}{' (few)' * (count < FEW_PIECES)}"
-        table.add_row(name, pieces, *(_both(arm.ap[name], arm.iou[name]) for arm in numbers.arms))
+        table.add_row(name_cell(name), pieces, *(_both(arm.ap[name], arm.iou[name]) for arm in numbers.arms))
     table.add_section()
     table.add_row("mean", "", *(_both(*(arm.measures[key].mean for key in NAMING)) for arm in numbers.arms))
     return table
@@ -74,7 +75,7 @@ def _differences(numbers: Benefit) -> Table:
         table.add_column(TITLES[name], justify="right")
     rows = {(row.arm, row.measure): row for row in numbers.differences if row.label is None and row.against == "real"}
     for arm in numbers.arms[1:]:
-        table.add_row(_brief(arm), *(_signed(rows.get((arm.name, name))) for name in shown))
+        table.add_row(name_cell(_brief(arm)), *(_signed(rows.get((arm.name, name))) for name in shown))
     return table
 
 

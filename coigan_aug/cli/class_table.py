@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from rich.table import Table
 
+from coigan_aug.cli.cells import name_cell
 from coigan_aug.data.importing import ImportReport
 from coigan_aug.data.inspecting import Inspection
 from coigan_aug.data.statistics import QUANTILES
@@ -22,7 +23,7 @@ def class_table(report: ImportReport | Inspection) -> Table:
         numbers = (row.images, row.objects, round(row.median_pixels), row.train, row.test)
         share = "" if row.train_share is None else f"{row.train_share:.1%}"
         cells = [f"{number:,}" for number in numbers]
-        table.add_row(row.name, *([*cells, share] if split else cells[:3]))
+        table.add_row(name_cell(row.name), *([*cells, share] if split else cells[:3]))
     table.add_section()
     sides = (f"{report.train:,}", f"{report.test:,}") if split else ()
     table.add_row("all images", f"{report.images:,}", f"{report.objects:,}", "", *sides)
@@ -49,7 +50,7 @@ def shape_table(report: Inspection) -> Table:
             aspects = f"{row.aspects[_LOW]:.2f} to {row.aspects[_HIGH]:.1f}"
             frequency = f"{row.mean_per_image:.1f}", f"{row.per_image[-1]:,.0f}"
             cells = [areas, aspects, *frequency, f"{row.pixel_share:.2%}"]
-        table.add_row(row.name, *cells)
+        table.add_row(name_cell(row.name), *cells)
     return table
 
 

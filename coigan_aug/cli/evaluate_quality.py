@@ -55,6 +55,8 @@ def show(result: Result[Any]) -> None:
 
 def _space_table(space: Space) -> Table:
     """Show how far synthetic pictures are from test ones, beside how far train ones are."""
+    from coigan_aug.cli.cells import name_cell
+
     comparable = "as papers measure" if space.comparable else "not comparable with papers"
     table = _table(f"synthetic against test, beside train against test (floor); {space.features}, {comparable}")
     for title in ("synth / test", "KID x1000", "floor", "FID", "floor", "precision", "recall"):
@@ -65,7 +67,9 @@ def _space_table(space: Space) -> Table:
             fids = [_number(pair.fid, ".0f") for pair in (made, floor)]
             shares = [_number(share, ".2f") for share in (made.precision, made.recall)]
             counts = f"{made.n_first:,} / {made.n_second:,}"
-            table.add_row(name, counts, _kid(made), _kid(floor), *fids, *shares, end_section=name == "objects")
+            table.add_row(
+                name_cell(name), counts, _kid(made), _kid(floor), *fids, *shares, end_section=name == "objects"
+            )
     return table
 
 
@@ -95,6 +99,7 @@ def _inside_table(numbers: Quality) -> Table:
     table = _table("inside the masks, and at the margin's edge (1.00: as varied, no seam, found as often as real ones)")
     for title in ("diversity", "near copies", "test's", "own shape's", "by chance", "seam", "seam 95 %", "found"):
         table.add_column(title, justify="right")
+    from coigan_aug.cli.cells import name_cell
     from coigan_aug.evaluation.numbers import SeamRatios
 
     seams = numbers.seams.classes if numbers.seams else {}
@@ -103,5 +108,5 @@ def _inside_table(numbers: Quality) -> Table:
         shares = (copies.share, copies.floor, copies.from_shape_source, copies.by_chance)
         ratios = (seam.median, seam.p95, agreed.ratio if agreed else None)
         cells = [*(_number(share, ".0%") for share in shares), *(_number(ratio, ".2f") for ratio in ratios)]
-        table.add_row(name, _number(inside.diversity.ratio, ".2f"), *cells)
+        table.add_row(name_cell(name), _number(inside.diversity.ratio, ".2f"), *cells)
     return table

@@ -23,11 +23,12 @@ from coigan_aug.formats.tools.cvat import CVAT
 from coigan_aug.formats.tools.label_studio import LABEL_STUDIO
 from coigan_aug.formats.tools.labelme import LABELME
 from coigan_aug.formats.tools.supervisely import SUPERVISELY
+from coigan_aug.formats.tools.via import VIA
 from coigan_aug.formats.voc.voc import VOC
 from coigan_aug.formats.yolo.yolo import YOLO
 
 FORMATS = (
-    COCO, SEVERSTAL, LINE_JSON, LABELME, CVAT, LABEL_STUDIO, SUPERVISELY, YOLO, VOC, MASK_INDEX, MASK_FOLDER,
+    COCO, SEVERSTAL, LINE_JSON, LABELME, CVAT, LABEL_STUDIO, SUPERVISELY, VIA, YOLO, VOC, MASK_INDEX, MASK_FOLDER,
     MASK_INSTANCES,
 )  # fmt: skip
 """All formats, in the order in which they are tried."""

@@ -112,6 +112,17 @@ def check_outlines(polygons: Sequence[Points], at: Place) -> None:
         at.note(f"{at.text} of {at.image}: a polygon reaches {far:.0f} px out of the image", done="cut")
 
 
+def note_no_area(kind: str, at: Place, *, line: bool, file: str = "") -> None:
+    """Note a shape without an area, which is dropped; of a line what gives it one.
+
+    Args:
+        file: what holds all such shapes, where that is not the file itself.
+    """
+    at.count(
+        f"shapes without an area ({kind}{'; --line-width PX gives it one' if line else ''})", file=file, done=DROPPED
+    )
+
+
 def note_short(at: Place, *, few: int, of: int) -> None:
     """Note outlines of fewer than 3 points: stray marks beside others, but the whole annotation where it has no others."""
     done = DROPPED if few == of else "left off"
@@ -156,6 +167,36 @@ def fill_ellipse(centre: tuple[float, float], radii: tuple[float, float], degree
     along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
     inside = (along / radii[0]) ** 2 + (across / radii[1]) ** 2 <= 1
     return rle.place(inside, left=left, top=top, height=at.height, width=at.width)
+
+
+def stroke(points: Points, width: float, *, at: Place) -> rle.Rle:
+    """Draw a line through points [n, 2] in continuous coordinates: a pixel is in when its centre is within half the width.
+
+    Raises:
+        DataError: the line reaches far out of the image, or is longer than any drawn one.
+    """
+    if len(points) < 2:
+        return rle.from_runs(at.height, at.width, [at.height * at.width])
+    check_outlines([points], at)
+    reach = width / 2
+    left, top = (int(v) for v in np.clip(np.floor(points.min(axis=0) - reach), 0, [at.width, at.height]))
+    right, bottom = (int(v) for v in np.clip(np.ceil(points.max(axis=0) + reach), 0, [at.width, at.height]))
+    canvas = np.zeros((bottom - top, right - left), bool)
+    for begin, end in zip(points[:-1] - [left, top], points[1:] - [left, top], strict=True):
+        _draw_segment(canvas, begin, end, reach)
+    return put(canvas, (left, top), at) if canvas.size else rle.from_runs(at.height, at.width, [at.height * at.width])
+
+
+def _draw_segment(canvas: NDArray[np.bool_], begin: Points, end: Points, reach: float) -> None:
+    """Set the pixels of a canvas whose centres are within a reach of a segment."""
+    low = np.clip(np.floor(np.minimum(begin, end) - reach), 0, canvas.shape[::-1]).astype(int)
+    high = np.clip(np.ceil(np.maximum(begin, end) + reach), 0, canvas.shape[::-1]).astype(int)
+    x = np.arange(low[0], high[0])[None, :] + 0.5 - begin[0]
+    y = np.arange(low[1], high[1])[:, None] + 0.5 - begin[1]
+    along = end - begin
+    share = np.clip((x * along[0] + y * along[1]) / max(float(along @ along), 1e-12), 0, 1)
+    near = (x - share * along[0]) ** 2 + (y - share * along[1]) ** 2 <= reach**2
+    canvas[low[1] : high[1], low[0] : high[0]] |= near
 
 
 def check_box(box: tuple[int, int, int, int], at: Place) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -75,14 +76,16 @@ class ImageFolder:
         """Return the path of a named image relative to the folder, or None where there is none.
 
         A relative path decides between images of one name; one that starts above or below the folder is
-        understood by its (longest) common end.
+        understood by its (longest) common end. So is an absolute one, which another machine may have written.
 
         Raises:
-            DataError: the name is absolute, climbs out, is behind a link that leads out, or fits several images.
+            DataError: the name climbs out, is behind a link that leads out, or fits several images.
         """
         plain = _plain(name)
         if plain in self._known:
             return plain
+        if is_absolute(name) and ".." not in plain.split("/"):
+            return self._of_another_machine(name)
         inside(self.root, name)
         candidates = self._named.get(plain.rpartition("/")[2], [])
         fitting = [path for path in candidates if f"/{path}".endswith(f"/{plain}")]
@@ -93,6 +96,16 @@ class ImageFolder:
             what = f"the image name {name} fits {fitting[0]} and {fitting[1]} in {self.root}."
             raise DataError(what, remedy="Name the folder too, or --images DIR")
         return fitting[0] if fitting else None
+
+    def _of_another_machine(self, name: str) -> str | None:
+        """Return the image that has most of an absolute name's last parts in common with it; only its parts are looked at."""
+        parts = _plain(name).split("/")
+        common = {path: _common_end(path.split("/"), parts) for path in self._named.get(parts[-1], [])}
+        best = [path for path, count in common.items() if count == max(common.values())]
+        if len(best) > 1:
+            what = f"the image name {name} fits {best[0]} and {best[1]} in {self.root}."
+            raise DataError(what, remedy="Say which folder the images are in: --images DIR")
+        return best[0] if best else None
 
     def __contains__(self, path: str) -> bool:
         return path in self._known
@@ -155,7 +168,8 @@ class AbsentImages(ImageFolder):
             DataError: the name is absolute or climbs out.
         """
         if leads_out(name):
-            raise DataError(f"the file name {name!r} leaves the image folder {self.root}")
+            what = f"the file name {name!r} leaves the image folder {self.root}"
+            raise DataError(what, remedy="Say where the images are: --images DIR" if is_absolute(name) else "")
         return _plain(name)
 
     def __contains__(self, path: str) -> bool:
@@ -173,6 +187,21 @@ class AbsentImages(ImageFolder):
         if size[0] * size[1] > MAX_PIXELS:
             raise DataError(f"{path} is said to be {size[0]} x {size[1]} pixels, over the limit of {MAX_PIXELS:,}.")
         return Header(size[0], size[1], 3, 8)
+
+
+def is_absolute(name: str) -> bool:
+    """Tell whether a file name begins at the root of a disk or a share, on whatever machine.
+
+    >>> is_absolute("/home/a.png"), is_absolute("D:\\\\a.png"), is_absolute("\\\\\\\\pc\\\\a.png"), is_absolute("a/b.png")
+    (True, True, True, False)
+    """
+    return re.match(r"[/\\]|[A-Za-z]:[/\\]|file://", name) is not None
+
+
+def _common_end(one: Sequence[str], other: Sequence[str]) -> int:
+    """Count the parts at the ends of two paths that are the same."""
+    pairs = zip(reversed(one), reversed(other), strict=False)
+    return next((k for k, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
 
 
 def _plain(name: str) -> str:
@@ -316,14 +345,16 @@ def open_images(
 
 def _sample(names: list[str], *, most: int = 60) -> list[str]:
     plain = [name.replace("\\", "/") for name in dict.fromkeys(names)]
-    usable = [name for name in plain if not name.startswith("/") and ".." not in PurePosixPath(name).parts]
+    usable = [name for name in plain if ".." not in PurePosixPath(name).parts]
     return usable[:: max(len(usable) // most, 1)]
 
 
 def _lies_in(folder: Path, name: str) -> bool:
+    """Tell whether a named image lies in a folder; an absolute name by its last part, or with the folder before it."""
+    names = [name] if not is_absolute(name) else ["/".join(name.split("/")[-k:]) for k in (1, 2)]
     try:
-        return (folder / name).is_file()
-    except OSError:  # a name longer than any file's
+        return any((folder / part).is_file() for part in names)
+    except (OSError, ValueError):  # a name longer than any file's
         return False
 
 

@@ -21,6 +21,7 @@ def measure(
     said: str = "",
     sized: bool = False,
     turned_by: str = "",
+    turned_back: bool = False,
     mask: bool = False,
 ) -> tuple[int, int] | None:
     """Return an image's height and width; None for a broken one that is to be skipped, which is noted.
@@ -32,6 +33,7 @@ def measure(
         said: where the image was named, for the note.
         sized: the source says the size itself, and it will be compared (`check_size`).
         turned_by: the tool that made the masks, if it shows images as EXIF turns them.
+        turned_back: its masks are of the image as it is shown, and the reader turns them back.
         mask: it is a mask, which can't be scaled to 8 bits.
 
     Raises:
@@ -45,6 +47,9 @@ def measure(
             raise
         reading.problems.add(error.message.rstrip("."), file=said or path, done="image left out", error=True)
         return None
+    if turned_back and header.orientation > 1:
+        reading.problems.count(_TURNED, file=path, done="masks turned back to the stored pixels")
+        return header.height, header.width
     swaps = header.orientation >= _FIRST_THAT_SWAPS and header.height != header.width
     if header.orientation > 1 and not (sized and swaps):
         _refuse_turned(path, header.orientation, tool=turned_by)

@@ -13,6 +13,15 @@ from coigan_aug.files import read_text
 
 _RISKY = re.compile(r"\\u[dD][89a-fA-F]|[0-9]{300}|[eE]\+?0*[1-9][0-9]{2}")
 _LOOK = 1 << 16
+
+
+class _NotANumber:
+    def __repr__(self) -> str:
+        return "NaN"
+
+
+NAN = _NotANumber()
+"""What stands for NaN and Infinity, where a reader takes them for values that are not there."""
 _SPACE = " \t\r\n"
 
 
@@ -35,16 +44,17 @@ def load_json(path: Path) -> Any:
     return _checked(text, 0, path, whole=True)[0]
 
 
-def load_object(path: Path, *, kind: str) -> dict[str, Any]:
+def load_object(path: Path, *, kind: str, nan: bool = False) -> dict[str, Any]:
     """Read a JSON file whose outermost value is an object.
 
     Args:
         kind: what the file should be, for the message: "a COCO file".
+        nan: give `NAN` for NaN and Infinity, which pandas writes, instead of refusing them.
 
     Raises:
-        DataError: as `load_json`, or it is something else.
+        DataError: as `load_json`, or it is something else, or a key stands twice in the object.
     """
-    value = load_json(path)
+    value = _checked(read_text(path), 0, path, whole=True, nan=nan)[0]
     if not isinstance(value, dict):
         raise DataError(f"{path.name} is not {kind}: its outermost value is not an object.")
     return value
@@ -83,19 +93,31 @@ def _skip(text: str, at: int) -> int:
     return at
 
 
-def _checked(text: str, at: int, path: Path, *, whole: bool = False) -> tuple[Any, int]:
-    """Parse the value that begins at a position, and return it and where it ends."""
+def _checked(text: str, at: int, path: Path, *, whole: bool = False, nan: bool = False) -> tuple[Any, int]:
+    """Parse the value that begins at a position, and return it and where it ends.
 
-    def refuse(constant: str) -> Any:
-        raise DataError(f"{path.name} holds {constant}, which is not valid JSON.")
+    A key that stands twice in an outermost object is refused: what stands there first would be lost without a word.
+    """
+    twice: list[str] = []
+
+    def constant(word: str) -> Any:
+        if nan:
+            return NAN
+        raise DataError(f"{path.name} holds {word}, which is not valid JSON.")
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        members = dict(pairs)
+        keys = [key for key, _ in pairs] if len(members) < len(pairs) else []
+        twice[:] = [key for k, key in enumerate(keys) if key in keys[:k]][:1]  # the outermost object comes last
+        return members
 
     try:
         start = _skip(text, at)
-        value, end = json.JSONDecoder(parse_constant=refuse).raw_decode(text, start)
+        value, end = json.JSONDecoder(parse_constant=constant, object_pairs_hook=once).raw_decode(text, start)
         if whole and _skip(text, end) != len(text):
             raise json.JSONDecodeError("Extra data", text, _skip(text, end))
         if _RISKY.search(text, start, end):
-            json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+            json.dumps(value, ensure_ascii=False, allow_nan=False, default=repr).encode()
     except json.JSONDecodeError as error:
         raise _wrong(error, path) from error
     except RecursionError as error:
@@ -104,6 +126,9 @@ def _checked(text: str, at: int, path: Path, *, whole: bool = False) -> tuple[An
         raise DataError(f"{path.name} holds half a character (a lone surrogate), which is no Unicode text.") from error
     except ValueError as error:
         raise DataError(f"{path.name} holds a number that is too large for an annotation file.") from error
+    if twice and isinstance(value, dict):
+        what = f"{path.name}: the key {twice[0]!r} stands twice; only one of the two would be read."
+        raise DataError(what, remedy="Put what stands under it together, or leave one of them out.")
     return value, end
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 NAMES = (
-    "coco", "severstal", "line-json", "labelme", "cvat", "label-studio", "supervisely", "yolo", "voc", "mask-index",
+    "coco", "severstal", "line-json", "labelme", "cvat", "label-studio", "supervisely", "via", "yolo", "voc", "mask-index",
     "mask-folder", "mask-instances",
 )  # fmt: skip
 """Those of `detect.FORMATS`, in its order."""

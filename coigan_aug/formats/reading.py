@@ -54,6 +54,7 @@ def check_masks(path: Path, *, masks: int, unknown: int, problems: Problems) -> 
     what = f"{path}: no image has a mask that can be used, {unknown:,} are of unknown state: {next(said, 'see above')}."
     remedy = (
         "Boxes and lines say where a defect is, not which pixels it has: draw or export polygons or masks. "
+        "Lines become masks with their width: --line-width PX. "
         "If the images are free of defects, say so: --unknown-as clean"
     )
     raise DataError(what, remedy=remedy)

@@ -186,6 +186,8 @@ class ReadOptions:
         skip_missing: leave out images that are not there.
         skip_broken: leave out images that can't be read.
         value_range: what becomes 0 and what 255 in images of more than 8 bits a channel; None refuses them.
+        rle_order: where the runs of a table of run lengths go: along "rows" or "columns"; None goes by its columns.
+        line_width: the width in pixels of lines that stand for defects; None leaves their images of unknown state.
         unknown_as_clean: take images of unknown state as they are: those without a mask as free of defects.
     """
 
@@ -197,6 +199,8 @@ class ReadOptions:
     skip_missing: bool = False
     skip_broken: bool = False
     value_range: tuple[float, float] | None = None
+    rle_order: str | None = None
+    line_width: float | None = None
     unknown_as_clean: bool = False
 
 

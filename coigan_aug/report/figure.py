@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from coigan_aug.annotations.records import DefectClass
+from coigan_aug.errors import plain as spelled_out
 
 WIDTH = 380.0
 INK, MUTED, LINE, ACCENT, PAPER = "#15171c", "#5d636e", "#dedbd5", "#2b5d8f", "#fdfcfb"
@@ -98,7 +99,7 @@ def inline(axes: Axes, key: str, label: str) -> Markup:
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": key}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from", category=UserWarning)
         axes.get_figure().savefig(stream, format="svg", metadata={"Date": None})  # type: ignore[union-attr]
-    root = ElementTree.fromstring(stream.getvalue())
+    root = ElementTree.fromstring(spelled_out(stream.getvalue()))  # XML holds no control signs
     for parent in list(root.iter()):
         for child in [child for child in parent if child.tag.split("}")[-1] in ("metadata", "style")]:
             parent.remove(child)

@@ -13,7 +13,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from coigan_aug import __version__
-from coigan_aug.errors import ResourceError
+from coigan_aug.errors import ResourceError, plain
 from coigan_aug.evaluation.numbers import TITLES
 from coigan_aug.files import to_values
 from coigan_aug.imaging import Pixels, encode_image
@@ -91,7 +91,7 @@ def fill(name: str, values: Mapping[str, Any], *, most_bytes: int) -> str:
     template = _environment().get_template(name)
     for level in LEVELS:
         try:
-            page = template.render(values, version=__version__, picture=_pictures(level, most_bytes))
+            page = plain(template.render(values, version=__version__, picture=_pictures(level, most_bytes)))
         except _TooLarge:
             continue
         if len(page.encode()) <= most_bytes:

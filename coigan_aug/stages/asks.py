@@ -26,6 +26,21 @@ UnknownAs = Annotated[
         metavar="clean",
     ),
 ]
+RleOrder = Annotated[
+    str | None,
+    Option(
+        "rows or columns: where the run lengths of a CSV go. Default: as its columns are known for, else columns.",
+        metavar="rows|columns",
+    ),
+]
+LineWidth = Annotated[
+    float | None,
+    Option(
+        "Width in px of lines (linestrip, polyline), which become masks. Default: their images are of unknown state.",
+        metavar="PX",
+        least=1,
+    ),
+]
 Overrides = Annotated[
     Sequence[str], Option("Override a setting; may be repeated.", flag="--set", metavar="SECTION.KEY=VALUE")
 ]
@@ -64,6 +79,8 @@ class ImportAsk(Ask):
     skip_missing: SkipMissing = False
     skip_broken: SkipBroken = False
     unknown_as: UnknownAs = None
+    rle_order: RleOrder = None
+    line_width: LineWidth = None
     value_range: Annotated[
         str | None,
         Option(
@@ -115,6 +132,8 @@ class ConvertAsk(Ask):
     skip_missing: SkipMissing = False
     skip_broken: SkipBroken = False
     unknown_as: UnknownAs = None
+    rle_order: RleOrder = None
+    line_width: LineWidth = None
     strict: Annotated[
         bool,
         Option(
@@ -142,6 +161,8 @@ class InspectAsk(Ask):
     format: Annotated[str | None, Option("Format of PATH, as for import. Default: looked up.")] = None
     classes: Annotated[str | None, Option("Class names, as for import. Default: PATH's own.")] = None
     unknown_as: UnknownAs = None
+    rle_order: RleOrder = None
+    line_width: LineWidth = None
     min_area: Annotated[int, Option("Objects of fewer px are called too small.")] = 16
     html: Annotated[
         StrPath | None, Option("Page to write. Default: inspect.html in the workspace; none for another PATH.")

@@ -7,6 +7,7 @@ from pathlib import Path
 from coigan_aug.formats.converting import Conversion, WriteOptions
 from coigan_aug.formats.converting import convert as convert_files
 from coigan_aug.formats.source import ReadOptions, parse_classes, parse_size, parse_unknown
+from coigan_aug.formats.tables.columns import parse_order
 from coigan_aug.progress import SILENT, Talk
 from coigan_aug.stages.asks import ConvertAsk
 
@@ -26,6 +27,8 @@ def convert(ask: ConvertAsk, *, talk: Talk = SILENT) -> Conversion:
         skip_missing=ask.skip_missing,
         skip_broken=ask.skip_broken,
         unknown_as_clean=parse_unknown(ask.unknown_as),
+        rle_order=parse_order(ask.rle_order),
+        line_width=ask.line_width,
     )
     with talk.steps() as begin:
         return convert_files(

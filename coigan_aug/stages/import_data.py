@@ -10,6 +10,7 @@ from coigan_aug.data.importing import ImportReport, Sharing, import_dataset
 from coigan_aug.errors import UsageError
 from coigan_aug.folders import Folders
 from coigan_aug.formats.source import ReadOptions, parse_classes, parse_unknown
+from coigan_aug.formats.tables.columns import parse_order
 from coigan_aug.progress import SILENT, Talk
 from coigan_aug.stages.asks import ImportAsk
 from coigan_aug.store.dataset import Dataset
@@ -32,6 +33,8 @@ def import_data(workspace: Folders, ask: ImportAsk, *, talk: Talk = SILENT, comm
         skip_missing=ask.skip_missing,
         skip_broken=ask.skip_broken,
         unknown_as_clean=parse_unknown(ask.unknown_as),
+        rle_order=parse_order(ask.rle_order),
+        line_width=ask.line_width,
         value_range=parse_range(ask.value_range) if ask.value_range else None,
     )
     sharing = Sharing(split=_share(ask.split), folds=ask.folds, fold=ask.fold, seed=ask.seed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,24 @@ def test_a_teams_file_is_inspected_before_it_is_imported(
     assert "05.png  a mask of scratch (id 5) shares the same pixels with one of a class with quite" in err
     assert "train" not in err.split("ERROR")[0]
     assert not (folder / "coigan").exists()
+
+
+def test_names_do_not_steer_the_terminal_and_end_no_page(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    value = json.loads((folder / "coco.json").read_text())
+    value["categories"] = [{"id": 1, "name": "\x1b[31mpit\x00\x9b\n"}, {"id": 2, "name": "[red]a[/x]\u202eb"}]
+    (folder / "images" / "01.png").rename(folder / "images" / "\x1b]0;\x07.png")
+    value["images"][1]["file_name"] = "\x1b]0;\x07.png"
+    (folder / "coco.json").write_text(json.dumps(value))
+    code, _, err = call(capsys, monkeypatch, "inspect", "coco.json", "--html", "page.html")
+    assert code == 0
+    page = (folder / "page.html").read_text()
+    for text in (err, page):
+        assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", text)
+        assert r"\x1b[31mpit\x00\x9b" in text
+    assert r"[red]a[/x]\u202eb"[:12] in err
+    assert r"\x1b]0;\x07.png" in err
 
 
 def test_json_is_one_document_that_holds_everything(

@@ -437,7 +437,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {name: one.annotations if one.annotations.is_file() else one.folder for name, one in made.items()}
 
 
-NAMES_LOST = dict.fromkeys(("labelme", "cvat", "label-studio", "mask-folder", "mask-instances"), "class names")
+NAMES_LOST = dict.fromkeys(("labelme", "cvat", "label-studio", "via", "mask-folder", "mask-instances"), "class names")
 REFUSED = {"severstal": NAMES_LOST, "mask-index": {"yolo": "class ids", "line-json": "class ids"}}
 
 

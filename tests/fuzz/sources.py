@@ -98,6 +98,38 @@ def _joined(out: Path) -> Path:
     return path
 
 
+def _by_rows(out: Path) -> Path:
+    path = _write("severstal", out)
+    rows = "a 0,pit,1 5 41 2\na 0,pit,60 1\nb 1,long scratch,24 1\nü 2,pit,\n"
+    path.write_bytes(f"id\tclass\tsegmentation\n{rows}".replace(",", "\t").encode("utf-16"))
+    return path
+
+
+def _via_export(out: Path) -> Path:
+    path = _write("via", out)
+    images = json.loads(path.read_text())["_via_img_metadata"]
+    shapes = [{"name": "rect", "x": 1, "y": 1, "width": 3, "height": 2}, {"name": "circle", "cx": 5, "cy": 5, "r": 3}]
+    for entry in images.values():
+        entry["regions"] += [{"shape_attributes": shape, "region_attributes": {"class": "pit"}} for shape in shapes]
+    path.write_text(json.dumps(images))
+    return path
+
+
+def _panoptic(out: Path) -> Path:
+    path = _write("coco", out)
+    top = json.loads(path.read_text())
+    for image in top["images"]:
+        own = [item for item in top["annotations"] if item.get("image_id") == image["id"]]
+        numbers = np.zeros((image["height"], image["width"], 3), np.uint8)
+        numbers[2:5, 2:9, 0], numbers[6:9, 1:4, 1] = 7, 2
+        segments = [{"id": number, "category_id": 3} for number in (7, 512)]
+        write_image(out / path.stem / f"{image['id']}.png", numbers)
+        picture = {"image_id": image["id"], "file_name": f"{image['id']}.png", "segments_info": segments}
+        top["annotations"] = [picture, *(item for item in top["annotations"] if item not in own)]
+    path.write_text(json.dumps(top))
+    return path
+
+
 def _voc_polygons(out: Path) -> Path:
     path = _write("voc", out)
     polygon = "<polygon><x1>2</x1><y1>3</y1><x2>9</x2><y2>3.5</y2><x3>5</x3><y3>11</y3></polygon>"
@@ -111,6 +143,9 @@ def _voc_polygons(out: Path) -> Path:
 SOURCES: dict[str, tuple[str, Callable[[Path], Path]]] = {
     **{name: (name, lambda out, name=name: _write(name, out)) for name in NAMES},  # type: ignore[misc]
     "coco, polygons": ("coco", _coco_polygons),
+    "coco, panoptic": ("coco", _panoptic),
+    "via, export": ("via", _via_export),
+    "severstal, by rows": ("severstal", _by_rows),
     "line-json, packed": ("line-json", lambda out: _write("line-json", out, binary=True)),
     "line-json, objects": ("line-json", _objects),
     "severstal, joined": ("severstal", _joined),

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from coigan_aug.annotations import rle
-from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
+from coigan_aug.annotations.records import Annotation, ImageRecord
 from coigan_aug.errors import DataError
+from coigan_aug.formats.coco import panoptic
+from coigan_aug.formats.coco.entries import categories_of, identity, images_of, meant, sizes_of
 from coigan_aug.formats.coco.extents import note_odd_extents
 from coigan_aug.formats.coco.file import CocoFile, Entry
 from coigan_aug.formats.coco.masks import masks_of
@@ -21,7 +23,7 @@ from coigan_aug.formats.image_folder import ImageFolder, open_images, resolve
 from coigan_aug.formats.image_sizes import check_size, measure
 from coigan_aug.formats.json_files import both_ends
 from coigan_aug.formats.reading import Reading
-from coigan_aug.formats.source import DROPPED, Source, make_classes
+from coigan_aug.formats.source import DROPPED, Source
 
 __all__ = ["COCO", "read", "sniff", "write"]
 
@@ -29,6 +31,8 @@ _KEYS = re.compile(rb'"(annotations|images|categories)"\s*:')
 _OF_IMAGE = frozenset({"id", "file_name", "height", "width"})
 _BATCH = 800_000  # bytes of annotations that are read at once, an image and an annotation counting for some
 _IMAGE, _ENTRY = 500, 1_000
+_ANEW = "told apart by their images"
+_NAN = "fields are NaN or Infinity, which JSON has not"
 _Item = dict[str, Any]
 
 
@@ -42,7 +46,7 @@ def sniff(path: Path) -> str | None:
 
 
 def read(reading: Reading) -> Source:
-    """Open a COCO file and its images; annotations without a mask are dropped.
+    """Open a COCO file and its images; annotations without a mask are dropped. Of a panoptic one pictures hold the masks.
 
     Areas and boxes in it are not trusted, and noted where they can't be those of their masks.
 
@@ -54,14 +58,17 @@ def read(reading: Reading) -> Source:
         DataError: it is not such a file, an id is unknown or used twice, a mask does not fit its image,
             an image is missing, broken or of another size; the message names the entry.
     """
+    if panoptic.holds_segments(reading.path):
+        return panoptic.read(reading)
     file = CocoFile(reading.path)
-    images = _images(file.images, file.name)
+    reading.problems.count(_NAN, file=file.name, done="taken as not there", count=file.missing)
+    images = images_of(file.images, file.name)
     heading = _heading(file)
-    labels, classes = _categories(reading, [item for item in file.categories if item is not heading])
+    labels, classes = categories_of(reading, [item for item in file.categories if item is not heading])
     entries = _by_image(reading, file.entries, images, labels)
     _drop_boxes(reading, entries, images)
     rows: dict[str, int | None] = {item["file_name"]: None for item in images.values()}
-    folder, where = open_images(reading, rows, sizes=_sizes(images))
+    folder, where = open_images(reading, rows, sizes=sizes_of(images))
     paths = resolve(reading, folder, rows)
     number = sum(len(items) for items in entries.values())
     contents = f"{len(images):,} images, {number:,} masks, {len(classes)} classes"
@@ -79,61 +86,6 @@ def read(reading: Reading) -> Source:
 # Reading the file
 
 
-def _keyed(items: list[_Item], key: str, file: str) -> dict[int | str, _Item]:
-    """Index entries by their id, which must be a number or text and unique."""
-    keyed: dict[int | str, _Item] = {}
-    places: dict[int | str, int] = {}
-    for k, item in enumerate(items):
-        number = _identity(item.get("id"), file, key, k, key="id")
-        if number in keyed:
-            raise DataError(f"{file}: {key}[{k}] has the id {number!r}, which {key}[{places[number]}] has too.")
-        keyed[number], places[number] = item, k
-    return keyed
-
-
-def _identity(value: Any, file: str, kind: str, position: int, *, key: str) -> int | str:
-    if isinstance(value, bool) or not isinstance(value, (int, str)):
-        raise DataError(f"{file}: {kind}[{position}] has no usable {key} ({value!r}).")
-    return value
-
-
-def _images(items: list[_Item], file: str) -> dict[int | str, _Item]:
-    images = _keyed(items, "images", file)
-    names: dict[str, int | str] = {}
-    for number, item in images.items():
-        name = item.get("file_name")
-        if not isinstance(name, str) or not name:
-            raise DataError(f"{file}: image {number!r} has no file_name.")
-        if name in names:
-            raise DataError(f"{file}: images {names[name]!r} and {number!r} have the same file_name, {name}.")
-        names[name] = number
-    return images
-
-
-def _sizes(images: Mapping[int | str, _Item]) -> dict[str, tuple[int, int]] | None:
-    """Return the images' heights and widths by name; None where the file does not say them all."""
-    sizes: dict[str, tuple[int, int]] = {}
-    for item in images.values():
-        height, width = item.get("height"), item.get("width")
-        if type(height) is not int or type(width) is not int or min(height, width) < 1:
-            return None
-        sizes[item["file_name"]] = height, width
-    return sizes
-
-
-def _categories(reading: Reading, items: list[_Item]) -> tuple[dict[int | str, str], tuple[DefectClass, ...]]:
-    """Return category id -> class name, and the classes in the file's order."""
-    categories = _keyed(items, "categories", reading.name)
-    names = {number: str(item.get("name", number)) for number, item in categories.items()}
-    if reading.options.classes:
-        names = _chosen(reading, names)
-    twice = [name for name in names.values() if list(names.values()).count(name) > 1]
-    if twice:
-        what = f"{reading.name}: several categories are named {twice[0]}."
-        raise DataError(what, remedy="Name them: --classes NAME=ID,NAME=ID")
-    return names, make_classes(list(names.values()), source_ids=list(names))
-
-
 def _heading(file: CocoFile) -> _Item | None:
     """Return the category that is none: Roboflow's first, which has no masks and is what all others belong to."""
     headings = [item for item in file.categories if item.get("supercategory") == "none"]
@@ -145,59 +97,66 @@ def _heading(file: CocoFile) -> _Item | None:
     return heading if above == {heading.get("name")} and not used else None
 
 
-def _chosen(reading: Reading, names: Mapping[int | str, str]) -> dict[int | str, str]:
-    chosen: dict[int | str, str] = {}
-    for choice in reading.options.classes:
-        meant = choice.value or choice.name
-        fitting = [number for number, name in names.items() if (str(number) if choice.value else name) == meant]
-        if not fitting:
-            have = ", ".join(f"{name} ({number})" for number, name in names.items())
-            raise DataError(f"{reading.name} has no category {meant} as --classes says; it has {have or 'none'}.")
-        chosen[fitting[0]] = choice.name
-    return chosen
-
-
 def _by_image(
     reading: Reading, entries: list[Entry], images: Mapping[int | str, _Item], labels: Mapping[int | str, str]
 ) -> dict[int | str, list[Entry]]:
-    """Sort the annotations by image, having checked their ids; `entries` is emptied on the way."""
+    """Sort the annotations by image, having checked their ids; `entries` is emptied on the way.
+
+    Ids that begin anew in each image, as some tools write them, are counted; one that an image has twice is wrong.
+    """
     by_image: dict[int | str, list[Entry]] = {}
     seen: dict[int | str, int] = {}
+    twice: set[tuple[int | str, int | str]] = set()
     for k, entry in enumerate(entries):
         try:
-            _check_ids(entry, k, reading.name, images=images, labels=labels, seen=seen)
+            _check_ids(entry, k, reading.name, images=images, labels=labels)
+            first = seen.setdefault(entry.id, k) if entry.id is not None else k
+            if first != k:
+                _check_anew(reading, entries, k, first=first, twice=twice)
             by_image.setdefault(entry.image_id, []).append(entry)
         except DataError:
-            lost = images[entry.image_id]["file_name"] if _is_among(entry.image_id, images) else ""
+            image = meant(entry.image_id, images) if isinstance(entry.image_id, (int, str)) else ""
+            lost = images[image]["file_name"] if image in images else ""
             with reading.problems.attempt(file=reading.name, done="annotation left out", lost=lost):
                 raise
     entries.clear()
     return by_image
 
 
-def _is_among(number: Any, images: Mapping[int | str, _Item]) -> bool:
-    return isinstance(number, (int, str)) and number in images
-
-
 def _check_ids(
-    entry: Entry,
-    k: int,
-    file: str,
-    *,
-    images: Mapping[int | str, _Item],
-    labels: Mapping[int | str, str],
-    seen: dict[int | str, int],
+    entry: Entry, k: int, file: str, *, images: Mapping[int | str, _Item], labels: Mapping[int | str, str]
 ) -> None:
-    number = None if entry.id is None else _identity(entry.id, file, "annotations", k, key="id")
-    image = _identity(entry.image_id, file, "annotations", k, key="image_id")
-    if image not in images:
+    """Check the ids of an annotation and put the known ones that they mean in their place."""
+    entry.id = None if entry.id is None else identity(entry.id, file, "annotations", k, key="id")
+    image = identity(entry.image_id, file, "annotations", k, key="image_id")
+    entry.image_id = meant(image, images)
+    if entry.image_id not in images:
         raise DataError(f"{file}: annotations[{k}] is of image {image!r}, which is not among the images.")
-    category = _identity(entry.category_id, file, "annotations", k, key="category_id")
-    if category not in labels:
+    category = identity(entry.category_id, file, "annotations", k, key="category_id")
+    entry.category_id = meant(category, labels)
+    if entry.category_id not in labels:
         known = ", ".join(str(label) for label in labels) or "(none)"
         raise DataError(f"{file}: annotations[{k}] has class {category!r}, which is not among the classes {known}.")
-    if number is not None and seen.setdefault(number, k) != k:
-        raise DataError(f"{file}: annotations[{k}] has the id {number!r}, which annotations[{seen[number]}] has too.")
+
+
+def _check_anew(
+    reading: Reading, entries: Sequence[Entry], k: int, *, first: int, twice: set[tuple[int | str, int | str]]
+) -> None:
+    """Note that an annotation has the id of an earlier one, of another image.
+
+    Args:
+        twice: image and id of all such annotations so far.
+
+    Raises:
+        DataError: the two are of one image.
+    """
+    file, entry = reading.name, entries[k]
+    if (entry.image_id, entry.id) in twice or entries[first].image_id == entry.image_id:
+        of = f"annotations[{first}]" if entries[first].image_id == entry.image_id else "another of its image"
+        raise DataError(f"{file}: annotations[{k}] has the id {entry.id!r}, which {of} has too.")
+    twice.add((entry.image_id, entry.id))
+    where = f"annotations[{k}] has the id {entry.id!r}, which annotations[{first}] of another image has too"
+    reading.problems.count("annotations have an id that one of another image has", file=file, first=where, done=_ANEW)
 
 
 def _drop_boxes(reading: Reading, by_image: dict[int | str, list[Entry]], images: Mapping[int | str, _Item]) -> None:
@@ -323,7 +282,9 @@ def _annotation(item: _Item, mask: rle.Rle | None, labels: Mapping[int | str, st
     if mask is None:
         return None
     attributes = {key: said for key, said in item.items() if key not in OWN and (key != "iscrowd" or said)}
-    return Annotation(label=labels[item["category_id"]], rle=mask, attributes=attributes)
+    if isinstance(item.get("id"), float):
+        attributes["id"] = int(item["id"])
+    return Annotation(label=labels[meant(item["category_id"], labels)], rle=mask, attributes=attributes)
 
 
 COCO = Format(

@@ -15,7 +15,7 @@ import msgspec
 
 from coigan_aug.errors import DataError
 from coigan_aug.formats.coco.json_stream import Piece, read_pieces
-from coigan_aug.formats.json_files import load_object
+from coigan_aug.formats.json_files import NAN, load_object
 
 _Item = dict[str, Any]
 _SHORT = 64  # bytes: what a segmentation that holds nothing may be long, spaces included
@@ -64,6 +64,8 @@ _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 class CocoFile:
     """The entries of a COCO file; their ids are not checked yet. Masks are read from the file when they are asked for.
 
+    NaN and Infinity, which pandas writes for what is not there, are taken so: `missing` counts the fields.
+
     Args:
         path: the file.
 
@@ -74,12 +76,13 @@ class CocoFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.name = path.name
+        self.missing = 0
         self._file: BinaryIO | None = None
         try:
             self._file = path.open("rb", buffering=0)
             self.images, self.categories, self.entries = _scanned(self._file)
         except (msgspec.MsgspecError, ValueError, LookupError, RecursionError, OSError):
-            self.images, self.categories, self.entries = _parsed(path)
+            self.images, self.categories, self.entries, self.missing = _parsed(path)
 
     def __del__(self) -> None:
         if self._file is not None:
@@ -173,10 +176,24 @@ def _holds_something(segmentation: msgspec.Raw) -> bool:
 # The plain way
 
 
-def _parsed(path: Path) -> tuple[list[_Item], list[_Item], list[Entry]]:
-    top = load_object(path, kind="a COCO file")
+def _parsed(path: Path) -> tuple[list[_Item], list[_Item], list[Entry], int]:
+    top = load_object(path, kind="a COCO file", nan=True)
     items = [_list(top, key, path.name) for key in ("images", "categories", "annotations")]
-    return items[0], items[1], [_entry(item) for item in items[2]]
+    missing = sum(_leave_out_nan(item) for own in items for item in own)
+    return items[0], items[1], [_entry(item) for item in items[2]], missing
+
+
+def _leave_out_nan(item: _Item) -> int:
+    """Take fields that are or hold NaN out of an entry, and return how many; in a mask's numbers it stays and is refused."""
+    odd = [key for key, value in item.items() if value is NAN or (key != "segmentation" and _holds_nan(value))]
+    for key in odd:
+        del item[key]
+    return len(odd)
+
+
+def _holds_nan(value: Any) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return value is NAN or any(_holds_nan(part) for part in inner)
 
 
 def _entry(item: _Item) -> Entry:
@@ -191,6 +208,8 @@ def _entry(item: _Item) -> Entry:
 
 def _list(top: _Item, key: str, file: str) -> list[_Item]:
     items = top.get(key, [] if key == "annotations" else None)
+    if items is NAN:
+        raise DataError(f"{file} holds NaN in place of the list {key!r}.")
     if not isinstance(items, list):
         raise DataError(f"{file} is not a COCO file: it has no list {key!r}.")
     wrong = next((k for k, item in enumerate(items) if not isinstance(item, dict)), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Any
@@ -17,10 +18,12 @@ from coigan_aug.errors import DataError
 from coigan_aug.formats.coco.file import parse_text
 from coigan_aug.formats.drawn import LARGEST, Place, check_outlines, note_short
 from coigan_aug.formats.image_sizes import about_turning
-from coigan_aug.formats.source import DROPPED
+from coigan_aug.formats.json_files import NAN
+from coigan_aug.formats.source import DROPPED, whole_number
 
 _POLYGONS = msgspec.json.Decoder(list[list[float]])
-_NUMBERS = frozenset({int, float})
+_NUMBERS = frozenset({int, float, str})
+_DEEPEST = 6
 _PLAIN_REACH = 0.5  # px out of the image
 _AT_ONCE = 2_000_000  # px of outlines
 _Item = dict[str, Any]
@@ -52,14 +55,26 @@ def _shape(value: Any, at: Place) -> rle.Rle | _Parts | None:
     if plain is not None:
         return plain
     with at.reading.problems.attempt(file=at.file, done="annotation left out", lost=at.image):
-        if isinstance(value, msgspec.Raw):
-            value = parse_text(value, at.file)
+        value = _value(value, at)
         if isinstance(value, dict):
             return _from_runs(value, at)
+        if isinstance(value, list) and value and all(isinstance(part, dict) and "counts" in part for part in value):
+            masks = [_from_runs(part, at) for part in value]
+            return masks[0] if len(masks) == 1 else rle.union(masks)
         if isinstance(value, list):
             return _polygons(value, at) or None
         raise DataError(f"{at.text} of {at.image}: the segmentation is neither polygons nor run lengths.")
     return None
+
+
+def _value(value: Any, at: Place) -> Any:
+    """Return a segmentation as a value: text is parsed, also where it is JSON within a string, as tables hold it."""
+    if isinstance(value, msgspec.Raw):
+        value = parse_text(value, at.file)
+    if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
+        with contextlib.suppress(msgspec.MsgspecError):
+            return msgspec.json.decode(value)
+    return value
 
 
 def _plain_polygons(value: Any) -> _Parts | None:
@@ -74,19 +89,34 @@ def _plain_polygons(value: Any) -> _Parts | None:
 
 
 def _from_runs(value: _Item, at: Place) -> rle.Rle:
-    if value.get("size") != [at.height, at.width]:
-        turned, remedy = about_turning((at.height, at.width), value.get("size"), image=at.image)
-        what = f"{at.text}: the mask's size is {value.get('size')}, {at.image} is {at.size} (height x width).{turned}"
+    said = value.get("size")
+    size = [_whole(side) for side in said] if isinstance(said, list) else said
+    if size != [at.height, at.width]:
+        turned, remedy = about_turning((at.height, at.width), said, image=at.image)
+        what = f"{at.text}: the mask's size is {said}, {at.image} is {at.size} (height x width).{turned}"
         raise DataError(what, remedy=remedy)
     counts = value.get("counts")
     try:
         if isinstance(counts, str):
-            return rle.canonical(rle.Rle(at.height, at.width, counts))
-        if isinstance(counts, list) and all(type(run) is int and 0 <= run < 1 << 48 for run in counts):
-            return _from_counts(counts, at)
+            return rle.canonical(rle.Rle(at.height, at.width, _compressed(counts)))
+        runs: list[Any] = [_whole(run) for run in counts] if isinstance(counts, list) else [None]
+        if all(type(run) is int and 0 <= run < 1 << 48 for run in runs):
+            return _from_counts(runs, at)
     except ValueError as error:
         raise DataError(f"{at.text} of {at.image}: {error}.") from error
     raise DataError(f"{at.text} of {at.image}: the counts are neither text nor whole numbers from 0.")
+
+
+def _compressed(counts: str) -> str:
+    """Return a compressed string without the marks of Python's bytes (b'...'), of which no sign is one of its own."""
+    marked = counts[:2] in ("b'", 'b"') and counts[-1:] == counts[1] and len(counts) > 2
+    return counts[2:-1].replace("\\\\", "\\") if marked else counts
+
+
+def _whole(value: Any) -> Any:
+    """Return a whole number as such, be it 40, 40.0 or "40"; anything else as it is."""
+    number = whole_number(str(value)) if isinstance(value, (float, str)) else None
+    return value if number is None else number
 
 
 def _from_counts(counts: list[int], at: Place) -> rle.Rle:
@@ -102,20 +132,35 @@ def _from_counts(counts: list[int], at: Place) -> rle.Rle:
 
 
 def _polygons(value: list[Any], at: Place) -> _Parts:
-    parts = value if all(isinstance(part, list) for part in value) else [value]
+    parts = _flat(value, at)
     usable = [part for part in parts if len(part) >= 6]
     if len(usable) < len(parts):
         note_short(at, few=len(parts) - len(usable), of=len(parts))
     return [_numbers(part, at) for part in usable]
 
 
+def _flat(value: list[Any], at: Place, *, depth: int = 1) -> list[list[Any]]:
+    """Return polygons as x, y, x, y, ...: a list of numbers is one, and so is one of pairs [x, y], at whatever depth."""
+    if depth > _DEEPEST:
+        raise DataError(f"{at.text} of {at.image}: its polygons are nested more than {_DEEPEST} levels deep.")
+    value = [[part["x"], part["y"]] if isinstance(part, dict) and {"x", "y"} <= part.keys() else part for part in value]
+    if not value or not all(isinstance(part, list) for part in value):
+        return [value]
+    inner = [_flat(part, at, depth=depth + 1) for part in value]
+    points = [parts[0] for parts in inner if len(parts) == 1 and len(parts[0]) == 2]
+    if len(points) == len(inner) and (len(points) > 2 or depth > 1):
+        return [[number for point in points for number in point]]
+    return [part for parts in inner for part in parts]
+
+
 def _numbers(part: list[Any], at: Place) -> list[float]:
     try:
         if len(part) % 2 == 0 and _NUMBERS.issuperset(map(type, part)):
             return [float(value) for value in part]
-    except OverflowError:  # a whole number that no double can hold
+    except (OverflowError, ValueError):  # a whole number that no double can hold; text that is no number
         pass
-    raise DataError(f"{at.text} of {at.image}: a polygon is not a list of x, y pairs ({len(part)} values).")
+    many = "it holds NaN" if any(value is NAN for value in part) else f"{len(part)} values"
+    raise DataError(f"{at.text} of {at.image}: a polygon is not a list of x, y pairs ({many}).")
 
 
 def _outlines(masks: Sequence[_Parts]) -> Outlines:

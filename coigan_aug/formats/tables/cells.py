@@ -1,4 +1,4 @@
-"""The cells of a run-length CSV: "start length" pairs, 1-based and column-major, checked against their image."""
+"""The cells of a run-length CSV: "start length" pairs, 1-based, along columns or rows, checked against their image."""
 
 from __future__ import annotations
 
@@ -17,16 +17,27 @@ from coigan_aug.formats.source import place
 
 CELLS = "EncodedPixels"
 _LARGEST = 1 << 61
+_SLACK = 1_000_000  # signs: white space, and what costs no memory to tell of
 
 
 class Target(NamedTuple):
-    """Where a row's runs go: its place in the CSV, the image's name and size in pixels."""
+    """Where a row's runs go: its place in the CSV, the image's name and size in pixels.
+
+    `by_rows` says that they go along rows and not along columns; `column` is the name of the cell's column.
+    """
 
     reading: Reading
     number: int
     name: str
     height: int
     width: int
+    by_rows: bool = False
+    column: str = CELLS
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        """Height and width of the mask whose runs go along columns: that of the image, or that turned over."""
+        return (self.width, self.height) if self.by_rows else (self.height, self.width)
 
     @property
     def place(self) -> str:
@@ -34,7 +45,7 @@ class Target(NamedTuple):
 
     def note(self, what: str, *, done: str) -> None:
         """Note a problem of the row's runs."""
-        self.reading.problems.add(what, file=self.reading.name, row=self.number, column=CELLS, done=done)
+        self.reading.problems.add(what, file=self.reading.name, row=self.number, column=self.column, done=done)
 
 
 def read_cells(cells: Sequence[str], targets: Sequence[Target]) -> list[rle.Rle | None]:
@@ -48,10 +59,30 @@ def read_cells(cells: Sequence[str], targets: Sequence[Target]) -> list[rle.Rle 
     for k, (cell, target) in enumerate(zip(cells, targets, strict=True)):
         if masks[k] is None:
             reading = target.reading
-            with reading.problems.attempt(file=reading.name, row=target.number, done="row left out", column=CELLS):
+            with reading.problems.attempt(
+                file=reading.name, row=target.number, done="row left out", column=target.column
+            ):
                 numbers = _numbers(cell, target)
                 masks[k] = _mask(numbers[0::2] - 1, numbers[1::2], target)
-    return masks
+    return [_turned(mask) if mask and target.by_rows else mask for mask, target in zip(masks, targets, strict=True)]
+
+
+def check_length(cell: str, target: Target) -> None:
+    """Refuse a cell that is longer than any mask of its image could be, before it is taken apart.
+
+    Raises:
+        DataError: it is.
+    """
+    pixels = target.height * target.width
+    most = _SLACK + (pixels + 1) * (len(str(pixels)) + 2)
+    if len(cell) > most:
+        what = f"{target.place}  {target.column} holds {len(cell):,} signs, more than a mask of {target.name} can need"
+        raise DataError(f"{what} ({target.height} x {target.width} px).", remedy="Is a line end missing?")
+
+
+def _turned(mask: rle.Rle) -> rle.Rle:
+    """Turn a mask over its diagonal: rows become columns."""
+    return rle.encode(np.ascontiguousarray(rle.decode(mask).T))
 
 
 def _plain_masks(cells: Sequence[str], targets: Sequence[Target]) -> list[rle.Rle | None]:
@@ -67,7 +98,7 @@ def _plain_masks(cells: Sequence[str], targets: Sequence[Target]) -> list[rle.Rl
     starts, ends = numbers[0::2] - 1, numbers[0::2] - 1 + numbers[1::2]
     plain = _are_plain(starts, ends, count, targets)
     kept = np.repeat(plain, count)
-    sizes = [(target.height, target.width) for target, own in zip(targets, plain.tolist(), strict=True) if own]
+    sizes = [target.sides for target, own in zip(targets, plain.tolist(), strict=True) if own]
     masks = iter(from_intervals_many(sizes, starts[kept], ends[kept], count[plain]))
     return [next(masks) if own else None for own in plain.tolist()]
 
@@ -88,10 +119,10 @@ def _numbers(cell: str, target: Target) -> rle.Runs:
     """Parse a cell into its numbers; those too large for any image become 2^61."""
     if cell.encode().translate(None, b"0123456789 \t"):
         wrong = next((part for part in cell.split() if not (part.isascii() and part.isdigit())), cell)
-        raise DataError(f"{target.place}  EncodedPixels holds {wrong[:40]!r}, which is not a whole number.")
+        raise DataError(f"{target.place}  {target.column} holds {wrong[:40]!r}, which is not a whole number.")
     numbers = np.minimum(np.fromstring(cell, dtype=np.int64, sep=" "), _LARGEST)
     if len(numbers) % 2:
-        what = f"{target.place}  EncodedPixels holds {len(numbers)} numbers; they must be pairs of start and length."
+        what = f"{target.place}  {target.column} holds {len(numbers)} numbers; they must be pairs of start and length."
         raise DataError(what, remedy="Is the cell cut off? Spreadsheets cut cells at 32,767 characters.")
     return numbers
 
@@ -110,7 +141,7 @@ def _mask(starts: rle.Runs, lengths: rle.Runs, target: Target) -> rle.Rle | None
         starts, ends = np.clip(starts, 0, pixels), np.clip(ends, 0, pixels)
     _note_order(starts, ends, target)
     kept = ends > starts
-    return rle.from_intervals(target.height, target.width, starts[kept], ends[kept]) if kept.any() else None
+    return rle.from_intervals(*target.sides, starts[kept], ends[kept]) if kept.any() else None
 
 
 def _outside(start: int, length: int, target: Target) -> str:

@@ -1,12 +1,14 @@
-"""Run lengths in a CSV, as Kaggle's Severstal competition has them: 1-based, column-major "start length" pairs.
+"""Run lengths in a CSV, as Kaggle's Severstal and other competitions have them: 1-based "start length" pairs.
 
-Two layouts: ImageId, ClassId, EncodedPixels (only rows with defects), and ImageId_ClassId, EncodedPixels (a row
-for each image and class, the cell empty where there is none). Columns are bound by their names.
+Layouts: ImageId, ClassId, EncodedPixels (only rows with defects), ImageId_ClassId, EncodedPixels (a row for each image
+and class, the cell empty where there is none), and ImageId, EncodedPixels (each row an object). Columns are bound by their
+names, of which several are known. Runs go along columns, unless the columns are known for rows or the options say so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -31,19 +33,22 @@ from coigan_aug.formats.source import (
     place,
     whole_number,
 )
-from coigan_aug.formats.tables.cells import Target, read_cells, write_cell
+from coigan_aug.formats.tables.cells import CELLS, Target, check_length, read_cells, write_cell
+from coigan_aug.formats.tables.columns import Columns
 from coigan_aug.formats.tables.mask_file import MaskFile
+from coigan_aug.formats.tables.names import FullNames, suffixed
 from coigan_aug.formats.tables.rows import Row, columns_of, read_rows
 
 _EMPTY = frozenset({"", "-1", "nan", "none", "null", "1 0"})
 _NOTHING = frozenset({"", "nan", "none", "null"})
 _SAMPLED = 2000
-_BATCH = 64
+_BATCH, _HEAVY = 64, 1 << 22  # rows, or signs of their cells, that are read at once
 
 
 @dataclass
 class _Table:
-    """What the CSV said: sizes of the images measured so far, and for each image the masks of its classes, in `file`.
+    """What the CSV said: sizes of the images measured so far, and for each image the masks of its classes, in `file`:
+    one each, but for tables that list objects.
 
     `labels` are the classes met; `names` says for a class as the CSV spells it what its name is. `others` is what
     further columns say of an image, but for those in `mixed`, which speak of single rows; `waiting` holds rows whose
@@ -51,13 +56,27 @@ class _Table:
     """
 
     sizes: dict[str, tuple[int, int] | None] = field(default_factory=dict)
-    masks: dict[str, dict[str, int]] = field(default_factory=dict)
+    masks: dict[str, dict[str, list[int]]] = field(default_factory=dict)
     file: MaskFile = field(default_factory=MaskFile)
     labels: dict[str, None] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
     others: dict[str, dict[str, str]] = field(default_factory=dict)
     mixed: set[str] = field(default_factory=set)
     waiting: list[tuple[str, str, Target, str]] = field(default_factory=list)
+    columns: Columns | None = None
+    order: str | None = None
+
+    @property
+    def by_rows(self) -> bool:
+        """Whether runs go along rows: the options say so, or else the columns are known for it."""
+        return self.order == "rows" if self.order else self.columns is not None and self.columns.by_rows
+
+    @property
+    def runs(self) -> str:
+        """In words, where runs go, if it is not along columns as ever."""
+        if self.order:
+            return f", runs along {self.order}"
+        return ", runs along rows, as these columns are known for (--rle-order columns if not)" if self.by_rows else ""
 
 
 def sniff(path: Path) -> str | None:
@@ -65,23 +84,28 @@ def sniff(path: Path) -> str | None:
     if not path.is_file() or path.suffix.lower() not in (".csv", ".txt", ".tsv"):
         return None
     columns = columns_of(path)
-    return f"Severstal RLE CSV (columns {', '.join(columns)})" if columns else None
+    return f"Severstal RLE CSV (columns {', '.join(columns.names)})" if columns else None
 
 
 def read(reading: Reading) -> Source:
     """Open a CSV and its images; images without a row, or with empty cells, are defect-free.
 
     Every row is checked and turned into a compressed string here, which waits in a temporary file. Further columns
-    are kept in `record.source`, unless the rows of an image differ in them.
+    are kept in `record.source`, unless the rows of an image differ in them. Names may lack their suffix.
 
     Raises:
         DataError: a column is missing, a row is malformed or does not fit its image, a class is unknown,
             an image is missing or broken; the last two unless an option says otherwise.
     """
     quiet = replace(reading, problems=Problems(lenient=reading.problems.lenient))
-    folder, where = open_images(reading, (row.name for row in islice(read_rows(quiet), _SAMPLED)))
+    folder, where = open_images(reading, suffixed(row.name for row in islice(read_rows(quiet), _SAMPLED)))
+    images_named = FullNames(folder)
     named = NamedImages(reading, folder)
-    table = _read_masks(reading, named)
+    table = _Table(columns=columns_of(reading.path), order=reading.options.rle_order)
+    _read_masks(reading, table, named, images_named)
+    for name in list(reading.problems.lost):
+        with suppress(DataError):
+            reading.problems.lose(images_named.of(name, at=reading.name))
     paths = named.finish()
     classes = _classes(table.labels, reading.options.classes)
     images = sorted(set(folder.images()) | set(paths.values()))
@@ -91,7 +115,7 @@ def read(reading: Reading) -> Source:
         reading.problems.add(what, file=f"{folder.root.name}/", done="taken for masks, left out")
     return Source(
         format="severstal",
-        description=f"{sniff(reading.path) or 'RLE CSV'}. Images: {where}",
+        description=f"{sniff(reading.path) or 'RLE CSV'}{table.runs}. Images: {where}",
         classes=classes,
         image_root=folder.root,
         count=len(images),
@@ -138,19 +162,21 @@ def _quoted(name: str) -> str:
 # Masks
 
 
-def _read_masks(reading: Reading, named: NamedImages) -> _Table:
-    table = _Table()
+def _read_masks(reading: Reading, table: _Table, named: NamedImages, full: FullNames) -> None:
+    size = 0
     try:
         for row in read_rows(reading):
             with reading.problems.attempt(file=reading.name, row=row.number, done="row left out", lost=row.name):
-                _read_row(reading, table, row, named)
-            if len(table.waiting) >= _BATCH:
+                name = full.of(row.name, at=place(reading.name, row.number))
+                _read_row(reading, table, row._replace(name=name), named)
+            size += len(row.cell)
+            if len(table.waiting) >= _BATCH or size > _HEAVY:
                 _read_waiting(table)
+                size = 0
     except DataError:
         _read_waiting(table)  # a mistake in an earlier row is the one to tell
         raise
     _read_waiting(table)
-    return table
 
 
 def _read_row(reading: Reading, table: _Table, row: Row, named: NamedImages) -> None:
@@ -164,7 +190,8 @@ def _read_row(reading: Reading, table: _Table, row: Row, named: NamedImages) -> 
         if row.others:
             known = table.others.setdefault(image, {})
             table.mixed.update(name for name, value in row.others.items() if known.setdefault(name, value) != value)
-        _add_row(table, image, row, Target(reading, row.number, row.name, *size))
+        column = table.columns.names[table.columns.cell] if table.columns else CELLS
+        _add_row(table, image, row, Target(reading, row.number, row.name, *size, table.by_rows, column))
 
 
 def _add_row(table: _Table, image: str, row: Row, target: Target) -> None:
@@ -177,11 +204,15 @@ def _add_row(table: _Table, image: str, row: Row, target: Target) -> None:
         label = table.names[row.label] = _label(row.label, target)
     table.labels[label] = None
     if not empty:
+        check_length(row.cell, target)
         table.waiting.append((image, label, target, row.cell))
 
 
 def _read_waiting(table: _Table) -> None:
-    """Turn the rows that wait into compressed masks; a second row of an image and class joins the first."""
+    """Turn the rows that wait into compressed masks.
+
+    A second row of an image and class joins the first, unless the table lists objects.
+    """
     waiting = table.waiting
     table.waiting = []
     cells, targets = [cell for *_, cell in waiting], [target for _, _, target, _ in waiting]
@@ -190,13 +221,13 @@ def _read_waiting(table: _Table) -> None:
         if mask is None:
             target.reading.problems.lose(image)
             continue
-        own = table.masks.setdefault(image, {})
+        own = table.masks.setdefault(image, {}).setdefault(label, [])
         parts = [mask]
-        if label in own:
+        if own and not (table.columns is not None and table.columns.objects):
             reading, what = target.reading, f"{target.name} has class {label} twice"
             reading.problems.add(what, file=reading.name, row=target.number, done="masks joined")
-            parts.append(rle.Rle(mask.height, mask.width, table.file.get(own[label])))
-        own[label] = table.file.put((rle.union(parts) if len(parts) > 1 else mask).counts)
+            parts.append(rle.Rle(mask.height, mask.width, table.file.get(own.pop())))
+        own.append(table.file.put((rle.union(parts) if len(parts) > 1 else mask).counts))
 
 
 # Classes and records
@@ -246,7 +277,7 @@ def _records(
         if size is None:
             continue
         places = table.masks.pop(image, {})
-        masks = [(c.name, rle.Rle(*size, table.file.get(places[c.name]))) for c in classes if c.name in places]
+        masks = [(c.name, rle.Rle(*size, table.file.get(at))) for c in classes for at in places.get(c.name, [])]
         annotations = tuple(Annotation(label=label, rle=mask) for label, mask in masks)
         name = names.get(image, image)
         others = {key: said for key, said in table.others.pop(image, {}).items() if key not in table.mixed}

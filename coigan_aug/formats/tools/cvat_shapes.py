@@ -21,13 +21,15 @@ from coigan_aug.formats.drawn import (
     number_from,
     put,
     rectangle,
+    stroke,
     turned,
     whole_from,
     with_pixels,
 )  # fmt: skip
-from coigan_aug.formats.source import DROPPED
+from coigan_aug.formats.source import DROPPED, ReadOptions
 
 AREAS = frozenset({"polygon", "box", "ellipse", "mask"})
+LINE = "polyline"
 _TAKEN = {"label", "points", "rle", "left", "top", "width", "height", "xtl", "ytl", "xbr", "ybr", "cx", "cy", "rx", "ry",
           "rotation", "source"}  # fmt: skip
 
@@ -50,14 +52,22 @@ def attributes_of(shape: Shape) -> dict[str, Any]:
     return numbers | shape.said
 
 
+def has_area(kind: str, options: ReadOptions) -> bool:
+    """Tell whether shapes of a kind become masks: those with an area, and polylines where their width is said."""
+    return kind in AREAS or (kind == LINE and options.line_width is not None)
+
+
 def mask_of(shape: Shape, at: Place) -> rle.Rle | None:
     """Turn a shape with an area into a mask; None where it has no pixels, which is noted.
 
     Raises:
         DataError: its values are wrong in number or kind, or don't fit the image.
     """
+    width = at.reading.options.line_width
     if shape.kind == "mask":
         mask = _from_runs(shape, at)
+    elif shape.kind == LINE and width:
+        mask = stroke(_polygon(shape, at), width, at=at)
     elif shape.kind == "ellipse":
         cx, cy, rx, ry = (_value(shape, key, at) for key in ("cx", "cy", "rx", "ry"))
         reach = max(abs(rx), abs(ry))
@@ -85,13 +95,15 @@ def _polygon(shape: Shape, at: Place) -> Points:
     wrong = next((number for number, pair in enumerate(pairs, start=1) if len(pair) != 2), None)
     if wrong is not None:
         count = len(pairs[wrong - 1])
-        raise DataError(f"{at.text}  point {wrong} of a polygon of {at.image} has {count} values; x,y are expected.")
+        raise DataError(
+            f"{at.text}  point {wrong} of a {shape.kind} of {at.image} has {count} values; x,y are expected."
+        )
     try:
         points = np.array(pairs, dtype=np.float64).reshape(-1, 2)
     except ValueError as error:
-        raise DataError(f"{at.text}  the points of a polygon of {at.image} are not numbers.") from error
+        raise DataError(f"{at.text}  the points of a {shape.kind} of {at.image} are not numbers.") from error
     if not (np.abs(points) < LARGEST).all():
-        raise DataError(f"{at.text}  the points of a polygon of {at.image} are not pixels.")
+        raise DataError(f"{at.text}  the points of a {shape.kind} of {at.image} are not pixels.")
     return points
 
 

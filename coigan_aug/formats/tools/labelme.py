@@ -18,7 +18,7 @@ from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.files import write_bytes, write_json
-from coigan_aug.formats.drawn import Place, attributes_from, with_pixels
+from coigan_aug.formats.drawn import Place, attributes_from, note_no_area, with_pixels
 from coigan_aug.formats.format import Format
 from coigan_aug.formats.image_folder import ImageFolder, open_images, resolve_files
 from coigan_aug.formats.image_sizes import check_size, clean_records, images_without, measure
@@ -26,8 +26,8 @@ from coigan_aug.formats.json_files import both_ends, load_json
 from coigan_aug.formats.losses import Losses, note_class_ids
 from coigan_aug.formats.names import CARD
 from coigan_aug.formats.reading import Reading
-from coigan_aug.formats.source import DROPPED, Source, chosen_labels, class_of, classes_of
-from coigan_aug.formats.tools.labelme_shapes import AREAS, mask_of, shapes_of, written_shapes
+from coigan_aug.formats.source import Source, chosen_labels, class_of, classes_of
+from coigan_aug.formats.tools.labelme_shapes import LINES, has_area, mask_of, shapes_of, written_shapes
 
 LABELS = "labels.txt"
 _SPECIAL = frozenset({"__ignore__", "_background_"})
@@ -87,8 +87,9 @@ def read(reading: Reading) -> Source:
     """Open a folder of labelme's JSON files (or one file) and their images. Pixels in the files (imageData) are not used.
 
     Shapes of one label and group_id are parts of one object. Shapes without an area are dropped, which is noted with
-    their number. Images in the same folders without a file are taken as defect-free, which is noted too. Flags,
-    descriptions and group_ids are kept in the attributes; `labels.txt`, if there is one, gives the order of the classes.
+    their number; lines have one where the options say their width. Images in the same folders without a file are taken as
+    defect-free, which is noted too. Flags, descriptions and group_ids are kept in the attributes; `labels.txt`, if there
+    is one, gives the order of the classes.
 
     Raises:
         DataError: there is no such file, one is damaged, a shape does not fit its image, an image is named twice,
@@ -140,7 +141,8 @@ def _overview(reading: Reading, root: Path) -> _Overview:
             overview.others += [name] if name != CARD else []
             continue
         overview.images[name] = _image_named(item, name)
-        areas = [str(shape["label"]) for shape in shapes_of(item, name) if shape["shape_type"] in AREAS]
+        shapes = shapes_of(item, name)
+        areas = [str(shape["label"]) for shape in shapes if has_area(shape["shape_type"], reading.options)]
         overview.labels.update(dict.fromkeys(areas))
         overview.shapes += len(areas)
         overview.embedded += [name] if item.get("imageData") else []
@@ -212,10 +214,10 @@ def _annotations(item: _Item, names: Mapping[str, str], at: Place) -> tuple[Anno
     for k, shape in enumerate(shapes_of(item, at.file)):
         here = replace(at, text=f"{at.file}: shapes[{k}]")
         kind = shape["shape_type"]
-        if kind not in AREAS:
-            here.count(f"shapes without an area ({kind})", file=folder, done=DROPPED)
+        if not has_area(kind, at.reading.options):
+            note_no_area(kind, here, line=kind in LINES, file=folder)
             continue
-        if kind == "rectangle":
+        if kind in ("rectangle", "rotation"):
             here.count("rectangles, which need not be outlines", file=folder, done="taken as filled")
         label = class_of(str(shape["label"]), names, here.text)
         drawn = mask_of(shape, here)

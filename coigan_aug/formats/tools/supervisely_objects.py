@@ -19,6 +19,7 @@ from coigan_aug.formats.drawn import (
     points_from,
     put,
     rectangle,
+    stroke,
     whole_from,
 )  # fmt: skip
 from coigan_aug.formats.losses import Losses
@@ -26,6 +27,7 @@ from coigan_aug.formats.source import DROPPED
 from coigan_aug.imaging import decode_bitmap, encode_bitmap
 
 AREAS = frozenset({"bitmap", "polygon", "rectangle"})
+LINE = "line"
 _PNG_MAGIC = b"\x89PNG"
 _LARGEST_HEAD = 1 << 20
 _BYTES_A_PIXEL = 5
@@ -45,7 +47,9 @@ def kind_of(value: _Item, at: Place) -> str:
 
 
 def mask_of(value: _Item, kind: str, at: Place) -> rle.Rle | None:
-    """Turn an object with an area into a mask; None for a polygon of fewer than 3 points, which is noted.
+    """Turn an object with an area, or a line of which the options say the width, into a mask.
+
+    None for a polygon of fewer than 3 points, which is noted.
 
     Raises:
         DataError: it is malformed, or does not fit its image.
@@ -55,7 +59,9 @@ def mask_of(value: _Item, kind: str, at: Place) -> rle.Rle | None:
     points = value.get("points")
     if not isinstance(points, dict) or not isinstance(points.get("interior", []), list):
         raise DataError(f"{at.text} of {at.image} has no points with an exterior and a list of interiors.")
-    outer = points_from(points.get("exterior"), at)
+    outer, width = points_from(points.get("exterior"), at), at.reading.options.line_width
+    if kind == LINE and width:
+        return stroke(outer + 0.5, width, at=at)
     if kind == "rectangle":
         if len(outer) != 2:
             raise DataError(f"{at.text} of {at.image}: a rectangle has 2 points, this one has {len(outer)}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,11 @@ NAMES = (
     "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable", "dog",
     "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
 )  # fmt: skip
-LABELMAP, CLASS_NAMES = "labelmap.txt", "class_names.txt"
+LABELMAP = "labelmap.txt"
+CLASS_NAMES = ("class_names.txt", "labels.txt", "label_list.txt", "label.txt", "classes.txt")
+"""Files with the name of a class on each line, the first of which counts."""
+_IGNORED = "__ignore__"
+_NUMBERED = re.compile(r"([0-9]{1,3})[\s,:=]+(.+)")
 
 
 def voc_colour(number: int) -> Colour:
@@ -141,7 +146,7 @@ def read_objects(path: Path) -> Numbers:
 
 
 def used_numbers(path: Path) -> set[int]:
-    """Return the numbers that a mask of classes uses, without background and void.
+    """Return the numbers that a mask of classes uses, without background and void, where nothing says what they mean.
 
     Raises:
         DataError: its colours are not those of Pascal VOC's 20 classes, or it can't be read.
@@ -174,7 +179,17 @@ def _rgb(colour: Pixels) -> Colour:
 def _unknown(path: Path, kind: str, found: Sequence[str]) -> DataError:
     shown = ", ".join(found[:6]) + (f" and {len(found) - 6} more" if len(found) > 6 else "")
     what = f"{path.name} has {kind} without a class: {shown}."
-    return DataError(what, remedy=f"Name them: --classes NAME=1,NAME=2 (or =#ff0000), or a {LABELMAP} beside.")
+    return DataError(
+        what, remedy=f"Name them: --classes NAME=1,NAME=2 (or =#ff0000), or a {LABELMAP} or labels.txt beside."
+    )
+
+
+def unnamed(numbers: Iterable[int], path: Path) -> DataError:
+    """Return the error of masks whose classes have numbers, and names nowhere."""
+    shown = sorted(numbers)
+    what = f"the masks in {path} hold the classes {', '.join(map(str, shown[:8]))}, and no file says their names."
+    example = ",".join(f"NAME={number}" for number in shown[:8])
+    return DataError(what, remedy=f"Name them: --classes {example}, or put a {LABELMAP} or labels.txt beside.")
 
 
 # Class names
@@ -210,18 +225,26 @@ def _entry(line: str, at: str) -> tuple[str, Colour | None]:
 
 
 def read_class_names(path: Path) -> dict[str, int]:
-    """Read a class_names.txt: the name of class k on line k, from 0; name -> k, without the background.
+    """Read a list of class names: that of class k on line k, from 0, or "k name"; name -> k, without the background.
 
     Raises:
         DataError: it is not UTF-8 text, or a name is there twice.
     """
-    lines = [(row, line) for row, line in _rows(path) if line != "__ignore__"]
-    names = [line for _, line in lines]
-    for k, (row, name) in enumerate(lines):
-        if name in names[:k]:
-            raise DataError(f"{place(path.name, row)}  the class {name} is there twice.")
-    offset = 0 if names and names[0].strip("_") == BACKGROUND else 1
-    return {name: k + offset for k, name in enumerate(names) if k + offset > 0}
+    lines = [(row, line) for row, line in _rows(path) if line != _IGNORED]
+    numbered = [_NUMBERED.fullmatch(line) for _, line in lines]
+    names = [
+        found[2].strip() if found and all(numbered) else line for found, (_, line) in zip(numbered, lines, strict=True)
+    ]
+    for k, (row, _) in enumerate(lines):
+        if names[k] in names[:k]:
+            raise DataError(f"{place(path.name, row)}  the class {names[k]} is there twice.")
+    offset = 0 if names and _is_background(names[0]) else 1
+    numbers = [int(found[1]) if found and all(numbered) else k + offset for k, found in enumerate(numbered)]
+    return {name: k for name, k in zip(names, numbers, strict=True) if k > 0 and not _is_background(name)}
+
+
+def _is_background(name: str) -> bool:
+    return name.strip("_").lower() == BACKGROUND
 
 
 def _rows(path: Path) -> Iterable[tuple[int, str]]:

@@ -39,6 +39,7 @@ from coigan_aug.formats.voc.classes import (
     read_classes,
     read_labelmap,
     read_objects,
+    unnamed,
     used_numbers,
     write_labelmap,
 )
@@ -53,7 +54,7 @@ from coigan_aug.formats.voc.files import (
     find_folder,
     open_layout,
 )
-from coigan_aug.formats.voc.xml import KEPT, Listed, write_objects
+from coigan_aug.formats.voc.xml import KEPT, Listed, read_annotation, write_objects
 from coigan_aug.formats.voc.xml import read_objects as read_listed
 from coigan_aug.imaging import encode_indexed, read_header
 
@@ -87,7 +88,8 @@ def _masks_in(path: Path) -> str | None:
 def read(reading: Reading) -> Source:
     """Open the folder of a data set. Each object is a mask; without SegmentationObject/ each class of an image.
 
-    Classes are named by --classes, labelmap.txt, class_names.txt, or as VOC's own 20 where the colours are theirs.
+    Classes are named by --classes, labelmap.txt, a list of names (class_names.txt, labels.txt), or the XML files: as VOC's
+    own 20 where these name no others.
     What an XML file says of the object of the same number and class is kept in its attributes.
 
     Raises:
@@ -197,12 +199,31 @@ def _own_classes(layout: Layout) -> tuple[dict[str, int], dict[Colour, str], str
         if not colours:  # datumaro's masks have VOC's own then, in the order of the list
             colours = dict(zip(VOC_COLOURS[1:], names, strict=False))
         return {name: k for k, name in enumerate(names, start=1)}, colours, LABELMAP
-    if (home / CLASS_NAMES).is_file():
-        return read_class_names(home / CLASS_NAMES), {}, CLASS_NAMES
+    listed = next((name for name in CLASS_NAMES if (home / name).is_file()), None)
+    if listed is not None:
+        return read_class_names(home / listed), {}, listed
     if options.classes:
         return {}, {}, ""
+    return _told_by_xml(layout)
+
+
+def _told_by_xml(layout: Layout) -> tuple[dict[str, int], dict[Colour, str], str]:
+    """Return class name -> number, colour -> name and a word, as the names in XML files let the masks be understood.
+
+    They are Pascal VOC's own where these name its 20 and nothing else. Numbers alone mean no class.
+
+    Raises:
+        DataError: the names can't be known.
+    """
+    options = layout.reading.options
     masks = [item.classes for item in layout.items.values() if item.classes is not None]
     used = sorted(set().union(*(used_numbers(mask) for mask in masks if not options.skip_broken or _is_whole(mask))))
+    files = [item.about for item in layout.items.values() if item.about is not None]
+    names = {found.label for file in files for found in read_annotation(file)[1]}
+    if len(used) == len(names) == 1:
+        return dict.fromkeys(names, used[0]), {}, "as the XML files say"
+    if used and not (names and names <= set(NAMES)):
+        raise unnamed(used, layout.reading.path / CLASSES)
     return {NAMES[k - 1]: k for k in used}, {VOC_COLOURS[k]: NAMES[k - 1] for k in used}, "those of Pascal VOC"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -33,9 +33,10 @@ class Layout:
     folder: ImageFolder
     home: Path
     images: dict[str, str]
+    _texts: dict[Path, dict[str, str]] = field(default_factory=dict)
 
     def label(self, image: str) -> Path | None:
-        """Return the label file of an image, None where there is none.
+        """Return the label file of an image, its name in whatever case (Labels/A.TXT); None where there is none.
 
         Raises:
             DataError: it leads out of the data set through a link.
@@ -43,7 +44,18 @@ class Layout:
         for base, name in _label_names(self, image):
             if (base / name).is_file():
                 return inside(base, name)
+        for base, name in _label_names(self, image):
+            other = self.texts(base).get(name.lower())
+            if other is not None:
+                return inside(base, other)
         return None
+
+    def texts(self, base: Path) -> dict[str, str]:
+        """Return the text files below a folder by their names in small letters."""
+        if base not in self._texts:
+            files = (file.relative_to(base).as_posix() for file in base.rglob("*") if file.suffix.lower() == ".txt")
+            self._texts[base] = {name.lower(): name for name in sorted(files, reverse=True)}
+        return self._texts[base]
 
     def name(self, label: Path) -> str:
         """Return how a label file is called in messages: below the data set's folder where it lies there."""
@@ -70,7 +82,7 @@ def _label_names(layout: Layout, image: str) -> Iterator[tuple[Path, str]]:
     yield root, beside
     if root.name.lower() == _IMAGES:
         yield root.parent, f"{_LABELS}/{beside}"
-    yield layout.home / _LABELS, beside
+    yield _in_any_case(layout.home, _LABELS), beside
 
 
 # data.yaml
@@ -228,11 +240,22 @@ def _exists(path: Path) -> bool:
         return False
 
 
+def _in_any_case(base: Path, name: str) -> Path:
+    """Return where a name leads, parts of it in another case where there are none in its own, as Windows has it."""
+    at = base / name
+    if _exists(at) or ".." in PurePosixPath(name).parts or at.is_absolute() != base.is_absolute():
+        return at
+    for part in PurePosixPath(name).parts:
+        near = [] if (base / part).exists() or not base.is_dir() else sorted(base.iterdir())
+        base = next((found for found in near if found.name.lower() == part.lower()), base / part)
+    return base
+
+
 def _split_images(reading: Reading, folder: ImageFolder, home: Path, entry: str) -> Sequence[str]:
     """Return the images of an entry of data.yaml: a folder, or a .txt list of images."""
     for base in dict.fromkeys((folder.root, home)):
         for name in (entry, entry.replace("\\", "/").removeprefix("../")):
-            at = base / name
+            at = _in_any_case(base, name)
             if not _exists(at) or not at.resolve().is_relative_to(base.resolve()):
                 continue
             if at.is_file():
@@ -264,9 +287,10 @@ def _relative(name: str, root: Path) -> str:
 
 def looks_like_labels(folder: Path) -> bool:
     """Tell whether a folder holds label files: in labels/, train/labels/, labels/train/, or beside its images."""
-    places = [folder / _LABELS, *(folder / name / _LABELS for name in _SPLITS), *_subfolders(folder / _LABELS)]
-    files = [file for below in places if below.is_dir() for file in sorted(below.glob("*.txt"))[:20]]
-    beside = (file for file in sorted(folder.glob("*.txt"))[:20])
+    labels = _in_any_case(folder, _LABELS)
+    places = [labels, *(_in_any_case(folder, f"{name}/{_LABELS}") for name in _SPLITS), *_subfolders(labels)]
+    files = [file for below in places if below.is_dir() for file in _texts_in(below)]
+    beside = _texts_in(folder)
     files += [file for file in beside if any(file.with_suffix(suffix).is_file() for suffix in SUFFIXES)]
     return any(_LINE.fullmatch(_first_line(file)) for file in files if file.name not in NAMES and file.is_file())
 
@@ -274,10 +298,15 @@ def looks_like_labels(folder: Path) -> bool:
 def labels_without_image(layout: Layout) -> list[str]:
     """List the files in labels/ folders that belong to no image of the folder."""
     root = layout.folder.root
-    known = {label_of(image) for image in layout.folder.images()}
-    files = (file.relative_to(root).as_posix() for file in root.rglob("*.txt"))
-    labels = (file for file in files if _LABELS in file.lower().split("/")[:-1])
-    return sorted(file for file in labels if file not in known and file.rpartition("/")[2] not in NAMES)
+    known = {label_of(image).lower() for image in layout.folder.images()}
+    labels = (name for name in layout.texts(root) if _LABELS in name.split("/")[:-1])
+    return sorted(
+        layout.texts(root)[name] for name in labels if name not in known and name.rpartition("/")[2] not in NAMES
+    )
+
+
+def _texts_in(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.iterdir() if file.suffix.lower() == ".txt")[:20]
 
 
 def _subfolders(folder: Path) -> list[Path]:

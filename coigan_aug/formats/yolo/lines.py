@@ -21,20 +21,25 @@ _LARGEST = 1e9
 _LARGE = 1 << 18  # pixels from which six digits no longer tell them apart
 _SIGNS = b"0123456789+-.eE"
 BOXES = "lines have a box and no mask"
+POSES = "lines have a box and key points (pose), and no mask"
 NOTHING = "polygons have no pixels in their image"
 BEYOND = "polygons reach out of their image by a pixel at most"
-DONE = {BOXES: DROPPED, NOTHING: DROPPED, BEYOND: "cut"}
+DONE = {BOXES: DROPPED, POSES: DROPPED, NOTHING: DROPPED, BEYOND: "cut"}
 """What is counted over all label files, and what becomes of it."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """A line of a label file: its place, the class, and the shares [n, 2] of (x, y); None where it is a box."""
+    """A line of a label file: its place, the class, and the shares [n, 2] of (x, y); None where it is a box.
+
+    `lack` says what there is instead of points, for the note.
+    """
 
     file: str
     number: int
     label: int
     points: Points | None
+    lack: str = ""
 
     @property
     def place(self) -> str:
@@ -42,8 +47,11 @@ class Line:
         return place(self.file, self.number)
 
 
-def read_line(text: bytes, *, file: str, number: int) -> Line | None:
+def read_line(text: bytes, *, file: str, number: int, pose: bool = False) -> Line | None:
     """Read a line; None where it is blank.
+
+    Args:
+        pose: lines hold a box and key points, whatever their numbers look like.
 
     Raises:
         DataError: it is not a class and pairs of numbers, of which there are at least 3 (2 are a box).
@@ -58,11 +66,25 @@ def read_line(text: bytes, *, file: str, number: int) -> Line | None:
         shown = (wrong or words[0])[:40].decode("utf-8", errors="replace")
         raise DataError(f"{at}  holds {shown!r}, which is not a {'number' if wrong else 'class number'}.")
     values = _numbers(words[1:], at)
+    if (pose and len(values) > _BOX) or _is_pose(values):
+        return Line(file, number, label, None, POSES)
+    if len(values) == _BOX:
+        return Line(file, number, label, None, BOXES)
     if len(values) % 2:
-        raise DataError(f"{at}  has {len(values)} numbers behind the class; they must be pairs of x and y.")
+        what = f"{at}  has {len(values)} numbers behind the class; they must be pairs of x and y."
+        raise DataError(
+            what, remedy="If the last one says how sure a detector was, save the labels without (save_conf)."
+        )
     if len(values) < _BOX:
         raise DataError(f"{at}  has {len(values) // 2} points; a polygon needs 3.")
-    return Line(file, number, label, None if len(values) == _BOX else values.reshape(-1, 2))
+    return Line(file, number, label, values.reshape(-1, 2))
+
+
+def _is_pose(values: NDArray[np.float64]) -> bool:
+    """Tell whether numbers can be a box and key points with their visibility (0, 1 or 2), and no polygon."""
+    seen = values[_BOX + 2 :: 3]
+    fits = len(values) > _BOX and len(values[_BOX:]) % 3 == 0 and bool(np.isin(seen, (0, 1, 2)).all())
+    return fits and (len(values) % 2 == 1 or bool((seen == 2).any()))
 
 
 def _numbers(words: Sequence[bytes], at: str) -> NDArray[np.float64]:
@@ -75,8 +97,18 @@ def _numbers(words: Sequence[bytes], at: str) -> NDArray[np.float64]:
     return values
 
 
+def turned_rectangles(lines: Sequence[Line]) -> bool:
+    """Tell whether lines look like rotated boxes (OBB): all have four points, and not all of them lie along the axes."""
+    points = [line.points for line in lines if line.points is not None]
+    along = [len(np.unique(own[:, 0])) == len(np.unique(own[:, 1])) == 2 for own in points]
+    return bool(points) and all(len(own) == _BOX for own in points) and not all(along)
+
+
 def fill_line(reading: Reading, line: Line, *, height: int, width: int, image: str) -> Rle | None:
     """Draw a line's polygon as its readers do (cv2.fillPoly on the image, corners rounded); None where nothing is left.
+
+    Args:
+        height: that of the image as its readers see it, which is turned as EXIF says; so with `width`.
 
     Raises:
         DataError: it leaves the image by more than a pixel and is not to be cut, or by the image's size.

@@ -1,12 +1,13 @@
 """YOLO segmentation: a text file beside each image, a line for each object: class and polygon.
 
 Vertices are pixel centres and readers draw with cv2.fillPoly, so that is how polygons are filled here; each line is
-an object of its own.
+an object of its own. Shares are those of the image as EXIF turns it: so Ultralytics and supervision read it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,11 @@ from coigan_aug.formats.yolo.files import (
     read_settings,
     settings_file,
 )
-from coigan_aug.formats.yolo.lines import BOXES, DONE, Line, fill_line, read_line, write_line
+from coigan_aug.formats.yolo.lines import DONE, Line, fill_line, read_line, turned_rectangles, write_line
+from coigan_aug.formats.yolo.turning import as_stored, size_shown
 
+_POINTS = "kpt_shape"
+_LOOKED_AT = 50
 _WRITTEN = {"train": "train", "test": "val"}
 _NO_SPLIT = b"# There is no share to validate with among these images: name yours as val.\n"
 
@@ -55,7 +59,8 @@ def read(reading: Reading) -> Source:
     """Open a data.yaml or its folder; an image's labels lie in labels/ where it lies in images/, or beside it.
 
     Images without a label file, or with an empty one, are defect-free: so Ultralytics defines it. Lines that hold a box
-    are dropped and counted, and their image is of unknown state.
+    are dropped and counted, and their image is of unknown state; so with key points (pose), which data.yaml or the numbers
+    tell. Rotated boxes (OBB) are polygons.
     What a list or folder of data.yaml calls an image (train, val, test) is kept in `record.source["split"]`.
 
     Raises:
@@ -71,13 +76,15 @@ def read(reading: Reading) -> Source:
         reading.problems.add(f"{len(orphans):,} label files have no image", file=orphans[0], done="left out")
     names, where = _names(layout, settings, labels)
     classes = make_classes(list(names.values()), source_ids=list(names))
+    pose = settings.get(_POINTS) is not None
+    kind = "YOLO-pose" if pose else "YOLO-OBB" if _are_turned(layout, labels) else "YOLO-seg"
     return Source(
         format="yolo",
-        description=f"YOLO-seg ({where}), {len(labels):,} label files. Images: {layout.folder.root}/",
+        description=f"{kind} ({where}), {len(labels):,} label files. Images: {layout.folder.root}/",
         classes=classes,
         image_root=layout.folder.root,
         count=len(layout.images),
-        records=_records(layout, labels, names),
+        records=_records(layout, labels, names, pose=pose),
     )
 
 
@@ -201,31 +208,46 @@ def _chosen(names: Mapping[int, str] | None, choices: Sequence[ClassChoice], fil
 # Records
 
 
-def _records(layout: Layout, labels: Mapping[str, Path], names: Mapping[int, str]) -> Iterator[ImageRecord]:
+def _records(
+    layout: Layout, labels: Mapping[str, Path], names: Mapping[int, str], *, pose: bool
+) -> Iterator[ImageRecord]:
     reading = layout.reading
     for image, split in layout.images.items():
-        size = measure(reading, layout.folder, image)
+        size = measure(reading, layout.folder, image, turned_back=image in labels)
         if size is None:
             continue
         height, width = size
+        orientation = layout.folder.header(image, deep=reading.options.value_range is not None).orientation
+        shown = size_shown(size, orientation)
         annotations = []
-        for line in _read_lines(layout, labels[image]) if image in labels else ():
+        for line in _read_lines(layout, labels[image], pose=pose) if image in labels else ():
             _check_class(line, names)
             if line.points is None:
-                reading.problems.count(BOXES, file=line.file, row=line.number, done=DONE[BOXES], lost=image)
-            mask = fill_line(reading, line, height=height, width=width, image=image)
+                reading.problems.count(line.lack, file=line.file, row=line.number, done=DONE[line.lack], lost=image)
+            mask = fill_line(reading, line, height=shown[0], width=shown[1], image=image)
             if mask is not None:
-                annotations.append(Annotation(label=names[line.label], rle=mask))
+                annotations.append(Annotation(label=names[line.label], rle=as_stored(mask, orientation)))
         source = {"split": split} if split else {}
         yield ImageRecord(file=image, height=height, width=width, annotations=tuple(annotations), source=source)
 
 
-def _read_lines(layout: Layout, path: Path) -> Iterator[Line]:
+def _are_turned(layout: Layout, labels: Mapping[str, Path]) -> bool:
+    """Tell whether the first label files hold rotated boxes; a file that can't be read is told of when its turn comes."""
+    lines: list[Line] = []
+    for path in list(labels.values())[:_LOOKED_AT]:
+        with suppress(DataError):
+            lines += _read_lines(layout, path)
+    return turned_rectangles(lines)
+
+
+def _read_lines(layout: Layout, path: Path, *, pose: bool = False) -> Iterator[Line]:
     file = layout.name(path)
     try:
         with path.open("rb") as stream:
             for number, text in enumerate(stream, start=1):
-                line = read_line(text.removeprefix(b"\xef\xbb\xbf") if number == 1 else text, file=file, number=number)
+                line = read_line(
+                    text.removeprefix(b"\xef\xbb\xbf") if number == 1 else text, file=file, number=number, pose=pose
+                )
                 if line is not None:
                     yield line
     except OSError as error:
@@ -247,4 +269,5 @@ YOLO = Format(
     loses="which parts of a mask are one object (each is a line), and the classes' ids (positions from 0)",
     keeps=frozenset({"split"}),
     polygon_reader="cv2.fillPoly",
+    shown_turned=True,
 )

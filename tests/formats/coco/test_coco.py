@@ -68,6 +68,19 @@ PACKED = {"size": [6, 8], "counts": rle.from_runs(6, 8, RUNS["counts"]).counts}
         (RUNS, rle.decode(rle.from_runs(6, 8, RUNS["counts"]))),
         ({"size": [6, 8], "counts": [6, 4, 0, 0, 2, 6, 30, 0]}, rle.decode(rle.from_runs(6, 8, RUNS["counts"]))),
         (PACKED, rle.decode(rle.from_runs(6, 8, RUNS["counts"]))),
+        ([[1, 1], [4, 1], [4, 3], [1, 3]], mask_of(SQUARE)),
+        ([[[1, 1], [4, 1], [4, 3], [1, 3]]], mask_of(SQUARE)),
+        ([[[1, 1]], [[4, 1]], [[4, 3]], [[1, 3]]], mask_of(SQUARE)),
+        ([[[[1, 1]], [[4, 1]], [[4, 3]], [[1, 3]]]], mask_of(SQUARE)),
+        ([[[1, 1], [4, 1], [4, 3], [1, 3]], [[5, 2], [8, 2], [8, 6]]], mask_of([*SQUARE, [5, 2, 8, 2, 8, 6]])),
+        ([[[1, 1, 4, 1, 4, 3, 1, 3], [5, 2, 8, 2, 8, 6]]], mask_of([*SQUARE, [5, 2, 8, 2, 8, 6]])),
+        ([{"x": 1, "y": 1}, {"x": 4, "y": 1}, {"x": 4, "y": 3}, {"x": 1, "y": 3}], mask_of(SQUARE)),
+        ([[str(value) for value in SQUARE[0]]], mask_of(SQUARE)),
+        (json.dumps(SQUARE), mask_of(SQUARE)),
+        ([RUNS], rle.decode(rle.from_runs(6, 8, RUNS["counts"]))),
+        ([RUNS, {"size": [6, 8], "counts": [0, 2, 46]}], rle.decode(rle.from_runs(6, 8, [0, 2, 4, 4, 2, 6, 30]))),
+        ({"size": ["6", 8.0], "counts": [6.0, "4", 2, 6, 30]}, rle.decode(rle.from_runs(6, 8, RUNS["counts"]))),
+        (PACKED | {"counts": str(PACKED["counts"].encode())}, rle.decode(rle.from_runs(6, 8, RUNS["counts"]))),
     ],
 )
 @pytest.mark.parametrize("crowd", [0, 1])
@@ -189,11 +202,18 @@ def test_odd_annotations_are_noted(tmp_path: Path, changes: dict[str, Any], what
         (annotated(image_id=99), "annotations[0] is of image 99"),
         (annotated(category_id=99), "has class 99, which is not among the classes 0, 21"),
         (annotated(category_id=[1]), "no usable category_id"),
+        (annotated(image_id=12.5), "no usable image_id (12.5)"),
+        (json.dumps(annotated()).replace("4, 3", "4, NaN"), "not a list of x, y pairs (it holds NaN)"),
+        (json.dumps(annotated()).replace('"image_id": 12', '"image_id": NaN'), "no usable image_id (None)"),
+        (
+            document(images=[{"id": 12, "file_name": "a.png", "height": "six", "width": 8}]),
+            "c.json says six x 8",
+        ),
         (document(categories=[{"id": 0, "name": "x"}, {"id": 21, "name": "x"}]), "several categories are named x"),
         (annotated(segmentation="x"), "neither polygons nor run lengths"),
         (annotated(segmentation=[[1, 1, 4, 1, 4]]), "fewer"),
         (annotated(segmentation=[[1, 1, 4, 1, 4, 3, 9]]), "not a list of x, y pairs (7 values)"),
-        (annotated(segmentation=[[1, 1, 4, 1, 4, "3"]]), "not a list of x, y pairs"),
+        (annotated(segmentation=[[1, 1, 4, 1, 4, "x"]]), "not a list of x, y pairs"),
         (annotated(segmentation=[[1, 1, 4, 1, 4, 10**400]]), "not a list of x, y pairs"),
         (annotated(segmentation=[[1, 1, 4e8, 1, 4, 3]]), "px out of a.png"),
         (annotated(segmentation={"size": [8, 6], "counts": [48]}), "the mask's size is [8, 6], a.png is 6 x 8"),
@@ -224,6 +244,68 @@ def test_wrong_files_are_errors_with_their_place(tmp_path: Path, value: Any, exp
     with pytest.raises(DataError) as caught:
         list(opened(tmp_path, value)[0].records)
     assert expected in str(caught.value)
+
+
+def test_backslashes_in_counts_that_were_printed_as_bytes_are_single(tmp_path: Path) -> None:
+    counts = next(text for n in range(1, 48) if "\\" in (text := rle.from_runs(6, 8, [n, 1, 47 - n]).counts))
+    printed = str(counts.encode())
+    assert "\\\\" in printed
+    source, _ = opened(tmp_path, annotated(segmentation={"size": [6, 8], "counts": printed}))
+    assert next(source.records).annotations[0].rle.counts == counts
+
+
+def test_ids_and_sizes_that_a_table_has_changed_are_those_that_were_meant(tmp_path: Path) -> None:
+    images = [{"id": 12.0, "file_name": "a.png", "height": "6", "width": 8.0}, {"id": "7", "file_name": "b.png"}]
+    entries = [
+        {"id": 5.0, "image_id": "12", "category_id": 21.0, "segmentation": SQUARE},
+        {"id": 6, "image_id": 7.0, "category_id": "0", "segmentation": SQUARE, "score": float("nan")},
+    ]
+    images[1] |= {"height": None, "width": None, "license": float("nan")}
+    source, problems = opened(tmp_path, document(images=images, annotations=entries))
+    first, second = source.records
+    assert (first.source["id"], first.annotations[0].label, first.annotations[0].attributes) == (12, "crack", {"id": 5})
+    assert (second.source["id"], second.annotations[0].label, second.annotations[0].attributes) == (
+        "7",
+        "pit",
+        {"id": 6},
+    )
+    assert type(first.annotations[0].attributes["id"]) is int
+    assert [str(problem) for problem in problems.found] == [
+        "c.json  2 fields are NaN or Infinity, which JSON has not; taken as not there"
+    ]
+
+
+def test_ids_that_begin_anew_in_each_image_are_counted(tmp_path: Path) -> None:
+    own = {"category_id": 21, "segmentation": SQUARE}
+    entries = [{"id": k, "image_id": image} | own for image in (12, "b") for k in (1, 2)]
+    source, problems = opened(tmp_path, document(annotations=entries))
+    assert [len(record.annotations) for record in source.records] == [2, 2]
+    assert str(problems.found[0]) == (
+        "c.json  2 annotations have an id that one of another image has (first: annotations[2] has the id 1, which"
+        " annotations[0] of another image has too); told apart by their images"
+    )
+    with pytest.raises(DataError, match=r"annotations\[4\] has the id 2, which another of its image has too"):
+        opened(tmp_path, document(annotations=[*entries, entries[3]]))
+
+
+@pytest.mark.parametrize("place", ["D:\\data\\images\\", "/home/x/images/", "\\\\pc\\share\\", "C:/old/a/b/c/"])
+@pytest.mark.parametrize("chosen", [True, False])
+def test_names_of_another_machine_are_found_by_their_last_parts(tmp_path: Path, place: str, chosen: bool) -> None:
+    images = [{"id": 12, "file_name": f"{place}a.png"}, {"id": "b", "file_name": f"{place}b.png"}]
+    source, problems = opened(tmp_path, document(images=images), images=tmp_path / "images" if chosen else None)
+    assert [record.file.rpartition("/")[2] for record in source.records] == ["a.png", "b.png"]
+    assert not problems.found
+
+
+def test_of_two_images_a_name_of_another_machine_means_the_one_with_more_common_parts(tmp_path: Path) -> None:
+    write_image(tmp_path / "other" / "a.png", np.zeros((6, 8), np.uint8))
+    write_image(tmp_path / "more" / "a.png", np.zeros((6, 8), np.uint8))
+    for place, expected in (("/x/images/", "images/a.png"), ("/x/other/", "other/a.png"), ("/x/", "fits images/a.png")):
+        images = [{"id": 12, "file_name": f"{place}a.png"}, {"id": "b", "file_name": "images/b.png"}]
+        try:
+            assert next(opened(tmp_path, document(images=images), images=tmp_path)[0].records).file == expected
+        except DataError as error:
+            assert expected in error.message
 
 
 def test_clipping_cuts_runs_that_leave_the_image(tmp_path: Path) -> None:
@@ -338,7 +420,7 @@ def test_masks_of_many_images_are_those_that_pycocotools_fills(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    "wrong", [[1, 1, 4, 1, 4, 3, 9], [1, 1, 4, 1, 4, "3"], [1, 1, 4, 1, 4, True], [1, 1, 4, 1, 4, 1e300]]
+    "wrong", [[1, 1, 4, 1, 4, 3, 9], [1, 1, 4, 1, 4, "3x"], [1, 1, 4, 1, 4, True], [1, 1, 4, 1, 4, 1e300]]
 )
 def test_a_wrong_polygon_among_many_is_named(tmp_path: Path, wrong: list[Any]) -> None:
     annotations = [{"id": k, "image_id": 12, "category_id": 21, "segmentation": SQUARE} for k in range(300)]

@@ -81,9 +81,6 @@ def written(folder: Path, annotations: str, *, before: str = "", behind: str = "
     ("annotations", "before", "behind"),
     [
         ('[{"id": 1, "id": 2}]', "", ""),
-        ("[]", "", ', "annotations": [{"id": 7}]'),
-        ('[{"id": 1}]', '"annotations": [{"id": 3}, {"id": 4}], ', ""),
-        ('[{"id": 1}]', '"\\u0061nnotations": [{"id": 3}], ', ""),
         ('[{"id": 1, "text": "}, {\\"id\\": 2}]"}, {"id": "]"}]', '"info": {"annotations": [{"id": 9}]}, ', ""),
     ],
 )
@@ -105,10 +102,10 @@ def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
     [
         ('[{"id": 1},\n {"id": 1 2}]', "c.json:2  is not valid JSON: Expecting ',' delimiter (column 11)"),
         ('[{"id": 1},\n {"segmentation": [[1, 01]]}]', "c.json:2  is not valid JSON"),
-        ('[{"segmentation": [[1, NaN]]}]', "c.json holds NaN, which is not valid JSON"),
-        ('[{"segmentation": [[1, -Infinity]]}]', "c.json holds -Infinity"),
         ('[{"id": 1}, 3]', "c.json: annotations[1] is not an object"),
         ('{"id": 1}', "it has no list 'annotations'"),
+        ("NaN", "c.json holds NaN in place of the list 'annotations'"),
+        ('[{"id": 1, "score": NaN}, {"id": 1e999}]', "c.json holds a number that is too large"),
         ('[{"id": 1}', "is not valid JSON"),
         ('[{"id": 1, "name": "\\ud800"}]', "c.json holds half a character"),
         ('[{"id": 1e999}]', "c.json holds a number that is too large"),
@@ -119,6 +116,31 @@ def test_mistakes_are_named_by_their_place(tmp_path: Path, annotations: str, exp
     with pytest.raises(DataError) as caught:
         CocoFile(written(tmp_path, annotations))
     assert expected in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("before", "behind"),
+    [
+        ("", ', "annotations": [{"id": 7}]'),
+        ('"annotations": [{"id": 3}], ', ""),
+        ('"\\u0061nnotations": [], ', ""),
+        ('"info": 1, "info": 2, ', ""),
+    ],
+)
+def test_a_key_that_stands_twice_is_told(tmp_path: Path, before: str, behind: str) -> None:
+    with pytest.raises(DataError, match=r"c\.json: the key '(annotations|info)' stands twice"):
+        CocoFile(written(tmp_path, '[{"id": 1}]', before=before, behind=behind))
+
+
+@pytest.mark.parametrize("number", ["NaN", "-Infinity"])
+def test_fields_without_a_number_are_as_if_they_were_not_there(tmp_path: Path, number: str) -> None:
+    annotations = (
+        f'[{{"id": {number}, "score": {number}, "bbox": [1, {number}]}}, {{"id": 2, "segmentation": [[1, {number}]]}}]'
+    )
+    file = CocoFile(written(tmp_path, annotations))
+    assert file.missing == 3
+    assert [list(item) for item in items_of(file)] == [[], ["id", "segmentation"]]
+    assert [entry.id for entry in file.entries] == [None, 2]
 
 
 @pytest.mark.parametrize("number", ["1e999", "-1e999", "1e400"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ from coigan_aug.annotations.records import Annotation, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.formats.reading import Reading
 from coigan_aug.formats.source import Problems, ReadOptions, make_classes, parse_classes
-from coigan_aug.formats.tables import rle_csv
+from coigan_aug.formats.tables import cells, rle_csv
+from coigan_aug.formats.tables import rows as table_rows
 from coigan_aug.imaging import write_image
 
 HEADER = "ImageId,ClassId,EncodedPixels\n"
@@ -108,7 +110,7 @@ def test_odd_rows_are_mended_and_noted(folder: Path, row: str, expected: list[in
         (HEADER + "a.jpg,1,1 9223372036854775807\n", "ends outside a.jpg"),
         (HEADER + "x.jpg,1,1 1\na.jpg,1,1 1\n", "x.jpg (train.csv:2) not found in train_images/; 1 others were."),
         (HEADER + "../../etc/passwd,1,1 1\na.jpg,1,1 1\n", "leaves the image folder"),
-        (HEADER + "/etc/passwd,1,1 1\na.jpg,1,1 1\n", "leaves the image folder"),
+        (HEADER + "/etc/passwd,1,1 1\na.jpg,1,1 1\n", "/etc/passwd (train.csv:2) not found in"),
         (HEADER.encode() + b"a\xff.jpg,1,1 1\n", "not UTF-8"),
     ],
 )
@@ -116,6 +118,69 @@ def test_wrong_rows_are_errors_with_their_place(folder: Path, text: str | bytes,
     with pytest.raises(DataError) as caught:
         opened(folder, text)
     assert expected in str(caught.value)
+
+
+TABLES = {
+    "ImageId,EncodedPixels\na,1 2\na,9 1\nb,\n": [("1", [1, 2]), ("1", [9])],
+    "id,rle\na,1 2\na,9 1\n": [("1", [1, 2]), ("1", [9])],
+    "id;rle_mask\na.jpg;1 2\n": [("1", [1, 2])],
+    "Image_Label,EncodedPixels\na.jpg_Big_Fish,1 2 9 1\na.jpg_Gravel,\n": [("Big_Fish", [1, 2, 9])],
+    "ImageId,EncodedPixels,Height,Width,CategoryId\na,1 2 9 1,4,5,pit\n": [("pit", [1, 2, 9])],
+    "filename,class,segmentation\na.jpg,pit,1 2 9 1\n": [("pit", [1, 2, 9])],
+}
+
+
+@pytest.mark.parametrize("text", TABLES)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-le", "utf-16-be"])
+def test_columns_and_encodings_of_other_tables_are_known(folder: Path, text: str, encoding: str) -> None:
+    records, problems = opened(folder, text.encode(encoding))
+    alone = [[pixels(replace(record, annotations=(a,))) for a in record.annotations] for record in records]
+    assert alone == [[{label: own} for label, own in TABLES[text]], [], []]
+    assert rle_csv.sniff(folder / "train.csv")
+    assert not problems.found
+
+
+@pytest.mark.parametrize(
+    ("columns", "order", "expected"),
+    [
+        ("id,class,segmentation", None, [1, 5, 9]),  # 4 x 5: the pixels 1 to 3 of the first row
+        ("id,class,segmentation", "columns", [1, 2, 3]),
+        ("ImageId,ClassId,EncodedPixels", "rows", [1, 5, 9]),
+        ("id,cell_type,annotation", None, [1, 5, 9]),
+    ],
+)
+def test_runs_along_rows_are_read_where_the_columns_or_the_person_say_so(
+    folder: Path, columns: str, order: str | None, expected: list[int]
+) -> None:
+    records, _ = opened(folder, f"{columns}\na,pit,1 3\nb,pit,\nc,pit,20 1\n", rle_order=order)
+    assert [pixels(record) for record in records] == [{"pit": expected}, {}, {"pit": [20]}]
+
+
+def test_a_row_of_too_few_cells_costs_its_image_its_state(folder: Path) -> None:
+    problems = Problems(lenient=True)
+    path = folder / "train.csv"
+    path.write_text("id,class,rle\na,pit\nb,pit,1 1\n")
+    list(rle_csv.read(Reading(path, problems=problems)).records)
+    assert problems.lost == {"a", "a.jpg"}
+    assert str(problems.found[0]).startswith("train.csv:2  has 2 cells; the first line has 3. It is of a")
+
+
+@pytest.mark.parametrize("quoted", ["", '"'])
+def test_a_line_or_cell_longer_than_any_masks_is_refused(
+    folder: Path, quoted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cells, "_SLACK", 1000)
+    with pytest.raises(DataError, match=r"train.csv:2  EncodedPixels holds 4,000 signs, more than a mask of a.jpg"):
+        opened(folder, HEADER + f"a.jpg,1,{quoted}{'1 1 ' * 999}1  1{quoted}\n")
+    monkeypatch.setattr(table_rows, "_LONGEST", 1000)
+    with pytest.raises(DataError, match=r"train.csv:3  is longer than 1,000 signs"):
+        opened(folder, HEADER + f"b.jpg,1,{quoted}1 1{quoted}\na.jpg,1,{quoted}{'1 1 ' * 999}{quoted}\n")
+
+
+def test_a_bare_name_that_fits_two_images_is_an_error(tmp_path: Path) -> None:
+    write_images(tmp_path / "train_images", "a.jpg", "a.bmp")
+    with pytest.raises(DataError, match=r"train.csv:2  the image name a fits a.bmp and a.jpg"):
+        opened(tmp_path, "id,rle\na,1 1\n")
 
 
 @pytest.mark.parametrize(

@@ -175,7 +175,7 @@ def test_objects_without_an_area_are_counted_and_rectangles_told(tmp_path: Path)
     at = "ds0/ann/a.png.json: objects"
     assert [(problem.what, problem.done) for problem in problems.found] == [
         (f"{at}[4] of ds0/img/a.png has fewer than 3 points", "dropped"),
-        (f"2 objects without an area (line) (first: {at}[0])", "dropped"),
+        (f"2 objects without an area (line; --line-width PX gives it one) (first: {at}[0])", "dropped"),
         (f"1 objects without an area (point) (first: {at}[1])", "dropped"),
         (f"1 objects without an area (graph) (first: {at}[2])", "dropped"),
         (f"1 rectangles, which need not be outlines (first: {at}[5])", "taken as filled"),

@@ -105,6 +105,10 @@ def rgb(numbers: np.ndarray, colours: dict[int, tuple[int, int, int]]) -> np.nda
         (CLASSES, OBJECTS, {}, "pit=#800000,crack=#008000"),
         (CLASSES, OBJECTS, {"class_names.txt": "_background_\npit\r\ncrack\n"}, ""),
         (CLASSES, OBJECTS, {"class_names.txt": "__ignore__\n_background_\npit\ncrack\n"}, ""),
+        (CLASSES, OBJECTS, {"labels.txt": "background\npit\ncrack\n"}, ""),
+        (CLASSES, OBJECTS, {"labels.txt": "__ignore__\n_background_\npit\ncrack\n"}, ""),
+        (CLASSES, OBJECTS, {"label_list.txt": "pit\ncrack\n"}, ""),
+        (CLASSES, OBJECTS, {"labels.txt": "0 Background\n2 crack\n1 pit\n"}, ""),
         (np.repeat(CLASSES[:, :, None], 3, axis=2), OBJECTS, {}, "pit,crack"),
         (CLASSES, OBJECTS, {"labelmap.txt": "background:::\npit:::\ncrack:::\n"}, ""),
         (rgb(CLASSES, {1: (128, 0, 0), 2: (0, 128, 0)}), rgb(OBJECTS, dict(enumerate(VOC_COLOURS[:4]))),
@@ -140,8 +144,13 @@ def test_colours_are_voc_s_where_the_labelmap_says_none_at_all(tmp_path: Path) -
         opened(tmp_path)
 
 
-def test_the_names_of_pascal_voc_stand_for_its_colours(tmp_path: Path) -> None:
-    dataset(tmp_path, {"a": np.where(CLASSES == 2, 15, CLASSES * 20)})
+def described(*names: str) -> dict[str, str]:
+    objects = "".join(f"<object><name>{name}</name></object>" for name in names)
+    return {"Annotations/a.xml": f"<annotation>{objects}</annotation>"}
+
+
+def test_the_names_of_pascal_voc_stand_for_its_colours_where_xml_files_name_them(tmp_path: Path) -> None:
+    dataset(tmp_path, {"a": np.where(CLASSES == 2, 15, CLASSES * 20)}, texts=described("person", "tvmonitor"))
     source, (record,), _ = opened(tmp_path)
     assert [(found.name, found.source_id) for found in source.classes] == [("person", 15), ("tvmonitor", 20)]
     assert [label for label, _ in masks(record)] == ["person", "tvmonitor"]
@@ -150,6 +159,23 @@ def test_the_names_of_pascal_voc_stand_for_its_colours(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"a\.png has values without a class: 1, 2") as caught:
         opened(tmp_path)
     assert "--classes NAME=1" in caught.value.remedy
+
+
+@pytest.mark.parametrize("texts", [{}, described("person", "pit"), described("pit")])
+def test_numbers_that_nothing_names_are_no_aeroplanes(tmp_path: Path, texts: dict[str, str]) -> None:
+    dataset(tmp_path, {"a": CLASSES}, texts=texts)
+    with pytest.raises(
+        DataError, match=r"SegmentationClass hold the classes 1, 2, and no file says their names"
+    ) as caught:
+        opened(tmp_path)
+    assert "--classes NAME=1,NAME=2" in caught.value.remedy
+
+
+def test_an_only_class_has_the_only_name_of_the_xml_files(tmp_path: Path) -> None:
+    dataset(tmp_path, {"a": (CLASSES == 2) * 3}, texts=described("pit", "pit"))
+    source, (record,), _ = opened(tmp_path)
+    assert [(found.name, found.source_id) for found in source.classes] == [("pit", 3)]
+    assert [label for label, _ in masks(record)] == ["pit"]
 
 
 def test_void_pixels_are_part_of_no_mask_and_counted(tmp_path: Path) -> None:

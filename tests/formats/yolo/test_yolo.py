@@ -13,6 +13,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from PIL import Image, ImageOps
 
 from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import Annotation, ImageRecord
@@ -160,6 +161,67 @@ def test_label_files_without_an_image_are_counted(tmp_path: Path) -> None:
     dataset(tmp_path, {"data.yaml": YAML, "images/a.png": None, "labels/a.txt": LINE, "labels/b.txt": LINE})
     _, _, problems = opened(tmp_path)
     assert [str(problem) for problem in problems.found] == ["labels/b.txt  1 label files have no image; left out"]
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_polygons_are_of_the_image_as_exif_turns_it(tmp_path: Path, orientation: int) -> None:
+    stored = Image.fromarray(np.zeros((W, H), np.uint8) if orientation > 4 else np.zeros((H, W), np.uint8))
+    exif = stored.getexif()
+    exif[0x0112] = orientation
+    dataset(tmp_path, {"data.yaml": YAML, "labels/a.txt": LINE})
+    (tmp_path / "images").mkdir()
+    stored.save(tmp_path / "images" / "a.jpg", exif=exif)
+    _, (record,), problems = opened(tmp_path)
+    mask = Image.fromarray(rle.decode(record.annotations[0].rle))
+    mask.getexif()[0x0112] = orientation
+    assert np.array_equal(ImageOps.exif_transpose(mask), drawn([float(v) for v in LINE.split()[1:]]))
+    said = [problem.done for problem in problems.found]
+    assert said == (["masks turned back to the stored pixels"] if orientation > 1 else [])
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"data.yaml": YAML, "Images/a.JPG": None, "Labels/A.TXT": LINE},
+        {"data.yaml": YAML.replace("images", "IMAGES/train"), "images/Train/a.PNG": None, "labels/Train/a.txt": LINE},
+        {"Labels/a.TXT": LINE, "Images/a.Png": None},
+        {"Train/Images/a.JPEG": None, "Train/Labels/a.txt": LINE},
+    ],
+)
+def test_folders_and_suffixes_may_be_in_any_case(tmp_path: Path, files: dict[str, str | bytes | None]) -> None:
+    dataset(tmp_path, files)
+    assert detect(tmp_path)[0] == "yolo"
+    _, records, problems = opened(tmp_path)
+    assert [len(record.annotations) for record in records] == [1]
+    assert not problems.found
+
+
+POSE = "0 0.5 0.5 0.2 0.2 0.1 0.1 2 0.3 0.3 1\n"
+
+
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [
+        (YAML, POSE),
+        (YAML, POSE.replace("\n", " 0.4 0.4 0\n")),
+        (YAML + "kpt_shape: [2, 2]\n", "0 0.5 0.5 0.2 0.2 0.1 0.1 0.3 0.3\n"),
+    ],
+)
+def test_key_points_are_no_polygon(tmp_path: Path, settings: str, line: str) -> None:
+    dataset(tmp_path, {"data.yaml": settings, "images/a.png": None, "labels/a.txt": line})
+    source, records, problems = opened(tmp_path)
+    assert source.description.startswith("YOLO-pose") == ("kpt_shape" in settings)
+    assert not records[0].annotations
+    assert problems.lost == {"images/a.png"}
+    assert str(problems.found[0]) == "labels/a.txt:1  1 lines have a box and key points (pose), and no mask; dropped"
+
+
+def test_rotated_boxes_are_areas(tmp_path: Path) -> None:
+    line = "0 0.3 0.2 0.6 0.3 0.5 0.8 0.2 0.7\n"
+    dataset(tmp_path, {"data.yaml": YAML, "images/a.png": None, "labels/a.txt": line})
+    source, records, _ = opened(tmp_path)
+    assert source.description.startswith("YOLO-OBB (data.yaml)")
+    assert np.array_equal(rle.decode(records[0].annotations[0].rle), drawn([float(v) for v in line.split()[1:]]))
 
 
 @pytest.mark.parametrize(
