@@ -187,6 +187,9 @@ class ReadOptions:
         skip_broken: leave out images that can't be read.
         value_range: what becomes 0 and what 255 in images of more than 8 bits a channel; None refuses them.
         unknown_as_clean: take images of unknown state as they are: those without a mask as free of defects.
+        pair: finds in the names of images and masks what they have in common, as its group `key`.
+        invert_masks: the background of masks is white, the defect black; False says that they are right although most of
+            every image is defect; None asks then.
     """
 
     images: Path | None = None
@@ -198,6 +201,8 @@ class ReadOptions:
     skip_broken: bool = False
     value_range: tuple[float, float] | None = None
     unknown_as_clean: bool = False
+    pair: re.Pattern[str] | None = None
+    invert_masks: bool | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
