@@ -74,7 +74,11 @@ def read_header(path: Path, *, deep: bool = False, mask: bool = False) -> Header
     if header.numbers or header.bits > 8:
         if not deep and (header.numbers or not mask):
             raise _too_deep(path, header)
-    elif (header.colours and not (mask and header.kind == "GIF")) or header.pictures > 1 or (header.kind == "TIFF" and header.orientation > 1):
+    elif (
+        (header.colours and not (mask and header.kind == "GIF"))
+        or header.pictures > 1
+        or (header.kind == "TIFF" and header.orientation > 1)
+    ):
         raise _unwelcome(path, header)
     return header
 

@@ -33,7 +33,12 @@ def read_mask_values(path: Path, *, by_number: bool = False) -> Values:
     if indexed is not None:
         return indexed[0]
     clear = header.kind == "GIF" or (header.bits == 8 and (header.channels in (2, 4) or _may_be_clear(header)))
-    pixels, alpha = _with_alpha(path) if clear else (read_deep(path), None)
+    pixels: Values
+    alpha: Pixels | None = None
+    if clear:
+        pixels, alpha = _with_alpha(path)
+    else:
+        pixels = np.asarray(read_deep(path), dtype=None)
     if pixels.ndim == 3 and (pixels[..., :1] == pixels).all():
         pixels = pixels[..., 0]
     elif pixels.ndim == 3 and pixels.dtype != np.uint8:

@@ -50,7 +50,7 @@ def format_named(name: str) -> Format:
     raise UsageError(f"There is no format {name!r}.{meant}", remedy=f"Formats: {', '.join(NAMES)}.")
 
 
-def detect(path: Path, *, options: ReadOptions = ReadOptions()) -> tuple[str, str]:
+def detect(path: Path, *, options: ReadOptions | None = None) -> tuple[str, str]:
     """Return the name of the format of a file or folder, and a description of what was seen.
 
     Args:
@@ -59,7 +59,7 @@ def detect(path: Path, *, options: ReadOptions = ReadOptions()) -> tuple[str, st
     Raises:
         DataError: it does not exist, or is of no format known here; the message says what was seen.
     """
-    _, known, description = _look(path, options)
+    _, known, description = _look(path, options or ReadOptions())
     return known.name, description
 
 
@@ -83,7 +83,7 @@ def _look(path: Path, options: ReadOptions) -> tuple[list[Path], Format, str]:
     raise DataError(what, remedy=f"Formats: {', '.join(NAMES)}.")
 
 
-def _sniffed(path: Path, options: ReadOptions = ReadOptions()) -> tuple[Format, str] | None:
+def _sniffed(path: Path, options: ReadOptions) -> tuple[Format, str] | None:
     described = ((known, known.describe(path, options)) for known in FORMATS)
     return next(((known, words) for known, words in described if words), None)
 
@@ -134,7 +134,9 @@ def _annotation_files(folder: Path) -> list[tuple[Path, Format, str]]:
 
 def _known(folders: Sequence[Path]) -> list[tuple[Path, Format, str]]:
     files = [file for folder in folders for file in islice(_entries(folder), _MOST_FILES)]
-    seen = [(file, _sniffed(file)) for file in files if file.suffix.lower() in _SUFFIXES and file.is_file()]
+    seen = [
+        (file, _sniffed(file, ReadOptions())) for file in files if file.suffix.lower() in _SUFFIXES and file.is_file()
+    ]
     return [(file, *known) for file, known in seen if known is not None]
 
 

@@ -11,21 +11,11 @@ from typing import Annotated, ClassVar
 
 from coigan_aug.asking import Ask, Option, StrPath
 from coigan_aug.formats.names import NAMES
+from coigan_aug.stages.reading_options import Clip, InvertMasks, Pair, SkipBroken, SkipMissing, UnknownAs
 
 FORMATS = ", ".join(NAMES)
 Device = Annotated[str | None, Option("cpu, cuda or cuda:N. Default: the GPU where there is one.")]
 RunName = Annotated[str | None, Option("Run to draw with: its name or number. Default: the newest.")]
-Clip = Annotated[bool, Option("Cut runs that leave the image. Default: an error.")]
-SkipMissing = Annotated[bool, Option("Leave out missing images. Default: an error.")]
-SkipBroken = Annotated[bool, Option("Leave out broken images. Default: an error.")]
-UnknownAs = Annotated[
-    str | None,
-    Option(
-        "clean: take images that lost an annotation, or whose mask is missing, as they are; without a mask they count"
-        " as defect-free. Default: they are of unknown state and serve nothing.",
-        metavar="clean",
-    ),
-]
 Overrides = Annotated[
     Sequence[str], Option("Override a setting; may be repeated.", flag="--set", metavar="SECTION.KEY=VALUE")
 ]
@@ -63,6 +53,8 @@ class ImportAsk(Ask):
     clip_rle: Clip = False
     skip_missing: SkipMissing = False
     skip_broken: SkipBroken = False
+    pair: Pair = None
+    invert_masks: InvertMasks = None
     unknown_as: UnknownAs = None
     value_range: Annotated[
         str | None,
@@ -114,6 +106,8 @@ class ConvertAsk(Ask):
     clip_rle: Clip = False
     skip_missing: SkipMissing = False
     skip_broken: SkipBroken = False
+    pair: Pair = None
+    invert_masks: InvertMasks = None
     unknown_as: UnknownAs = None
     strict: Annotated[
         bool,
@@ -141,6 +135,8 @@ class InspectAsk(Ask):
     images: Annotated[StrPath | None, Option("Folder of the images. Default: found beside PATH.")] = None
     format: Annotated[str | None, Option("Format of PATH, as for import. Default: looked up.")] = None
     classes: Annotated[str | None, Option("Class names, as for import. Default: PATH's own.")] = None
+    pair: Pair = None
+    invert_masks: InvertMasks = None
     unknown_as: UnknownAs = None
     min_area: Annotated[int, Option("Objects of fewer px are called too small.")] = 16
     html: Annotated[

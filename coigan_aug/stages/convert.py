@@ -6,6 +6,7 @@ from pathlib import Path
 
 from coigan_aug.formats.converting import Conversion, WriteOptions
 from coigan_aug.formats.converting import convert as convert_files
+from coigan_aug.formats.masks.pairing import parse_pair
 from coigan_aug.formats.source import ReadOptions, parse_classes, parse_size, parse_unknown
 from coigan_aug.progress import SILENT, Talk
 from coigan_aug.stages.asks import ConvertAsk
@@ -25,6 +26,8 @@ def convert(ask: ConvertAsk, *, talk: Talk = SILENT) -> Conversion:
         clip_rle=ask.clip_rle,
         skip_missing=ask.skip_missing,
         skip_broken=ask.skip_broken,
+        pair=parse_pair(ask.pair),
+        invert_masks=ask.invert_masks,
         unknown_as_clean=parse_unknown(ask.unknown_as),
     )
     with talk.steps() as begin:

@@ -9,6 +9,7 @@ from coigan_aug.data.folds import hold_out
 from coigan_aug.data.importing import ImportReport, Sharing, import_dataset
 from coigan_aug.errors import UsageError
 from coigan_aug.folders import Folders
+from coigan_aug.formats.masks.pairing import parse_pair
 from coigan_aug.formats.source import ReadOptions, parse_classes, parse_unknown
 from coigan_aug.progress import SILENT, Talk
 from coigan_aug.stages.asks import ImportAsk
@@ -31,6 +32,8 @@ def import_data(workspace: Folders, ask: ImportAsk, *, talk: Talk = SILENT, comm
         clip_rle=ask.clip_rle,
         skip_missing=ask.skip_missing,
         skip_broken=ask.skip_broken,
+        pair=parse_pair(ask.pair),
+        invert_masks=ask.invert_masks,
         unknown_as_clean=parse_unknown(ask.unknown_as),
         value_range=parse_range(ask.value_range) if ask.value_range else None,
     )

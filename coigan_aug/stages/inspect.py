@@ -9,6 +9,7 @@ from coigan_aug.data.inspecting import Inspection, inspect_subject
 from coigan_aug.data.opening import opened
 from coigan_aug.errors import GateError
 from coigan_aug.folders import Folders
+from coigan_aug.formats.masks.pairing import parse_pair
 from coigan_aug.formats.source import ReadOptions, parse_classes, parse_unknown
 from coigan_aug.progress import SILENT, Talk
 from coigan_aug.report.inspection import write_inspection
@@ -33,6 +34,8 @@ def inspect(
     options = ReadOptions(
         images=Path(ask.images) if ask.images is not None else None,
         classes=parse_classes(ask.classes) if ask.classes else (),
+        pair=parse_pair(ask.pair),
+        invert_masks=ask.invert_masks,
         unknown_as_clean=parse_unknown(ask.unknown_as),
     )
     page = Path(ask.html) if ask.html is not None else workspace.root / PAGE if ask.path is None else None

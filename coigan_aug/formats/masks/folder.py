@@ -25,12 +25,18 @@ from coigan_aug.formats.masks.values import IGNORED, Meaning, class_values, read
 from coigan_aug.formats.masks.words import SINGLE
 from coigan_aug.formats.reading import Reading
 from coigan_aug.formats.source import (
-    STATE_UNKNOWN, ClassChoice, Problems, ReadOptions, Source, claim, make_classes,
+    STATE_UNKNOWN,
+    ClassChoice,
+    Problems,
+    ReadOptions,
+    Source,
+    claim,
+    make_classes,
 )  # fmt: skip
 from coigan_aug.imaging import encode_image
 
 
-def sniff(path: Path, options: ReadOptions = ReadOptions()) -> str | None:
+def sniff(path: Path, options: ReadOptions | None = None) -> str | None:
     """Describe the folder if it holds images and masks in one of the layouts, else return None."""
     if not path.is_dir():
         return None
@@ -130,9 +136,7 @@ def _note_missing(reading: Reading, layout: Layout) -> None:
         reading.problems.add(what, file=f"{layout.root.name}/", done=STATE_UNKNOWN)
 
 
-def _classes(
-    reading: Reading, layout: Layout, meaning: Meaning
-) -> tuple[dict[str, str], tuple[DefectClass, ...]]:
+def _classes(reading: Reading, layout: Layout, meaning: Meaning) -> tuple[dict[str, str], tuple[DefectClass, ...]]:
     """Return the word for a class -> its name ("" for a defect-free one) and the classes."""
     labels, choices = sorted({mask.label for mask in layout.masks()}), reading.options.classes
     if meaning.values:
@@ -224,9 +228,7 @@ def _parts(
         yield (part.name or names[mask.label], mask.label, int(mask.instance or 0), part.number), part.mask
 
 
-def _annotations(
-    parts: Mapping[_Object, Sequence[rle.Rle]], classes: Sequence[DefectClass]
-) -> tuple[Annotation, ...]:
+def _annotations(parts: Mapping[_Object, Sequence[rle.Rle]], classes: Sequence[DefectClass]) -> tuple[Annotation, ...]:
     """Make a mask of each class and object: in the classes' order, objects by their numbers."""
     return tuple(
         Annotation(label=known.name, rle=rle.union(parts[key]))

@@ -129,7 +129,6 @@ def _named(folder: ImageFolder, paths: list[str]) -> Iterator[str]:
     others = {stem_of(path).lower() for path in paths if not path.lower().endswith((".png", ".gif"))}
     for path in paths:
         stem = stem_of(path)
-        if says_mask(stem) and any(name in stems for name in list(mask_spellings(stem))[1:]):
-            yield path
-        elif path.lower().endswith(".png") and any(start.lower() in others for start, _ in cuts(stem)):
+        worded = says_mask(stem) and any(name in stems for name in list(mask_spellings(stem))[1:])
+        if worded or (path.lower().endswith(".png") and any(start.lower() in others for start, _ in cuts(stem))):
             yield path

@@ -30,7 +30,7 @@ _LARGEST = 255
 _SAMPLED = 50
 
 
-def sniff(path: Path, options: ReadOptions = ReadOptions()) -> str | None:
+def sniff(path: Path, options: ReadOptions | None = None) -> str | None:
     """Describe the folder if it names values, or has masks whose values mean classes, else return None."""
     layout = find_layout(path, Problems(), options=options) if path.is_dir() else None
     known = layout is not None and (_named_values(path) or _values(layout))
@@ -116,7 +116,9 @@ def _choices(reading: Reading, values: Sequence[int]) -> tuple[ClassChoice, ...]
 def _named_values(path: Path) -> Path | None:
     """Return the file that names values: our classes.json, or nnU-Net's dataset.json."""
     files = (path / CLASSES, path / NNUNET)
-    return next((file for file in files if file.is_file() and (file.name == CLASSES or (path / "imagesTr").is_dir())), None)
+    return next(
+        (file for file in files if file.is_file() and (file.name == CLASSES or (path / "imagesTr").is_dir())), None
+    )
 
 
 def _read_classes(path: Path) -> list[ClassChoice]:
@@ -140,7 +142,10 @@ def _read_classes(path: Path) -> list[ClassChoice]:
 def _nnunet_classes(labels: object) -> list[dict[str, object]]:
     """Turn nnU-Net's labels, name -> value or (version 1) "value" -> name, into entries of our own file."""
     pairs = labels.items() if isinstance(labels, dict) else ()
-    named = ((name, value) if isinstance(value, int) else (value, int(name) if name.isdigit() else 0) for name, value in pairs)
+    named = (
+        (name, value) if isinstance(value, int) else (value, int(name) if name.isdigit() else 0)
+        for name, value in pairs
+    )
     return [{"name": name, "value": value} for name, value in named if value != 0]
 
 

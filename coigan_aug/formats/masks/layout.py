@@ -1,4 +1,4 @@
-"""Which mask files belong to which image: as a layout that is known by name says, else as the names of folders and files say."""
+"""Which mask files belong to which image: as a layout known by its name says, else as names of folders and files say."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from coigan_aug.formats.image_folder import ImageFolder
 from coigan_aug.formats.masks.class_folders import NOTE
 from coigan_aug.formats.masks.general import Match, beside, parallel, stem_without_roles
 from coigan_aug.formats.masks.layouts import LAYOUTS, Bare, Coding, Declaration
-from coigan_aug.formats.masks.pairing import MaskFile, Pairs, by_key, pair
+from coigan_aug.formats.masks.pairing import MaskFile, by_key, pair
 from coigan_aug.formats.masks.templates import Spot
 from coigan_aug.formats.source import Problems, ReadOptions
 from coigan_aug.imaging import SUFFIXES
@@ -96,9 +96,7 @@ def _one_folder(root: Path, problems: Problems, pattern: re.Pattern[str] | None)
     )  # fmt: skip
 
 
-def _matches(
-    folder: ImageFolder, pattern: re.Pattern[str] | None
-) -> Iterator[tuple[Match, Declaration | None]]:
+def _matches(folder: ImageFolder, pattern: re.Pattern[str] | None) -> Iterator[tuple[Match, Declaration | None]]:
     written_here = (folder.root / NOTE).is_file() or (folder.root / "masks" / NOTE).is_file()
     tree = tree_of(folder)
     for declaration in () if written_here else LAYOUTS:
@@ -110,9 +108,7 @@ def _matches(
             yield general, None
 
 
-def _declared(
-    declaration: Declaration, tree: Mapping[str, list[str]], pattern: re.Pattern[str] | None
-) -> Match | None:
+def _declared(declaration: Declaration, tree: Mapping[str, list[str]], pattern: re.Pattern[str] | None) -> Match | None:
     masks = declaration.spots("masks", tree)
     if not masks:
         return None
@@ -136,9 +132,7 @@ def _pictures(spots: Mapping[str, Spot], masks: Mapping[str, Spot]) -> dict[str,
 # Two folders
 
 
-def _two_folders(
-    masks: Path, images: Path, problems: Problems, pattern: re.Pattern[str] | None
-) -> Layout | None:
+def _two_folders(masks: Path, images: Path, problems: Problems, pattern: re.Pattern[str] | None) -> Layout | None:
     """Pair two folders; where they lie side by side, paths are those below the folder that holds both."""
     if not masks.is_dir():
         return None

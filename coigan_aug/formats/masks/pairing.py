@@ -103,9 +103,7 @@ def _keyed(stem: str, pattern: re.Pattern[str]) -> str:
     return f"{folder}{slash}{match['key'] if match is not None and match['key'] else name}"
 
 
-def _image_of(
-    path: str, spot: Spot, stems: _Stems, images: Mapping[str, Spot]
-) -> tuple[str, MaskFile] | None:
+def _image_of(path: str, spot: Spot, stems: _Stems, images: Mapping[str, Spot]) -> tuple[str, MaskFile] | None:
     """Find a mask's image: by its stem with and without each of its folders, which is then its class."""
     shortened = list(_without_a_folder(spot.stem))
     default = spot.label or class_of(spot.stem.split("/")[:-1])

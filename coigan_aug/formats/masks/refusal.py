@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from coigan_aug.formats.image_folder import ImageFolder
-from coigan_aug.formats.masks.layout import MASK_SUFFIXES, find_layout, tree_of
 from coigan_aug.formats.masks.judging import why_no_masks
+from coigan_aug.formats.masks.layout import MASK_SUFFIXES, find_layout, tree_of
 from coigan_aug.formats.masks.layouts import LAYOUTS, Declaration
 from coigan_aug.formats.source import Problems, ReadOptions
 

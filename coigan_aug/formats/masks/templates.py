@@ -19,7 +19,16 @@ _PARTS = {
     "name": r"[^/]+?",
     "n": r"[0-9]+",
 }
-_SHOWN = {"top": "", "sub": "", "kind": "KIND", "part": "PART", "free": "good", "share": "train", "name": "NAME", "n": "N"}
+_SHOWN = {
+    "top": "",
+    "sub": "",
+    "kind": "KIND",
+    "part": "PART",
+    "free": "good",
+    "share": "train",
+    "name": "NAME",
+    "n": "N",
+}
 _PLACES = ("top", "part", "kind", "share")
 
 
@@ -41,8 +50,8 @@ class Spot:
 class Template:
     """A pattern of paths. Text is itself in whatever case, `(a|b)` one of several, `#` a number, `{...}` a part.
 
-    `{top}` and `{sub}` are any folders or none; `{kind}` a folder that names the class, `{part}` one that does not, `{free}` one
-    whose name says that there are no defects, `{share}` train, val, test; `{name}` the file's name, `{n}` a number.
+    `{top}` and `{sub}` are any folders or none; `{kind}` a folder that names the class, `{part}` one that does not, `{free}`
+    one whose name says that there are no defects, `{share}` train, val, test; `{name}` the file's name, `{n}` a number.
     `{kind:ko}` is a part of this text only. A suffix is any, unless it is written.
     """
 

@@ -14,9 +14,13 @@ _MASK = (
 )
 _IMAGE = "images?|imgs?|jpegimages|photos?|pictures?|originals?|orig|inputs?|rgb|raw|source"
 _GAP = "[ _.-]?"
-_SHARES = re.compile(rf"(?:{SHARE}|public|private){_GAP}(?:crop|data|dataset|set|split|public|private|mixed|hq|{_IMAGE})*")
+_SHARES = re.compile(
+    rf"(?:{SHARE}|public|private){_GAP}(?:crop|data|dataset|set|split|public|private|mixed|hq|{_IMAGE})*"
+)
 _MASK_FOLDER = re.compile(rf"(?P<before>.*?)(?P<gap>{_GAP})(?:{_MASK})(?:{_GAP}dir)?(?P<after>(?:{_GAP}(?:{SHARE}))?)")
-_IMAGE_FOLDER = re.compile(rf"(?P<before>.*?)(?P<gap>{_GAP})(?:{_IMAGE})(?:{_GAP}dir)?(?P<after>(?:{_GAP}(?:{SHARE}))?)")
+_IMAGE_FOLDER = re.compile(
+    rf"(?P<before>.*?)(?P<gap>{_GAP})(?:{_IMAGE})(?:{_GAP}dir)?(?P<after>(?:{_GAP}(?:{SHARE}))?)"
+)
 _MASK_END = re.compile(rf"(?P<rest>.+?)(?:[ _.-]+(?:cp[ _-])?|(?<=[0-9]))(?:{_MASK}|bw|bin(?:ary)?)")
 _MASK_BEGIN = re.compile(rf"(?:{_MASK})[ _.-]+(?P<rest>.+)")
 _IMAGE_END = re.compile(rf"(?P<rest>.+?)[ _.-]+(?:{_IMAGE})")
