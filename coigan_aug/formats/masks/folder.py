@@ -65,8 +65,9 @@ def read(reading: Reading, *, numbered: bool = False) -> Source:
     layout = find_layout(reading.path, reading.problems, options=reading.options)
     why = why_no_masks(layout) if layout is not None else ""
     if layout is None or why:
-        why = why or refusal(reading.path, reading.options)
-        raise DataError(f"{reading.path} holds no images with masks{why and f': {why}'}.", remedy=TWO_FOLDERS)
+        reason = (why or refusal(reading.path, reading.options)).rstrip(".")
+        what = f"{reading.path} holds no images with masks{': ' if reason else ''}{reason}."
+        raise DataError(what, remedy=TWO_FOLDERS)
     meaning = Meaning(
         class_values(reading.options.classes), "numbered" if numbered else layout.coding,
         bool(reading.options.invert_masks),

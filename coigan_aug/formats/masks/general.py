@@ -28,19 +28,25 @@ class Match:
         return len(self.pairs.orphans) + len(self.unread)
 
 
-def stem_without_roles(path: str) -> tuple[str, str]:
-    """Return the role of a path by its last folder that says one, and the stem without the words for roles.
+def spot_by_role(path: str, *, last: bool = False) -> tuple[str, Spot]:
+    """Return the role of a path, and its spot without the word for it, by the first folder that says one.
 
-    >>> stem_without_roles("train/images/a.png"), stem_without_roles("trainannot/a.png")
-    (('images', 'train/a'), ('masks', 'train/a'))
+    >>> spot_by_role("train/images/a.png")[1].stem, spot_by_role("trainannot/a.png")[1].stem
+    ('train/a', 'train/a')
+
+    Args:
+        last: go by the last such folder, and leave out the words of all of them.
     """
     *folders, name = stem_of(path).split("/")
-    role, kept = "", []
-    for folder in folders:
-        own, rest = role_of(folder)
-        role = own or role
-        kept += [folder] if not own else [rest] if rest else []
-    return role, "/".join([*kept, name])
+    roles = [role_of(folder) for folder in folders]
+    said = [k for k, (role, _) in enumerate(roles) if role]
+    if not said:
+        return "", Spot((), stem_of(path))
+    at = said[-1] if last else said[0]
+    for k in said if last else [at]:
+        folders[k] = roles[k][1]
+    kept, fixed = ([folder for folder in part if folder] for part in (folders, folders[: at + 1]))
+    return roles[at][0], Spot((), "/".join([*kept, name]), fixed=len(fixed))
 
 
 def parallel(paths: list[str], pattern: re.Pattern[str] | None) -> Match | None:
@@ -49,11 +55,16 @@ def parallel(paths: list[str], pattern: re.Pattern[str] | None) -> Match | None:
     A folder that says neither holds images if a mask is of one of them; else those that are free of defects by its name, or
     what has no place here.
     """
+    matches = [_parallel(paths, pattern, last=last) for last in (False, True)]
+    return min((match for match in matches if match is not None), key=lambda match: match.left, default=None)
+
+
+def _parallel(paths: list[str], pattern: re.Pattern[str] | None, *, last: bool) -> Match | None:
     spots: dict[str, dict[str, Spot]] = {"images": {}, "masks": {}, "": {}}
     for path in paths:
-        role, stem = stem_without_roles(path)
+        role, spot = spot_by_role(path, last=last)
         if role == "masks" or not path.lower().endswith(".gif"):
-            spots[role][path] = Spot((), stem)
+            spots[role][path] = spot
     if pattern is not None:
         spots = {role: by_key(own, pattern) for role, own in spots.items()}
     pairs = _paired([spots["images"], spots[""]], spots["masks"])

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from coigan_aug.formats.image_folder import ImageFolder
 from coigan_aug.formats.masks.class_folders import NOTE
-from coigan_aug.formats.masks.general import Match, beside, parallel, stem_without_roles
+from coigan_aug.formats.masks.general import Match, beside, parallel, spot_by_role
 from coigan_aug.formats.masks.layouts import LAYOUTS, Bare, Coding, Declaration
 from coigan_aug.formats.masks.pairing import MaskFile, by_key, pair
 from coigan_aug.formats.masks.templates import Spot
@@ -137,8 +137,8 @@ def _two_folders(masks: Path, images: Path, problems: Problems, pattern: re.Patt
     if not masks.is_dir():
         return None
     folder, mask_folder = (ImageFolder(root, problems=problems, suffixes=MASK_SUFFIXES) for root in (images, masks))
-    image_spots = {path: Spot((), stem_without_roles(path)[1]) for path in _outside(folder, masks)}
-    mask_spots = {path: Spot((), stem_without_roles(path)[1]) for path in _outside(mask_folder, images)}
+    image_spots = {path: spot_by_role(path)[1] for path in _outside(folder, masks)}
+    mask_spots = {path: spot_by_role(path)[1] for path in _outside(mask_folder, images)}
     if pattern is not None:
         image_spots, mask_spots = by_key(image_spots, pattern), by_key(mask_spots, pattern)
     pairs = pair(image_spots, mask_spots)
@@ -167,4 +167,4 @@ def _outside(folder: ImageFolder, other: Path) -> list[str]:
 
 
 def _name_alone(spot: Spot) -> Spot:
-    return Spot((), spot.stem.rpartition("/")[2], spot.label, spot.number)
+    return replace(spot, stem=spot.stem.rpartition("/")[2], fixed=0)

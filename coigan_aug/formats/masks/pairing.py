@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from coigan_aug.errors import UsageError
 from coigan_aug.formats.masks.templates import Spot
@@ -94,7 +94,7 @@ def pair(images: Mapping[str, Spot], masks: Mapping[str, Spot]) -> Pairs:
 
 def by_key(names: Mapping[str, Spot], pattern: re.Pattern[str]) -> dict[str, Spot]:
     """Return the spots of files with the group `key` of a pattern as their name; where it does not fit, the name stays."""
-    return {path: Spot(spot.place, _keyed(spot.stem, pattern), spot.label, spot.number) for path, spot in names.items()}
+    return {path: replace(spot, stem=_keyed(spot.stem, pattern)) for path, spot in names.items()}
 
 
 def _keyed(stem: str, pattern: re.Pattern[str]) -> str:
@@ -105,7 +105,7 @@ def _keyed(stem: str, pattern: re.Pattern[str]) -> str:
 
 def _image_of(path: str, spot: Spot, stems: _Stems, images: Mapping[str, Spot]) -> tuple[str, MaskFile] | None:
     """Find a mask's image: by its stem with and without each of its folders, which is then its class."""
-    shortened = list(_without_a_folder(spot.stem))
+    shortened = list(_without_a_folder(spot))
     default = spot.label or class_of(spot.stem.split("/")[:-1])
     for stem, folder in shortened:
         for name in mask_spellings(stem):
@@ -122,11 +122,11 @@ def _image_of(path: str, spot: Spot, stems: _Stems, images: Mapping[str, Spot]) 
     return None
 
 
-def _without_a_folder(stem: str) -> Iterator[tuple[str, str]]:
-    """Yield a stem as it is, and without each of its folders, which comes beside."""
-    yield stem, ""
-    *folders, name = stem.split("/")
-    for k, folder in enumerate(folders):
+def _without_a_folder(spot: Spot) -> Iterator[tuple[str, str]]:
+    """Yield a spot's stem as it is, and without each of its folders that may be a class, which comes beside."""
+    yield spot.stem, ""
+    *folders, name = spot.stem.split("/")
+    for k, folder in list(enumerate(folders))[spot.fixed :]:
         yield "/".join([*folders[:k], *folders[k + 1 :], name]), folder
 
 

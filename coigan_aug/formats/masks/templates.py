@@ -37,13 +37,15 @@ class Spot:
     """Where a file lies in a layout: what it shares with its counterpart, and how it is called there.
 
     `place` are the folders that image and mask have in common, in lower case; `stem` is the rest of the path without its
-    suffix; `label` the class that a folder names ("" for none), `number` that of an instance.
+    suffix; `label` the class that a folder names ("" for none), `number` that of an instance. The first `fixed` folders of the
+    stem are none that a mask has for its class.
     """
 
     place: tuple[str, ...]
     stem: str
     label: str = ""
     number: str = ""
+    fixed: int = 0
 
 
 @dataclass(frozen=True)
