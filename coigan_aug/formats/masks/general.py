@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from coigan_aug.formats.image_folder import ImageFolder
 from coigan_aug.formats.masks.pairing import Pairs, by_key, pair
 from coigan_aug.formats.masks.templates import Spot
-from coigan_aug.formats.masks.words import cuts, is_free, mask_spellings, role_of, says_mask, stem_of
+from coigan_aug.formats.masks.words import cuts, image_spelling, is_free, mask_spellings, role_of, says_mask, stem_of
 
 
 @dataclass(frozen=True)
@@ -79,10 +79,12 @@ def _parallel(paths: list[str], pattern: re.Pattern[str] | None, *, last: bool) 
 
 
 def _paired(images: list[dict[str, Spot]], masks: Mapping[str, Spot]) -> Pairs:
-    """Pair masks with the first of several sets of images that has theirs, at last with those in a folder beside."""
+    """Pair masks with the first of several sets of images that has theirs; if none has, with those in any folder beside."""
     pairs = Pairs({path: [] for spots in images for path in spots}, tuple(masks))
     for spots in images:
         pairs = pairs.with_more(pair(spots, {path: masks[path] for path in pairs.orphans}))
+    if pairs.count:
+        return pairs
     neighbours = {path: _of_parent(path) for path in pairs.images}
     return pairs.with_more(pair(neighbours, {path: _of_parent(path) for path in pairs.orphans}))
 
@@ -136,7 +138,8 @@ def _is_keyed(path: str, pattern: re.Pattern[str]) -> bool:
 
 
 def _named(folder: ImageFolder, paths: list[str]) -> Iterator[str]:
-    stems = {stem_of(path).lower() for path in paths if path not in folder.masks}
+    images = [stem_of(path) for path in paths if path not in folder.masks]
+    stems = {stem.lower() for stem in images} | {image_spelling(stem) for stem in images if not says_mask(stem)}
     others = {stem_of(path).lower() for path in paths if not path.lower().endswith((".png", ".gif"))}
     for path in paths:
         stem = stem_of(path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -80,15 +80,14 @@ def tree_of(folder: ImageFolder) -> dict[str, list[str]]:
 
 def _one_folder(root: Path, problems: Problems, pattern: re.Pattern[str] | None) -> Layout | None:
     folder = ImageFolder(root, problems=problems, suffixes=MASK_SUFFIXES)
-    best: tuple[Match, Declaration | None] | None = None
-    for match, declaration in _matches(folder, pattern):
-        if best is None or match.left < best[0].left:
-            best = match, declaration
-        if not match.left:
-            break
-    if best is None:
+    match, declaration = _known_by_name(folder, pattern)
+    if match is None or match.left:
+        general = (parallel(folder.paths, pattern), beside(folder, folder.paths, pattern))
+        for other in (other for other in general if other is not None):
+            if match is None or other.left < match.left:
+                match, declaration = other, None
+    if match is None:
         return None
-    match, declaration = best
     return Layout(
         match.words, folder, folder, match.pairs.images, match.pairs.orphans, match.unread, match.clean,
         declaration.bare if declaration is not None else "judged",
@@ -96,16 +95,23 @@ def _one_folder(root: Path, problems: Problems, pattern: re.Pattern[str] | None)
     )  # fmt: skip
 
 
-def _matches(folder: ImageFolder, pattern: re.Pattern[str] | None) -> Iterator[tuple[Match, Declaration | None]]:
-    written_here = (folder.root / NOTE).is_file() or (folder.root / "masks" / NOTE).is_file()
-    tree = tree_of(folder)
-    for declaration in () if written_here else LAYOUTS:
+def _known_by_name(folder: ImageFolder, pattern: re.Pattern[str] | None) -> tuple[Match | None, Declaration | None]:
+    """Return the first declaration that leaves no file over and no image of unknown state, else the one that leaves least."""
+    if (folder.root / NOTE).is_file() or (folder.root / "masks" / NOTE).is_file():  # written here
+        return None, None
+    best: tuple[Match | None, Declaration | None] = None, None
+    tree, least = tree_of(folder), len(folder.paths) + 1
+    for declaration in LAYOUTS:
         match = _declared(declaration, tree, pattern)
-        if match is not None:
-            yield match, declaration
-    for general in (parallel(folder.paths, pattern), beside(folder, folder.paths, pattern)):
-        if general is not None:
-            yield general, None
+        if match is None:
+            continue
+        bare = sum(not masks and image not in match.clean for image, masks in match.pairs.images.items())
+        doubtful = match.left + bare * (declaration.bare == "unknown")
+        if doubtful < least:
+            best, least = (match, declaration), doubtful
+        if not doubtful:
+            break
+    return best
 
 
 def _declared(declaration: Declaration, tree: Mapping[str, list[str]], pattern: re.Pattern[str] | None) -> Match | None:

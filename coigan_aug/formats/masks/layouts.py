@@ -212,9 +212,9 @@ LAYOUTS = (
         name="nnU-Net",
         images=("{top}images{share:t[rs]}/{name}_0000",),
         masks=("{top}labels{share:t[rs]}/{name}",),
-        aside=("{top}images{share:t[rs]}/{name}_000#", "{top}imagests/{name}_0000"),
+        aside=("{top}images{share:t[rs]}/{name}_#",),
         classes="the value, as dataset.json names it",
-        note="The first channel of each image; images without labelsTs/ are not read.",
+        note="The first channel of each image is read.",
     ),
     Declaration(
         name="CamVid (SegNet)",

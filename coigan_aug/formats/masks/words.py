@@ -9,7 +9,7 @@ SINGLE = "defect"
 """The class where no folder and no name gives one."""
 SHARE = "train(?:ing)?|val(?:id)?(?:ation)?|test(?:ing)?|dev|eval(?:uation)?|t[rs]"
 _MASK = (
-    "masks?|gts?|ground[ _-]?truths?|labels?|lab|lbl|ann(?:o|ot|otations?)?|seg(?:mentations?|mentationclass)?|targets?"
+    "masks?|gts?|ground[ _-]?truths?|labels?|lab|lbl|ann(?:o|ot|otations?)?|seg(?:mentations?|mentationclass(?:png)?)?|targets?"
     "|mattes?"
 )
 _IMAGE = "images?|imgs?|jpegimages|photos?|pictures?|originals?|orig|inputs?|rgb|raw|source"
@@ -25,6 +25,7 @@ _MASK_END = re.compile(rf"(?P<rest>.+?)(?:[ _.-]+(?:cp[ _-])?|(?<=[0-9]))(?:{_MA
 _MASK_BEGIN = re.compile(rf"(?:{_MASK})[ _.-]+(?P<rest>.+)")
 _IMAGE_END = re.compile(rf"(?P<rest>.+?)[ _.-]+(?:{_IMAGE})")
 _IMAGE_BEGIN = re.compile(rf"(?:{_IMAGE}|im)[ _.-]+(?P<rest>.+)")
+_ONLY_MASK, _ONLY_IMAGE = re.compile(_MASK), re.compile(_IMAGE)
 _SUFFIX = re.compile(r"\.(?:jpe?g|png|bmp|tiff?|webp|gif)$")
 _NUMBERED = re.compile(r"(?P<word>.*?)[ _.-]*[0-9]+")
 _KINDS = re.compile(r"(?:class|cls|type|kind|defects?|faults?|flaws?|damage|cat(?:egory)?|label|k|c)")
@@ -93,11 +94,13 @@ def stem_of(path: str) -> str:
 def mask_spellings(stem: str) -> Iterator[str]:
     """Yield how an image may be called, given its mask's path without the suffix: all in lower case, the likeliest first.
 
+    Of `1/mask.png` and `1/image.png` nothing is left but the folder.
+
     >>> list(mask_spellings("a/X_GT")), list(mask_spellings("mask_001")), list(mask_spellings("q.jpg"))
     (['a/x_gt', 'a/x'], ['mask_001', '001'], ['q.jpg', 'q'])
     """
     folder, slash, name = stem.lower().rpartition("/")
-    spellings = [name]
+    spellings = [name, *([""] if _ONLY_MASK.fullmatch(name) else [])]
     for known in spellings:
         for pattern in (_MASK_END, _MASK_BEGIN):
             match = pattern.fullmatch(known)
@@ -110,10 +113,12 @@ def mask_spellings(stem: str) -> Iterator[str]:
 def image_spelling(stem: str) -> str:
     """Return an image's path without its suffix, in lower case, and without the words for an image round its name.
 
-    >>> image_spelling("a/img_001"), image_spelling("a/x_rgb"), image_spelling("image")
-    ('a/001', 'a/x', 'image')
+    >>> image_spelling("a/img_001"), image_spelling("a/x_rgb"), image_spelling("1/image")
+    ('a/001', 'a/x', '1/')
     """
     folder, slash, name = stem.lower().rpartition("/")
+    if _ONLY_IMAGE.fullmatch(name):
+        return folder + slash
     for pattern in (_IMAGE_BEGIN, _IMAGE_END):
         match = pattern.fullmatch(name)
         name = match["rest"] if match is not None else name
@@ -123,7 +128,11 @@ def image_spelling(stem: str) -> str:
 def says_mask(stem: str) -> bool:
     """Tell whether a file's name has a word for a mask at its end or beginning."""
     name = stem.lower().rpartition("/")[2]
-    return _MASK_END.fullmatch(name) is not None or _MASK_BEGIN.fullmatch(name) is not None
+    return (
+        _ONLY_MASK.fullmatch(name) is not None
+        or _MASK_END.fullmatch(name) is not None
+        or _MASK_BEGIN.fullmatch(name) is not None
+    )
 
 
 def cuts(name: str) -> Iterator[tuple[str, str]]:
