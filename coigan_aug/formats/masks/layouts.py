@@ -70,26 +70,6 @@ _JPEG = "(jpg|jpeg|bmp|tif|tiff)"
 
 LAYOUTS = (
     Declaration(
-        name="MVTec 3D-AD",
-        images=("{top}test/{kind}/rgb/{name}",),
-        masks=("{top}test/{kind}/gt/{name}",),
-        clean=("{top}{share}/{free}/rgb/{name}",),
-        aside=("{top}{share}/{kind}/xyz/{name}",),
-        bare="unknown",
-        classes=BY_FOLDER,
-        note="The point clouds in xyz/ are not read.",
-    ),
-    Declaration(
-        name="MVTec LOCO AD",
-        images=("{top}test/{kind}/{name}",),
-        masks=("{top}ground_truth/{kind}/{name}/{n}",),
-        clean=(_GOOD,),
-        bare="unknown",
-        coding="filled",
-        classes=BY_FOLDER,
-        note="Each file is an object; its value names a kind of defect and is not kept.",
-    ),
-    Declaration(
         name="BTAD",
         images=("{top}test/{kind:ko}/{name}",),
         masks=("{top}ground_truth/{kind:ko}/{name}",),
@@ -116,6 +96,16 @@ LAYOUTS = (
         note="One category or the whole root.",
     ),
     Declaration(
+        name="MVTec LOCO AD",
+        images=("{top}test/{kind}/{name}",),
+        masks=("{top}ground_truth/{kind}/{name}/{n}",),
+        clean=(_GOOD,),
+        bare="unknown",
+        coding="filled",
+        classes=BY_FOLDER,
+        note="Each file is an object; its value names a kind of defect and is not kept.",
+    ),
+    Declaration(
         name="MVTec AD 2",
         images=("{top}{kind:bad}/{name}",),
         masks=("{top}ground_truth/{kind:bad}/{name}_mask",),
@@ -123,6 +113,16 @@ LAYOUTS = (
         bare="unknown",
         classes=BY_FOLDER,
         note="test_public/ alone or the object's folder; test_private/ has no masks and is not read.",
+    ),
+    Declaration(
+        name="MVTec 3D-AD",
+        images=("{top}test/{kind}/rgb/{name}",),
+        masks=("{top}test/{kind}/gt/{name}",),
+        clean=("{top}{share}/{free}/rgb/{name}",),
+        aside=("{top}{share}/{kind}/xyz/{name}",),
+        bare="unknown",
+        classes=BY_FOLDER,
+        note="The point clouds in xyz/ are not read.",
     ),
     Declaration(
         name="VisA",
@@ -250,3 +250,21 @@ LAYOUTS = (
 )
 """Those known by name, in the order in which they are tried: the first that leaves no file over, else the one that leaves
 least."""
+
+GENERAL = (
+    Declaration(
+        name="images/ and masks/",
+        images=("{top}(images|image|imgs|img|jpegimages)/{sub}{name}",),
+        masks=("{top}(masks|mask|gt|ground_truth|groundtruth|labels|label|annotations|segmentationclass)/{sub}{name}",),
+        classes="a folder below masks/, the end of a mask's name, or the folder of the image",
+        note="Also train_images/ and train_masks/, crack/images/ and crack/masks/, and the like.",
+    ),
+    Declaration(
+        name="masks beside images",
+        images=("{top}{name}.(jpg|jpeg|bmp|tif|tiff|webp)",),
+        masks=("{top}{name}_(mask|gt|label|lab|seg)",),
+        classes="the folder, or the end of a mask's name",
+        note="A .png beside an image of another kind, or a name with a word for a mask.",
+    ),
+)
+"""What `general` pairs in the end, for people: it goes by words in names, not by these patterns."""

@@ -20,10 +20,7 @@ NAMED = {"A": A, "B": B, "0": np.zeros(SHAPE, np.uint8), "soft": SOFT, "": PHOTO
 
 
 def grow(folder: Path, files: str | Mapping[str, object], texts: Mapping[str, str] | None = None) -> Path:
-    """Write images and masks: `name=A` is a mask of that name here, a name alone an image; None is an empty file.
-
-    JPEG masks are as good as their quality allows.
-    """
+    """Write images and masks: `name=A` is a mask of that name here, a name alone an image; None is an empty file."""
     entries = dict(entry.partition("=")[::2] for entry in files.split()) if isinstance(files, str) else files
     for name, content in entries.items():
         path = folder / name
