@@ -13,7 +13,7 @@ from coigan_aug.formats.source import Problems, ReadOptions
 
 TWO_FOLDERS = "Name both folders: coigan-aug import MASKS --images IMAGES  (--pair REGEX where names differ)"
 _SHOWN = 3
-_PLAIN, _WORDLESS = {"train", "good"}, 0.25
+_PLAIN, _WORDLESS = {"train", "good", "kind", "part", "n", "name"}, 0.25
 
 
 def refusal(path: Path, options: ReadOptions) -> str:
@@ -33,7 +33,7 @@ def refusal(path: Path, options: ReadOptions) -> str:
 def _nearness(declaration: Declaration, tree: Mapping[str, list[str]]) -> tuple[bool, float, bool]:
     """Return whether images and masks are there, the share of the layout's own folders that are, whether one of both is."""
     patterns = [pattern for kind in ("images", "masks", "clean") for pattern in declaration.shown(kind)]
-    words = {word.lower() for pattern in patterns for word in pattern.split("/")[:-1] if not word.isupper()} - _PLAIN
+    words = {word.lower() for pattern in patterns for word in pattern.split("/")[:-1]} - _PLAIN
     folders = {name.lower() for folder in tree for name in folder.split("/")}
     masks = declaration.spots("masks", tree)
     images = declaration.spots("images", tree).keys() - masks.keys()

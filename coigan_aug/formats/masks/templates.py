@@ -54,7 +54,7 @@ class Template:
 
     `{top}` and `{sub}` are any folders or none; `{kind}` a folder that names the class, `{part}` one that does not, `{free}`
     one whose name says that there are no defects, `{share}` train, val, test; `{name}` the file's name, `{n}` a number.
-    `{kind:ko}` is a part of this text only. A suffix is any, unless it is written.
+    `{kind:ko}` is a part of this text only, `{share:Tr|Ts}` of one of these. A suffix is any, unless it is written.
     """
 
     text: str

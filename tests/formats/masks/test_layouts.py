@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -282,6 +283,13 @@ def test_each_layout_gives_classes_states_and_pixels(tree: Tree, tmp_path: Path)
 def test_every_layout_known_by_name_has_a_tree_here() -> None:
     names = [tree.name for tree in TREES]
     assert [known.name for known in LAYOUTS if not any(known.name.startswith(name) for name in names)] == []
+
+
+def test_the_page_of_layouts_is_what_the_declarations_say() -> None:
+    page = Path(__file__).parents[3] / "examples" / "layouts.md"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(page.parent))
+        assert page.read_text() == importlib.import_module("make_layouts").layouts(), "python examples/make_layouts.py"
 
 
 # Two folders, and names that differ

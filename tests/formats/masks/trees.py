@@ -16,7 +16,7 @@ NUMBERS = A // 255 + B // 255 * 2
 SOFT = A.copy()
 SOFT[1, 3:9] = 90
 PHOTO = np.random.default_rng(3).integers(60, 200, SHAPE).astype(np.uint8)
-NAMED = {"A": A, "B": B, "0": np.zeros(SHAPE, np.uint8), "soft": SOFT, "": PHOTO, "photo": PHOTO, "not A": 255 - A}
+NAMED = {"A": A, "B": B, "0": np.zeros(SHAPE, np.uint8), "soft": SOFT, "": PHOTO, "photo": PHOTO, "inverted": 255 - A}
 
 
 def grow(folder: Path, files: str | Mapping[str, object], texts: Mapping[str, str] | None = None) -> Path:
@@ -31,9 +31,7 @@ def grow(folder: Path, files: str | Mapping[str, object], texts: Mapping[str, st
         elif path.suffix == ".gif":
             Image.fromarray(np.asarray(pixels)).save(path)
         else:
-            path.write_bytes(
-                cv2.imencode(path.suffix, np.asarray(pixels), [cv2.IMWRITE_JPEG_QUALITY, 100])[1].tobytes()
-            )
+            path.write_bytes(cv2.imencode(path.suffix, np.asarray(pixels))[1].tobytes())
     for name, text in (texts or {}).items():
         (folder / name).write_text(text)
     return folder
