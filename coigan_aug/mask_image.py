@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from coigan_aug.errors import DataError
 from coigan_aug.headers import Header
-from coigan_aug.imaging import Pixels, read_deep, read_header, read_indexed
+from coigan_aug.imaging import Pixels, read_deep, read_header, read_image, read_indexed
 
 Values = NDArray[np.integer]
 _HALF = 127
@@ -38,7 +38,7 @@ def read_mask_values(path: Path, *, by_number: bool = False) -> Values:
     if clear:
         pixels, alpha = _with_alpha(path)
     else:
-        pixels = np.asarray(read_deep(path), dtype=None)
+        pixels = read_image(path) if header.bits == 8 else np.asarray(read_deep(path))
     if pixels.ndim == 3 and (pixels[..., :1] == pixels).all():
         pixels = pixels[..., 0]
     elif pixels.ndim == 3 and pixels.dtype != np.uint8:

@@ -49,14 +49,17 @@ def spot_by_role(path: str, *, last: bool = False) -> tuple[str, Spot]:
     return roles[at][0], Spot((), "/".join([*kept, name]), fixed=len(fixed))
 
 
-def parallel(paths: list[str], pattern: re.Pattern[str] | None) -> Match | None:
+def parallel(folder: ImageFolder, pattern: re.Pattern[str] | None) -> Match | None:
     """Pair folders of images with folders of masks; None where no mask has an image.
 
     A folder that says neither holds images if a mask is of one of them; else those that are free of defects by its name, or
     what has no place here.
     """
-    matches = [_parallel(paths, pattern, last=last) for last in (False, True)]
-    return min((match for match in matches if match is not None), key=lambda match: match.left, default=None)
+    first = _parallel(folder.paths, pattern, last=False)
+    if first is not None and not first.left:
+        return first
+    last = _parallel(folder.paths, pattern, last=True)
+    return min((match for match in (first, last) if match is not None), key=lambda match: match.left, default=None)
 
 
 def _parallel(paths: list[str], pattern: re.Pattern[str] | None, *, last: bool) -> Match | None:
@@ -111,12 +114,13 @@ def _down_to_role(path: str) -> str:
 # Beside
 
 
-def beside(folder: ImageFolder, paths: list[str], pattern: re.Pattern[str] | None) -> Match | None:
+def beside(folder: ImageFolder, pattern: re.Pattern[str] | None) -> Match | None:
     """Pair images with the masks beside them; None where there are none.
 
     A mask is a .png beside an image of the same name and another kind, what is called like an image with a word for a mask,
     or a .png that is called like an image of another kind with a class or number behind it.
     """
+    paths = folder.paths
     named = [path for path in paths if _is_keyed(path, pattern)] if pattern is not None else list(_named(folder, paths))
     masks = {path for path in paths if path in folder.masks}.union(named)
     spots = {path: Spot((), stem_of(path)) for path in paths}

@@ -82,9 +82,9 @@ def _one_folder(root: Path, problems: Problems, pattern: re.Pattern[str] | None)
     folder = ImageFolder(root, problems=problems, suffixes=MASK_SUFFIXES)
     match, declaration = _known_by_name(folder, pattern)
     if match is None or match.left:
-        general = (parallel(folder.paths, pattern), beside(folder, folder.paths, pattern))
-        for other in (other for other in general if other is not None):
-            if match is None or other.left < match.left:
+        for general in (parallel, beside):
+            other = general(folder, pattern) if match is None or match.left else None
+            if other is not None and (match is None or other.left < match.left):
                 match, declaration = other, None
     if match is None:
         return None

@@ -111,16 +111,27 @@ def read_masks(path: Path, *, meaning: Meaning, problems: Problems) -> list[Part
 
 
 def _of_one_class(pixels: Values, path: Path, meaning: Meaning, problems: Problems, *, lossy: bool) -> list[Part]:
-    found, counts = np.unique(pixels, return_counts=True)
-    used, sizes = found[found > 0].tolist(), counts[found > 0].tolist()
+    used, sizes = _histogram(pixels)
     if meaning.coding == "numbered" and _is_numbered(used, sizes):
         return [Part("", value, rle.encode(pixels == value)) for value in used]
     least = 1 if meaning.coding == "filled" and not lossy else _least(pixels, used, path, lossy=lossy)
     if least > 1:
         what = _LOSSY if lossy else _GREY
         problems.count(what, file=path.name, done=_DONE[what], count=bool(used))
+    if not used and not meaning.inverted:
+        return []
     mask = (pixels >= least) != meaning.inverted
     return [Part("", 0, rle.encode(mask))] if mask.any() else []
+
+
+def _histogram(pixels: Values) -> tuple[list[int], list[int]]:
+    """Return the values but 0 that occur, in their order, and how many pixels have each."""
+    if pixels.dtype == np.uint8:
+        found, counts = np.arange(256), np.bincount(pixels.ravel(), minlength=256)
+    else:
+        found, counts = np.unique(pixels, return_counts=True)
+    kept = (found > 0) & (counts > 0)
+    return found[kept].tolist(), counts[kept].tolist()
 
 
 def _least(pixels: Values, used: Sequence[int], path: Path, *, lossy: bool) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 SINGLE = "defect"
 """The class where no folder and no name gives one."""
@@ -64,6 +65,7 @@ def _is_part(name: str) -> bool:
     return numbered is not None and not _KINDS.fullmatch(numbered["word"])
 
 
+@lru_cache(maxsize=4096)
 def role_of(name: str) -> tuple[str, str]:
     """Return what a folder's name says it holds ("masks", "images", ""), and what is left of the name without that word.
 
