@@ -30,6 +30,7 @@ _ONLY_MASK, _ONLY_IMAGE = re.compile(_MASK), re.compile(_IMAGE)
 _SUFFIX = re.compile(r"\.(?:jpe?g|png|bmp|tiff?|webp|gif)$")
 _NUMBERED = re.compile(r"(?P<word>.*?)[ _.-]*[0-9]+")
 _KINDS = re.compile(r"(?:class|cls|type|kind|defects?|faults?|flaws?|damage|cat(?:egory)?|label|k|c)")
+_SETS = frozenset({"data", "dataset", "all", "samples", "patches", "crops", "tiles"})
 _PLAIN = frozenset({"", "mask", "masks", "gt", "label", "instance", "object"})
 FREE = re.compile(
     r"(.*[^a-z])?(good|ok|okay|normal|free|clean|perfect|pass|healthy|intact|negative|none|background|io"
@@ -48,8 +49,8 @@ def is_free(name: str) -> bool:
     return FREE.fullmatch(name.lower()) is not None
 
 
-def class_of(folders: list[str], *, siblings: int = 0) -> str:
-    """Return the word for a class that a file's folders give: the first that is no share, role or part; else SINGLE.
+def class_of(folders: list[str]) -> str:
+    """Return the word for a class that a file's folders give: the first that is no share, role, part or set; else SINGLE.
 
     A part is what is numbered and not called a class: `kos01`, `12`.
 
@@ -57,7 +58,7 @@ def class_of(folders: list[str], *, siblings: int = 0) -> str:
     ('Crack', 'defect', 'class2', 'MT_Pit')
     """
     plain = (name for name in folders if not is_share(name) and not role_of(name)[0] and not _is_part(name))
-    return next(plain, SINGLE)
+    return next((name for name in plain if name.lower() not in _SETS), SINGLE)
 
 
 def _is_part(name: str) -> bool:
