@@ -1,4 +1,4 @@
-"""The only place that reads and writes image files. Images are RGB or grey uint8; masks are grey uint8.
+"""Where image files are read and written (masks: `mask_image`). Images are RGB or grey uint8; masks are grey uint8.
 
 OpenCV and Pillow are loaded where pixels are: what reads headers alone starts faster without them, in half the memory.
 """
@@ -48,11 +48,12 @@ def _opencv() -> ModuleType:
     return cv2
 
 
-def read_header(path: Path, *, deep: bool = False) -> Header:
+def read_header(path: Path, *, deep: bool = False, mask: bool = False) -> Header:
     """Read an image's size without decoding it, and see that its end is there.
 
     Args:
         deep: accept more than 8 bits a channel, floating point and signed numbers too.
+        mask: accept what a mask may be (`mask_image`): whole numbers of more than 8 bits, GIF.
 
     Raises:
         DataError: missing, empty, not an image, cut off (a decoder would fill the rest with grey and not say so), over
@@ -71,9 +72,13 @@ def read_header(path: Path, *, deep: bool = False) -> Header:
     if header is None or not header.whole:
         raise _broken(path, header, length)
     if header.numbers or header.bits > 8:
-        if not deep:
+        if not deep and (header.numbers or not mask):
             raise _too_deep(path, header)
-    elif header.colours or header.pictures > 1 or (header.kind == "TIFF" and header.orientation > 1):
+    elif (
+        (header.colours and not (mask and header.kind == "GIF"))
+        or header.pictures > 1
+        or (header.kind == "TIFF" and header.orientation > 1)
+    ):
         raise _unwelcome(path, header)
     return header
 

@@ -14,8 +14,12 @@ from coigan_aug.store.dataset import MANIFEST, Dataset
 
 
 def find_dataset(path: Path) -> Path | None:
-    """Return the Dataset's folder that a path means, itself or that of a workspace; None where it means none."""
-    return next((folder for folder in (path, path / "dataset") if (folder / MANIFEST).is_file()), None)
+    """Return the Dataset's folder that a path means, itself or that of a workspace; None where it means none.
+
+    nnU-Net has a file of the manifest's name beside its imagesTr/.
+    """
+    folders = (folder for folder in (path, path / "dataset") if (folder / MANIFEST).is_file())
+    return next((folder for folder in folders if not (folder / "imagesTr").is_dir()), None)
 
 
 def read_dataset(reading: Reading) -> Source:

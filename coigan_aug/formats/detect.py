@@ -13,6 +13,7 @@ from coigan_aug.formats.format import Format
 from coigan_aug.formats.masks.folder import MASK_FOLDER
 from coigan_aug.formats.masks.index import MASK_INDEX
 from coigan_aug.formats.masks.instances import MASK_INSTANCES
+from coigan_aug.formats.masks.refusal import TWO_FOLDERS, refusal
 from coigan_aug.formats.names import NAMES
 from coigan_aug.formats.reading import Reading, with_states
 from coigan_aug.formats.several import read_several
@@ -50,20 +51,23 @@ def format_named(name: str) -> Format:
     raise UsageError(f"There is no format {name!r}.{meant}", remedy=f"Formats: {', '.join(NAMES)}.")
 
 
-def detect(path: Path) -> tuple[str, str]:
+def detect(path: Path, *, options: ReadOptions | None = None) -> tuple[str, str]:
     """Return the name of the format of a file or folder, and a description of what was seen.
+
+    Args:
+        options: how it would be read: masks are told with their images.
 
     Raises:
         DataError: it does not exist, or is of no format known here; the message says what was seen.
     """
-    _, known, description = _look(path)
+    _, known, description = _look(path, options or ReadOptions())
     return known.name, description
 
 
-def _look(path: Path) -> tuple[list[Path], Format, str]:
+def _look(path: Path, options: ReadOptions) -> tuple[list[Path], Format, str]:
     """Return what a path means with its format and a description: itself, or the annotation files of a folder."""
     _check_there(path)
-    seen = _sniffed(path)
+    seen = _sniffed(path, options)
     if seen is not None:
         return [path], *seen
     inside = _annotation_files(path) if path.is_dir() else []
@@ -74,12 +78,14 @@ def _look(path: Path) -> tuple[list[Path], Format, str]:
         names = ", ".join(file.relative_to(path).as_posix() for file in files[:4])
         what = f"{path} is a folder that holds {len(files)} annotation files: {names}{' ...' if files[4:] else ''}."
         raise DataError(what, remedy=f"Name one: {files[0]}")
-    what = f"{path} is of no format known here: {_seen(path)}."
+    what, near = f"{path} is of no format known here: {_seen(path)}.", refusal(path, options)
+    if near:
+        raise DataError(f"{what} As masks: {near}", remedy=f"{TWO_FOLDERS}; or name the annotation file.")
     raise DataError(what, remedy=f"Formats: {', '.join(NAMES)}.")
 
 
-def _sniffed(path: Path) -> tuple[Format, str] | None:
-    described = ((known, known.sniff(path)) for known in FORMATS)
+def _sniffed(path: Path, options: ReadOptions) -> tuple[Format, str] | None:
+    described = ((known, known.describe(path, options)) for known in FORMATS)
     return next(((known, words) for known, words in described if words), None)
 
 
@@ -94,7 +100,7 @@ def open_source(path: Path, *, options: ReadOptions, problems: Problems, name: s
     """
     named = format_named(name) if name is not None else None
     _check_there(path)
-    files, chosen = ([path], named) if named else _look(path)[:2]
+    files, chosen = ([path], named) if named else _look(path, options)[:2]
     if len(files) == 1:
         reading = Reading(files[0], options=options, problems=problems)
         source = with_states(chosen.read(reading), reading)
@@ -129,7 +135,9 @@ def _annotation_files(folder: Path) -> list[tuple[Path, Format, str]]:
 
 def _known(folders: Sequence[Path]) -> list[tuple[Path, Format, str]]:
     files = [file for folder in folders for file in islice(_entries(folder), _MOST_FILES)]
-    seen = [(file, _sniffed(file)) for file in files if file.suffix.lower() in _SUFFIXES and file.is_file()]
+    seen = [
+        (file, _sniffed(file, ReadOptions())) for file in files if file.suffix.lower() in _SUFFIXES and file.is_file()
+    ]
     return [(file, *known) for file, known in seen if known is not None]
 
 

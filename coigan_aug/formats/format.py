@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from coigan_aug.formats.reading import Reading
-from coigan_aug.formats.source import Source
+from coigan_aug.formats.source import ReadOptions, Source
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +29,7 @@ class Format:
         image_place: where there an image belongs, given its path, if not simply in `image_folder`.
         nameless: it does not name images without masks: only the image files tell of them.
         shown_turned: its program turns images as EXIF says before it puts masks on them.
+        sniff_with: as `sniff`, given the options, where those say what belongs together.
         in_parts: all its files in a folder are read as one source: each side of a split has its own.
     """
 
@@ -45,6 +46,11 @@ class Format:
     nameless: bool = False
     shown_turned: bool = False
     in_parts: bool = False
+    sniff_with: Callable[[Path, ReadOptions], str | None] | None = None
+
+    def describe(self, path: Path, options: ReadOptions) -> str | None:
+        """Describe a file or folder that looks like it; None for any other."""
+        return self.sniff(path) if self.sniff_with is None else self.sniff_with(path, options)
 
     def place_of(self, image: str) -> str:
         """Return where an image belongs below the folder of the format's files."""

@@ -19,23 +19,29 @@ class ImageFolder:
     """An index of the image files below a folder; one walk, no file is opened.
 
     Links that lead out of the folder are left out and noted, and so are names that are not UTF-8, and masks: a .png
-    beside an image of the same name and another suffix.
+    beside an image of the same name and another suffix. What a Mac leaves beside files (`._x.png`, `__MACOSX/`) is passed
+    over.
 
     Args:
         root: the folder.
         problems: where to note what was left out.
+        below: the folders in it that are looked through; "" is itself.
+        suffixes: the endings of image files, in lower case.
 
     Raises:
         DataError: there is no such folder.
     """
 
-    def __init__(self, root: Path, *, problems: Problems) -> None:
+    def __init__(
+        self, root: Path, *, problems: Problems, below: Sequence[str] = ("",), suffixes: tuple[str, ...] = SUFFIXES
+    ) -> None:
         if not root.is_dir():
             raise DataError(f"the image folder {root} does not exist.", remedy="Say where it is: --images DIR")
         self.root = root
         self.outside: list[str] = []
         self.unnamed: list[str] = []
-        self.paths = sorted(path for path in self._walk("") if path.lower().endswith(SUFFIXES))
+        walked = (path for part in below for path in self._walk(f"{part}/" if part else ""))
+        self.paths = sorted(path for path in walked if path.lower().endswith(suffixes))
         self.masks = _masks_beside(self.paths)
         self._known = set(self.paths)
         self._named: dict[str, list[str]] = {}
@@ -57,9 +63,9 @@ class ImageFolder:
                 elif entry.is_symlink() and not self._stays(entry):
                     self.outside.append(path)
                 elif entry.is_dir(follow_symlinks=False):
-                    if not entry.name.startswith("."):
+                    if not entry.name.startswith(".") and entry.name != "__MACOSX":
                         yield from self._walk(path + "/")
-                elif entry.is_file():
+                elif not entry.name.startswith("._") and entry.is_file():
                     yield path
 
     def _stays(self, entry: os.DirEntry[str]) -> bool:
@@ -119,16 +125,17 @@ class ImageFolder:
         header = self.header(path)
         return header.height, header.width
 
-    def header(self, path: str, *, deep: bool = False) -> Header:
+    def header(self, path: str, *, deep: bool = False, mask: bool = False) -> Header:
         """Return what an image's header says; its end is checked too.
 
         Args:
             deep: accept more than 8 bits a channel.
+            mask: accept what a mask may be (`imaging.read_header`).
 
         Raises:
             DataError: it is broken.
         """
-        header = read_header(self.root / path, deep=deep)
+        header = read_header(self.root / path, deep=deep, mask=mask)
         if header.height < 1 or header.width < 1:
             raise DataError(
                 f"{path} has no pixels ({header.height} x {header.width}).", remedy="--skip-broken drops it."
@@ -175,7 +182,7 @@ class AbsentImages(ImageFolder):
     def __contains__(self, path: str) -> bool:
         return True
 
-    def header(self, path: str, *, deep: bool = False) -> Header:
+    def header(self, path: str, *, deep: bool = False, mask: bool = False) -> Header:
         """Return a header with the height and width that the annotation file or the person says.
 
         Raises:

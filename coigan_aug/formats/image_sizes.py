@@ -41,7 +41,7 @@ def measure(
             stored, which its size doesn't tell.
     """
     try:
-        header = folder.header(path, deep=reading.options.value_range is not None and not mask)
+        header = folder.header(path, deep=reading.options.value_range is not None and not mask, mask=mask)
     except DataError as error:
         if not reading.options.skip_broken:
             raise

@@ -189,6 +189,9 @@ class ReadOptions:
         rle_order: where the runs of a table of run lengths go: along "rows" or "columns"; None goes by its columns.
         line_width: the width in pixels of lines that stand for defects; None leaves their images of unknown state.
         unknown_as_clean: take images of unknown state as they are: those without a mask as free of defects.
+        pair: finds in the names of images and masks what they have in common, as its group `key`.
+        invert_masks: the background of masks is white, the defect black; False says that they are right although most of
+            every image is defect; None asks then.
     """
 
     images: Path | None = None
@@ -202,6 +205,8 @@ class ReadOptions:
     rle_order: str | None = None
     line_width: float | None = None
     unknown_as_clean: bool = False
+    pair: re.Pattern[str] | None = None
+    invert_masks: bool | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

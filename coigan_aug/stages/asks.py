@@ -10,41 +10,8 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from coigan_aug.asking import Ask, Option, StrPath
-from coigan_aug.formats.names import NAMES
-
-FORMATS = ", ".join(NAMES)
-Device = Annotated[str | None, Option("cpu, cuda or cuda:N. Default: the GPU where there is one.")]
-RunName = Annotated[str | None, Option("Run to draw with: its name or number. Default: the newest.")]
-Clip = Annotated[bool, Option("Cut runs that leave the image. Default: an error.")]
-SkipMissing = Annotated[bool, Option("Leave out missing images. Default: an error.")]
-SkipBroken = Annotated[bool, Option("Leave out broken images. Default: an error.")]
-UnknownAs = Annotated[
-    str | None,
-    Option(
-        "clean: take images that lost an annotation, or whose mask is missing, as they are; without a mask they count"
-        " as defect-free. Default: they are of unknown state and serve nothing.",
-        metavar="clean",
-    ),
-]
-RleOrder = Annotated[
-    str | None,
-    Option(
-        "rows or columns: where the run lengths of a CSV go. Default: as its columns are known for, else columns.",
-        metavar="rows|columns",
-    ),
-]
-LineWidth = Annotated[
-    float | None,
-    Option(
-        "Width in px of lines (linestrip, polyline), which become masks. Default: their images are of unknown state.",
-        metavar="PX",
-        least=1,
-    ),
-]
-Overrides = Annotated[
-    Sequence[str], Option("Override a setting; may be repeated.", flag="--set", metavar="SECTION.KEY=VALUE")
-]
-Config = Annotated[StrPath | None, Option("Settings file. Default: coigan.yaml, where there is one.")]
+from coigan_aug.stages import shared_options as shared
+from coigan_aug.stages.shared_options import FORMATS, Config, Device, Overrides, RunName
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,12 +42,14 @@ class ImportAsk(Ask):
     folds: Annotated[int, Option("Folds of a cross validation, listed in folds.json. Default: none.")] = 0
     fold: Annotated[int, Option("The fold that is the test set, from 1.")] = 1
     seed: Annotated[int, Option("Seed of the split and of the folds.")] = 0
-    clip_rle: Clip = False
-    skip_missing: SkipMissing = False
-    skip_broken: SkipBroken = False
-    unknown_as: UnknownAs = None
-    rle_order: RleOrder = None
-    line_width: LineWidth = None
+    clip_rle: shared.Clip = False
+    skip_missing: shared.SkipMissing = False
+    skip_broken: shared.SkipBroken = False
+    pair: shared.Pair = None
+    invert_masks: shared.InvertMasks = None
+    unknown_as: shared.UnknownAs = None
+    rle_order: shared.RleOrder = None
+    line_width: shared.LineWidth = None
     value_range: Annotated[
         str | None,
         Option(
@@ -128,12 +97,14 @@ class ConvertAsk(Ask):
     ] = None
     crowd: Annotated[bool, Option("COCO: iscrowd 1, which most trainers leave out. Default: 0.")] = False
     binary: Annotated[bool, Option("line-json: packed binary JSON. Default: text.")] = False
-    clip_rle: Clip = False
-    skip_missing: SkipMissing = False
-    skip_broken: SkipBroken = False
-    unknown_as: UnknownAs = None
-    rle_order: RleOrder = None
-    line_width: LineWidth = None
+    clip_rle: shared.Clip = False
+    skip_missing: shared.SkipMissing = False
+    skip_broken: shared.SkipBroken = False
+    pair: shared.Pair = None
+    invert_masks: shared.InvertMasks = None
+    unknown_as: shared.UnknownAs = None
+    rle_order: shared.RleOrder = None
+    line_width: shared.LineWidth = None
     strict: Annotated[
         bool,
         Option(
@@ -160,9 +131,11 @@ class InspectAsk(Ask):
     images: Annotated[StrPath | None, Option("Folder of the images. Default: found beside PATH.")] = None
     format: Annotated[str | None, Option("Format of PATH, as for import. Default: looked up.")] = None
     classes: Annotated[str | None, Option("Class names, as for import. Default: PATH's own.")] = None
-    unknown_as: UnknownAs = None
-    rle_order: RleOrder = None
-    line_width: LineWidth = None
+    pair: shared.Pair = None
+    invert_masks: shared.InvertMasks = None
+    unknown_as: shared.UnknownAs = None
+    rle_order: shared.RleOrder = None
+    line_width: shared.LineWidth = None
     min_area: Annotated[int, Option("Objects of fewer px are called too small.")] = 16
     html: Annotated[
         StrPath | None, Option("Page to write. Default: inspect.html in the workspace; none for another PATH.")

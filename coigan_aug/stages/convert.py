@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from coigan_aug.formats.converting import Conversion, WriteOptions
 from coigan_aug.formats.converting import convert as convert_files
-from coigan_aug.formats.source import ReadOptions, parse_classes, parse_size, parse_unknown
-from coigan_aug.formats.tables.columns import parse_order
+from coigan_aug.formats.source import parse_size
 from coigan_aug.progress import SILENT, Talk
 from coigan_aug.stages.asks import ConvertAsk
+from coigan_aug.stages.reading import read_options
 
 
 def convert(ask: ConvertAsk, *, talk: Talk = SILENT) -> Conversion:
@@ -19,16 +20,12 @@ def convert(ask: ConvertAsk, *, talk: Talk = SILENT) -> Conversion:
         UsageError: an option is out of range; the folder holds other files.
         DataError: the source can't be read, holds no image, or has a problem that no option allows.
     """
-    options = ReadOptions(
-        images=Path(ask.images) if ask.images is not None else None,
-        classes=parse_classes(ask.classes) if ask.classes else (),
+    options = replace(
+        read_options(ask),
         size=parse_size(ask.size) if ask.size else None,
         clip_rle=ask.clip_rle,
         skip_missing=ask.skip_missing,
         skip_broken=ask.skip_broken,
-        unknown_as_clean=parse_unknown(ask.unknown_as),
-        rle_order=parse_order(ask.rle_order),
-        line_width=ask.line_width,
     )
     with talk.steps() as begin:
         return convert_files(

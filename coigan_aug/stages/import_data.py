@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from coigan_aug.data.eight_bits import parse_range
@@ -9,10 +10,9 @@ from coigan_aug.data.folds import hold_out
 from coigan_aug.data.importing import ImportReport, Sharing, import_dataset
 from coigan_aug.errors import UsageError
 from coigan_aug.folders import Folders
-from coigan_aug.formats.source import ReadOptions, parse_classes, parse_unknown
-from coigan_aug.formats.tables.columns import parse_order
 from coigan_aug.progress import SILENT, Talk
 from coigan_aug.stages.asks import ImportAsk
+from coigan_aug.stages.reading import read_options
 from coigan_aug.store.dataset import Dataset
 
 
@@ -26,15 +26,11 @@ def import_data(workspace: Folders, ask: ImportAsk, *, talk: Talk = SILENT, comm
         UsageError: the workspace holds a data set and `ask.overwrite` is off; an option is out of range.
         DataError: the source can't be read, holds no image, or has a problem that no option allows.
     """
-    options = ReadOptions(
-        images=Path(ask.images) if ask.images is not None else None,
-        classes=parse_classes(ask.classes) if ask.classes else (),
+    options = replace(
+        read_options(ask),
         clip_rle=ask.clip_rle,
         skip_missing=ask.skip_missing,
         skip_broken=ask.skip_broken,
-        unknown_as_clean=parse_unknown(ask.unknown_as),
-        rle_order=parse_order(ask.rle_order),
-        line_width=ask.line_width,
         value_range=parse_range(ask.value_range) if ask.value_range else None,
     )
     sharing = Sharing(split=_share(ask.split), folds=ask.folds, fold=ask.fold, seed=ask.seed)

@@ -9,11 +9,10 @@ from coigan_aug.data.inspecting import Inspection, inspect_subject
 from coigan_aug.data.opening import opened
 from coigan_aug.errors import GateError
 from coigan_aug.folders import Folders
-from coigan_aug.formats.source import ReadOptions, parse_classes, parse_unknown
-from coigan_aug.formats.tables.columns import parse_order
 from coigan_aug.progress import SILENT, Talk
 from coigan_aug.report.inspection import write_inspection
 from coigan_aug.stages.asks import InspectAsk
+from coigan_aug.stages.reading import read_options
 from coigan_aug.store.dataset import Dataset
 
 PAGE = "inspect.html"
@@ -31,13 +30,7 @@ def inspect(
     Raises:
         DataError: nothing can be read. GateError: something is wrong or the split leaks, with `ask.strict`.
     """
-    options = ReadOptions(
-        images=Path(ask.images) if ask.images is not None else None,
-        classes=parse_classes(ask.classes) if ask.classes else (),
-        unknown_as_clean=parse_unknown(ask.unknown_as),
-        rle_order=parse_order(ask.rle_order),
-        line_width=ask.line_width,
-    )
+    options = read_options(ask)
     page = Path(ask.html) if ask.html is not None else workspace.root / PAGE if ask.path is None else None
     path = Path(ask.path) if ask.path is not None else Dataset(workspace.dataset).folder
     with talk.steps() as begin, opened(

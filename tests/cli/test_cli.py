@@ -64,10 +64,10 @@ def test_every_option_is_explained_and_every_command_ends_with_an_example(comman
 
 
 FLAGS = {
-    "import": "binary classes clip-rle fold folds format group-by help images json line-width overwrite quiet rle-order seed "
-    "skip-broken skip-missing split strict unknown-as value-range workspace",
-    "convert": "binary classes clip-rle crowd from help image-files images json line-width overwrite polygons quiet "
-    "rle-order size skip-broken skip-missing strict to unknown-as",
+    "import": "binary classes clip-rle fold folds format group-by help images invert-masks json line-width "
+    "overwrite pair quiet rle-order seed skip-broken skip-missing split strict unknown-as value-range workspace",
+    "convert": "binary classes clip-rle crowd from help image-files images invert-masks json line-width "
+    "overwrite pair polygons quiet rle-order size skip-broken skip-missing strict to unknown-as",
     "train": "config device dry-run gpus help images-seen init-from minutes perceptual-weights quiet recipe "
     "resume seed set workspace",
     "synthesize": "append balance bases class config contrast defects-per-image device dry-run engine format gpus help image "
@@ -75,7 +75,8 @@ FLAGS = {
     "workspace",
     "draw": "class config contrast device help image json mask out overwrite quiet run seed set workspace",
     "merge": "help json out quiet workspace",
-    "inspect": "classes format help html images json line-width min-area quiet rle-order strict unknown-as workspace",
+    "inspect": "classes format help html images invert-masks json line-width min-area pair quiet rle-order "
+    "strict unknown-as workspace",
     "evaluate quality": "config device features help images inception-weights json protocol quiet segmenter set synthetic "
     "workspace",
     "evaluate benefit": "arm config device engines folds groups-per-class help jobs json minutes protocol quiet run screen "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,27 +13,38 @@ from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.files import write_bytes
 from coigan_aug.formats.format import Format
-from coigan_aug.formats.image_folder import ImageFolder
 from coigan_aug.formats.image_sizes import measure, same_size
 from coigan_aug.formats.losses import Losses, class_masks, note_class_ids
 from coigan_aug.formats.masks.class_folders import make_folders, noted_names
+from coigan_aug.formats.masks.judging import check_background, why_no_masks
 from coigan_aug.formats.masks.layout import Layout, find_layout
 from coigan_aug.formats.masks.missing import images_without_mask
-from coigan_aug.formats.masks.values import IGNORED, class_values, read_masks
+from coigan_aug.formats.masks.pairing import MaskFile
+from coigan_aug.formats.masks.refusal import TWO_FOLDERS, refusal
+from coigan_aug.formats.masks.values import IGNORED, Meaning, class_values, read_masks
+from coigan_aug.formats.masks.words import SINGLE
 from coigan_aug.formats.reading import Reading
-from coigan_aug.formats.source import STATE_UNKNOWN, ClassChoice, Problems, Source, claim, make_classes
+from coigan_aug.formats.source import (
+    STATE_UNKNOWN,
+    ClassChoice,
+    Problems,
+    ReadOptions,
+    Source,
+    claim,
+    make_classes,
+)  # fmt: skip
 from coigan_aug.imaging import encode_image
 
 
-def sniff(path: Path) -> str | None:
+def sniff(path: Path, options: ReadOptions | None = None) -> str | None:
     """Describe the folder if it holds images and masks in one of the layouts, else return None."""
     if not path.is_dir():
         return None
-    layout = find_layout(path, Problems())
-    return layout.words if layout is not None else None
+    layout = find_layout(path, Problems(), options=options)
+    return layout.words if layout is not None and not why_no_masks(layout) else None
 
 
-def read(reading: Reading) -> Source:
+def read(reading: Reading, *, numbered: bool = False) -> Source:
     """Open a folder of images and masks. A mask's pixels are those above 127, or the values and colours of --classes.
 
     A class is a folder's name, without what all class folders begin with, in lower case; where our own writer has left
@@ -43,26 +55,34 @@ def read(reading: Reading) -> Source:
     each defect-free image, and where each class has a file, so has the class that is not there. So it is taken at its
     word, which is noted: the image is without this defect, not of unknown state.
 
+    Args:
+        numbered: each value of a mask is the number of an object.
+
     Raises:
-        DataError: no layout fits, a mask has values or colours without a class, or another size than its image;
-            a missing or broken file.
+        DataError: no layout fits, a mask has values or colours without a class, or another size than its image; masks that
+            seem inverted; a missing or broken file.
     """
-    root = reading.options.images or reading.path
-    layout = find_layout(root, reading.problems)
-    if layout is None:
-        what = f"{root} holds no images with masks (a .png of the same name, or a folder masks/ beside images/)."
-        raise DataError(what, remedy="Name its format, if it is another one.")
-    for orphan in layout.orphans:
-        reading.problems.add(f"the mask {orphan} has no image", file=f"{root.name}/", done="left out")
+    layout = find_layout(reading.path, reading.problems, options=reading.options)
+    why = why_no_masks(layout) if layout is not None else ""
+    if layout is None or why:
+        reason = (why or refusal(reading.path, reading.options)).rstrip(".")
+        what = f"{reading.path} holds no images with masks{': ' if reason else ''}{reason}."
+        raise DataError(what, remedy=TWO_FOLDERS)
+    meaning = Meaning(
+        class_values(reading.options.classes), "numbered" if numbered else layout.coding,
+        bool(reading.options.invert_masks),
+    )  # fmt: skip
+    check_background(layout, reading, meaning)
+    _note_left(reading, layout)
     _note_missing(reading, layout)
-    names, classes = _classes(reading, layout)
+    names, classes = _classes(reading, layout, meaning)
     return Source(
         format="mask-folder",
-        description=f"Mask images ({layout.words}). Images: {root}/",
+        description=f"Mask images ({layout.words}). Images: {layout.root}/",
         classes=classes,
-        image_root=root,
+        image_root=layout.root,
         count=len(layout.images),
-        records=_records(reading, layout, names=names, classes=classes),
+        records=_records(reading, layout, names=names, classes=classes, meaning=meaning),
     )
 
 
@@ -96,37 +116,49 @@ def mask_stem(file: str) -> str:
 # Classes and records
 
 
+def _note_left(reading: Reading, layout: Layout) -> None:
+    for orphan in layout.orphans:
+        reading.problems.add(f"the mask {orphan} has no image", file=f"{reading.name}/", done="left out", error=True)
+    folders = Counter(path.rpartition("/")[0] for path in layout.unread)
+    for folder, count in sorted(folders.items()):
+        first = next(path for path in layout.unread if path.rpartition("/")[0] == folder)
+        what = f"{count:,} images of {folder or reading.name}/ have no place in this layout (first: {first})"
+        reading.problems.add(what, file=f"{reading.name}/", done="not read")
+
+
 def _note_missing(reading: Reading, layout: Layout) -> None:
     told = bool(noted_names(layout.root / "masks"))
     missing = images_without_mask(layout, told=told)
     for image in missing:
         reading.problems.lose(image)
     if missing:
-        what = f"{len(missing):,} images have no mask, where others like them have one (first: {missing[0]})"
+        kind = "though the layout has one for each" if layout.bare == "unknown" else "where others like them have one"
+        what = f"{len(missing):,} images have no mask, {kind} (first: {missing[0]})"
         reading.problems.add(what, file=f"{layout.root.name}/", done=STATE_UNKNOWN)
 
 
-def _classes(reading: Reading, layout: Layout) -> tuple[dict[str, str], tuple[DefectClass, ...]]:
+def _classes(reading: Reading, layout: Layout, meaning: Meaning) -> tuple[dict[str, str], tuple[DefectClass, ...]]:
     """Return the word for a class -> its name ("" for a defect-free one) and the classes."""
     labels, choices = sorted({mask.label for mask in layout.masks()}), reading.options.classes
-    if any(choice.value for choice in choices):
-        values = {value: name for value, name in class_values(choices).items() if name != IGNORED}
+    if meaning.values:
+        values = {value: name for value, name in meaning.values.items() if name != IGNORED}
         source_ids = [value if isinstance(value, int) else None for value in values]
         return {}, make_classes(list(values.values()), source_ids=source_ids)
     names = noted_names(layout.root / "masks")
     if not set(labels) <= set(names):
-        filled = [label for label in labels if _has_defects(reading, layout, label)]
+        filled = [label for label in labels if _has_defects(reading, layout, label, meaning)]
         names = dict(zip(filled, _plain_names(labels, filled), strict=True))
     if choices:
         names = _chosen(names, choices)
-    return dict.fromkeys(labels, "") | names, make_classes(list(names.values()), source_ids=[None] * len(names))
+    classes = list(dict.fromkeys(names.values()))
+    return dict.fromkeys(labels, "") | names, make_classes(classes, source_ids=[None] * len(classes))
 
 
-def _has_defects(reading: Reading, layout: Layout, label: str) -> bool:
-    quiet, folder = replace(reading, problems=Problems()), ImageFolder(layout.root, problems=Problems())
-    masks = (mask.path for mask in layout.masks() if mask.label == label)
-    whole = (mask for mask in masks if measure(quiet, folder, mask, mask=True) is not None)
-    return any(read_masks(layout.root / mask, values={}, problems=Problems()) for mask in whole)
+def _has_defects(reading: Reading, layout: Layout, label: str, meaning: Meaning) -> bool:
+    quiet = replace(reading, problems=Problems())
+    masks = (mask for mask in layout.masks() if mask.label == label)
+    whole = (mask for mask in masks if measure(quiet, layout.mask_folder, mask.path, mask=True) is not None)
+    return any(read_masks(layout.mask_path(mask), meaning=meaning, problems=Problems()) for mask in whole)
 
 
 def _plain_names(folders: Sequence[str], filled: Sequence[str]) -> list[str]:
@@ -144,57 +176,73 @@ def _plain_names(folders: Sequence[str], filled: Sequence[str]) -> list[str]:
 
 
 def _chosen(names: Mapping[str, str], choices: Sequence[ClassChoice]) -> dict[str, str]:
+    """Return the classes under their chosen names; one name that is no folder's merges them all."""
     given = [choice.name for choice in choices]
-    if len(names) == 1 and len(given) == 1:
+    if len(given) == 1 and (len(names) == 1 or given[0] == SINGLE or given[0] not in names.values()):
         return dict.fromkeys(names, given[0])
     unknown = [name for name in names.values() if name not in given]
     if unknown:
         raise DataError(
-            f"The folder of class {unknown[0]} is not among the classes {','.join(given)} given with --classes."
+            f"The folder of class {unknown[0]} is not among the classes {','.join(given)} given with --classes.",
+            remedy=f"Name them all, or merge them: --classes {SINGLE}",
         )
     return {label: name for name in given for label, own in names.items() if own == name}
 
 
+_Object = tuple[str, str, int, int]
+"""The class of a mask, the word for it in the source, the number that its file's name and its value say."""
+
+
 def _records(
-    reading: Reading, layout: Layout, *, names: Mapping[str, str], classes: Sequence[DefectClass]
+    reading: Reading,
+    layout: Layout,
+    *,
+    names: Mapping[str, str],
+    classes: Sequence[DefectClass],
+    meaning: Meaning,
 ) -> Iterator[ImageRecord]:
-    folder, problems = ImageFolder(layout.root, problems=Problems()), reading.problems
-    values = class_values(reading.options.classes)
     for image, masks in sorted(layout.images.items()):
-        files = [image, *(mask.path for mask in masks)]
-        sizes = [measure(reading, folder, file, said=image, sized=True, mask=file != image) for file in files]
-        if any(size is None for size in sizes):
+        size = measure(reading, layout.folder, image, said=image, sized=True)
+        paths = [mask.path for mask in masks]
+        sizes = [measure(reading, layout.mask_folder, path, said=image, sized=True, mask=True) for path in paths]
+        if size is None or any(known is None for known in sizes):
             continue
         record: ImageRecord | None = None
-        with problems.attempt(file=image, done="image left out"):
-            height, width = same_size(files, [size for size in sizes if size is not None])
-            found: dict[tuple[str, int], list[rle.Rle]] = {}
+        with reading.problems.attempt(file=image, done="image left out"):
+            height, width = same_size([image, *paths], [size, *(known for known in sizes if known is not None)])
+            parts: dict[_Object, list[rle.Rle]] = {}
             for mask in masks:
-                own = read_masks(layout.root / mask.path, values=values, problems=problems)
-                if not own and names.get(mask.label):
-                    problems.add("the mask is empty", file=mask.path, done="image kept, without this defect")
-                for name, part in own.items():
-                    found.setdefault((name or names[mask.label], int(mask.instance or 0)), []).append(part)
-            record = ImageRecord(file=image, height=height, width=width, annotations=_annotations(found, classes))
+                for key, part in _parts(reading, layout, mask, names=names, meaning=meaning):
+                    parts.setdefault(key, []).append(part)
+            record = ImageRecord(file=image, height=height, width=width, annotations=_annotations(parts, classes))
         if record is not None:
             yield record
 
 
-def _annotations(
-    found: Mapping[tuple[str, int], Sequence[rle.Rle]], classes: Sequence[DefectClass]
-) -> tuple[Annotation, ...]:
-    """Make a mask of each class and instance: in the classes' order, instances by their numbers."""
+def _parts(
+    reading: Reading, layout: Layout, mask: MaskFile, *, names: Mapping[str, str], meaning: Meaning
+) -> Iterator[tuple[_Object, rle.Rle]]:
+    parts = read_masks(layout.mask_path(mask), meaning=meaning, problems=reading.problems)
+    if not parts and names.get(mask.label):
+        reading.problems.add("the mask is empty", file=mask.path, done="image kept, without this defect")
+    for part in parts:
+        yield (part.name or names[mask.label], mask.label, int(mask.instance or 0), part.number), part.mask
+
+
+def _annotations(parts: Mapping[_Object, Sequence[rle.Rle]], classes: Sequence[DefectClass]) -> tuple[Annotation, ...]:
+    """Make a mask of each class and object: in the classes' order, objects by their numbers."""
     return tuple(
-        Annotation(label=own.name, rle=rle.union(found[name, number]))
-        for own in classes
-        for name, number in sorted(found)
-        if name == own.name
+        Annotation(label=known.name, rle=rle.union(parts[key]))
+        for known in classes
+        for key in sorted(parts)
+        if key[0] == known.name
     )
 
 
 MASK_FOLDER = Format(
     name="mask-folder",
     sniff=sniff,
+    sniff_with=sniff,
     read=read,
     write=write,
     loses="which masks of one class in an image are objects of their own, and the classes' ids",

@@ -15,36 +15,42 @@ from coigan_aug.formats.format import Format
 from coigan_aug.formats.losses import Losses, add_class_ids
 from coigan_aug.formats.masks import folder as mask_folder
 from coigan_aug.formats.masks.folder import mask_stem
-from coigan_aug.formats.masks.layout import SINGLE, Layout, find_layout
-from coigan_aug.formats.masks.values import IGNORED, read_masks
+from coigan_aug.formats.masks.layout import Layout, find_layout
+from coigan_aug.formats.masks.values import Meaning, NoMaskError, naming, read_masks
+from coigan_aug.formats.masks.words import SINGLE
 from coigan_aug.formats.painting import paint_classes
 from coigan_aug.formats.reading import Reading
-from coigan_aug.formats.source import ClassChoice, Problems, Source, claim, output_ids
-from coigan_aug.imaging import encode_indexed, read_indexed, read_mask
+from coigan_aug.formats.source import ClassChoice, Problems, ReadOptions, Source, claim, output_ids
+from coigan_aug.imaging import encode_indexed
+from coigan_aug.mask_image import read_mask_values
 
 CLASSES = "classes.json"
+NNUNET = "dataset.json"
 _LARGEST = 255
 _SAMPLED = 50
 
 
-def sniff(path: Path) -> str | None:
-    """Describe the folder if it has a classes.json, or masks whose values mean classes, else return None."""
-    layout = find_layout(path, Problems()) if path.is_dir() else None
-    known = layout is not None and ((path / CLASSES).is_file() or _values(layout))
+def sniff(path: Path, options: ReadOptions | None = None) -> str | None:
+    """Describe the folder if it names values, or has masks whose values mean classes, else return None."""
+    layout = find_layout(path, Problems(), options=options) if path.is_dir() else None
+    known = layout is not None and (_named_values(path) or _values(layout))
     return f"index masks, {layout.words}" if layout is not None and known else None
 
 
 def read(reading: Reading) -> Source:
     """Open a folder of images and index masks, laid out as mask folders are.
 
-    Values are named by --classes, in order from 1 or as `name=3`, or by classes.json. A value named `ignore`, such as
-    `ignore=255`, is part of no mask.
+    Values are named by --classes, in order from 1 or as `name=3`, or by classes.json, or by nnU-Net's dataset.json. A value
+    named `ignore`, such as `ignore=255`, is part of no mask. With one name for several values these number objects.
 
     Raises:
         DataError: as `mask_folder.read`; or nothing names the values.
     """
-    options = replace(reading.options, classes=_choices(reading))
-    source = mask_folder.read(replace(reading, options=options))
+    layout = find_layout(reading.path, Problems(), options=reading.options)
+    values = _values(layout) if layout is not None else []
+    numbered = _number_objects(reading, values)
+    options = reading.options if numbered else replace(reading.options, classes=_choices(reading, values))
+    source = mask_folder.read(replace(reading, options=options), numbered=numbered)
     return replace(source, format="mask-index", description=source.description.replace("Mask", "Index mask", 1))
 
 
@@ -79,7 +85,13 @@ def write(
     return out / "masks"
 
 
-def _choices(reading: Reading) -> tuple[ClassChoice, ...]:
+def _number_objects(reading: Reading, values: Sequence[int]) -> bool:
+    """Tell whether values number objects: there are several, of one class by --classes, and nothing names them."""
+    choices, several = reading.options.classes, len(set(values) - {_LARGEST}) > 1
+    return several and len(choices) == 1 and not choices[0].value and not _named_values(reading.path)
+
+
+def _choices(reading: Reading, values: Sequence[int]) -> tuple[ClassChoice, ...]:
     """Return the classes with their values.
 
     Raises:
@@ -88,25 +100,31 @@ def _choices(reading: Reading) -> tuple[ClassChoice, ...]:
     path, options = reading.path, reading.options
     if any(choice.value for choice in options.classes):
         return options.classes
-    if (path / CLASSES).is_file():
-        own = {choice.name: choice for choice in _read_classes(path / CLASSES)}
+    file = _named_values(path)
+    if file is not None:
+        own = {choice.name: choice for choice in _read_classes(file)}
         unknown = next((choice.name for choice in options.classes if choice.name not in own), None)
         if unknown is not None:
-            raise DataError(f"{CLASSES} has no class {unknown} as --classes says; it has {', '.join(own)}.")
+            raise DataError(f"{file.name} has no class {unknown} as --classes says; it has {', '.join(own)}.")
         return tuple(own[choice.name] for choice in options.classes) or tuple(own.values())
     if options.classes:
         return tuple(ClassChoice(choice.name, str(k)) for k, choice in enumerate(options.classes, start=1))
-    layout = find_layout(options.images or path, Problems())
-    values = _values(layout) if layout is not None else []
-    found = f"; the first that have some have {', '.join(map(str, values[:8]))}" if values else ""
-    what = f"nothing names the values of the masks in {path.name}/{found}."
-    ignoring = f",{IGNORED}=255" if _LARGEST in values else ""
-    example = ",".join(f"NAME={value}" for value in values if value < _LARGEST) or "NAME=1,NAME=2"
-    raise DataError(what, remedy=f"Name them: --classes {example}{ignoring}")
+    seen = f"; the first that have some have {', '.join(map(str, values[:8]))}" if values else ""
+    raise DataError(f"nothing names the values of the masks in {path.name}/{seen}.", remedy=naming(values))
+
+
+def _named_values(path: Path) -> Path | None:
+    """Return the file that names values: our classes.json, or nnU-Net's dataset.json."""
+    files = (path / CLASSES, path / NNUNET)
+    return next(
+        (file for file in files if file.is_file() and (file.name == CLASSES or (path / "imagesTr").is_dir())), None
+    )
 
 
 def _read_classes(path: Path) -> list[ClassChoice]:
     value = read_json(path)
+    if path.name == NNUNET and isinstance(value, dict):
+        value = {"classes": _nnunet_classes(value.get("labels"))}
     entries = value.get("classes") if isinstance(value, dict) else None
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise DataError(f"{path.name} holds no list of classes.")
@@ -121,18 +139,32 @@ def _read_classes(path: Path) -> list[ClassChoice]:
     return [ClassChoice(name, str(number)) for number, name in found.items()]
 
 
+def _nnunet_classes(labels: object) -> list[dict[str, object]]:
+    """Turn nnU-Net's labels, name -> value or (version 1) "value" -> name, into entries of our own file."""
+    pairs = labels.items() if isinstance(labels, dict) else ()
+    named = (
+        (name, value) if isinstance(value, int) else (value, int(name) if name.isdigit() else 0)
+        for name, value in pairs
+    )
+    return [{"name": name, "value": value} for name, value in named if value != 0]
+
+
 def _values(layout: Layout) -> list[int]:
     """Return the values of the first sampled mask that can't be a binary one: with a palette, or of small numbers.
 
     Where folders or names say the class, there must be several, since one value may mean another class in each.
     """
+    if layout.coding:
+        return []
     masks = layout.masks()
     least = 1 if all(mask.label == SINGLE for mask in masks) else 2
     for mask in masks[:: max(len(masks) // _SAMPLED, 1)]:
         try:
-            read_masks(layout.root / mask.path, values={}, problems=Problems())
+            read_masks(layout.mask_path(mask), meaning=Meaning(), problems=Problems())
+        except NoMaskError:
+            continue
         except DataError:
-            values = _numbers(layout.root / mask.path)
+            values = _numbers(layout.mask_path(mask))
             if len(set(values) - {_LARGEST}) >= least:
                 return values
     return []
@@ -141,8 +173,7 @@ def _values(layout: Layout) -> list[int]:
 def _numbers(path: Path) -> list[int]:
     """Return the values that a mask uses but 0; none where it is not one of numbers, or broken."""
     try:
-        indexed = read_indexed(path)
-        pixels = read_mask(path) if indexed is None else indexed[0]
+        pixels = read_mask_values(path, by_number=True)
     except DataError:
         return []
     return [int(value) for value in np.unique(pixels) if value] if pixels.ndim == 2 else []
@@ -151,6 +182,7 @@ def _numbers(path: Path) -> list[int]:
 MASK_INDEX = Format(
     name="mask-index",
     sniff=sniff,
+    sniff_with=sniff,
     read=read,
     write=write,
     loses="which masks of one class in an image are objects of their own, and pixels that several classes share",

@@ -1,159 +1,176 @@
-"""Which mask files belong to which image: beside it, in a folder parallel to the images', one a class or an instance."""
+"""Which mask files belong to which image: as a layout known by its name says, else as names of folders and files say."""
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from coigan_aug.formats.image_folder import ImageFolder
-from coigan_aug.formats.source import Problems
+from coigan_aug.formats.masks.class_folders import NOTE
+from coigan_aug.formats.masks.general import Match, beside, parallel, spot_by_role
+from coigan_aug.formats.masks.layouts import LAYOUTS, Bare, Coding, Declaration
+from coigan_aug.formats.masks.pairing import MaskFile, by_key, pair
+from coigan_aug.formats.masks.templates import Spot
+from coigan_aug.formats.source import Problems, ReadOptions
+from coigan_aug.imaging import SUFFIXES
 
-SINGLE = "defect"
-_MASK_FOLDERS = ("masks", "mask", "ground_truth", "gt", "labels", "annotations", "segmentationclass")
-_IMAGE_FOLDERS = ("images", "image", "imgs", "img", "jpegimages", "test")
-_ENDINGS = ("_mask", "_gt", "_label", "-mask")
-_SHARES = frozenset({"train", "val", "valid", "validation", "test"})
-_PLAIN = frozenset({"", "mask", "gt", "label", "instance", "object"})
-
-
-@dataclass(frozen=True, order=True)
-class MaskFile:
-    """A mask file: the word for its class, its path, and its number where it is one instance of several ("" if not)."""
-
-    label: str
-    path: str
-    instance: str = ""
+MASK_SUFFIXES = (*SUFFIXES, ".gif")
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where things are: the images, each with its mask files; and the masks that have no image."""
+    """Where things are: the images, each with its mask files; and what has no place.
+
+    `folder` is that of the images, below which their paths are, `mask_folder` that of the masks, mostly the same. `orphans` are
+    the masks that have no image, `unread` the images that the layout has no place for, `clean` those that are free of defects
+    by their place. `bare` and `coding` are as in `layouts.Declaration`.
+    """
 
     words: str
-    root: Path
+    folder: ImageFolder
+    mask_folder: ImageFolder
     images: Mapping[str, list[MaskFile]]
     orphans: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+    clean: frozenset[str] = frozenset()
+    bare: Bare = "judged"
+    coding: Coding = ""
+
+    @property
+    def root(self) -> Path:
+        """The folder below which the images' paths are."""
+        return self.folder.root
 
     def masks(self) -> list[MaskFile]:
         """Return all mask files that have an image."""
         return [mask for own in self.images.values() for mask in own]
 
+    def mask_path(self, mask: MaskFile) -> Path:
+        """Return where a mask lies."""
+        return self.mask_folder.root / mask.path
 
-def find_layout(root: Path, problems: Problems) -> Layout | None:
-    """Pair the images below a folder with their masks; None where there are no masks.
 
-    A mask has its image's name, or that with an ending: `_mask`, a class, a number, or a class and a number
-    (`x_pit.png`, `x_3.png`, `x_pit_3.png`). It lies beside the image, or below masks/ as the image does below images/;
-    a first folder is its class.
+def find_layout(path: Path, problems: Problems, *, options: ReadOptions | None = None) -> Layout | None:
+    """Pair images with their masks: those of two folders, or those below one; None where no mask has an image.
+
+    With `options.images` the masks below `path` are paired with the images below that folder; where none pairs, it is
+    looked at by itself. `options.pair` finds what names have in common.
     """
-    folders = {entry.name.lower(): entry.name for entry in os.scandir(root) if entry.is_dir()}
-    masks = next((folders[name] for name in _MASK_FOLDERS if name in folders), None)
-    images = next((folders[name] for name in _IMAGE_FOLDERS if name in folders), None)
-    folder = ImageFolder(root, problems=problems)
-    if masks is not None and images is not None and any(path.startswith(f"{masks}/") for path in folder.paths):
-        return _parallel(folder, images, masks)
-    layout = _beside(folder)
-    return layout if layout.masks() else None
+    options = options or ReadOptions()
+    if options.images is not None and options.images.resolve() != path.resolve():
+        layout = _two_folders(path, options.images, problems, options.pair)
+        if layout is not None:
+            return layout
+    return _one_folder(options.images or path, problems, options.pair)
 
 
-def _parallel(folder: ImageFolder, images: str, masks: str) -> Layout:
-    """Pair images/<path> with masks/<path> or masks/<class>/<path>."""
-    found: dict[str, list[MaskFile]] = {path: [] for path in folder.paths if path.startswith(f"{images}/")}
-    stems = {path.partition("/")[2].rpartition(".")[0]: path for path in found}
-    orphans = []
-    for mask in (path for path in folder.paths if path.startswith(f"{masks}/")):
-        stem = mask.partition("/")[2].rpartition(".")[0]
-        own = _of_image(mask, stem, stems)
-        if own is None:
-            orphans.append(mask)
-        else:
-            found[own[0]].append(own[1])
-    return Layout(f"{images}/ and {masks}/", folder.root, found, tuple(orphans))
+def tree_of(folder: ImageFolder) -> dict[str, list[str]]:
+    """Return the files below a folder: folder with a slash behind ("" for itself) -> names."""
+    tree: dict[str, list[str]] = {}
+    for path in folder.paths:
+        head, slash, name = path.rpartition("/")
+        tree.setdefault(head + slash, []).append(name)
+    return tree
 
 
-def _of_image(mask: str, stem: str, stems: Mapping[str, str]) -> tuple[str, MaskFile] | None:
-    """Find the image of a mask by its name with and without the first folder, which is then its class."""
-    label, below = _class_of(stem), stem.partition("/")[2]
-    for name in (stem, below):
-        own = next((stems[plain] for plain in _without_ending(name) if plain in stems), None)
-        if own is not None:
-            return own, MaskFile(label, mask)
-    for name in (stem, below):
-        for start, ending in _cuts(name):
-            word, number = _told(ending)
-            fits = name == stem or not word or word.lower() == label.lower()
-            if start in stems and fits:
-                return stems[start], MaskFile((word if name == stem else "") or label, mask, number)
-    return None
+# One folder
 
 
-def _without_ending(name: str) -> Iterator[str]:
-    yield name
-    yield from (name.removesuffix(end) for end in _ENDINGS if name.endswith(end))
+def _one_folder(root: Path, problems: Problems, pattern: re.Pattern[str] | None) -> Layout | None:
+    folder = ImageFolder(root, problems=problems, suffixes=MASK_SUFFIXES)
+    match, declaration = _known_by_name(folder, pattern)
+    if match is None or match.left:
+        for general in (parallel, beside):
+            other = general(folder, pattern) if match is None or match.left else None
+            if other is not None and (match is None or other.left < match.left):
+                match, declaration = other, None
+    if match is None:
+        return None
+    return Layout(
+        match.words, folder, folder, match.pairs.images, match.pairs.orphans, match.unread, match.clean,
+        declaration.bare if declaration is not None else "judged",
+        declaration.coding if declaration is not None else "",
+    )  # fmt: skip
 
 
-def _cuts(name: str) -> Iterator[tuple[str, str]]:
-    """Yield a name's beginnings and endings round each `_` and `-` of its last part, the longest beginning first."""
-    first = name.rfind("/") + 1
-    for k in range(len(name) - 1, first, -1):
-        if name[k] in "_-":
-            yield name[:k], name[k + 1 :]
+def _known_by_name(folder: ImageFolder, pattern: re.Pattern[str] | None) -> tuple[Match | None, Declaration | None]:
+    """Return the first declaration that leaves no file over and no image of unknown state, else the one that leaves least."""
+    if (folder.root / NOTE).is_file() or (folder.root / "masks" / NOTE).is_file():  # written here
+        return None, None
+    best: tuple[Match | None, Declaration | None] = None, None
+    tree, least = tree_of(folder), len(folder.paths) + 1
+    for declaration in LAYOUTS:
+        match = _declared(declaration, tree, pattern)
+        if match is None:
+            continue
+        bare = sum(not masks and image not in match.clean for image, masks in match.pairs.images.items())
+        doubtful = match.left + bare * (declaration.bare == "unknown")
+        if doubtful < least:
+            best, least = (match, declaration), doubtful
+        if not doubtful:
+            break
+    return best
 
 
-def _told(ending: str) -> tuple[str, str]:
-    """Part a name's ending into the word for a class and a number; "" for what it does not say.
-
-    >>> _told("pit_3"), _told("mask_3"), _told("big_dent")
-    (('pit', '3'), ('', '3'), ('big_dent', ''))
-    """
-    match = re.fullmatch(r"(?:(.*)[_-])?([0-9]+)", ending)
-    word, number = (match[1] or "", match[2]) if match else (ending, "")
-    return ("" if word.lower() in _PLAIN else word), number
-
-
-# Beside
-
-
-def _beside(folder: ImageFolder) -> Layout:
-    """Pair each image with the masks beside it; a class is the first folder below the root, if the name says none."""
-    masks = _masks_by_name(folder)
-    taken = {mask.path for own in masks.values() for mask in own}
-    found = {image: _own_masks(image, folder, masks) for image in folder.images() if image not in taken}
-    classes = sorted({image.partition("/")[0] for image in found if "/" in image})
-    words = f"masks beside images, {f'a folder a class: {len(classes)}' if classes else 'one class'}"
-    if taken:
-        words = "masks beside images, by the ends of their names"
-    return Layout(words, folder.root, found)
+def _declared(declaration: Declaration, tree: Mapping[str, list[str]], pattern: re.Pattern[str] | None) -> Match | None:
+    masks = declaration.spots("masks", tree)
+    if not masks:
+        return None
+    clean = _pictures(declaration.spots("clean", tree), masks)
+    images = clean | _pictures(declaration.spots("images", tree), masks)
+    if pattern is not None:
+        images, masks = by_key(images, pattern), by_key(masks, pattern)
+    pairs = pair(images, masks)
+    if not pairs.count:
+        return None
+    known = {*images, *masks, *declaration.spots("aside", tree)}
+    paths = (head + name for head, names in tree.items() for name in names)
+    unread = tuple(path for path in paths if path not in known and not path.lower().endswith(".gif"))
+    return Match(declaration.words, pairs, frozenset(clean), unread)
 
 
-def _own_masks(image: str, folder: ImageFolder, masks: Mapping[str, list[MaskFile]]) -> list[MaskFile]:
-    stem = image.rpartition(".")[0]
-    same = (stem + end for end in (".png", ".PNG") if stem + end in folder.masks)
-    return [MaskFile(_class_of(image), mask) for mask in same] + masks.get(image, [])
+def _pictures(spots: Mapping[str, Spot], masks: Mapping[str, Spot]) -> dict[str, Spot]:
+    return {path: spot for path, spot in spots.items() if path not in masks and not path.lower().endswith(".gif")}
 
 
-def _class_of(path: str) -> str:
-    """Return the word for a class that the first folder of a path gives; folders of a share (train, val) give none."""
-    first = path.partition("/")[0] if "/" in path else SINGLE
-    return SINGLE if first.lower() in _SHARES else first
+# Two folders
 
 
-def _masks_by_name(folder: ImageFolder) -> dict[str, list[MaskFile]]:
-    """Return image -> masks whose names say so: `x_mask` of whatever kind, and `x_pit_3.png` where x is no .png."""
-    stems = {path.rpartition(".")[0]: path for path in folder.images()}
-    others = {stem: path for stem, path in stems.items() if not path.lower().endswith(".png")}
-    found: dict[str, list[MaskFile]] = {}
-    for mask in folder.images():
-        name = mask.rpartition(".")[0]
-        image = next((stems[plain] for plain in list(_without_ending(name))[1:] if plain in stems), None)
-        if image is not None:
-            found.setdefault(image, []).append(MaskFile(_class_of(image), mask))
-        elif mask.lower().endswith(".png"):
-            cut = next(((others[start], _told(ending)) for start, ending in _cuts(name) if start in others), None)
-            if cut is not None:
-                image, (word, number) = cut
-                found.setdefault(image, []).append(MaskFile(word or _class_of(image), mask, number))
-    return found
+def _two_folders(masks: Path, images: Path, problems: Problems, pattern: re.Pattern[str] | None) -> Layout | None:
+    """Pair two folders; where they lie side by side, paths are those below the folder that holds both."""
+    if not masks.is_dir():
+        return None
+    folder, mask_folder = (ImageFolder(root, problems=problems, suffixes=MASK_SUFFIXES) for root in (images, masks))
+    image_spots = {path: spot_by_role(path)[1] for path in _outside(folder, masks)}
+    mask_spots = {path: spot_by_role(path)[1] for path in _outside(mask_folder, images)}
+    if pattern is not None:
+        image_spots, mask_spots = by_key(image_spots, pattern), by_key(mask_spots, pattern)
+    pairs = pair(image_spots, mask_spots)
+    names = ({path: _name_alone(spot) for path, spot in spots.items()} for spots in (image_spots, mask_spots))
+    pairs = pairs if pairs.count else pair(*names)
+    if not pairs.count:
+        return None
+    words = f"{images.name}/ and {masks.name}/"
+    if images.parent.resolve() != masks.parent.resolve():
+        return Layout(words, folder, mask_folder, pairs.images, pairs.orphans)
+    both = ImageFolder(images.parent, problems=Problems(), below=(images.name, masks.name), suffixes=MASK_SUFFIXES)
+    found = {
+        f"{images.name}/{path}": [MaskFile(mask.label, f"{masks.name}/{mask.path}", mask.instance) for mask in own]
+        for path, own in pairs.images.items()
+    }
+    return Layout(words, both, both, found, tuple(f"{masks.name}/{path}" for path in pairs.orphans))
+
+
+def _outside(folder: ImageFolder, other: Path) -> list[str]:
+    """Return the paths below a folder that do not lie in another one; images that are no GIF."""
+    within = other.resolve()
+    if not within.is_relative_to(folder.root.resolve()):
+        return folder.paths
+    head = within.relative_to(folder.root.resolve()).as_posix() + "/"
+    return [path for path in folder.paths if not path.startswith(head)]
+
+
+def _name_alone(spot: Spot) -> Spot:
+    return replace(spot, stem=spot.stem.rpartition("/")[2], fixed=0)

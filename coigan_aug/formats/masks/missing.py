@@ -6,37 +6,43 @@ has a mask, or its folder is that of a defect, that the mask is missing.
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
-from coigan_aug.formats.masks.layout import SINGLE, Layout, MaskFile
-
-_FREE = re.compile(
-    r"(.*[^a-z])?(good|ok|okay|normal|free|clean|perfect|pass|healthy|intact|negative|none|background|io"
-    r"|(no|non|without|un)[^a-z]?(defects?|defective|anomal(y|ies|ous)|cracks?|cracked|damaged?|faults?))([^a-z].*)?"
-)
-_SHARES = frozenset({"", "train", "training", "val", "valid", "validation", "test", "images", "image", "img", "imgs"})
+from coigan_aug.formats.masks.layout import Layout
+from coigan_aug.formats.masks.pairing import MaskFile
+from coigan_aug.formats.masks.words import SINGLE, is_free, is_share, role_of
 
 
 def images_without_mask(layout: Layout, *, told: bool = False) -> list[str]:
     """Return the images whose mask is missing.
 
-    One is where an image has no mask and
+    What a layout calls free of defects is; else it says what an image without a mask is, or leaves it to be judged. It is
+    missing then where an image has no mask and
     - most images of its folder have one, or all that have one are of the class that the folder is named after;
     - or its folder stands beside those of classes, none of its images has a mask, and its name says neither that its
       images are free of defects (good, ok, MT_Free) nor that they are a share (train);
+    - or none of its folder has a mask, while in the others most have one;
     - or there are masks without an image in the set, one of which may be its own, and it lies where others have masks, or no
       folder is that of a class.
 
     Args:
         told: the set says by itself that an image without a mask has no defect, as those that are written here do.
     """
-    folders = _folders(layout)
-    if told and not layout.orphans:
+    if (told or layout.bare == "clean") and not layout.orphans:
         return []
+    bare = sorted(image for image, masks in layout.images.items() if not masks and image not in layout.clean)
+    if layout.bare != "judged":
+        return bare
+    folders = _folders(layout)
     classes = {path.rpartition("/")[0] for path, images in folders.items() if _is_class(path, images)}
-    return sorted(image for path, images in folders.items() for image in _bare(path, images, classes, layout.orphans))
+    most = _most_have_one(folders)
+    missing = (
+        image
+        for path, images in folders.items()
+        for image in _bare(path, images, classes=classes, orphans=bool(layout.orphans), most=most)
+    )
+    return sorted(set(missing).intersection(bare))
 
 
 def _folders(layout: Layout) -> dict[str, dict[str, list[MaskFile]]]:
@@ -47,17 +53,22 @@ def _folders(layout: Layout) -> dict[str, dict[str, list[MaskFile]]]:
     return folders
 
 
+def _most_have_one(folders: Mapping[str, Mapping[str, Sequence[MaskFile]]]) -> bool:
+    having = [bool(masks) for images in folders.values() if any(images.values()) for masks in images.values()]
+    return sum(having) * 2 > len(having)
+
+
 def _bare(
-    path: str, images: Mapping[str, Sequence[MaskFile]], classes: set[str], orphans: Sequence[str]
+    path: str, images: Mapping[str, Sequence[MaskFile]], *, classes: set[str], orphans: bool, most: bool
 ) -> Iterator[str]:
     bare = [image for image, masks in images.items() if not masks]
     parent, _, name = path.rpartition("/")
     if len(bare) < len(images):
-        missing = bool(orphans) or len(bare) * 2 < len(images) or _is_class(path, images)
+        missing = orphans or len(bare) * 2 < len(images) or _is_class(path, images)
     else:
-        unpaired = bool(orphans) and not classes
-        named = parent in classes and name.lower() not in _SHARES
-        missing = (unpaired or named) and not _FREE.fullmatch(name.lower())
+        unpaired = orphans and not classes
+        named = parent in classes and not _is_plain(name)
+        missing = (unpaired or named or most) and not any(map(is_free, path.split("/")))
     yield from bare if missing else ()
 
 
@@ -65,4 +76,8 @@ def _is_class(path: str, images: Mapping[str, Sequence[MaskFile]]) -> bool:
     """Tell whether a folder is that of a class: its name is the label of all masks of its images."""
     name = path.rpartition("/")[2].lower()
     labels = {mask.label.lower() for masks in images.values() for mask in masks}
-    return labels == {name} and name not in _SHARES and name != SINGLE
+    return labels == {name} and not _is_plain(name) and name != SINGLE
+
+
+def _is_plain(name: str) -> bool:
+    return not name or is_share(name) or bool(role_of(name)[0])

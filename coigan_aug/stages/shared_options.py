@@ -1,0 +1,62 @@
+"""Options that several commands share; the requests (`asks`) have them as fields."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from coigan_aug.asking import Option, StrPath
+from coigan_aug.formats.names import NAMES
+
+FORMATS = ", ".join(NAMES)
+Device = Annotated[str | None, Option("cpu, cuda or cuda:N. Default: the GPU where there is one.")]
+RunName = Annotated[str | None, Option("Run to draw with: its name or number. Default: the newest.")]
+Overrides = Annotated[
+    Sequence[str], Option("Override a setting; may be repeated.", flag="--set", metavar="SECTION.KEY=VALUE")
+]
+Config = Annotated[StrPath | None, Option("Settings file. Default: coigan.yaml, where there is one.")]
+
+# Of those that read a team's annotations
+
+Clip = Annotated[bool, Option("Cut runs that leave the image. Default: an error.")]
+SkipMissing = Annotated[bool, Option("Leave out missing images. Default: an error.")]
+SkipBroken = Annotated[bool, Option("Leave out broken images. Default: an error.")]
+UnknownAs = Annotated[
+    str | None,
+    Option(
+        "clean: take images that lost an annotation, or whose mask is missing, as they are; without a mask they count"
+        " as defect-free. Default: they are of unknown state and serve nothing.",
+        metavar="clean",
+    ),
+]
+Pair = Annotated[
+    str | None,
+    Option(
+        "What the names of an image and of its mask have in common: the group key of a regular expression, such as"
+        r" '(?P<key>\d+)_GT'; a name that it does not fit is taken whole. Default: names alike but for case, ending and"
+        " words such as _mask.",
+        metavar="REGEX",
+    ),
+]
+InvertMasks = Annotated[
+    bool | None,
+    Option(
+        "The defect is black in masks; no: they are right although they mark most of the image. Default: ask then.",
+        flag="--invert-masks/--no-invert-masks",
+    ),
+]
+RleOrder = Annotated[
+    str | None,
+    Option(
+        "rows or columns: where the run lengths of a CSV go. Default: as its columns are known for, else columns.",
+        metavar="rows|columns",
+    ),
+]
+LineWidth = Annotated[
+    float | None,
+    Option(
+        "Width in px of lines (linestrip, polyline), which become masks. Default: their images are of unknown state.",
+        metavar="PX",
+        least=1,
+    ),
+]
