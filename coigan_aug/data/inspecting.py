@@ -144,6 +144,7 @@ def inspect_subject(
         what = f"{subject.stopped} Reading stopped there; what follows was not seen"
         findings.append(Finding(kind="source", what=what, error=True, file=subject.path.name))
     findings += [*findings_of(subject.problems), *damaged, *checking.check_images(records, looks)]
+    findings += checking.check_changed(records, dataset.change_of)
     sound = (record for record, (_, wrong) in zip(records, checked, strict=True) if not wrong)
     findings += (finding for record in sound for finding in checking.check_state(record))
     findings += checking.check_twins(records, same_files(paths, looks))

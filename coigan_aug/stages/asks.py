@@ -10,26 +10,18 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from coigan_aug.asking import Ask, Option, StrPath
-from coigan_aug.formats.names import NAMES
-
-FORMATS = ", ".join(NAMES)
-Device = Annotated[str | None, Option("cpu, cuda or cuda:N. Default: the GPU where there is one.")]
-RunName = Annotated[str | None, Option("Run to draw with: its name or number. Default: the newest.")]
-Clip = Annotated[bool, Option("Cut runs that leave the image. Default: an error.")]
-SkipMissing = Annotated[bool, Option("Leave out missing images. Default: an error.")]
-SkipBroken = Annotated[bool, Option("Leave out broken images. Default: an error.")]
-UnknownAs = Annotated[
-    str | None,
-    Option(
-        "clean: take images that lost an annotation, or whose mask is missing, as they are; without a mask they count"
-        " as defect-free. Default: they are of unknown state and serve nothing.",
-        metavar="clean",
-    ),
-]
-Overrides = Annotated[
-    Sequence[str], Option("Override a setting; may be repeated.", flag="--set", metavar="SECTION.KEY=VALUE")
-]
-Config = Annotated[StrPath | None, Option("Settings file. Default: coigan.yaml, where there is one.")]
+from coigan_aug.stages.shared import (
+    FORMATS,
+    AcceptChanges,
+    Clip,
+    Config,
+    Device,
+    Overrides,
+    RunName,
+    SkipBroken,
+    SkipMissing,
+    UnknownAs,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +115,7 @@ class ConvertAsk(Ask):
         ),
     ] = False
     overwrite: Annotated[bool, Option("Replace a DST that convert made and nobody added to. Default: refuse.")] = False
+    accept_changes: AcceptChanges = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,6 +142,7 @@ class InspectAsk(Ask):
     strict: Annotated[
         bool, Option("Exit with 6 where something is wrong or the split leaks. Default: say so, exit with 0.")
     ] = False
+    accept_changes: AcceptChanges = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,6 +168,7 @@ class TrainAsk(Ask):
     ] = None
     dry_run: Annotated[bool, Option("Show plan, memory and time, measured on 3 real steps.")] = False
     perceptual_weights: Annotated[StrPath | None, Option("Weight file of the perceptual features.")] = None
+    accept_changes: AcceptChanges = False
     overrides: Overrides = ()
     config: Config = None
 
@@ -244,6 +239,7 @@ class SynthesizeAsk(Ask):
     seed: Annotated[int | None, Option("Seed of plan and noise. Default: 1.")] = None
     device: Device = None
     dry_run: Annotated[bool, Option("Plan only: write OUT/plan.jsonl and say what would be made.")] = False
+    accept_changes: AcceptChanges = False
     overrides: Overrides = ()
     config: Config = None
 
@@ -312,6 +308,7 @@ class QualityAsk(Ask):
         int | None, Option("Tiles a side, for the thesis' protocol. Default: 40,000, as it has.", least=2)
     ] = None
     device: Device = None
+    accept_changes: AcceptChanges = False
     overrides: Overrides = ()
     config: Config = None
 
@@ -361,6 +358,7 @@ class BenefitAsk(Ask):
         bool, Option("Judge what the engines draw as synthesize does. Default: yes.", flag="--screen/--no-screen")
     ] = True
     device: Device = None
+    accept_changes: AcceptChanges = False
     overrides: Overrides = ()
     config: Config = None
 
@@ -396,3 +394,4 @@ class ReportAsk(Ask):
     COMMAND: ClassVar[str] = "report"
 
     out: Annotated[StrPath | None, Option("File to write. Default: report.html in the workspace.")] = None
+    accept_changes: AcceptChanges = False

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from coigan_aug.folders import Folders
 from coigan_aug.formats.converting import Conversion, WriteOptions
 from coigan_aug.formats.converting import convert as convert_files
 from coigan_aug.formats.source import ReadOptions, parse_classes, parse_size, parse_unknown
 from coigan_aug.progress import SILENT, Talk
 from coigan_aug.stages.asks import ConvertAsk
+from coigan_aug.store.accepting import accept
 
 
 def convert(ask: ConvertAsk, *, talk: Talk = SILENT) -> Conversion:
@@ -18,6 +20,7 @@ def convert(ask: ConvertAsk, *, talk: Talk = SILENT) -> Conversion:
         UsageError: an option is out of range; the folder holds other files.
         DataError: the source can't be read, holds no image, or has a problem that no option allows.
     """
+    accept(Path(ask.source), Folders(Path(ask.source)), talk, asked=ask.accept_changes)
     options = ReadOptions(
         images=Path(ask.images) if ask.images is not None else None,
         classes=parse_classes(ask.classes) if ask.classes else (),

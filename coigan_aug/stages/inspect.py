@@ -13,6 +13,7 @@ from coigan_aug.formats.source import ReadOptions, parse_classes, parse_unknown
 from coigan_aug.progress import SILENT, Talk
 from coigan_aug.report.inspection import write_inspection
 from coigan_aug.stages.asks import InspectAsk
+from coigan_aug.store.accepting import accept
 from coigan_aug.store.dataset import Dataset
 
 PAGE = "inspect.html"
@@ -35,6 +36,7 @@ def inspect(
         classes=parse_classes(ask.classes) if ask.classes else (),
         unknown_as_clean=parse_unknown(ask.unknown_as),
     )
+    accept(None if ask.path is None else Path(ask.path), workspace, talk, asked=ask.accept_changes)
     page = Path(ask.html) if ask.html is not None else workspace.root / PAGE if ask.path is None else None
     path = Path(ask.path) if ask.path is not None else Dataset(workspace.dataset).folder
     with talk.steps() as begin, opened(

@@ -12,7 +12,7 @@ from coigan_aug.annotations.masks import resize
 from coigan_aug.annotations.rle import Mask, decode
 from coigan_aug.errors import DataError
 from coigan_aug.geometry import Box
-from coigan_aug.imaging import Pixels, cut_mirrored, read_image, to_rgb
+from coigan_aug.imaging import Pixels, cut_mirrored, to_rgb
 from coigan_aug.prepare.cache import shrink
 from coigan_aug.prepare.examples import place_window
 from coigan_aug.segmenter.windows import Cut, Range, draw_side, resized
@@ -58,7 +58,7 @@ class LiveCopies:
             job = self.planner.place(int(rng.integers(_NUMBERS)), [label], part=0, attempt=0)
             if job is None:
                 continue
-            base = read_image(prepared.dataset.image_path(job.base))[job.region.slices]
+            base = prepared.dataset.stored(job.base)[job.region.slices]
             if self.counterfeit:
                 others = [other.position for other in self.planner.bases if other.position != job.base]
                 donor = others[int(rng.integers(len(others)))] if others else job.base
