@@ -39,7 +39,7 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
         temporary.replace(path)
     except OSError as error:
         _remove(temporary)
-        raise _disk_error(path, error) from error
+        raise disk_error(path, error) from error
     except BaseException:
         _remove(temporary)
         raise
@@ -58,7 +58,7 @@ def disk_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise _disk_error(path, error) from error
+        raise disk_error(path, error) from error
 
 
 _MACHINE = f"{zlib.crc32(os.uname().nodename.encode()):08x}"
@@ -96,7 +96,8 @@ def _remove(path: Path) -> None:
         path.unlink()
 
 
-def _disk_error(path: Path, error: OSError) -> Exception:
+def disk_error(path: Path, error: OSError) -> Exception:
+    """Return what a person is told of an error of the system at a file; the error itself where there is nothing to tell."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return ResourceError(f"No space left to write {path}.", remedy="Free some disk space and run the same command.")
     if error.errno == errno.EFBIG:

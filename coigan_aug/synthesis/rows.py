@@ -52,7 +52,7 @@ class Row(Struct, frozen=True, kw_only=True):
     number: Annotated[int, Meta(ge=1, lt=1 << 31)]
     part: Annotated[int, Meta(ge=0, lt=1 << 31)] = 0
     attempt: Annotated[int, Meta(ge=0, lt=1 << 31)] = 0
-    seed: Annotated[int, Meta(ge=0, lt=1 << 63)] = 0
+    seed: Annotated[int, Meta(ge=0, le=(1 << 63) - 1)] = 0
     base: str
     region: Box
     erased: bool = False

@@ -14,7 +14,7 @@ import torch
 from coigan_aug import rng
 from coigan_aug.compose.composer import Stream
 from coigan_aug.compose.noise import condition_channels
-from coigan_aug.errors import ResourceError, Stopped
+from coigan_aug.errors import ResourceError, Stopped, memory_ran_out
 from coigan_aug.imaging import write_image
 from coigan_aug.models.build import build_generator
 from coigan_aug.prepare.prepared import Prepared
@@ -148,11 +148,13 @@ def _step(networks: Networks, batch: Batch, step: Step) -> tuple[Losses, int]:
     while True:
         try:
             return training_step(networks, batch, step), step.parts
-        except torch.OutOfMemoryError as error:
+        except (torch.OutOfMemoryError, RuntimeError) as error:
+            if not memory_ran_out(error):
+                raise
             count, side = batch.base.shape[0], batch.base.shape[2]
             if world() > 1 or 2 * step.parts > count:
                 raise ResourceError(
-                    f"Out of GPU memory at step {step.number} with {-(-count // step.parts)} windows of {side} px at a time.",
+                    f"Out of memory at step {step.number} with {-(-count // step.parts)} windows of {side} px at a time.",
                     remedy=f"Start a new run with half of it: coigan-aug train --set train.batch={max(count // 2, 1)}",
                 ) from error
         if step.device.type == "cuda":
