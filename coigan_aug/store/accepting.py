@@ -15,7 +15,7 @@ from coigan_aug.progress import Talk
 from coigan_aug.sealed import Damaged, read_sealed, write_sealed
 from coigan_aug.store.dataset import CHECKSUMS, INDEX, MANIFEST, RECORDS, Dataset, record_from
 from coigan_aug.store.index import scan_binary, scan_text, write_checksums, write_index
-from coigan_aug.store.noted import IMAGES, load_noted, note_images
+from coigan_aug.store.noted import IMAGES, changed_since, load_noted, note_images
 from coigan_aug.store.packed import unpack
 
 
@@ -105,10 +105,9 @@ def _accept_images(folder: Path, dataset: Dataset, say: Callable[[str], None]) -
         before = load_noted(folder / IMAGES, count=len(dataset), remedy="")
     except Damaged:
         before = None
-    for position in range(len(dataset) if before is not None else 0):
-        said = dataset.change_of(position)
-        if said:
-            say(f"{dataset[position].file}: taken as it is now ({said})")
+    for position, record in enumerate(dataset):
+        if said := changed_since(before, position, dataset.image_root / record.file):
+            say(f"{record.file}: taken as it is now ({said})")
     write_bytes(folder / IMAGES, now)
 
 

@@ -248,6 +248,32 @@ def test_a_watched_training_that_is_killed_ends_as_if_it_had_not_been(
     assert read_sealed(whole.folder / "run.json") == read_sealed(broken.folder / "run.json")
 
 
+def test_a_training_killed_in_its_last_measurement_finishes_it(
+    prepared: Prepared, small: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All samples are seen and saved, nothing is measured yet: a training is finished when it says so, not by a counter."""
+    settings = _watched(small, monkeypatch)
+    settings = dataclasses.replace(settings, log=dataclasses.replace(settings.log, watch_every=1500))
+    whole, broken = _begin(tmp_path / "a", prepared, settings), _begin(tmp_path / "b", prepared, settings)
+    _train(prepared, settings, whole)
+    real = loop.save_best
+
+    def killed(*args: object, **options: object) -> None:
+        real(*args, **options)
+        raise Killed
+
+    for place in ("distance", "save_best"):
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            patch.setattr(loop, place, killed if place == "save_best" else lambda *_: (_ for _ in ()).throw(Killed))
+            _train(prepared, settings, broken)
+        assert not broken.finished
+    _train(prepared, settings, broken)
+    assert [line["images"] for line in read_lines(broken.metrics) if "kid" in line] == [24]
+    for one, other in ((whole.generator, broken.generator), (whole.last, broken.last), (whole.metrics, broken.metrics)):
+        assert sha256(one) == sha256(other)
+    assert read_sealed(whole.folder / "run.json") == read_sealed(broken.folder / "run.json")
+
+
 def test_a_training_ends_when_it_no_longer_gets_better(
     prepared: Prepared, small: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
