@@ -27,6 +27,21 @@ def brief(text: str, *, most: int = 2000) -> str:
     return plain(short)
 
 
+def memory_ran_out(error: BaseException) -> bool:
+    """Tell whether an error says that memory ran out: Python's own, torch's on a GPU or the CPU, OpenCV's."""
+    names = {kind.__name__ for kind in type(error).__mro__}
+    if names & {"MemoryError", "OutOfMemoryError"}:
+        return True
+    words = (
+        "DefaultCPUAllocator",
+        "can't allocate memory",
+        "Insufficient memory",
+        "Unable to allocate",
+        "out of memory",
+    )
+    return bool(names & {"RuntimeError", "error"}) and any(word in str(error) for word in words)
+
+
 class CoiganError(Exception):
     """Something a person can put right; shown without a traceback.
 

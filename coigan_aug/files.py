@@ -8,15 +8,16 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+import re
+import time
+import zlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, TypeVar
+from typing import IO, Any
 
 import msgspec
 
 from coigan_aug.errors import DataError, ResourceError, UsageError
-
-Value = TypeVar("Value")
 
 
 @contextlib.contextmanager
@@ -28,7 +29,7 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     Raises:
         ResourceError: the disk is full or the folder can't be written to.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{_MACHINE}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as stream:
@@ -38,7 +39,7 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
         temporary.replace(path)
     except OSError as error:
         _remove(temporary)
-        raise _disk_error(path, error) from error
+        raise disk_error(path, error) from error
     except BaseException:
         _remove(temporary)
         raise
@@ -57,7 +58,37 @@ def disk_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise _disk_error(path, error) from error
+        raise disk_error(path, error) from error
+
+
+_MACHINE = f"{zlib.crc32(os.uname().nodename.encode()):08x}"
+_TEMPORARY = re.compile(r"\..+\.(\d+)(?:-([0-9a-f]{8}))?\.tmp")
+_FOREIGN_AGE = (
+    86_400.0  # seconds after which a temporary file of another machine, whose processes can't be asked, is left
+)
+
+
+def remove_left(folder: Path) -> None:
+    """Remove the temporary files of `atomic_write` below a folder whose process is dead."""
+    for root, _, names in os.walk(folder):
+        for name in names:
+            match = _TEMPORARY.fullmatch(name)
+            if match and _is_left(Path(root, name), int(match[1]), match[2] or _MACHINE):
+                _remove(Path(root, name))
+
+
+def _is_left(path: Path, process: int, machine: str) -> bool:
+    if machine != _MACHINE:
+        with contextlib.suppress(OSError):
+            return time.time() - path.stat().st_mtime > _FOREIGN_AGE
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):  # somebody else's, or no number of a process
+        return False
+    return False
 
 
 def _remove(path: Path) -> None:
@@ -65,9 +96,15 @@ def _remove(path: Path) -> None:
         path.unlink()
 
 
-def _disk_error(path: Path, error: OSError) -> Exception:
+def disk_error(path: Path, error: OSError) -> Exception:
+    """Return what a person is told of an error of the system at a file; the error itself where there is nothing to tell."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return ResourceError(f"No space left to write {path}.", remedy="Free some disk space and run the same command.")
+    if error.errno == errno.EFBIG:
+        what = f"{path} grew larger than a file may be here: a limit of the disk's format or of this shell (ulimit -f)."
+        return ResourceError(
+            what, remedy="Raise the limit (ulimit -f unlimited), or use a disk that takes larger files."
+        )
     if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG):
         return ResourceError(f"Can't write {path}: {error.strerror}.", remedy="Choose a folder that you may write to.")
     return error
@@ -117,19 +154,6 @@ def read_json(path: Path) -> Any:
         raise DataError(f"{path} can't be read: {error.strerror}.") from error
 
 
-def read_struct(path: Path, kind: type[Value]) -> Value:
-    """Read a JSON file as a struct; what it does not know of is passed over.
-
-    Raises:
-        DataError: it is missing or not JSON, or a value is missing or of another kind.
-    """
-    value = read_json(path)
-    try:
-        return msgspec.convert(value, kind)
-    except msgspec.ValidationError as error:
-        raise DataError(f"{path} is damaged ({error}).") from error
-
-
 def read_text(path: Path) -> str:
     """Read a text file; a byte order mark is passed over.
 
@@ -165,32 +189,16 @@ def json_line(value: Any) -> bytes:
     return f"{text}\n".encode()
 
 
-def append_line(stream: IO[bytes], value: Any) -> None:
-    """Append one JSON line to a binary stream and hand it to the operating system."""
-    stream.write(json_line(value))
-    stream.flush()
-
-
 @contextlib.contextmanager
 def append_lines(path: Path) -> Iterator[IO[bytes]]:
     """Open a JSON-lines file to append to; a last line that a kill tore off is cut away first."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab+") as stream:
-        stream.seek(0)
-        whole = sum(len(line) for line in stream if line.endswith(b"\n"))
-        stream.truncate(whole)
+    with contextlib.ExitStack() as held:
+        with disk_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            stream = held.enter_context(path.open("ab+"))
+            stream.seek(0)
+            stream.truncate(sum(len(line) for line in stream if line.endswith(b"\n")))
         yield stream
-
-
-def read_lines(path: Path) -> Iterator[Any]:
-    """Yield the values of a JSON-lines file, up to a torn last line; nothing where there is no file."""
-    if not path.exists():
-        return
-    with path.open("rb") as stream:
-        for line in stream:
-            if not line.endswith(b"\n"):
-                return
-            yield json.loads(line)
 
 
 def sha256(path: Path) -> str:
@@ -207,27 +215,58 @@ def _digest(stream: IO[bytes]) -> str:
 
 
 @contextlib.contextmanager
-def folder_lock(folder: Path, *, wait: bool = False) -> Iterator[None]:
+def folder_lock(folder: Path, *, wait: bool = False, beside: Path | None = None) -> Iterator[None]:
     """Hold a folder for this process; the lock dies with the process, so a crash leaves none.
 
-    With `wait` until its holder lets go, as for what both need and one makes.
+    With `wait` until its holder lets go, as for what both need and one makes. Temporary files that a killed process left
+    in the folder, or in `beside`, are removed. Where the work fails, a folder that was made for it and is empty goes too.
 
     Raises:
-        UsageError: another living process holds it (not with `wait`).
+        UsageError: another living process holds it (not with `wait`). ResourceError: it can't be written to.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("a+") as stream:
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    with _locked(folder, wait=wait) as stream:
+        with disk_errors(folder):
+            stream.truncate(0)
+            stream.write(str(os.getpid()))
+            stream.flush()
+        for left in {folder, beside or folder}:
+            remove_left(left)
+        try:
+            yield
+        except BaseException:
+            _remove_empty(folder, made)
+            raise
+
+
+def _locked(folder: Path, *, wait: bool) -> IO[str]:
+    """Return the open lock of a folder, held."""
+    path = folder / ".lock"
+    while True:
+        with disk_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            stream = path.open("a+")
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except OSError as error:
             stream.seek(0)
             number = stream.read().strip()
+            stream.close()
             holder = f"process {number}" if number else "another process"
             raise UsageError(f"{folder} is in use by {holder}.", remedy="Wait for it, or stop it.") from error
-        stream.truncate(0)
-        stream.write(str(os.getpid()))
-        stream.flush()
-        yield
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(stream.fileno()), path.stat()):
+                return stream
+        stream.close()  # its holder removed the folder when it failed: the next one makes it anew
+
+
+def _remove_empty(folder: Path, made: Sequence[Path]) -> None:
+    """Remove the folders that were made for work that failed, the deepest first, where nothing but the lock is in them."""
+    with contextlib.suppress(OSError):
+        if folder in made and [path.name for path in folder.iterdir()] == [".lock"]:
+            (folder / ".lock").unlink()
+            for path in made:
+                path.rmdir()
 
 
 def leads_out(name: str) -> bool:

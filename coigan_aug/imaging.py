@@ -85,8 +85,10 @@ def read_header(path: Path, *, deep: bool = False, mask: bool = False) -> Header
 
 def _unreadable(path: Path, error: OSError) -> DataError:
     if isinstance(error, (FileNotFoundError, IsADirectoryError)):
-        return DataError(f"{path} is not there.")
-    return DataError(f"{path} can't be read: {error.strerror}.")
+        return DataError(
+            f"{path} is not there.", remedy="Look at its name and folder; a name with spaces needs quotes."
+        )
+    return DataError(f"{path} can't be read: {error.strerror}.", remedy="Look at who may read it: ls -l")
 
 
 def _broken(path: Path, header: Header | None, length: int) -> DataError:

@@ -161,4 +161,4 @@ class Workspace(Folders):
         """Put data, training, samples and measurements into one HTML file that opens anywhere."""
         from coigan_aug.stages.report import report
 
-        return report(self, ask, command=self._command(ask))
+        return report(self, ask, talk=self._talk, command=self._command(ask))

@@ -21,8 +21,9 @@ from coigan_aug.config import load_settings
 from coigan_aug.evaluation.arms import REAL, Arm, Bench, evaluated_at, run_arm
 from coigan_aug.evaluation.summary import Question, summarise
 from coigan_aug.evaluation.tally import Held, piece_of
-from coigan_aug.files import json_line, read_lines
+from coigan_aug.files import json_line
 from coigan_aug.prepare.examples import Examples, load_examples
+from coigan_aug.sealed import read_lines
 from coigan_aug.settings import Settings
 from coigan_aug.store.dataset import Dataset
 

@@ -21,11 +21,11 @@ from coigan_aug.files import (
     folder_lock,
     inside,
     read_json,
-    read_lines,
     sha256,
     write_bytes,
     write_json,
 )
+from coigan_aug.sealed import read_lines
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:

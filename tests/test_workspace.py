@@ -19,8 +19,9 @@ from coigan_aug.cli.main import app, run
 from coigan_aug.demo.ask import DemoAsk
 from coigan_aug.demo.demo import run_demo
 from coigan_aug.errors import DataError, ProcessFailed, UsageError, exit_code_of
-from coigan_aug.files import read_json, sha256
+from coigan_aug.files import sha256
 from coigan_aug.imaging import read_image, write_image
+from coigan_aug.sealed import read_sealed
 from coigan_aug.stages import asks
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.training.launch import start_several
@@ -97,7 +98,7 @@ def test_the_same_bytes_come_from_python_and_from_the_command_line(
         *(f"images/{p.name}" for p in (tmp_path / "a" / "images").iterdir()),
     ):
         assert sha256(tmp_path / "a" / name) == sha256(tmp_path / "b" / name), name
-    card = read_json(tmp_path / "a" / "card.json")
+    card = read_sealed(tmp_path / "a" / "card.json")
     assert (
         card["command"]
         == f"coigan-aug synthesize --out {tmp_path / 'a'} --per-class 1 --engine gan --no-screen --seed 3"
@@ -122,7 +123,7 @@ def test_the_workspace_of_the_demo_is_whole(demo: Path, tmp_path: Path, capsys: 
     assert changed.sum() == drawn.pixels_changed > 100
     assert changed[60:66, 80:120].mean() > 0.5
     assert not changed[:40].any()
-    start = read_json(workspace.runs / "000-steel" / "start.json")
+    start = read_sealed(workspace.runs / "000-steel" / "start.json")
     assert start["data"] == Dataset(workspace.dataset).manifest["sha256"]
     assert capsys.readouterr() == ("", "")  # a quiet workspace says nothing
 

@@ -17,7 +17,7 @@ def evaluate_benefit(ask: BenefitAsk, here: Here) -> None:
     """
     from coigan_aug.cli.benefit_tables import show_benefit
     from coigan_aug.evaluation.result import RESULT
-    from coigan_aug.files import read_json
+    from coigan_aug.sealed import read_sealed
     from coigan_aug.stages.evaluate_benefit import evaluate_benefit as stage
 
     result = stage(here.workspace, ask, talk=here.talk, command=here.command)
@@ -25,7 +25,7 @@ def evaluate_benefit(ask: BenefitAsk, here: Here) -> None:
     if not here.talk.quiet:
         show_benefit(result, path)
     if here.as_json:
-        print(json.dumps(read_json(path), ensure_ascii=False))
+        print(json.dumps(read_sealed(path), ensure_ascii=False))
 
 
 evaluate_benefit_command = command(BenefitAsk, evaluate_benefit)

@@ -7,6 +7,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -24,7 +25,7 @@ from coigan_aug.cli.merge import merge_command
 from coigan_aug.cli.report import report_command
 from coigan_aug.cli.synthesize import synthesize_command
 from coigan_aug.cli.train import train_command
-from coigan_aug.errors import CoiganError, exit_code_of
+from coigan_aug.errors import CoiganError, ResourceError, exit_code_of, memory_ran_out
 
 app = typer.Typer(
     name="coigan-aug",
@@ -80,15 +81,40 @@ def run(command: Callable[..., Any]) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 0
-    except MemoryError:
-        print("  Out of memory. Use a smaller --set train.batch or --set data.window.", file=sys.stderr)
-        return 5
     except KeyboardInterrupt:
         print("  Interrupted.", file=sys.stderr)
         return 130
-    except Exception:
-        return _report_bug()
+    except Exception as error:
+        return _explain_system(error)
     return 0
+
+
+_LESS_MEMORY = {
+    "train": "Use a smaller --set train.batch or --set data.window.",
+    "synthesize": "Use --set synthesize.batch=1 --set synthesize.workers=0, or --windows for large images.",
+    "draw": "Cut the image to the surroundings of the defects.",
+    "evaluate": "Use --jobs 1 or a smaller --set evaluate.batch, or close other programs.",
+    "export-model": "Use a smaller --size, or close other programs.",
+}
+_FEWER = "Close other programs, or take fewer or smaller images at a time."
+
+
+def _explain_system(error: Exception) -> int:
+    """Say what mends an error of the system, memory or disk, that no stage has put into words (5); others are bugs (1)."""
+    if memory_ran_out(error):
+        advice = next((text for word, text in _LESS_MEMORY.items() if word in sys.argv[1:2]), _FEWER)
+        print(f"  Out of memory. {advice}", file=sys.stderr)
+        return ResourceError.exit_code
+    if isinstance(error, OSError):
+        from coigan_aug.files import disk_error
+
+        known = disk_error(Path(str(error.filename or "a file")), error)
+        if isinstance(error, PermissionError):  # of reading or of writing: nobody knows here
+            known = ResourceError(f"{error.filename}: {error.strerror}.", remedy="See who may read and write it: ls -l")
+        if isinstance(known, CoiganError):
+            print(*(f"  {line}" for line in str(known).splitlines()), sep="\n", file=sys.stderr)
+            return exit_code_of(known)
+    return _report_bug()
 
 
 def _report_bug() -> int:

@@ -18,7 +18,7 @@ def report(ask: ReportAsk, here: Here) -> None:
     from coigan_aug.report.html import MISSING, SECTIONS
     from coigan_aug.stages.report import report as stage
 
-    made, say = stage(here.workspace, ask, command=here.command), here.talk.say
+    made, say = stage(here.workspace, ask, talk=here.talk, command=here.command), here.talk.say
     say(f"report -> {made.path}   ({made.bytes / 1e6:.1f} MB, one file, opens in any browser)")
     missing = {name: MISSING[name][1] for name in made.empty}
     for makes in dict.fromkeys(missing.values()):

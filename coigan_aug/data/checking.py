@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -144,6 +144,16 @@ def check_images(records: Sequence[ImageRecord], looks: Sequence[Look | DataErro
     if fine:
         yield from _check_sizes(fine)
         yield from _check_colours(fine)
+
+
+def check_changed(records: Sequence[ImageRecord], change_of: Callable[[int], str]) -> Iterator[Finding]:
+    """Look for images that are not those that were imported; `change_of` says how one (by position) differs, or ""."""
+    for position, record in enumerate(records):
+        if said := change_of(position):
+            yield Finding(
+                kind="image missing", what=f"the image is not the one that was imported: {said}", error=True,
+                file=record.file,
+            )  # fmt: skip
 
 
 def _check_sizes(fine: Sequence[tuple[str, Look]]) -> Iterator[Finding]:

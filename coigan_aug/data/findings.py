@@ -10,7 +10,7 @@ from coigan_aug.formats.source import Problem, place
 KINDS = {
     "source": "places of the source that are wrong or odd",
     "unknown": "images of unknown state, which nothing is learned from, drawn on or measured on",
-    "image missing": "images that are missing, broken or of another size than their record says",
+    "image missing": "images that are missing, broken, of another size than their record says, or other ones than at import",
     "mask damaged": "masks that can't be read, or are of no known class",
     "leak": "images on both sides of the split",
     "mask empty": "masks without pixels",

@@ -12,8 +12,10 @@ import numpy as np
 from coigan_aug.data.counting import Counts
 from coigan_aug.data.split import clean_images
 from coigan_aug.errors import DataError, UsageError
-from coigan_aug.files import read_json, sha256, write_json
+from coigan_aug.files import folder_lock, sha256
+from coigan_aug.sealed import read_sealed, write_sealed
 from coigan_aug.store.dataset import MANIFEST, Dataset
+from coigan_aug.store.noted import IMAGES
 from coigan_aug.store.writer import write_dataset
 
 FOLDS = "folds.json"
@@ -63,7 +65,7 @@ def write_folds(folder: Path, folds: Folds | None) -> None:
     if folds is None:
         (folder / FOLDS).unlink(missing_ok=True)
     else:
-        write_json(folder / FOLDS, asdict(folds))
+        write_sealed(folder / FOLDS, asdict(folds))
 
 
 def read_folds(folder: Path) -> Folds | None:
@@ -75,7 +77,7 @@ def read_folds(folder: Path) -> Folds | None:
     path = folder / FOLDS
     if not path.exists():
         return None
-    value = read_json(path)
+    value = read_sealed(path, remedy="Import again with --folds K.")
     try:
         files = tuple(tuple(str(file) for file in fold) for fold in value["files"])
         return Folds(test=int(value["test"]), seed=int(value["seed"]), files=files)
@@ -97,11 +99,17 @@ def hold_out(dataset: Dataset, number: int, folder: Path) -> Dataset:
             f"{dataset.folder} has no fold {number}: it was imported without --folds {max(number, 2)}.",
             remedy="Import it again with: coigan-aug import ... --folds 2 --overwrite",
         )
+    with folder_lock(folder, wait=True):
+        return _held_out(dataset, folds, number, folder)
+
+
+def _held_out(dataset: Dataset, folds: Folds, number: int, folder: Path) -> Dataset:
     made_of = {"fold": number, "of": dataset.manifest["sha256"], "folds": sha256(dataset.folder / FOLDS)}
     if (folder / MANIFEST).exists():
         kept = Dataset(folder)
         if kept.manifest["provenance"].get("made_of") == made_of:
             return kept
+    noted = dataset.folder / IMAGES
     held_out = set(folds.files[number - 1])
     records = (dataclasses.replace(record, split="test" if record.file in held_out else "train") for record in dataset)
     made = write_dataset(
@@ -111,6 +119,7 @@ def hold_out(dataset: Dataset, number: int, folder: Path) -> Dataset:
         image_root=dataset.image_root,
         provenance=dict(dataset.manifest["provenance"]) | {"made_of": made_of},
         binary=dataset.binary,
+        noted=noted.read_bytes() if noted.is_file() else b"",
     )
     write_folds(folder, dataclasses.replace(folds, test=number))
     return made

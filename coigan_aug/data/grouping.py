@@ -36,7 +36,7 @@ def group_images(
     names = [record.file for record in records]
     if group_by is None:
         paths = [image_root / name for name in names]
-        return join_versions(names, find_groups(paths, names, progress=progress("looking for near-duplicates")))
+        return join_versions(names, find_groups(paths, names, progress=progress))
     if group_by == "none":
         return names
     if any(group_by in record.source for record in records):

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from coigan_aug.data.likeness import SIDE, Pairs, Vectors, correlation, read_levelled, whiten
 from coigan_aug.errors import UsageError
+from coigan_aug.progress import Report, silent
 
 SAME = 0.57
 """Agreement from which two images show the same piece, whatever their names. On magnetic-tile, of 6,900 pairs compared
@@ -30,8 +31,12 @@ CROWD = 30
 """A group of more images than this, and than 5 % of all, is suspect: its weaker links are cut."""
 
 
+def _silently(title: str) -> Report:
+    return silent
+
+
 def find_groups(
-    paths: Sequence[Path], names: Sequence[str], *, progress: Callable[[int, int], None] | None = None
+    paths: Sequence[Path], names: Sequence[str], *, progress: Callable[[str], Report] = _silently
 ) -> list[str]:
     """Return one group label for each image; near-duplicates share one: the first of their names.
 
@@ -39,7 +44,10 @@ def find_groups(
     levelled (lighting, exposure), whitened (what all images have in common is taken out: the mean, and the mean power
     spectrum), laid over each other at the best shift by up to a quarter, and compared in 8 x 8 blocks. Links are
     joined; in a suspiciously large group the weaker ones are cut. The order of the images does not matter.
-    Memory: about 20 kB an image.
+    Memory: about 15 kB an image.
+
+    Args:
+        progress: called with the title of each long step; returns what reports it.
 
     Raises:
         DataError: an image can't be decoded.
@@ -59,22 +67,25 @@ class Links:
     named: NDArray[np.bool_]
 
 
-def find_links(
-    paths: Sequence[Path], names: Sequence[str], *, progress: Callable[[int, int], None] | None = None
-) -> Links:
+def find_links(paths: Sequence[Path], names: Sequence[str], *, progress: Callable[[str], Report] = _silently) -> Links:
     """Find the pairs of images that may show one piece, and compare them; at least one image.
+
+    Args:
+        progress: called with the title of each long step; returns what reports it.
 
     Raises:
         DataError: an image can't be decoded.
     """
     order = np.argsort(np.array(names), kind="stable").tolist()
-    images, sizes = read_levelled([paths[k] for k in order], progress)
-    textures = whiten(images)
+    images, sizes = read_levelled([paths[k] for k in order], progress("looking for near-duplicates"))
+    textures = whiten(images, out=images)
     near = neighbours([names[k] for k in order])
-    pairs = _unique(np.concatenate([candidates(textures), near]))
+    pairs = _unique(np.concatenate([candidates(textures, progress=progress("finding images that are alike")), near]))
     count = len(order)
     named = np.isin(pairs @ (count, 1), near @ (count, 1))
-    return Links(pairs, correlation(textures, sizes, pairs), named)
+    return Links(
+        pairs, correlation(textures, sizes, pairs, progress=progress("comparing images that are alike")), named
+    )
 
 
 def join_links(
@@ -115,8 +126,8 @@ def join_versions(names: Sequence[str], labels: Sequence[str]) -> list[str]:
 
 def agreements(paths: Sequence[Path], pairs: Pairs) -> Vectors:
     """Return how far pairs [P, 2] of these images agree, -1..1, each seen against the whole set: float32 [P]."""
-    images, sizes = read_levelled(paths, None)
-    return correlation(whiten(images), sizes, pairs)
+    images, sizes = read_levelled(paths)
+    return correlation(whiten(images, out=images), sizes, pairs)
 
 
 def groups_from_pattern(names: Sequence[str], pattern: str) -> list[str]:
@@ -145,20 +156,24 @@ def groups_from_pattern(names: Sequence[str], pattern: str) -> list[str]:
     return [name if key is None else key for name, key in zip(names, keys, strict=True)]
 
 
-def candidates(textures: NDArray[np.float16]) -> Pairs:
+def candidates(textures: NDArray[np.float16], *, progress: Report = silent) -> Pairs:
     """Return pairs [P, 2] worth a closer look: each image's 6 most alike, unshifted and coarsely, if alike at all."""
-    coarse = [cv2.resize(cv2.GaussianBlur(t.astype(np.float32), (0, 0), 3), (SIDE // 2,) * 2) for t in textures]
-    vectors = np.stack(coarse).reshape(len(coarse), -1)
+    vectors = np.empty((len(textures), (SIDE // 2) ** 2), np.float32)
+    for vector, texture in zip(vectors, textures, strict=True):
+        coarse = cv2.resize(cv2.GaussianBlur(texture.astype(np.float32), (0, 0), 3), (SIDE // 2,) * 2)
+        vector[:] = coarse.ravel()
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    vectors = np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 0)
+    np.divide(vectors, length, out=vectors, where=length > 0)
     pairs = []
-    for start in range(0, len(vectors), 512):
-        likeness = vectors[start : start + 512] @ vectors.T
+    for start in range(0, len(vectors), 128):
+        progress(start, len(vectors))
+        likeness = vectors[start : start + 128] @ vectors.T
         rows = np.arange(len(likeness))
         likeness[rows, start + rows] = -1
         nearest = np.argpartition(-likeness, min(NEAREST, len(vectors)) - 1, axis=1)[:, :NEAREST]
         kept = np.take_along_axis(likeness, nearest, axis=1) > COARSE
         pairs.append(np.stack([np.broadcast_to((start + rows)[:, None], nearest.shape)[kept], nearest[kept]], axis=1))
+    progress(len(vectors), len(vectors))
     return _unique(np.concatenate(pairs))
 
 

@@ -19,12 +19,14 @@ from coigan_aug.data.grouping import NEAR_DUPLICATES, group_images
 from coigan_aug.data.sides import Sides, check_split, deal, own_sides
 from coigan_aug.data.split import clean_images, largest_deviation, share_of_clean, siblings_across
 from coigan_aug.errors import DataError, UsageError
-from coigan_aug.files import folder_lock, write_json
+from coigan_aug.files import folder_lock
 from coigan_aug.formats.detect import open_source
 from coigan_aug.formats.reading import check_masks, drain
 from coigan_aug.formats.source import Problem, Problems, ReadOptions, Source
 from coigan_aug.progress import SILENT, Report, Talk
+from coigan_aug.sealed import write_sealed
 from coigan_aug.store.dataset import MANIFEST, Dataset
+from coigan_aug.store.noted import note_images
 from coigan_aug.store.writer import write_dataset
 
 REPORT = "import.json"
@@ -118,28 +120,37 @@ def import_dataset(
         command: the command line, for `import.json`.
 
     Raises:
-        UsageError: `out` holds a Dataset and `overwrite` is off; an option is out of range.
+        UsageError: `out` holds a Dataset and `overwrite` is off, or another import is writing one; an option is out of range.
         DataError: the source can't be read, holds no image, or has a problem that no option allows.
     """
     check_split(sharing.split, folds=sharing.folds, fold=sharing.fold)
-    if (out / MANIFEST).exists() and not overwrite:
-        what = f"{out}/ already holds {len(Dataset(out)):,} images."
-        raise UsageError(what, remedy="--overwrite, or another --workspace")
-    with talk.steps() as report:
+    options, problems = options or ReadOptions(), Problems(strict=strict)
+    _check_free(out, overwrite=overwrite)
+    opened = open_source(source, options=options, problems=problems, name=format)
+    with folder_lock(out), talk.steps() as report:
+        _check_free(out, overwrite=overwrite)  # another import may have ended meanwhile; now none can
+        talk.say(f"Format: {opened.description}")
         return _import(
-            source, out, report, options=options or ReadOptions(), format=format, group_by=group_by, sharing=sharing,
-            problems=Problems(strict=strict), binary=binary, command=command, talk=talk,
+            source, opened, out, report, options=options, group_by=group_by, sharing=sharing, problems=problems,
+            binary=binary, command=command,
         )  # fmt: skip
 
 
+def _check_free(out: Path, *, overwrite: bool) -> None:
+    if (out / MANIFEST).exists() and not overwrite:
+        try:
+            images = f"{len(Dataset(out)):,} images"
+        except DataError:  # it is there, whatever is wrong with it
+            images = "a data set, which is damaged"
+        raise UsageError(f"{out}/ already holds {images}.", remedy="--overwrite, or another --workspace")
+
+
 def _import(
-    source: Path, out: Path, report: Callable[[str], Report], *, options: ReadOptions, format: str | None,
-    group_by: str | None, sharing: Sharing, problems: Problems, binary: bool, command: str, talk: Talk,
+    source: Path, opened: Source, out: Path, report: Callable[[str], Report], *, options: ReadOptions,
+    group_by: str | None, sharing: Sharing, problems: Problems, binary: bool, command: str,
 ) -> ImportReport:  # fmt: skip
     """Do what `import_dataset` says, showing each long step."""
     split, folds, fold, seed = sharing.split, sharing.folds, sharing.fold, sharing.seed
-    opened = open_source(source, options=options, problems=problems, name=format)
-    talk.say(f"Format: {opened.description}")
     records = list(drain(opened.records, count=opened.count, report=report("reading images")))
     if not records:
         raise DataError(f"{source} holds no images.", remedy="Say where they are: --images DIR")
@@ -166,13 +177,14 @@ def _import(
     if options.value_range is not None:
         provenance["value_range"] = options.value_range
     final = (replace(record, group=g, split=s) for record, g, s in zip(records, groups, sides.split, strict=True))
-    with folder_lock(out):
-        (out / MANIFEST).unlink(missing_ok=True)
-        write_json(out / REPORT, result.to_dict() | {"provenance": provenance})
-        write_folds(out, kept)
-        write_dataset(
-            out, final, classes=opened.classes, image_root=opened.image_root, provenance=provenance, binary=binary
-        )
+    noted = note_images(opened.image_root / record.file for record in records)
+    (out / MANIFEST).unlink(missing_ok=True)
+    write_sealed(out / REPORT, result.to_dict() | {"provenance": provenance})
+    write_folds(out, kept)
+    write_dataset(
+        out, final, classes=opened.classes, image_root=opened.image_root, provenance=provenance, binary=binary,
+        noted=noted,
+    )  # fmt: skip
     return result
 
 
@@ -183,9 +195,8 @@ def _copies(
     value_range: tuple[float, float],
     report: Callable[[str], Report],
 ) -> Path:
-    with folder_lock(out):
-        (out / MANIFEST).unlink(missing_ok=True)
-        return write_copies(records, root, out, value_range=value_range, report=report("scaling images to 8 bits"))
+    (out / MANIFEST).unlink(missing_ok=True)
+    return write_copies(records, root, out, value_range=value_range, report=report("scaling images to 8 bits"))
 
 
 def _report(

@@ -125,7 +125,7 @@ def inspect_subject(
     counts, splits = object_counts(areas), [record.split for record in records]
     paths = [dataset.image_root / record.file for record in records]
     looks = read_looks(paths, progress=report("looking at the images"))
-    groups = _groups(records, paths, looks, report("looking for near-duplicates"))
+    groups = _groups(records, paths, looks, report)
     classes = count_classes(dataset.classes, areas, splits)
     state = _split_state(dataset, records, counts, groups) if subject.split else None
     objects = [
@@ -144,6 +144,7 @@ def inspect_subject(
         what = f"{subject.stopped} Reading stopped there; what follows was not seen"
         findings.append(Finding(kind="source", what=what, error=True, file=subject.path.name))
     findings += [*findings_of(subject.problems), *damaged, *checking.check_images(records, looks)]
+    findings += checking.check_changed(records, dataset.change_of)
     sound = (record for record, (_, wrong) in zip(records, checked, strict=True) if not wrong)
     findings += (finding for record in sound for finding in checking.check_state(record))
     findings += checking.check_twins(records, same_files(paths, looks))
@@ -179,7 +180,10 @@ def inspect_subject(
 
 
 def _groups(
-    records: Sequence[ImageRecord], paths: Sequence[Path], looks: Sequence[Look | DataError], progress: Report
+    records: Sequence[ImageRecord],
+    paths: Sequence[Path],
+    looks: Sequence[Look | DataError],
+    progress: Callable[[str], Report],
 ) -> list[str]:
     """Return a group for each image; those that can't be read are alone."""
     names = [record.file for record in records]

@@ -18,7 +18,7 @@ what all images have in common is taken out first, and only what is left is corr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coigan_aug.imaging import read_header, read_thumbnail
+from coigan_aug.progress import Report, silent
 
 Vectors = NDArray[np.float32]
 Pairs = NDArray[np.int64]
@@ -54,13 +55,13 @@ ZOOM = 1.5
 BLOCKS = 8
 EVEN = 0.5 / BLOCKS**2
 """Contrast from which a block counts in full: half of what it has where contrast is even, an image's being 1 in all."""
+TOGETHER = 128
+"""Pairs that are compared at once."""
 LEAST = 0.5 * BLOCKS**2
 """Blocks by which the sum is divided at least: where under half of them count, no agreement can be 1."""
 
 
-def read_levelled(
-    paths: Sequence[Path], progress: Callable[[int, int], None] | None
-) -> tuple[NDArray[np.float16], NDArray[np.float64]]:
+def read_levelled(paths: Sequence[Path], progress: Report = silent) -> tuple[NDArray[np.float16], NDArray[np.float64]]:
     """Read each image levelled, [N, 64, 64], and its height and width in pixels, [N, 2].
 
     Raises:
@@ -74,8 +75,7 @@ def read_levelled(
             end = start + len(block)
             sizes[start:end] = [(header.height, header.width) for header in map(read_header, block)]
             images[start:end] = list(threads.map(_levelled, block))
-            if progress is not None:
-                progress(end, len(paths))
+            progress(end, len(paths))
     return images, sizes
 
 
@@ -90,10 +90,13 @@ def _levelled(path: Path) -> NDArray[np.float16]:
     return np.asarray(np.clip(detail / around, -STEEPEST, STEEPEST) * np.outer(fade, fade), np.float16)
 
 
-def whiten(images: NDArray[np.floating]) -> NDArray[np.float16]:
+def whiten(images: NDArray[np.floating], *, out: NDArray[np.float16] | None = None) -> NDArray[np.float16]:
     """Take out what images [N, S, S] have in common: their mean, and their mean power spectrum P.
 
     The transfer function is exp(-2 pi^2 BLUR^2 |f|^2) / sqrt(P(f) / mean(P) + FLOOR): a Gaussian blur after the whitening.
+
+    Args:
+        out: where the result goes; `images` themselves may be it.
 
     Returns:
         float16 [N, S, S], each of length 1, or 0 where there is no contrast.
@@ -105,7 +108,7 @@ def whiten(images: NDArray[np.floating]) -> NDArray[np.float16]:
     y, x = np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None]
     blur = np.exp(-2 * BLUR**2 * np.pi**2 * (y * y + x * x))
     transfer = (blur / np.sqrt(power / max(power.mean(), 1e-12) + FLOOR)).astype(np.float32)
-    white = np.empty(images.shape, np.float16)
+    white = np.empty(images.shape, np.float16) if out is None else out
     for b in batches:
         pixels = images[b].astype(np.float32)
         flat = np.fft.irfft2(np.fft.rfft2(pixels - mean) * transfer, s=(side, side)) * _busy(pixels)
@@ -121,45 +124,64 @@ def _busy(images: Vectors) -> Vectors:
     return np.stack([(cv2.blur(np.abs(image), (5, 5)) > 0.1) for image in images]).astype(np.float32)
 
 
-def correlation(textures: NDArray[np.float16], sizes: NDArray[np.float64], pairs: Pairs) -> Vectors:
+def correlation(
+    textures: NDArray[np.float16], sizes: NDArray[np.float64], pairs: Pairs, *, progress: Report = silent
+) -> Vectors:
     """Return how far the whitened images of each pair [P, 2] agree at their best shift: float32 [P], -1..1.
 
-    Images of different size, by a third at most, are also compared at the same scale, as two crops of one scene.
+    Images of different size, by a third at most, are also compared at the same scale, as two crops of one scene. It is
+    fastest where pairs of one image are neighbours, as in sorted ones: its spectrum is then taken once for all of them.
     """
     best = np.empty(len(pairs), np.float32)
-    for start in range(0, len(pairs), 256):
-        a, b = pairs[start : start + 256].T
-        part = best[start : start + 256]
-        part[:] = _at_best_shift(textures[a], textures[b], np.ones((len(a), 2)), np.ones((len(a), 2)))
+    for start in range(0, len(pairs), TOGETHER):
+        progress(start, len(pairs))
+        block = pairs[start : start + TOGETHER]
+        part = best[start : start + TOGETHER]
+        members, places = np.unique(block, return_inverse=True)
+        places = places.reshape(block.shape)
+        part[:] = _at_best_shift(textures[members], np.ones((len(members), 2)), places[:, 0], places[:, 1])
+        a, b = block.T
         larger = np.maximum(sizes[a], sizes[b])
         crops = (sizes[a] != sizes[b]).any(axis=1) & (np.minimum(sizes[a], sizes[b]) * ZOOM >= larger).all(axis=1)
         if crops.any():
-            zoom_a, zoom_b = (sizes[a] / larger)[crops], (sizes[b] / larger)[crops]
-            zoomed = _at_best_shift(textures[a[crops]], textures[b[crops]], zoom_a, zoom_b)
+            both = np.concatenate([a[crops], b[crops]])
+            zoom = sizes[both] / np.concatenate([larger[crops]] * 2)
+            first = np.arange(crops.sum())
+            zoomed = _at_best_shift(textures[both], zoom, first, first + len(first))
             part[crops] = np.maximum(part[crops], zoomed)
+    progress(len(pairs), len(pairs))
     return np.clip(best, -1, 1)
 
 
 def _at_best_shift(
-    a: NDArray[np.float16], b: NDArray[np.float16], zoom_a: NDArray[np.float64], zoom_b: NDArray[np.float64]
+    images: NDArray[np.float16], zoom: NDArray[np.float64], first: NDArray[np.int64], second: NDArray[np.int64]
 ) -> Vectors:
-    """Lay pairs of images [P, 64, 64], shrunk by zooms [P, 2], over each other at the best shift; return their agreement.
+    """Lay pairs of images [M, 64, 64], each shrunk by its zoom [M, 2], over each other at the best shift.
 
     The sums of a(x) b(x - s) over x, for all shifts s, are the inverse transform of A conj(B); the images are padded by the
-    largest shift, so that none wraps round. In images of even contrast that are strangers such a sum has a variance in
-    proportion to the area of the overlap. Divided by the area's root, all shifts are equally likely to be best by chance.
+    largest shift, so that none wraps round. Only the rows of the shifts are transformed back. In images of even contrast
+    that are strangers such a sum has a variance in proportion to the area of the overlap. Divided by the area's root, all
+    shifts are equally likely to be best by chance.
+
+    Args:
+        first: which image each pair's first one is, [P].
+        second: the same of its second one.
+
+    Returns:
+        the agreement of each pair, float32 [P].
     """
-    length_a, length_b = np.rint(zoom_a * SIDE).astype(np.int64), np.rint(zoom_b * SIDE).astype(np.int64)
+    lengths = np.rint(zoom * SIDE).astype(np.int64)
     side = SIDE + REACH
-    placed_a, placed_b = _centred(a, length_a), _centred(b, length_b)
-    spectra_a, spectra_b = np.fft.rfft2(placed_a, s=(side, side)), np.fft.rfft2(placed_b, s=(side, side))
+    placed = _centred(images, lengths)
+    spectra = np.fft.rfft2(placed, s=(side, side))
     shift = np.arange(-REACH, REACH + 1)
-    sums = np.fft.irfft2(spectra_a * np.conj(spectra_b), s=(side, side))[:, shift[:, None] % side, shift % side]
-    share = [_overlap(length_a[:, axis], length_b[:, axis], shift) for axis in (0, 1)]
+    rows = np.fft.ifft(spectra[first] * np.conj(spectra[second]), axis=1)[:, shift % side]
+    sums = np.fft.irfft(rows, n=side, axis=2)[:, :, shift % side]
+    share = [_overlap(lengths[first, axis], lengths[second, axis], shift) for axis in (0, 1)]
     area = share[0][:, :, None] * share[1][:, None]
     scores = np.where(area >= OVERLAP, sums / np.sqrt(np.maximum(area, OVERLAP)), -1)
-    down, right = np.divmod(scores.reshape(len(a), -1).argmax(axis=1), len(shift))
-    return _agreement(placed_a, placed_b, shift[down], shift[right])
+    down, right = np.divmod(scores.reshape(len(first), -1).argmax(axis=1), len(shift))
+    return _agreement(placed[first], placed[second], shift[down], shift[right])
 
 
 def _agreement(a: Vectors, b: Vectors, down: NDArray[np.int64], right: NDArray[np.int64]) -> Vectors:
@@ -187,12 +209,18 @@ def _inner(shift: int) -> slice:
 
 def _block_sums(values: Vectors) -> Vectors:
     step = SIDE // BLOCKS
-    return np.asarray(values.reshape(-1, BLOCKS, step, BLOCKS, step).sum(axis=(2, 4)), np.float32)
+    rows = values.reshape(-1, BLOCKS, step, SIDE).sum(axis=2)  # rows first: whole lines are added, which is faster
+    return np.asarray(rows.reshape(-1, BLOCKS, BLOCKS, step).sum(axis=3), np.float32)
 
 
 def _centred(images: NDArray[np.float16], lengths: NDArray[np.int64]) -> Vectors:
     """Shrink images to [height, width] in the middle of float32 [P, 64, 64], keeping their length as vectors."""
     placed = np.zeros(images.shape, np.float32)
+    if (lengths == SIDE).all():
+        np.copyto(placed, images)
+        norms = np.sqrt(np.einsum("pij,pij->p", placed, placed))
+        placed /= np.maximum(norms, 1e-6)[:, None, None]
+        return placed
     for target, image, (height, width) in zip(placed, images.astype(np.float32), lengths.tolist(), strict=True):
         top, left = (SIDE - height) // 2, (SIDE - width) // 2
         small = image if height == width == SIDE else cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)

@@ -13,9 +13,10 @@ from coigan_aug.config import load_settings, settings_to_yaml
 from coigan_aug.demo.ask import DemoAsk
 from coigan_aug.demo.strips import CLASSES, write_strips
 from coigan_aug.errors import UsageError
-from coigan_aug.files import write_bytes, write_json
+from coigan_aug.files import write_bytes
 from coigan_aug.folders import Folders
 from coigan_aug.progress import SILENT, Talk
+from coigan_aug.sealed import write_sealed
 from coigan_aug.stages.asks import ImportAsk, ReportAsk, SynthesizeAsk, TrainAsk
 from coigan_aug.stages.import_data import import_data
 from coigan_aug.stages.report import report
@@ -83,8 +84,8 @@ def place_model(workspace: Folders, *, command: str) -> Run:
     write_bytes(run.folder / "config.yaml", settings_to_yaml(generator.settings).encode())
     machine = Machine(device="cpu", bfloat16=False, threads=1, processes=1)
     start = structs.replace(start_of(generator.settings, dataset), machine=machine, command=command)
-    write_json(run.folder / "start.json", start)
-    write_json(run.folder / "run.json", RunEnd(images=generator.images, generator=run.generator.name))
+    write_sealed(run.folder / "start.json", start)
+    write_sealed(run.folder / "run.json", RunEnd(images=generator.images, generator=run.generator.name))
     return run
 
 

@@ -5,6 +5,7 @@ An eraser is made once for a workspace, in its cache: a file of weights with the
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from dataclasses import asdict, dataclass
@@ -14,8 +15,6 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 
 from coigan_aug import __version__
 from coigan_aug.compose.erase import TELEA, Bytes, Erasing, Rng, holes, with_texture
@@ -27,6 +26,7 @@ from coigan_aug.prepare.cache import shrink
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.progress import Report, Talk, silent
 from coigan_aug.settings import DataSettings, Settings
+from coigan_aug.weights import read_weights, weights_bytes
 
 METADATA = "coigan-aug eraser"
 
@@ -104,11 +104,10 @@ def trained_eraser(
 ) -> EraserFile:  # fmt: skip
     """Return the eraser of these training images and settings; it is trained where `root` does not hold it yet."""
     path = root / "erasers" / f"{_key(prepared, data, settings)}.safetensors"
-    if not path.exists():
-        with folder_lock(path.parent, wait=True):
-            if not path.exists():
-                eraser = fit_eraser(prepared, settings, device=device, bfloat16=bfloat16, report=report)
-                save_eraser(path, eraser, settings)
+    with folder_lock(path.parent, wait=True):
+        with contextlib.suppress(DataError):  # not there yet, or damaged: trained anew
+            return load_eraser(path)
+        save_eraser(path, fit_eraser(prepared, settings, device=device, bfloat16=bfloat16, report=report), settings)
     return load_eraser(path)
 
 
@@ -120,8 +119,7 @@ def _key(prepared: Prepared, data: DataSettings, settings: EraserSettings) -> st
 def save_eraser(path: Path, eraser: Eraser, settings: EraserSettings) -> None:
     """Write the weights as safetensors with the settings beside them."""
     about = {"program": f"coigan-aug {__version__}", "settings": asdict(settings), "grey": eraser.grey}
-    tensors = {name: value.detach().cpu().contiguous() for name, value in eraser.state_dict().items()}
-    write_bytes(path, save(tensors, metadata={METADATA: json.dumps(about)}))
+    write_bytes(path, weights_bytes(eraser.state_dict(), METADATA, json.dumps(about)))
 
 
 def load_eraser(path: Path) -> EraserFile:
@@ -131,13 +129,11 @@ def load_eraser(path: Path) -> EraserFile:
         DataError: it is missing, damaged, or not an eraser of this program.
     """
     remedy = "Delete it; the next command that erases trains another."
+    about, tensors = read_weights(path, METADATA, what="an eraser", remedy=remedy)
     try:
-        with safe_open(path, framework="pt") as stream:
-            about = json.loads((stream.metadata() or {})[METADATA])
-            tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
         settings = EraserSettings(**about["settings"])
         eraser = Eraser(width=settings.width, depth=settings.depth, grey=bool(about["grey"]))
         eraser.load_state_dict(tensors)
         return EraserFile(eraser.eval(), settings, sha256(path))
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise DataError(f"{path} is not an eraser that can be read: {error}", remedy=remedy) from error

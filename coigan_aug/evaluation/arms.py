@@ -8,17 +8,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from safetensors.torch import save
 
 from coigan_aug.errors import UsageError
 from coigan_aug.evaluation.tally import Held, Tally, read_tally, take_tally, write_tally
 from coigan_aug.files import write_bytes
 from coigan_aug.prepare.examples import Examples
 from coigan_aug.progress import Report, silent
-from coigan_aug.segmenter.build import build_segmenter
+from coigan_aug.segmenter.build import METADATA, build_segmenter
 from coigan_aug.segmenter.fit import fit
 from coigan_aug.segmenter.windows import CutMix, Empty, Mixture, Pool, Source
 from coigan_aug.settings import DataSettings, EvaluateSettings, Settings
+from coigan_aug.weights import weights_bytes
 
 REAL, DUPLICATES, CUTMIX, EMPTY = "real", "duplicates", "cutmix", "empty"
 CONTROLS = (DUPLICATES, CUTMIX, EMPTY)
@@ -138,8 +138,7 @@ def run_arm(bench: Bench, arm: Arm, seed: int, *, device: torch.device, report: 
     mixture = bench.mixture(arm)
     fit(network, lambda step: mixture.batch(seed, step, size=evaluate.batch), evaluate, device=device, report=report)
     tally = take_tally(network, bench.held, device=device)
-    weights = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
-    write_bytes(network_file(bench, arm, seed), save(weights))
+    write_bytes(network_file(bench, arm, seed), weights_bytes(network.state_dict(), METADATA, "{}"))
     write_tally(tally_file(bench, arm, seed), tally)
     return tally
 

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from coigan_aug.evaluation.arms import Arm, Bench, network_file
 from coigan_aug.geometry import Box
 from coigan_aug.imaging import write_image
 from coigan_aug.prepare.examples import Examples
-from coigan_aug.segmenter.build import build_segmenter, cam_layer
+from coigan_aug.segmenter.build import METADATA, build_segmenter, cam_layer
 from coigan_aug.segmenter.gradcam import Examples as Shown
 from coigan_aug.segmenter.gradcam import cam_sheet
 from coigan_aug.segmenter.windows import Pool
+from coigan_aug.weights import read_weights
 
 PICTURE = "where-it-looks.png"
 EACH = 4
@@ -38,7 +38,7 @@ def where_it_looks(
     if not weights.exists():  # the tally was made elsewhere
         return ()
     network = build_segmenter(bench.settings.evaluate, bench.real.classes, seed=seed)
-    network.load_state_dict(load_file(weights))
+    network.load_state_dict(read_weights(weights, METADATA, bare=True, remedy=f"Delete {weights}.")[1])
     network = network.eval().to(device)
     classes, labels = bench.real.dataset.classes, range(bench.real.classes)
     real = [_examples(bench.held.test, label, device) for label in labels]

@@ -16,13 +16,15 @@ import torch
 from coigan_aug import __version__
 from coigan_aug.errors import DataError
 from coigan_aug.evaluation.numbers import Benefit, Quality, Thesis
-from coigan_aug.files import read_json, to_values, write_json
+from coigan_aug.files import to_values
+from coigan_aug.sealed import read_sealed, write_sealed
 
 FORMAT_VERSION = 1
 RESULT = "result.json"
 START = "start.json"
 KINDS: Mapping[str, type] = {"quality": Quality, "benefit": Benefit, "thesis": Thesis}
 Numbers = TypeVar("Numbers")
+_ANEW = "Measure again with: coigan-aug evaluate   (delete the folder first)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,9 +62,9 @@ def begin_result(root: Path, kind: str, start: Mapping[str, Any]) -> Path:
     `start` is kept in `start.json`: what must be equal for a measurement to go on.
     """
     folder = new_folder(root, kind)
-    if (folder / START).exists() and read_json(folder / START) != start:
+    if (folder / START).exists() and read_sealed(folder / START, remedy=_ANEW) != start:
         folder = root / f"{_number(folder) + 1:03d}-{kind}"
-    write_json(folder / START, dict(start))
+    write_sealed(folder / START, dict(start))
     return folder
 
 
@@ -86,7 +88,7 @@ def to_json(result: Result[Any]) -> dict[str, Any]:
 
 def write_result(folder: Path, result: Result[Any]) -> Path:
     """Write `result.json` into a folder, last, and return its path."""
-    write_json(folder / RESULT, to_json(result))
+    write_sealed(folder / RESULT, to_json(result))
     return folder / RESULT
 
 
@@ -97,7 +99,7 @@ def read_result(folder: Path) -> Result[Any]:
         DataError: there is none, it is damaged, or of another format version.
     """
     path = folder / RESULT
-    value = read_json(path)
+    value = read_sealed(path, remedy=_ANEW)
     try:
         if value["format_version"] != FORMAT_VERSION:
             raise DataError(
@@ -106,7 +108,7 @@ def read_result(folder: Path) -> Result[Any]:
         kind = KINDS.get(value["kind"], dict)
         return replace(msgspec.convert(value, Result[kind]), folder=folder)  # type: ignore[valid-type]
     except (KeyError, TypeError, ValueError, msgspec.ValidationError) as error:
-        raise DataError(f"{path} is damaged ({error!r}).", remedy="Measure again with: coigan-aug evaluate") from error
+        raise DataError(f"{path} is damaged ({error!r}).", remedy=_ANEW) from error
 
 
 def list_results(root: Path) -> list[Result[Any]]:

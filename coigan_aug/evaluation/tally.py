@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, fields
@@ -19,6 +21,7 @@ from coigan_aug.files import atomic_write
 from coigan_aug.imaging import to_rgb
 from coigan_aug.prepare.examples import Examples
 from coigan_aug.prepare.objects import DefectObject
+from coigan_aug.sealed import Damaged
 from coigan_aug.store.dataset import Dataset
 
 BINS, COARSE = 2048, 128
@@ -212,8 +215,24 @@ def write_tally(path: Path, tally: Tally) -> None:
 
 
 def read_tally(path: Path) -> Tally:
-    """Read what `write_tally` kept."""
-    with np.load(path, allow_pickle=False) as arrays:
-        values = {name: arrays[name] for name in arrays.files}
-    pieces: Sequence[str] = values.pop("pieces").tolist()
-    return Tally(pieces=tuple(pieces), **values)
+    """Read what `write_tally` kept.
+
+    Raises:
+        Damaged: it is not as it was written.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:  # compared with its checksums as it is unpacked
+            values = {name: arrays[name] for name in arrays.files}
+        pieces: Sequence[str] = values.pop("pieces").tolist()
+        return Tally(pieces=tuple(pieces), **values)
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        EOFError,
+        OSError,
+        NotImplementedError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
+        raise Damaged(f"{path} is damaged ({error}).", remedy="Delete it; that training is done again.") from error

@@ -10,7 +10,7 @@ from coigan_aug.annotations.records import DefectClass, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.formats.reading import Reading
 from coigan_aug.formats.source import ClassChoice, ReadOptions, Source
-from coigan_aug.store.dataset import MANIFEST, Dataset
+from coigan_aug.store.dataset import MANIFEST, Dataset, accepting
 
 
 def find_dataset(path: Path) -> Path | None:
@@ -65,7 +65,10 @@ def _meant(text: str, classes: tuple[DefectClass, ...]) -> str | None:
 
 
 def _records(dataset: Dataset, names: Mapping[str, str], options: ReadOptions) -> Iterator[ImageRecord]:
-    for record in dataset:
+    for position, record in enumerate(dataset):
+        if options.images is None and (said := dataset.change_of(position, content=False)):
+            what = f"{dataset.image_path(position)} is not the image that was imported: {said}."
+            raise DataError(what, remedy=accepting(dataset.folder))
         other = next((a.label for a in record.annotations if a.label not in names), None)
         if other is not None:
             given = ",".join(choice.name for choice in options.classes)

@@ -2,31 +2,67 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zlib import crc32
 
 import cv2
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from coigan_aug.files import atomic_write, folder_lock, read_json, write_json
+from coigan_aug.errors import DataError
+from coigan_aug.files import atomic_write, folder_lock
 from coigan_aug.imaging import Pixels, to_rgb
 from coigan_aug.prepare.objects import scaled_size
 from coigan_aug.progress import Report, silent
+from coigan_aug.sealed import Damaged, read_struct, write_sealed
 from coigan_aug.store.dataset import Dataset
+
+LISTED, PIXELS = "cache.json", "pixels.bin"
+
+
+class Block(msgspec.Struct, frozen=True, array_like=True):
+    """Where an image lies in the file: its record, first byte, shape, and the CRC-32 of its bytes."""
+
+    position: int
+    offset: int
+    shape: tuple[int, ...]
+    crc: int | None = None
+
+    @property
+    def end(self) -> int:
+        """The first byte behind it."""
+        return self.offset + math.prod(self.shape)
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """What lies in a cache."""
+
+    images: list[Block]
 
 
 class DecodedCache:
-    """Decoded images by record position: `cache[position]` is uint8 [h, w] (grey) or [h, w, 3] (RGB)."""
+    """Decoded images by record position: `cache[position]` is uint8 [h, w] (grey) or [h, w, 3] (RGB).
+
+    Each image is compared with its checksum when a process takes it for the first time.
+
+    Raises:
+        Damaged: the list of the images, or (when it is taken) an image, is not as it was written.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        rows = read_json(folder / "cache.json")["images"]
-        self._rows = {position: (offset, tuple(shape)) for position, offset, shape in rows}
-        self._pixels: NDArray[np.uint8] = np.memmap(folder / "pixels.bin", np.uint8, mode="r")
+        self._rows = {row.position: row for row in read_struct(folder / LISTED, Listed).images}
+        self._pixels: NDArray[np.uint8] = np.memmap(folder / PIXELS, np.uint8, mode="r")
+        self._sound: set[int] = set()
+        if max((row.end for row in self._rows.values()), default=0) > len(self._pixels):
+            raise Damaged(f"{folder / PIXELS} is cut off.")
 
     def __getstate__(self) -> Path:
         return self.folder
@@ -38,8 +74,18 @@ class DecodedCache:
         return iter(self._rows)
 
     def __getitem__(self, position: int) -> Pixels:
-        offset, shape = self._rows[position]
-        return self._pixels[offset : offset + int(np.prod(shape))].reshape(shape)
+        row = self._rows[position]
+        flat = self._pixels[row.offset : row.end]
+        if position not in self._sound:
+            self._check(row, flat)
+        return flat.reshape(row.shape)
+
+    def _check(self, row: Block, flat: NDArray[np.uint8]) -> None:
+        if row.crc is not None and crc32(flat.data) != row.crc:
+            (self.folder / LISTED).unlink(missing_ok=True)
+            what = f"{self.folder / PIXELS} is damaged, at image {row.position}; it is only a copy of your images."
+            raise Damaged(what, remedy="Run the same command again: it is made anew.")
+        self._sound.add(row.position)
 
 
 def shrink(pixels: Pixels, scale: float) -> Pixels:
@@ -67,10 +113,13 @@ def open_cache(
 ) -> DecodedCache:  # fmt: skip
     """Open the cache of these records at this scale below `root`, decoding (and editing) the images where it is not there."""
     folder = root / _key(dataset, positions, scale, edit.name if edit else None)
-    if not (folder / "cache.json").exists():  # written last: where it is, nobody needs the lock
-        with folder_lock(folder, wait=True):
-            if not (folder / "cache.json").exists():
-                _fill(folder, dataset, positions, scale, edit, report)
+    if (folder / LISTED).exists():  # written last: where it is, nobody needs the lock
+        with contextlib.suppress(DataError, OSError, ValueError):
+            return DecodedCache(folder)
+    with folder_lock(folder, wait=True, beside=root):
+        with contextlib.suppress(DataError, OSError, ValueError):  # another process has made it meanwhile
+            return DecodedCache(folder)
+        _fill(folder, dataset, positions, scale, edit, report)
     return DecodedCache(folder)
 
 
@@ -88,8 +137,8 @@ def _stamp(path: Path) -> tuple[int, int]:
 def _fill(
     folder: Path, dataset: Dataset, positions: Sequence[int], scale: float, edit: Edit | None, report: Report
 ) -> None:
-    rows, offset = [], 0
-    with atomic_write(folder / "pixels.bin") as stream:
+    rows, offset = list[Block](), 0
+    with atomic_write(folder / PIXELS) as stream:
         for done, position in enumerate(positions):
             report(done, len(positions))
             pixels = dataset.image(position)
@@ -100,7 +149,7 @@ def _fill(
                 small = edited[..., 0] if grey else edited
             small = np.ascontiguousarray(small)
             stream.write(small.tobytes())
-            rows.append([position, offset, list(small.shape)])
+            rows.append(Block(position, offset, small.shape, crc32(small.data)))
             offset += small.size
-    write_json(folder / "cache.json", {"images": rows})
+    write_sealed(folder / LISTED, Listed(rows))
     report(len(positions), len(positions))

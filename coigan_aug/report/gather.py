@@ -10,12 +10,12 @@ from typing import Any
 from coigan_aug.checkpoint import load_generator
 from coigan_aug.data.importing import REPORT
 from coigan_aug.evaluation.result import Numbers, Result, list_results, newest
-from coigan_aug.files import read_json, read_lines
 from coigan_aug.formats.names import CARD
+from coigan_aug.sealed import read_sealed
 from coigan_aug.store.card import Card, read_card
 from coigan_aug.store.dataset import MANIFEST, Dataset
 from coigan_aug.synthesis.rejected import Rejected, read_rejected
-from coigan_aug.training.run import Run, RunStart, list_runs
+from coigan_aug.training.run import Run, RunStart, list_runs, read_metrics
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +88,7 @@ def gather(*, dataset: Path, runs: Path, synthetic: Path, results: Path) -> Mate
     known = list_runs(runs)
     return Material(
         dataset=Dataset(dataset) if (dataset / MANIFEST).exists() else None,
-        imported=read_json(dataset / REPORT) if (dataset / REPORT).exists() else {},
+        imported=read_sealed(dataset / REPORT) if (dataset / REPORT).exists() else {},
         training=_training(known[-1]) if known else None,
         earlier=tuple(run.name for run in known[:-1]),
         synthetic=_synthetic(synthetic),
@@ -107,7 +107,7 @@ def _training(run: Run) -> Training:
         parameters=sum(value.numel() for value in generator.generator.parameters()) if generator else None,
         generator=generator.sha256 if generator else "",
         config=config.read_text() if config.exists() else "",
-        metrics=tuple(read_lines(run.metrics)),
+        metrics=tuple(read_metrics(run)),
         samples=tuple(sorted(run.samples.glob("*.png"))),
     )
 

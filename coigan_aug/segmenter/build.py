@@ -17,6 +17,8 @@ from coigan_aug.segmenter.lite0_unet import Lite0UNet
 from coigan_aug.segmenter.unet import SegmentationUNet
 from coigan_aug.settings import EvaluateSettings
 
+METADATA = "coigan-aug segmenter"
+
 _TORCHVISION: dict[str, Callable[..., nn.Module]] = {
     "lraspp": segmentation.lraspp_mobilenet_v3_large,
     "deeplabv3": segmentation.deeplabv3_mobilenet_v3_large,

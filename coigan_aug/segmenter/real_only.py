@@ -8,19 +8,20 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save
 from torch import nn
 
 from coigan_aug import __version__
+from coigan_aug.errors import DataError
 from coigan_aug.files import folder_lock, write_bytes
 from coigan_aug.prepare.examples import Examples, load_examples
 from coigan_aug.prepare.prepared import training_positions
 from coigan_aug.progress import Report, silent
-from coigan_aug.segmenter.build import build_segmenter
+from coigan_aug.segmenter.build import METADATA, build_segmenter
 from coigan_aug.segmenter.fit import fit
 from coigan_aug.segmenter.windows import SAME, Mixture
 from coigan_aug.settings import EvaluateSettings, Settings
 from coigan_aug.store.dataset import Dataset
+from coigan_aug.weights import read_weights, weights_bytes
 
 SCREEN_BATCH, SCREEN_RATE = 16, 4e-3
 _LEARNT_FROM = ("window", "scale", "min_area", "flip", "groups_per_class", "subset_seed")  # of the data settings
@@ -32,13 +33,12 @@ def real_only_segmenter(
     """Return a segmenter in eval mode that was trained on the real training images; trained where it is not kept yet."""
     network = build_segmenter(screening(settings), len(real.classes), seed=settings.evaluate.seed)
     kept = cache_root / f"segmenter-{segmenter_key(real, settings, device)}.safetensors"
-    if not kept.exists():
-        with folder_lock(cache_root / "segmenters", wait=True):
-            if not kept.exists():
-                _train(network, real, settings, cache_root, device, report)
-                values = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
-                write_bytes(kept, save(values))
-    network.load_state_dict(load_file(kept, device=str(device)))
+    with folder_lock(cache_root / "segmenters", wait=True, beside=cache_root):
+        try:
+            network.load_state_dict(read_weights(kept, METADATA, bare=True)[1])
+        except (DataError, RuntimeError):  # not there yet, or damaged
+            _train(network, real, settings, cache_root, device, report)
+            write_bytes(kept, weights_bytes(network.state_dict(), METADATA, "{}"))
     return network.to(device).eval()
 
 

@@ -11,8 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from coigan_aug import __version__
@@ -29,6 +27,7 @@ from coigan_aug.shapes.forms import Traits, mask_of, measure
 from coigan_aug.shapes.maps import EDGES, FEATURES, SIDE, Known, Map, square, to_map, upright
 from coigan_aug.shapes.warp import warp_tight
 from coigan_aug.shapes.warped import JITTER, draw_mirror, mirrored, mirrored_mask, rotation
+from coigan_aug.weights import read_weights, weights_bytes
 
 UNSURE = 0.15  # standard deviation of the noise on the known size and aspect, so that they do not name an object
 METADATA = "coigan-aug shape generator"
@@ -168,8 +167,7 @@ def save_shape_generator(
 ) -> None:
     """Write the weights as safetensors with the settings and the number of classes beside them."""
     about = {"program": f"coigan-aug {__version__}", "settings": asdict(settings), "classes": classes}
-    tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
-    write_bytes(path, save(tensors, metadata={METADATA: json.dumps(about)}))
+    write_bytes(path, weights_bytes(network.state_dict(), METADATA, json.dumps(about)))
 
 
 def load_shape_generator(path: Path) -> ShapeGeneratorFile:
@@ -179,15 +177,13 @@ def load_shape_generator(path: Path) -> ShapeGeneratorFile:
         DataError: it is missing, damaged, or not a shape generator of this program.
     """
     remedy = "Delete it; the next command that draws learned shapes trains another."
+    about, tensors = read_weights(path, METADATA, what="a shape generator", remedy=remedy)
     try:
-        with safe_open(path, framework="pt") as stream:
-            about = json.loads((stream.metadata() or {})[METADATA])
-            tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
         settings = ShapeGeneratorSettings(**about["settings"])
         network = build(settings, classes=int(about["classes"]))
         network.load_state_dict(tensors)
         return ShapeGeneratorFile(network.eval(), settings, sha256(path))
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise DataError(f"{path} is not a shape generator that can be read: {error}", remedy=remedy) from error
 
 

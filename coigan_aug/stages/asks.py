@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from coigan_aug.asking import Ask, Option, StrPath
-from coigan_aug.stages import shared_options as shared
-from coigan_aug.stages.shared_options import FORMATS, Config, Device, Overrides, RunName
+from coigan_aug.stages import shared
+from coigan_aug.stages.shared import FORMATS, AcceptChanges, Config, Device, Overrides, RunName
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,13 +50,7 @@ class ImportAsk(Ask):
     unknown_as: shared.UnknownAs = None
     rle_order: shared.RleOrder = None
     line_width: shared.LineWidth = None
-    value_range: Annotated[
-        str | None,
-        Option(
-            "Pixel values that become 0 and 255 in 8-bit copies of images with more bits. Default: an error.",
-            metavar="LOW,HIGH",
-        ),
-    ] = None
+    value_range: shared.ValueRange = None
     strict: Annotated[bool, Option("Make the first problem an error. Default: problems are noted.")] = False
     overwrite: Annotated[bool, Option("Replace the data set that is there. Default: refuse.")] = False
     binary: Annotated[bool, Option("Store packed binary JSON. Default: text.")] = False
@@ -113,6 +107,7 @@ class ConvertAsk(Ask):
         ),
     ] = False
     overwrite: Annotated[bool, Option("Replace a DST that convert made and nobody added to. Default: refuse.")] = False
+    accept_changes: AcceptChanges = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,6 +138,7 @@ class InspectAsk(Ask):
     strict: Annotated[
         bool, Option("Exit with 6 where something is wrong or the split leaks. Default: say so, exit with 0.")
     ] = False
+    accept_changes: AcceptChanges = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,6 +167,7 @@ class TrainAsk(Ask):
     ] = None
     dry_run: Annotated[bool, Option("Show plan, memory and time, measured on 3 real steps.")] = False
     perceptual_weights: Annotated[StrPath | None, Option("Weight file of the perceptual features.")] = None
+    accept_changes: AcceptChanges = False
     overrides: Overrides = ()
     config: Config = None
 
@@ -242,6 +239,7 @@ class SynthesizeAsk(Ask):
     seed: Annotated[int | None, Option("Seed of plan and noise. Default: 1.")] = None
     device: Device = None
     dry_run: Annotated[bool, Option("Plan only: write OUT/plan.jsonl and say what would be made.")] = False
+    accept_changes: AcceptChanges = False
     overrides: Overrides = ()
     config: Config = None
 
@@ -310,6 +308,7 @@ class QualityAsk(Ask):
         int | None, Option("Tiles a side, for the thesis' protocol. Default: 40,000, as it has.", least=2)
     ] = None
     device: Device = None
+    accept_changes: AcceptChanges = False
     overrides: Overrides = ()
     config: Config = None
 
@@ -359,6 +358,7 @@ class BenefitAsk(Ask):
         bool, Option("Judge what the engines draw as synthesize does. Default: yes.", flag="--screen/--no-screen")
     ] = True
     device: Device = None
+    accept_changes: AcceptChanges = False
     overrides: Overrides = ()
     config: Config = None
 
@@ -394,3 +394,4 @@ class ReportAsk(Ask):
     COMMAND: ClassVar[str] = "report"
 
     out: Annotated[StrPath | None, Option("File to write. Default: report.html in the workspace.")] = None
+    accept_changes: AcceptChanges = False

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from coigan_aug.folders import Folders
 from coigan_aug.formats.converting import Conversion, WriteOptions
 from coigan_aug.formats.converting import convert as convert_files
 from coigan_aug.formats.source import parse_size
 from coigan_aug.progress import SILENT, Talk
 from coigan_aug.stages.asks import ConvertAsk
 from coigan_aug.stages.reading import read_options
+from coigan_aug.store.accepting import accept
 
 
 def convert(ask: ConvertAsk, *, talk: Talk = SILENT) -> Conversion:
@@ -20,6 +22,7 @@ def convert(ask: ConvertAsk, *, talk: Talk = SILENT) -> Conversion:
         UsageError: an option is out of range; the folder holds other files.
         DataError: the source can't be read, holds no image, or has a problem that no option allows.
     """
+    accept(Path(ask.source), Folders(Path(ask.source)), talk, asked=ask.accept_changes)
     options = replace(
         read_options(ask),
         size=parse_size(ask.size) if ask.size else None,

@@ -24,14 +24,16 @@ from coigan_aug.evaluation.numbers import FEW_PIECES, Benefit, Images
 from coigan_aug.evaluation.protocol import PROTOCOLS, SYNTHETIC_TILES, counted, follow, tiles_of
 from coigan_aug.evaluation.result import Result, begin_result, write_result
 from coigan_aug.evaluation.summary import Question, summarise
-from coigan_aug.files import folder_lock, read_json, write_json
+from coigan_aug.files import folder_lock
 from coigan_aug.folders import Folders
 from coigan_aug.progress import SILENT, Talk
+from coigan_aug.sealed import read_struct, write_sealed
 from coigan_aug.segmenter.windows import Pool
 from coigan_aug.settings import Settings
 from coigan_aug.signals import stop_request
 from coigan_aug.stages.asks import BenefitAsk
 from coigan_aug.stages.benches import Fold, make_bench, short_hash
+from coigan_aug.store.accepting import accept
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.synthesis.engines import ENGINES
 from coigan_aug.training.device import choose_device
@@ -57,6 +59,7 @@ def evaluate_benefit(workspace: Folders, ask: BenefitAsk, *, talk: Talk = SILENT
     flags = {"evaluate.seeds": ask.seeds} if ask.seeds is not None else {}
     made = load_settings(file=settings_file(ask.config), overrides=ask.overrides, flags=flags)
     arms = _arms(ask.engines, given, made.evaluate.shares)
+    accept(None, workspace, talk, asked=ask.accept_changes)
     workspaces = _workspaces(workspace, folds=ask.folds)
     opened = [
         _open(own, number, arms, given, ask, made, of=len(workspaces)) for number, own in enumerate(workspaces, start=1)
@@ -274,10 +277,15 @@ def _timed(
         return list(benches)
     path = folder / SPEED
     if not path.exists():
-        write_json(path, dataclasses.asdict(measure_speed(benches[0], device=device)))
+        write_sealed(path, dataclasses.asdict(measure_speed(benches[0], device=device)))
     evaluate = benches[0].settings.evaluate
     trainings = len(arms) * evaluate.seeds * len(benches)
-    steps = steps_within(ask.minutes, Speed(**read_json(path)), trainings=trainings, jobs=ask.jobs)
+    steps = steps_within(
+        ask.minutes,
+        read_struct(path, Speed, remedy=f"Delete {path}; it is measured anew."),
+        trainings=trainings,
+        jobs=ask.jobs,
+    )
     settings = dataclasses.replace(benches[0].settings, evaluate=dataclasses.replace(evaluate, steps=steps))
     return [dataclasses.replace(bench, settings=settings) for bench in benches]
 

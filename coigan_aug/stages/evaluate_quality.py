@@ -19,6 +19,7 @@ from coigan_aug.folders import Folders
 from coigan_aug.progress import SILENT, Talk
 from coigan_aug.settings import Settings
 from coigan_aug.stages.asks import QualityAsk
+from coigan_aug.store.accepting import accept
 from coigan_aug.store.dataset import MANIFEST, Dataset
 from coigan_aug.training.device import choose_device
 from coigan_aug.training.run import list_runs
@@ -40,6 +41,7 @@ def evaluate_quality(
     settings = load_settings(file=settings_file(ask.config), overrides=ask.overrides, flags=flags)
     command, device = command or ask.command(), choose_device(ask.device, gpus=None)
     weights = Path(ask.inception_weights) if ask.inception_weights is not None else None
+    accept(None, workspace, talk, asked=ask.accept_changes)
     real, synthetic = Dataset(workspace.dataset), find_synthetic(workspace, ask.synthetic)
     folder = new_folder(workspace.results, "thesis" if ask.protocol == "thesis" else "quality")
     agreement = None

@@ -13,6 +13,7 @@ from coigan_aug.progress import SILENT, Talk
 from coigan_aug.report.inspection import write_inspection
 from coigan_aug.stages.asks import InspectAsk
 from coigan_aug.stages.reading import read_options
+from coigan_aug.store.accepting import accept
 from coigan_aug.store.dataset import Dataset
 
 PAGE = "inspect.html"
@@ -31,6 +32,7 @@ def inspect(
         DataError: nothing can be read. GateError: something is wrong or the split leaks, with `ask.strict`.
     """
     options = read_options(ask)
+    accept(None if ask.path is None else Path(ask.path), workspace, talk, asked=ask.accept_changes)
     page = Path(ask.html) if ask.html is not None else workspace.root / PAGE if ask.path is None else None
     path = Path(ask.path) if ask.path is not None else Dataset(workspace.dataset).folder
     with talk.steps() as begin, opened(

@@ -9,10 +9,12 @@ from pathlib import Path
 from coigan_aug.errors import DataError
 from coigan_aug.files import write_bytes
 from coigan_aug.folders import Folders
+from coigan_aug.progress import SILENT, Talk
 from coigan_aug.report.contents import compose
 from coigan_aug.report.gather import gather
 from coigan_aug.report.html import empty_sections, render
 from coigan_aug.stages.asks import ReportAsk
+from coigan_aug.store.accepting import accept
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ def write_report(path: Path, *, dataset: Path, runs: Path, synthetic: Path, resu
     return Written(path, len(page), tuple(empty_sections(contents)))
 
 
-def report(workspace: Folders, ask: ReportAsk, *, command: str = "") -> Written:
+def report(workspace: Folders, ask: ReportAsk, *, talk: Talk = SILENT, command: str = "") -> Written:
     """Write data, training, samples and measurements of a workspace to one HTML file that refers to nothing outside.
 
     Raises:
@@ -45,6 +47,7 @@ def report(workspace: Folders, ask: ReportAsk, *, command: str = "") -> Written:
     """
     if not workspace.root.is_dir():
         raise DataError(f"{workspace.root} is no folder.", remedy="Make a workspace with: coigan-aug import YOUR.csv")
+    accept(None, workspace, talk, asked=ask.accept_changes)
     return write_report(
         Path(ask.out) if ask.out is not None else workspace.root / "report.html", dataset=workspace.dataset,
         runs=workspace.runs, synthetic=workspace.synthetic, results=workspace.results, command=command or ask.command(),

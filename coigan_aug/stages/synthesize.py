@@ -20,7 +20,7 @@ from coigan_aug.eraser.erasing import erasing_of
 from coigan_aug.errors import UsageError
 from coigan_aug.evaluation.choosing import choose_engines
 from coigan_aug.evaluation.result import list_results
-from coigan_aug.files import atomic_write, json_line
+from coigan_aug.files import atomic_write
 from coigan_aug.folders import Folders
 from coigan_aug.formats.detect import format_named
 from coigan_aug.formats.names import CARD
@@ -29,9 +29,11 @@ from coigan_aug.places.roi import open_roi
 from coigan_aug.prepare.prepared import Prepared, prepare
 from coigan_aug.progress import SILENT, Talk
 from coigan_aug.report.preview import write_preview
+from coigan_aug.sealed import sealed_line
 from coigan_aug.settings import Settings
 from coigan_aug.shapes.draw import shape_source
 from coigan_aug.stages.asks import MergeAsk, SynthesizeAsk
+from coigan_aug.store.accepting import accept
 from coigan_aug.store.card import Card, read_card
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.synthesis.bases import check_kind, settle_kind
@@ -121,6 +123,7 @@ def synthesize(
         start_several(command, root=workspace.root, quiet=talk.quiet, count=ask.gpus, again=again)
         return None
     shard = parse_shard(ask.shard) if ask.shard else Shard(place.rank + 1, place.world) if place else ALONE
+    accept(None, workspace, talk, asked=ask.accept_changes)
     dataset, out = Dataset(workspace.dataset), Path(ask.out)
     check_free(out, overwrite=ask.overwrite, append=ask.append)
     run = _run(workspace, ask, talk)
@@ -231,7 +234,7 @@ def _settings(ask: SynthesizeAsk, generator: GeneratorFile | None) -> Settings:
 def _tasks(ask: SynthesizeAsk, prepared: Prepared, settings: Settings, talk: Talk) -> Tasks:
     """Return what is to be made, and say where that is less than was asked for."""
     if ask.plan is not None:
-        given = Given(Path(ask.plan), reader_of(prepared))
+        given = Given(Path(ask.plan), reader_of(prepared), changed=ask.accept_changes)
         check_given(given)
         return given
     names, seed = prepared.dataset.names, settings.synthesize.seed
@@ -317,7 +320,7 @@ def _write_plan(planner: Planner, tasks: Tasks, out: Path, bases: str) -> PlanSu
     with atomic_write(out / PLAN) as stream:
         for task in tasks:
             for job in task.first(planner):
-                stream.write(json_line(row_of(planner.prepared, job)))
+                stream.write(sealed_line(row_of(planner.prepared, job)))
                 together[len(job.defects)] += 1
                 defects.update(names[defect.label] for defect in job.defects)
                 images, erased = images + 1, erased + job.erased

@@ -22,6 +22,7 @@ from coigan_aug.prepare.prepared import Prepared, prepare
 from coigan_aug.progress import SILENT, Talk, roughly
 from coigan_aug.settings import Settings
 from coigan_aug.stages.asks import TrainAsk
+from coigan_aug.store.accepting import accept
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.training.device import choose_device
 from coigan_aug.training.distributed import joined, only_first, rank, world
@@ -156,6 +157,7 @@ def _begin(
 ) -> _Start:  # fmt: skip
     """Decode the data, choose or make the run and hold its folder, and see how the machine is fastest."""
     here = max(place.here, 1) if place else 1
+    accept(None, workspace, talk, asked=ask.accept_changes)
     dataset = Dataset(workspace.dataset)
     run = None
     if settings is None:
@@ -164,7 +166,6 @@ def _begin(
         prepared = prepare(dataset, settings.data, cache_root=workspace.cache, report=report)
     settings = _with_batch(resolve(settings, prepared), prepared, device, talk)
     weights = find_weights(workspace.runs, ask.init_from) if ask.init_from else None
-    run = run or unfinished_run(workspace.runs, settings=settings, dataset=dataset, init_from=weights)
     for line in _about_objects(prepared, settings.data.min_area):
         talk.say(line)
     if not prepared.clean:
@@ -175,14 +176,16 @@ def _begin(
         talk.say(f"Training {settings.data.window} px windows on the CPU takes weeks; --recipe tiny is made for it.")
     if ask.dry_run:
         return _Start(prepared, settings, measure_speed(prepared, settings, device, here=here), None)
-    if run is None:
-        speed = measure_speed(prepared, settings, device, here=here)
-        machine = Machine(device=str(device), bfloat16=speed.bfloat16, threads=speed.threads, processes=world())
-        run = begin_run(
-            workspace.runs, recipe=recipe, settings=settings, dataset=dataset, machine=machine, command=command,
-            init_from=weights,
-        )  # fmt: skip
-    held.enter_context(folder_lock(run.folder))
+    with folder_lock(workspace.runs, wait=True):  # two that begin at once get a run each, or one is refused
+        run = run or unfinished_run(workspace.runs, settings=settings, dataset=dataset, init_from=weights)
+        if run is None:
+            speed = measure_speed(prepared, settings, device, here=here)
+            machine = Machine(device=str(device), bfloat16=speed.bfloat16, threads=speed.threads, processes=world())
+            run = begin_run(
+                workspace.runs, recipe=recipe, settings=settings, dataset=dataset, machine=machine, command=command,
+                init_from=weights,
+            )  # fmt: skip
+        held.enter_context(folder_lock(run.folder))
     if settings.data.erase == "learned" and prepared.erased is None:
         erasing = erasing_of(prepared, settings, cache_root=workspace.cache, scale=1.0, device=device, talk=talk)
         with talk.step("erase defects") as report:

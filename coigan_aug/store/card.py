@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import UNSET, Struct, UnsetType
 
-from coigan_aug.files import read_struct
+from coigan_aug.sealed import read_struct
 
 
 class DrawnBy(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -11,9 +11,11 @@ from typing import Any
 from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import UNKNOWN, Annotation, DefectClass, ImageRecord
 from coigan_aug.errors import DataError
-from coigan_aug.files import parse_json, read_json
-from coigan_aug.imaging import MAX_PIXELS, Pixels, read_rgb
-from coigan_aug.store.index import checksum, load_checksums, load_index
+from coigan_aug.files import parse_json, sha256
+from coigan_aug.imaging import MAX_PIXELS, Pixels, read_image, to_rgb
+from coigan_aug.sealed import Damaged, read_sealed
+from coigan_aug.store.index import checksum, load_checksums, load_index, rebuild_beside
+from coigan_aug.store.noted import IMAGES, changed_since, load_noted
 from coigan_aug.store.packed import unpack
 
 FORMAT_VERSION = 1
@@ -29,11 +31,16 @@ class Dataset:
     Reading a record is one positioned read of the file, so a Dataset may be shared between threads and
     forked processes, and is pickled as its folder's name.
 
+    Every file is compared with its checksum as it is read: what was changed or damaged since is told, not used.
+
+    Args:
+        noted: compare images with what was noted of them when they were imported.
+
     Raises:
-        DataError: the folder holds no complete Dataset, or one of another format version.
+        DataError: the folder holds no complete Dataset, or one of another format version. Damaged: it was changed.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, noted: bool = True) -> None:
         self.folder = folder
         self.manifest: Mapping[str, Any] = _manifest(folder)
         try:
@@ -46,6 +53,10 @@ class Dataset:
         self._offsets = load_index(folder / INDEX, folder / RECORDS, count=count, binary=self.binary)
         self._checksums = load_checksums(folder / CHECKSUMS, count=count)
         self._file = os.open(folder / RECORDS, os.O_RDONLY)
+        self._rebuilt = False
+        if self._checksums is None:
+            self._rebuild("a record")
+        self._noted = load_noted(folder / IMAGES, count=count, remedy=accepting(folder)) if noted else None
 
     def __del__(self) -> None:
         if hasattr(self, "_file"):
@@ -63,13 +74,29 @@ class Dataset:
     def __getitem__(self, position: int) -> ImageRecord:
         if not 0 <= position < len(self):
             raise IndexError(f"record {position} of {len(self)}")
-        start, end = int(self._offsets[position]), int(self._offsets[position + 1])
-        data = os.pread(self._file, end - start, start)
-        sound = self._checksums is not None and checksum(data) == self._checksums[position]
+        data = self._bytes(position)
+        if self._checksums is None or checksum(data) != self._checksums[position]:
+            self._rebuild(f"record {position}")
+            data = self._bytes(position)
         try:
-            return record_from(unpack(data)[0] if self.binary else parse_json(data), sound=sound)
+            return record_from(unpack(data)[0] if self.binary else parse_json(data), sound=True)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise DataError(f"{self.folder / RECORDS}: record {position} is damaged ({error}).") from error
+
+    def _bytes(self, position: int) -> bytes:
+        start, end = int(self._offsets[position]), int(self._offsets[position + 1])
+        return os.pread(self._file, end - start, start)
+
+    def _rebuild(self, what: str) -> None:
+        """Make index and checksums anew where the records themselves are as they were written; else say that they are not."""
+        if self._rebuilt or sha256(self.folder / RECORDS) != self.manifest.get("sha256"):
+            raise Damaged(
+                f"{self.folder / RECORDS}: {what} is damaged, or was changed by hand.", remedy=accepting(self.folder)
+            )
+        self._rebuilt = True
+        self._offsets, self._checksums = rebuild_beside(
+            self.folder / INDEX, self.folder / CHECKSUMS, self.folder / RECORDS, binary=self.binary
+        )
 
     def __iter__(self) -> Iterator[ImageRecord]:
         return (self[position] for position in range(len(self)))
@@ -91,29 +118,60 @@ class Dataset:
         """Return where the image of a record lies."""
         return self.image_root / self[position].file
 
+    def change_of(self, position: int, *, content: bool = True) -> str:
+        """Say how the file of an image differs from what it was at import; "" where it does not, or that is not known.
+
+        Args:
+            content: compare its bytes too, not only how many there are.
+        """
+        return changed_since(self._noted, position, self.image_path(position), content=content)
+
+    def stored(self, position: int) -> Pixels:
+        """Read an image as the file has it: uint8 [H, W] grey or [H, W, 3] RGB.
+
+        Raises:
+            DataError: the file is missing, damaged, not of the record's size, or another than at import.
+        """
+        record = self[position]
+        pixels = read_image(self.image_root / record.file)
+        if pixels.shape[:2] != (record.height, record.width):
+            size = f"{pixels.shape[0]} x {pixels.shape[1]}"
+            raise DataError(
+                f"{record.file} is {size} pixels, its record says {record.height} x {record.width}.", remedy=_AGAIN
+            )
+        if said := self.change_of(position):
+            raise DataError(
+                f"{self.image_root / record.file} is not the image that was imported: {said}.",
+                remedy=accepting(self.folder),
+            )
+        return pixels
+
     def image(self, position: int) -> Pixels:
         """Read an image: uint8 [H, W, 3] RGB.
 
         Raises:
-            DataError: the file is missing, damaged, or not of the record's size.
+            DataError: as `stored`.
         """
-        record = self[position]
-        pixels = read_rgb(self.image_root / record.file)
-        if pixels.shape[:2] != (record.height, record.width):
-            size = f"{pixels.shape[0]} x {pixels.shape[1]}"
-            raise DataError(f"{record.file} is {size} pixels, its record says {record.height} x {record.width}.")
-        return pixels
+        return to_rgb(self.stored(position))
 
     def masks(self, position: int) -> dict[str, rle.Mask]:
         """Return the union mask of each class in an image: name -> uint8 [H, W] of 0 and 1; absent classes have none."""
         return class_masks(self[position])
 
 
+def accepting(folder: Path) -> str:
+    """Return what to do about a changed file of a Dataset: the remedy of a message."""
+    return f"If it was changed on purpose: coigan-aug inspect {folder} --accept-changes . Else put it back, or import again."
+
+
+_AGAIN = "Put the old image back, or import the data again."
+
+
 def _manifest(folder: Path) -> Mapping[str, Any]:
     path = folder / MANIFEST
     if not path.exists():
         raise DataError(f"{folder} holds no data set.", remedy="Make one with: coigan-aug import YOUR.csv")
-    manifest = read_json(path)
+    manifest = read_sealed(path, remedy=accepting(folder))
     version = manifest.get("format_version") if isinstance(manifest, dict) else None
     if version != FORMAT_VERSION:
         raise DataError(f"{path} is of format version {version}; this program reads {FORMAT_VERSION}.")

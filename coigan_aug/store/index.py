@@ -2,20 +2,23 @@
 
 The index is n + 1 byte offsets, int64 little-endian, rebuilt where missing or stale. The checksums are n CRC-32, uint32
 little-endian. A record that has its checksum still is as it was written, so its masks need not be looked at again; one that
-somebody changed, or that has none, is checked whenever it is read.
+has not was changed, or it is the index or the checksum that is damaged: then both are made anew.
 """
 
 from __future__ import annotations
 
+import contextlib
 import zlib
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from coigan_aug.errors import DataError
+from coigan_aug.errors import CoiganError, DataError
 from coigan_aug.files import write_bytes
+from coigan_aug.sealed import Damaged
 from coigan_aug.store.packed import DamagedPacked, unpack
 
 Offsets = NDArray[np.int64]
@@ -38,7 +41,7 @@ def load_index(path: Path, records: Path, *, count: int, binary: bool) -> Offset
             return offsets
     offsets = scan_binary(records) if binary else scan_text(records)
     if len(offsets) != count + 1 or offsets[-1] != size:
-        raise DataError(
+        raise Damaged(
             f"{records} holds {len(offsets) - 1} whole records, {count} are expected.", remedy="Import again."
         )
     return offsets
@@ -81,3 +84,13 @@ def load_checksums(path: Path, *, count: int) -> Checksums | None:
 def write_checksums(path: Path, checksums: Sequence[int]) -> None:
     """Write the checksums of all records."""
     write_bytes(path, np.array(checksums, "<u4").tobytes())
+
+
+def rebuild_beside(index: Path, checksums: Path, records: Path, *, binary: bool) -> tuple[Offsets, Checksums]:
+    """Make index and checksums of a records file that is whole, and keep them where the folder can be written to."""
+    offsets, data = (scan_binary if binary else scan_text)(records), records.read_bytes()
+    sums = np.array([checksum(data[a:b]) for a, b in pairwise(offsets.tolist())], np.uint32)
+    with contextlib.suppress(CoiganError):
+        write_index(index, offsets.tolist())
+        write_checksums(checksums, sums.tolist())
+    return offsets, sums

@@ -12,7 +12,8 @@ from typing import Any
 from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import DefectClass, ImageRecord
 from coigan_aug.errors import DataError
-from coigan_aug.files import atomic_write, json_line, sha256, write_json
+from coigan_aug.files import atomic_write, json_line, sha256, write_bytes
+from coigan_aug.sealed import write_sealed
 from coigan_aug.store.dataset import (
     CHECKSUMS,
     FORMAT_VERSION,
@@ -24,6 +25,7 @@ from coigan_aug.store.dataset import (
     record_to,
 )
 from coigan_aug.store.index import checksum, write_checksums, write_index
+from coigan_aug.store.noted import IMAGES
 from coigan_aug.store.packed import pack
 
 _DEEPEST = 50
@@ -37,6 +39,7 @@ def write_dataset(
     image_root: Path,
     provenance: Mapping[str, Any],
     binary: bool = False,
+    noted: bytes = b"",
 ) -> Dataset:
     """Write records as a Dataset and open it; an existing one in the folder is replaced.
 
@@ -47,6 +50,7 @@ def write_dataset(
         image_root: the folder that the records' files are relative to; stored relative to `folder` where it can be.
         provenance: what it was made from, as JSON values.
         binary: store packed binary JSON instead of text.
+        noted: what `note_images` says of the records' images, in their order; nothing: they are not compared later.
 
     Raises:
         DataError: a record can't be stored, or the runs of one of its masks do not add up to its image.
@@ -63,6 +67,9 @@ def write_dataset(
             annotations += len(record.annotations)
     write_index(folder / INDEX, offsets)
     write_checksums(folder / CHECKSUMS, checksums)
+    (folder / IMAGES).unlink(missing_ok=True)
+    if noted:
+        write_bytes(folder / IMAGES, noted)
     manifest = {
         "format_version": FORMAT_VERSION,
         "binary": binary,
@@ -73,7 +80,7 @@ def write_dataset(
         "sha256": sha256(folder / RECORDS),
         "provenance": dict(provenance),
     }
-    write_json(folder / MANIFEST, manifest)
+    write_sealed(folder / MANIFEST, manifest)
     return Dataset(folder)
 
 

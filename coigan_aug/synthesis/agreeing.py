@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,10 +14,11 @@ from torch import nn
 
 from coigan_aug.annotations.masks import grow, resize
 from coigan_aug.annotations.rle import Mask, Rle, box, decode_box
-from coigan_aug.files import read_json, write_json
+from coigan_aug.errors import DataError
 from coigan_aug.geometry import Box
 from coigan_aug.imaging import Pixels, cut_mirrored, to_rgb
 from coigan_aug.prepare.prepared import Prepared
+from coigan_aug.sealed import read_struct, write_sealed
 from coigan_aug.segmenter.scoring import predict
 from coigan_aug.synthesis.gan import merge_boxes
 
@@ -96,10 +98,11 @@ def _piece(item: Box, side: int) -> Box:
 
 def kept_bounds(sight: Sight, prepared: Prepared, path: Path) -> Bounds:
     """Return the bounds of a segmenter, measured once and kept beside its file."""
-    if not path.exists():
-        write_json(path, asdict(measure_bounds(sight, prepared)))
-    kept = read_json(path)
-    return Bounds(tuple(kept["found"]), tuple(kept["spilled"]))
+    with contextlib.suppress(DataError):  # not there yet, or damaged: measured anew
+        return read_struct(path, Bounds)
+    bounds = measure_bounds(sight, prepared)
+    write_sealed(path, asdict(bounds))
+    return bounds
 
 
 def measure_bounds(sight: Sight, prepared: Prepared) -> Bounds:

@@ -13,7 +13,7 @@ from coigan_aug.annotations.rle import Mask
 from coigan_aug.compose.erase import MOST_ERASED, Erasing
 from coigan_aug.errors import DataError, UsageError
 from coigan_aug.geometry import Box
-from coigan_aug.imaging import Pixels, read_image, to_rgb
+from coigan_aug.imaging import Pixels, to_rgb
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.prepare.tiles import Window
 from coigan_aug.store.card import BasesUsed
@@ -133,7 +133,7 @@ def read_base(prepared: Prepared, base: Base, erasing: Erasing) -> Pixels:
     An erased base depends on its image, its position and the way of erasing alone; outside the hole its bytes are the
     image's, and a grey image stays grey.
     """
-    image = read_image(prepared.dataset.image_path(base.position))
+    image = prepared.dataset.stored(base.position)
     if base.erased:
         rng = streams.generator(0, "erased base", base.position)
         filled = erasing.fill(rng, np.ascontiguousarray(to_rgb(image)), hole_of(prepared, base.position))

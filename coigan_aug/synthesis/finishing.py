@@ -18,13 +18,15 @@ from msgspec import UNSET, structs
 from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.annotations.rle import Rle, box
 from coigan_aug.errors import DataError
-from coigan_aug.files import atomic_write, disk_errors, json_line, sha256, write_json
+from coigan_aug.files import atomic_write, disk_errors, sha256
 from coigan_aug.formats.detect import format_named
 from coigan_aug.formats.names import CARD
 from coigan_aug.imaging import Pixels, read_image, to_rgb, write_image
 from coigan_aug.pictures import contact_sheet, mark, surroundings
+from coigan_aug.sealed import sealed_line, write_sealed
 from coigan_aug.store.card import Beside, Card, Effective, Screening
 from coigan_aug.store.dataset import Dataset, class_from, class_masks
+from coigan_aug.store.noted import note_images
 from coigan_aug.store.writer import write_dataset
 from coigan_aug.synthesis.parts import PARTS, START, Start, rows_in_order
 from coigan_aug.synthesis.rejected import REJECTED, THUMBNAILS, each_rejected
@@ -138,10 +140,11 @@ def finish(out: Path, start: Start, *, records: Path, dataset: Dataset) -> Made:
     beside = list(real_records(dataset, start.real or [], out, folder=format_named(form).image_folder))
     annotations = _write_annotations(out, form, chain(made(), beside), classes, beside)
     provenance = {"made_by": card.command, "engine": card.engine, **msgspec.to_builtins(card.generator)}
-    write_dataset(records, made(), classes=classes, image_root=out, provenance=provenance)
+    noted = note_images(out / row.file for row in read_made(out))
+    write_dataset(records, made(), classes=classes, image_root=out, provenance=provenance, noted=noted)
     write_image(out / PREVIEW, _preview(out, made, classes))
     counts = {item.name: tally.defects[item.name] for item in classes}
-    write_json(out / CARD, _finished(card, tally, counts, None if start.real is None else beside, sha256(out / PLAN)))
+    write_sealed(out / CARD, _finished(card, tally, counts, None if start.real is None else beside, sha256(out / PLAN)))
     (out / START).unlink()
     shutil.rmtree(out / PARTS, ignore_errors=True)
     return Made(
@@ -209,8 +212,8 @@ def _write_rows(out: Path, count: int) -> _Tally:
     with atomic_write(out / PLAN) as plan, atomic_write(out / REJECTED) as rejected:
         for row in rows_in_order(out, count):
             tally.add(row)
-            plan.writelines(json_line(image) for image in row.made)
-            rejected.writelines(json_line(item) for item in row.rejected)
+            plan.writelines(sealed_line(image) for image in row.made)
+            rejected.writelines(sealed_line(item) for item in row.rejected)
     return tally
 
 

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from coigan_aug.errors import DataError, UsageError
-from coigan_aug.files import folder_lock, inside, write_bytes, write_json
+from coigan_aug.files import folder_lock, inside, write_bytes
 from coigan_aug.formats.names import CARD
+from coigan_aug.sealed import write_sealed
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.synthesis.finishing import Made
 from coigan_aug.synthesis.parts import START, Shard, Start, log_of, read_log, read_start, unfinished
@@ -34,12 +35,12 @@ def merge(folders: Sequence[Path], out: Path, *, records: Path, dataset: Dataset
                 f"{folder} is not of the same synthesis as {folders[0]}: another {' and '.join(names)}.",
                 remedy="Make all shares with the same command but for --shard and --out.",
             )
-    begun = read_start(out)
-    if (out / CARD).exists() or (begun and begun.identity != first.identity):
-        raise UsageError(f"{out} holds another set.", remedy="Give a new folder with --out.")
     count = first.shards
     with folder_lock(out, wait=True):
-        write_json(out / START, first)
+        begun = read_start(out)
+        if (out / CARD).exists() or (begun and begun.identity != first.identity):
+            raise UsageError(f"{out} holds another set.", remedy="Give a new folder with --out.")
+        write_sealed(out / START, first)
         for folder in folders:
             if folder.resolve() != out.resolve():
                 for index in range(1, count + 1):

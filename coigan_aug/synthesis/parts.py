@@ -13,9 +13,11 @@ from typing import IO, Any
 import msgspec
 
 from coigan_aug.errors import UsageError
-from coigan_aug.files import append_line, append_lines, folder_lock, read_lines, read_struct
+from coigan_aug.files import append_lines, folder_lock
+from coigan_aug.sealed import append_line, read_struct, read_structs
 from coigan_aug.store.card import Card
-from coigan_aug.synthesis.rows import LogRow
+from coigan_aug.synthesis.rejected import Rejected
+from coigan_aug.synthesis.rows import LogRow, MadeRow
 
 START = "synthesis.json"
 """What is being made, as long as it is not finished."""
@@ -23,6 +25,22 @@ PARTS = ".parts"
 LOG = "log.jsonl"
 BEFORE = "before"
 _END = {"end": True}
+_AGAIN = "Draw the set again with --overwrite."
+
+
+class _Numbered(msgspec.Struct, frozen=True):
+    """A line of a plan or a log, by its number; 0 is a log's end."""
+
+    number: int = 0
+
+
+class _LogLine(_Numbered, frozen=True, kw_only=True):
+    """A line of a log."""
+
+    made: tuple[MadeRow, ...] = ()
+    rejected: tuple[Rejected, ...] = ()
+    missing: tuple[str, ...] = ()
+    end: bool = False
 
 
 class Start(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,16 +143,15 @@ def open_log(out: Path, shard: Shard) -> Iterator[Log]:
 
 
 def numbers_of(path: Path) -> Iterator[int]:
-    """Yield the numbers of a plan's or log's lines; 0 is a log's end."""
-    for line in read_lines(path):
-        yield int(line.get("number", 0))
+    """Return the numbers of a plan's or log's lines; 0 is a log's end."""
+    return (row.number for row in read_structs(path, _Numbered, remedy=_AGAIN))
 
 
 def read_log(path: Path) -> Iterator[LogRow]:
     """Yield the finished numbers of a log."""
-    for line in read_lines(path):
-        if line != _END:
-            yield msgspec.convert(line, LogRow)
+    for row in read_structs(path, _LogLine, remedy=_AGAIN):
+        if not row.end:
+            yield LogRow(number=row.number, made=row.made, rejected=row.rejected, missing=row.missing)
 
 
 def unfinished(out: Path, count: int) -> list[Shard]:

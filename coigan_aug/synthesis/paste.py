@@ -14,7 +14,7 @@ from coigan_aug.annotations.masks import grow
 from coigan_aug.annotations.rle import Mask, box, decode, decode_box, union
 from coigan_aug.errors import DataError
 from coigan_aug.geometry import Box
-from coigan_aug.imaging import Pixels, cut_mirrored, read_image, to_rgb
+from coigan_aug.imaging import Pixels, cut_mirrored, to_rgb
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.settings import Settings
 from coigan_aug.shapes.warp import source_places
@@ -133,7 +133,7 @@ def cut_object(prepared: Prepared, defect: PlannedDefect, image: Pixels, taken: 
     region = _region(defect, margin)
     item = prepared.objects[defect.shape_of]
     record = prepared.dataset[item.position]
-    whole = to_rgb(read_image(prepared.dataset.image_path(item.position)))
+    whole = to_rgb(prepared.dataset.stored(item.position))
     matrix = np.array(defect.warp).reshape(2, 3) - [[0, 0, region.left], [0, 0, region.top]]
     places = source_places(matrix, defect.bend, (region.width, region.height), box=box(item.full))
     source = cv2.remap(whole, *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)

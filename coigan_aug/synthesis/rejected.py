@@ -6,10 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
-from coigan_aug.errors import DataError
-from coigan_aug.files import read_lines
+from coigan_aug.sealed import read_structs
 
 REJECTED = "rejected.jsonl"
 THUMBNAILS = "rejected"
@@ -37,17 +34,11 @@ def read_rejected(out: Path) -> tuple[Rejected, ...]:
     """Read the list in an output folder, up to a torn last line; empty where there is none.
 
     Raises:
-        DataError: a line is damaged.
+        Damaged: a line is damaged.
     """
     return tuple(each_rejected(out))
 
 
 def each_rejected(out: Path) -> Iterator[Rejected]:
-    """Yield what `read_rejected` reads, few of it in memory."""
-    number = 1
-    try:
-        for line in read_lines(out / REJECTED):
-            yield msgspec.convert(line, Rejected)
-            number += 1
-    except (msgspec.ValidationError, ValueError) as error:
-        raise DataError(f"{out / REJECTED}:{number} is damaged ({error}).") from error
+    """Return what `read_rejected` reads, few of it in memory."""
+    return read_structs(out / REJECTED, Rejected, remedy="Draw the set again with --overwrite.")

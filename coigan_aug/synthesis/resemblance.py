@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.numpy import load_file, save
 
 from coigan_aug import __version__
 from coigan_aug.annotations.rle import Rle, box, decode_box
+from coigan_aug.errors import DataError
 from coigan_aug.files import folder_lock, write_bytes
 from coigan_aug.imaging import Pixels, cut_mirrored, to_rgb
 from coigan_aug.metrics.features import Lite0, Rows
@@ -21,7 +21,9 @@ from coigan_aug.metrics.neighbours import copy_limit, nearest
 from coigan_aug.prepare.objects import SMALLEST_CROP
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.progress import Report, silent
+from coigan_aug.weights import read_weights, weights_bytes
 
+METADATA = "coigan-aug insides"
 FACTOR = 1.5
 MOST = 1_000  # training objects of a class that are compared with
 _TOGETHER = 8
@@ -58,11 +60,13 @@ def known_objects(prepared: Prepared, *, cache_root: Path, device: torch.device,
     key = [__version__, prepared.dataset.manifest["sha256"], prepared.positions, chosen, device.type]
     name = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]
     path = cache_root / f"insides-{name}.safetensors"
-    with folder_lock(cache_root / "insides", wait=True):
-        if not path.exists():
-            write_bytes(path, save(_embed(prepared, chosen, lite0, report)))
-    kept = load_file(path)
-    rows = tuple(kept[str(label)] for label in range(len(chosen)))
+    with folder_lock(cache_root / "insides", wait=True, beside=cache_root):
+        try:
+            kept = read_weights(path, METADATA, bare=True)[1]
+        except DataError:  # not there yet, or damaged
+            kept = {label: torch.from_numpy(rows) for label, rows in _embed(prepared, chosen, lite0, report).items()}
+            write_bytes(path, weights_bytes(kept, METADATA, "{}"))
+    rows = tuple(kept[str(label)].numpy() for label in range(len(chosen)))
     limits = tuple(_limit(prepared, own, values) for own, values in zip(chosen, rows, strict=True))
     return Known(lite0, rows, limits)
 

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType, structs
+from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
 from coigan_aug.annotations import rle
 from coigan_aug.annotations.masks import marked
 from coigan_aug.annotations.rle import Rle
 from coigan_aug.errors import DataError
-from coigan_aug.files import inside, read_lines
+from coigan_aug.files import inside
 from coigan_aug.geometry import Box
 from coigan_aug.imaging import read_mask
 from coigan_aug.prepare.prepared import Prepared
+from coigan_aug.sealed import Damaged, open_line, read_structs
 from coigan_aug.synthesis.change import Change
 from coigan_aug.synthesis.job import Job, PlannedDefect
 from coigan_aug.synthesis.rejected import Rejected
@@ -48,10 +49,10 @@ class DefectRow(Struct, frozen=True, kw_only=True):
 class Row(Struct, frozen=True, kw_only=True):
     """A job, its class and images by name: a line of a plan."""
 
-    number: int
-    part: int = 0
-    attempt: int = 0
-    seed: int = 0
+    number: Annotated[int, Meta(ge=1, lt=1 << 31)]
+    part: Annotated[int, Meta(ge=0, lt=1 << 31)] = 0
+    attempt: Annotated[int, Meta(ge=0, lt=1 << 31)] = 0
+    seed: Annotated[int, Meta(ge=0, le=(1 << 63) - 1)] = 0
     base: str
     region: Box
     erased: bool = False
@@ -215,14 +216,20 @@ def _mask_of(row: DefectRow, at: str, folder: Path) -> Rle:
         raise DataError(f"{at}: {_OTHER_KIND}: {error}") from error
 
 
+_LARGEST = 1e9  # px, and far beyond any contrast
+_WRITE = "Each line is one JSON object, as synthesize --dry-run writes them."
 _OTHER_KIND = "a value is of another kind than a plan's"
 
 
-def read_rows(path: Path) -> Iterator[tuple[str, Row]]:
+def read_rows(path: Path, *, changed: bool = False) -> Iterator[tuple[str, Row]]:
     """Yield each line's place (`file:line`) and value of a plan that somebody gives.
+
+    Args:
+        changed: take lines of ours that are not as they were written.
 
     Raises:
         DataError: the file is missing, a line is no JSON object, or lacks a value or has one of another kind.
+        Damaged: a line is not as it was written.
     """
     if not path.is_file():
         raise DataError(f"{path} does not exist.", remedy="Make a plan with: coigan-aug synthesize ... --dry-run")
@@ -230,25 +237,37 @@ def read_rows(path: Path) -> Iterator[tuple[str, Row]]:
         for number, line in enumerate(stream, start=1):
             if not line.strip():
                 continue
+            at = f"{path}:{number}"
             try:
-                value = json.loads(line)
-            except (json.JSONDecodeError, UnicodeDecodeError) as error:
-                raise DataError(f"{path}:{number} is not a line of JSON: {error}") from error
+                value = open_line(line, changed=changed)
+            except Damaged as error:
+                raise Damaged(
+                    f"{at}: {error.message}.", remedy="If you edited the plan, add --accept-changes."
+                ) from error
+            except ValueError as error:
+                raise DataError(f"{at} is not a line of JSON: {error}", remedy=_WRITE) from error
             if not isinstance(value, dict):
-                raise DataError(f"{path}:{number} is not a JSON object.")
-            yield f"{path}:{number}", _row(value, f"{path}:{number}")
+                raise DataError(f"{at} is not a JSON object.", remedy=_WRITE)
+            yield at, _row(value, at)
 
 
 def _row(value: object, at: str) -> Row:
     """Turn a line into a row; a number may stand there as text."""
     try:
-        return msgspec.convert(value, Row, strict=False)
-    except msgspec.ValidationError as error:
+        row = msgspec.convert(value, Row, strict=False)
+        numbers = [n for item in row.defects for n in (item.contrast, *(item.warp or ()), *(item.bend or ()))]
+        if not all(abs(number) < _LARGEST for number in numbers):
+            raise msgspec.ValidationError(f"a number is not finite, or over {_LARGEST:,.0f}")
+        return row
+    except (msgspec.ValidationError, RecursionError) as error:
         missing = re.match(r"Object missing required field `(\w+)`", str(error))
         raise DataError(f"{at}: {missing[1]!r} is missing." if missing else f"{at}: {_OTHER_KIND}: {error}") from error
 
 
 def read_made(out: Path) -> Iterator[MadeRow]:
-    """Yield the plan of a set as it was made."""
-    for line in read_lines(out / PLAN):
-        yield msgspec.convert(line, MadeRow)
+    """Return the plan of a set as it was made, a line at a time.
+
+    Raises:
+        Damaged: a line is not as it was written.
+    """
+    return read_structs(out / PLAN, MadeRow, remedy="Draw the set again with --overwrite.")

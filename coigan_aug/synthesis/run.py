@@ -20,10 +20,11 @@ from coigan_aug import __version__
 from coigan_aug.compose.erase import TELEA, Erasing
 from coigan_aug.config import settings_to_dict
 from coigan_aug.errors import Stopped, UsageError
-from coigan_aug.files import atomic_write, folder_lock, json_line, write_json
+from coigan_aug.files import atomic_write, folder_lock, json_line, sha256
 from coigan_aug.formats.detect import format_named
 from coigan_aug.formats.names import CARD
 from coigan_aug.progress import Report, silent
+from coigan_aug.sealed import Damaged, sealed_line, write_sealed
 from coigan_aug.signals import stop_request
 from coigan_aug.store.card import Card, Earlier, read_card
 from coigan_aug.store.dataset import Dataset, class_to
@@ -117,6 +118,7 @@ def synthesize(
         suffix=request.suffix,
     )  # fmt: skip
     with folder_lock(out, wait=request.shard.count > 1):
+        check_free(out, overwrite=request.overwrite, append=request.append)  # another may have finished meanwhile
         _begin(maker, tasks, request)
     with open_log(out, request.shard) as log, stop_request() as stop:
         total = sum(request.shard.has(task.number) for task in tasks)
@@ -178,7 +180,7 @@ def _begin(maker: Maker, tasks: Tasks, request: Request) -> None:
         (out / CARD).unlink(missing_ok=True)
         remove_written(out)
         shutil.rmtree(out / PARTS, ignore_errors=True)
-    write_json(out / START, start)
+    write_sealed(out / START, start)
     (out / CARD).unlink(missing_ok=True)
 
 
@@ -189,6 +191,10 @@ def _keep_before(out: Path, start: Start, request: Request) -> tuple[Earlier, ..
         UsageError: it is of another format or other classes.
     """
     card = read_card(out / CARD)
+    if card.plan_sha256 not in (None, "", sha256(out / PLAN)):
+        raise Damaged(
+            f"{out / PLAN} is not the plan that the set was made by.", remedy="Draw it again with --overwrite."
+        )
     if card.format != request.format or list(card.defects) != [item["name"] for item in start.classes]:
         raise UsageError(
             f"{out} holds a set in {card.format} of the classes {', '.join(card.defects)}.",
@@ -197,9 +203,9 @@ def _keep_before(out: Path, start: Start, request: Request) -> tuple[Earlier, ..
     rejected = {number: tuple(items) for number, items in groupby(read_rejected(out), key=lambda item: item.number)}
     missing = (card.screening and card.screening.missing) or {}
     with atomic_write(before_log(out)) as stream:
-        stream.write(json_line(LogRow(number=0, missing=tuple(Counter(missing).elements()))))
+        stream.write(sealed_line(LogRow(number=0, missing=tuple(Counter(missing).elements()))))
         for number, made in groupby(read_made(out), key=lambda row: row.number):
-            stream.write(json_line(LogRow(number=number, made=tuple(made), rejected=rejected.get(number, ()))))
+            stream.write(sealed_line(LogRow(number=number, made=tuple(made), rejected=rejected.get(number, ()))))
     return *(card.earlier or ()), Earlier(command=card.command, images=card.images, engine=card.engine)
 
 

@@ -65,10 +65,11 @@ class Counted:
 
 @dataclass(frozen=True)
 class Given:
-    """The jobs of a plan file, as they stand there; read when they are needed."""
+    """The jobs of a plan file, as they stand there; read when they are needed. `changed`: also where somebody edited them."""
 
     path: Path
     reader: Reader
+    changed: bool = False
 
     @property
     def name(self) -> str:
@@ -76,7 +77,7 @@ class Given:
         return f"plan {sha256(self.path)}"
 
     def __iter__(self) -> Iterator[Task]:
-        jobs = (self.reader.job(row, at, self.path.parent) for at, row in read_rows(self.path))
+        jobs = (self.reader.job(row, at, self.path.parent) for at, row in read_rows(self.path, changed=self.changed))
         for number, group in groupby(jobs, key=lambda job: job.number):
             together = tuple(group)
             yield Task(number, tuple(defect.label for job in together for defect in job.defects), together)

@@ -11,14 +11,15 @@ from itertools import chain
 from pathlib import Path
 
 from coigan_aug.annotations.records import ImageRecord
-from coigan_aug.files import atomic_write, inside, json_line, read_lines, write_bytes
+from coigan_aug.files import atomic_write, inside, write_bytes
 from coigan_aug.formats.detect import FORMATS, format_named
+from coigan_aug.sealed import read_lines, sealed_line
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.synthesis.parts import read_start
 from coigan_aug.synthesis.rejected import THUMBNAILS
 
 WRITTEN = ".written"
-"""A name on each line, as JSON: of the images, thumbnails and annotations; noted before the annotations lie there."""
+"""A line of JSON for each file: of the images, thumbnails and annotations; noted before the annotations lie there."""
 
 _IMAGE = r"synthetic_\d{6,}(_\d+)?\.(png|jpg)"
 _THUMBNAIL = r"\d{6,}(_\d+)?-\d+\.png"
@@ -28,13 +29,13 @@ _DRAWN = dict.fromkeys((known.image_folder for known in FORMATS), _IMAGE) | {THU
 def note_written(out: Path, names: Iterable[str]) -> None:
     """Note the files of a set, relative to its folder."""
     with atomic_write(out / WRITTEN) as stream:
-        stream.writelines(json_line(name) for name in names)
+        stream.writelines(sealed_line({"file": name}) for name in names)
 
 
 def remove_written(out: Path) -> None:
     """Remove the files of a set, finished or begun, and the folders that are empty then; other files stay."""
     folders: set[Path] = set()
-    for name in chain(read_lines(out / WRITTEN), _drawn(out), _copied(out)):
+    for name in chain(_listed(out), _drawn(out), _copied(out)):
         path = inside(out, name)
         path.unlink(missing_ok=True)
         folders.update(folder for folder in path.parents if folder.is_relative_to(out) and folder != out)
@@ -43,11 +44,17 @@ def remove_written(out: Path) -> None:
             folder.rmdir()
 
 
+def _listed(out: Path) -> Iterator[str]:
+    """Yield the files that are listed; earlier versions wrote a bare name a line."""
+    for line in read_lines(out / WRITTEN, remedy=f"Give a new folder with --out, or delete {out / WRITTEN}."):
+        yield str(line["file"] if isinstance(line, dict) else line)
+
+
 def _drawn(out: Path) -> Iterator[str]:
     """Yield the pictures that were drawn, listed or not: those included that were being written at a kill."""
     for folder, name in _DRAWN.items():
         paths = sorted((out / folder).iterdir()) if (out / folder).is_dir() else []
-        whole = re.compile(rf"{name}|\.{name}\.\d+\.tmp")
+        whole = re.compile(rf"{name}|\.{name}\.[-\da-f]+\.tmp")
         yield from (f"{folder}/{path.name}" for path in paths if whole.fullmatch(path.name))
 
 

@@ -14,12 +14,12 @@ import torch
 from coigan_aug import rng
 from coigan_aug.compose.composer import Stream
 from coigan_aug.compose.noise import condition_channels
-from coigan_aug.errors import ResourceError, Stopped
-from coigan_aug.files import append_line, write_json
+from coigan_aug.errors import ResourceError, Stopped, memory_ran_out
 from coigan_aug.imaging import write_image
 from coigan_aug.models.build import build_generator
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.progress import Report, say
+from coigan_aug.sealed import append_line, write_sealed
 from coigan_aug.settings import Settings
 from coigan_aug.signals import stop_request
 from coigan_aug.training.batches import Batch, batches
@@ -30,7 +30,7 @@ from coigan_aug.training.judging import Losses
 from coigan_aug.training.networks import Networks, Step, build_networks, update_ema
 from coigan_aug.training.run import Best, Run, RunEnd
 from coigan_aug.training.samples import sample_grid
-from coigan_aug.training.state import init_from, resume_together, save_best, save_training
+from coigan_aug.training.state import Progress, init_from, resume_together, save_best, save_training
 from coigan_aug.training.steps import training_step
 from coigan_aug.training.watch import Watch, begin_watch, distance
 
@@ -63,7 +63,7 @@ def train(
     """
     torch.set_num_threads(speed.threads)
     networks = build_networks(prepared, settings, device, weights=perceptual_weights)
-    images, best = resume_together(networks, run)
+    images, measured, best = resume_together(networks, run)
     if images == 0 and (given := run.start().init_from):
         say(init_from(networks, Path(given.path)), quiet=rank() > 0)
     stream = Stream(prepared, settings, settings.train.seed)
@@ -74,7 +74,7 @@ def train(
         stream, start=images, batch=settings.train.batch, rank=rank(), world=world(), workers=settings.train.workers
     )
     ends = time.monotonic() + 60 * minutes if minutes else float("inf")
-    signal_number, measured, parts = 0, images, 1
+    signal_number, parts = 0, 1
     metrics_file = run.metrics if rank() == 0 else Path(os.devnull)
     with (
         stop_request(patient=world() > 1) as stop,
@@ -103,10 +103,10 @@ def train(
             if _passed(before, images, settings.log.samples_every):
                 _write_samples(networks, shown, run, images, device)
             if _passed(before, images, settings.log.checkpoint_every):
-                save_training(networks, prepared, settings, run, images=images, best=best)
+                save_training(networks, prepared, settings, run, Progress(images, measured, best))
         if settings.log.watch_every and measured < images and not signal_number:
-            best = _measure(watch, networks, prepared, settings, run, best, images, metrics, show)
-    save_training(networks, prepared, settings, run, images=images, best=best)
+            measured, best = images, _measure(watch, networks, prepared, settings, run, best, images, metrics, show)
+    save_training(networks, prepared, settings, run, Progress(images, measured, best))
     if signal_number:
         message = f"Stopped; saved at {images:,} images in {run.folder}."
         remedy = "Continue: coigan-aug train --resume"
@@ -114,7 +114,7 @@ def train(
     _write_samples(networks, shown, run, images, device)
     if rank() == 0:
         end = RunEnd(images=images, generator=run.generator.name, best=best if best.images else None)
-        write_json(run.folder / "run.json", end)
+        write_sealed(run.folder / "run.json", end)
     report(images, settings.train.images)
     return images
 
@@ -148,11 +148,13 @@ def _step(networks: Networks, batch: Batch, step: Step) -> tuple[Losses, int]:
     while True:
         try:
             return training_step(networks, batch, step), step.parts
-        except torch.OutOfMemoryError as error:
+        except (torch.OutOfMemoryError, RuntimeError) as error:
+            if not memory_ran_out(error):
+                raise
             count, side = batch.base.shape[0], batch.base.shape[2]
             if world() > 1 or 2 * step.parts > count:
                 raise ResourceError(
-                    f"Out of GPU memory at step {step.number} with {-(-count // step.parts)} windows of {side} px at a time.",
+                    f"Out of memory at step {step.number} with {-(-count // step.parts)} windows of {side} px at a time.",
                     remedy=f"Start a new run with half of it: coigan-aug train --set train.batch={max(count // 2, 1)}",
                 ) from error
         if step.device.type == "cuda":

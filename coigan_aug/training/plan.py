@@ -11,6 +11,7 @@ import torch
 
 from coigan_aug.compose.composer import Stream
 from coigan_aug.compose.noise import condition_channels
+from coigan_aug.errors import memory_ran_out
 from coigan_aug.models.build import build_generator
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.progress import clock
@@ -91,7 +92,9 @@ def _fits(prepared: Prepared, settings: Settings, device: torch.device, speed: S
         stream = Stream(prepared, settings, settings.train.seed)
         batch = next(batches(stream, start=0, batch=size, rank=0, world=1, workers=0)).to(device)
         training_step(networks, batch, Step(0, settings, torch.Generator().manual_seed(0), device, speed.bfloat16))
-    except torch.OutOfMemoryError:
+    except (torch.OutOfMemoryError, RuntimeError) as error:
+        if not memory_ran_out(error):
+            raise
         return False
     finally:
         if device.type == "cuda":

@@ -5,17 +5,20 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from msgspec import Struct, structs
 
 from coigan_aug import __version__
 from coigan_aug.config import settings_to_dict, settings_to_yaml
 from coigan_aug.errors import DataError
-from coigan_aug.files import read_struct, write_bytes, write_json
+from coigan_aug.files import write_bytes
 from coigan_aug.prepare.prepared import Prepared
+from coigan_aug.sealed import Damaged, read_lines, read_struct, write_sealed
 from coigan_aug.settings import Settings
 from coigan_aug.store.dataset import Dataset, class_to
 
@@ -131,6 +134,22 @@ class Run:
         return read_struct(self.folder / "run.json", RunEnd) if self.finished else None
 
 
+def read_metrics(run: Run) -> Iterator[dict[str, float]]:
+    """Yield the lines of a run's metrics: the samples seen (`images`), and losses or a measurement (`kid`) by name.
+
+    Raises:
+        Damaged: a line is not as it was written, or of another kind.
+    """
+    remedy = f"Mend or delete the line, or delete {run.metrics}: the training goes on without it."
+    for number, line in enumerate(read_lines(run.metrics, remedy=remedy), start=1):
+        try:
+            values = msgspec.convert(line, dict[str, float])
+            values["images"] = int(values["images"])
+        except (msgspec.ValidationError, KeyError, ValueError, OverflowError) as error:
+            raise Damaged(f"{run.metrics}:{number} is damaged ({error}).", remedy=remedy) from error
+        yield values
+
+
 def list_runs(root: Path) -> list[Run]:
     """Return the runs below a folder, oldest first."""
     numbered = [path for path in root.glob("*") if re.match(r"\d+-", path.name) and (path / "start.json").exists()]
@@ -171,7 +190,7 @@ def begin_run(
     write_bytes(run.folder / "config.yaml", settings_to_yaml(settings).encode())
     weights = None if init_from is None else Weights(path=str(init_from))
     start = structs.replace(start_of(settings, dataset), machine=machine, command=command, init_from=weights)
-    write_json(run.folder / "start.json", start)
+    write_sealed(run.folder / "start.json", start)
     return run
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from coigan_aug.eraser import erasing
 from coigan_aug.eraser.fit import EraserSettings
-from coigan_aug.files import read_json
+from coigan_aug.sealed import read_sealed
 from coigan_aug.store.dataset import Dataset
 from tests.cli.calling import call
 
@@ -41,7 +41,7 @@ def test_the_share_on_erased_bases_is_said_and_noted(
     assert code == 0, err
     made = json.loads(out)
     assert made["on_erased"] == made["images"] > 0
-    assert read_json(workspace / "new/card.json")["bases"]["erased_share"] == 1
+    assert read_sealed(workspace / "new/card.json")["bases"]["erased_share"] == 1
     code, _, err = call(capsys, monkeypatch, *DRAW, "--overwrite")
     assert code == 0, err
     assert "erased" not in err
@@ -70,7 +70,7 @@ def test_a_learned_eraser_is_trained_once_and_serves_training_and_synthesis(
     code, _, err = call(capsys, monkeypatch, *DRAW, "--run", "1", "--bases", "both")
     assert code == 0, err
     assert list((workspace / "coigan/cache/erasers").glob("*.safetensors")) == files
-    about = read_json(workspace / "new/card.json")["bases"]
+    about = read_sealed(workspace / "new/card.json")["bases"]
     assert about["erased_by"] == "learned"
     assert len(about["eraser"]) == 64
 

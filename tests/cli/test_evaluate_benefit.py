@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from coigan_aug.data.folds import Folds, write_folds
-from coigan_aug.files import read_json, write_json
+from coigan_aug.sealed import read_sealed, write_sealed
 from coigan_aug.store.dataset import Dataset
 from tests.cli.calling import call
 
@@ -31,7 +31,7 @@ def test_all_arms_are_trained_scored_shown_and_kept(
     assert code == 0, err
     value = json.loads(out)
     folder = drawable / "coigan/results/001-benefit"
-    assert value == read_json(folder / "result.json")
+    assert value == read_sealed(folder / "result.json")
     numbers = value["numbers"]
     assert [arm["name"] for arm in numbers["arms"]] == [
         "real", "real + duplicates", "real + transplant", "real + paste", "real + gan",
@@ -166,7 +166,7 @@ def test_a_run_of_another_split_is_refused(
     drawable: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     manifest = drawable / "coigan/dataset/dataset.json"
-    write_json(manifest, read_json(manifest) | {"sha256": "0" * 64})
+    write_sealed(manifest, read_sealed(manifest) | {"sha256": "0" * 64})
     code, _, err = call(capsys, monkeypatch, *little())
     assert code == 3
     assert "001-tiny was trained on another data set or split" in err

@@ -15,9 +15,9 @@ import pytest
 from coigan_aug.annotations.records import Annotation, ImageRecord
 from coigan_aug.annotations.rle import decode
 from coigan_aug.errors import DataError
-from coigan_aug.files import write_json
 from coigan_aug.folders import Folders
 from coigan_aug.imaging import write_image
+from coigan_aug.sealed import write_sealed
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.store.writer import write_dataset
 from tests.cli import calling
@@ -61,7 +61,7 @@ def synthesize(folder: Path, name: str = "out") -> Dataset:
                 source={"base": real[base].file, "region": [0, 0, 96, 72]},
             )
         )  # fmt: skip
-    write_json(folder / name / "card.json", {"margin_px": 2, "data": real.manifest["sha256"]})
+    write_sealed(folder / name / "card.json", {"margin_px": 2, "data": real.manifest["sha256"]})
     return write_dataset(
         folder / "coigan" / "synthetic" / name, records, classes=real.classes, image_root=folder / name, provenance={}
     )

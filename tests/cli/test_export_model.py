@@ -14,8 +14,9 @@ from typer.main import get_command
 from coigan_aug.checkpoint import load_generator, save_generator
 from coigan_aug.cli.main import app
 from coigan_aug.errors import UsageError
-from coigan_aug.files import sha256, write_json
+from coigan_aug.files import sha256
 from coigan_aug.models.build import build_generator
+from coigan_aug.sealed import write_sealed
 from coigan_aug.settings import Settings
 from coigan_aug.stages.export_model import size_of
 from tests.cli.calling import call
@@ -32,7 +33,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small: Settings) -> Pat
         network = build_generator(small.model, len(CLASSES))
     folder = Path("coigan/runs/001-tiny")
     save_generator(folder / "generator.safetensors", network, settings=small, classes=CLASSES, images=24)
-    write_json(folder / "start.json", {})
+    write_sealed(folder / "start.json", {})
     return folder
 
 

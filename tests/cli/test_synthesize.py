@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from coigan_aug.annotations import rle
-from coigan_aug.files import read_json, read_lines, sha256, write_json
+from coigan_aug.files import sha256
 from coigan_aug.imaging import read_image, write_image
+from coigan_aug.sealed import read_lines, read_sealed, write_sealed
 from coigan_aug.store.dataset import Dataset
 from tests.cli.calling import call
 
@@ -155,13 +156,13 @@ def test_a_benefit_measurement_decides_the_engine_of_each_class(
     code, _, err = call(capsys, monkeypatch, "synthesize", "--per-class", "2", "--out", "plain", "--no-screen")
     assert code == 0, err
     assert "engine  gan (nothing is measured of this run yet: coigan-aug evaluate benefit)" in err
-    card = read_json(drawable / "plain/card.json")
+    card = read_sealed(drawable / "plain/card.json")
     _measured(drawable, card, {"gan": (0.2, 0.5), "paste": (0.4, 0.1), "poisson": (0.1, 0.1), "real": (0.3, 0.6)})
     code, _, err = call(capsys, monkeypatch, "synthesize", "--per-class", "2", "--out", "chosen", "--no-screen")
     assert code == 0, err
     assert "spot: paste, IoU 40.0 against 30.0 without" in err
     assert "line: gan, IoU 50.0 against 60.0 without; no engine helps" in err
-    engines = read_json(drawable / "chosen/card.json")["engines"]
+    engines = read_sealed(drawable / "chosen/card.json")["engines"]
     assert engines == {"line": {"gan": 2}, "spot": {"paste": 2}}
 
 
@@ -176,7 +177,7 @@ def _measured(drawable: Path, card: dict, scores: dict) -> None:
         "measured_on": {"dataset": card["data"], "generator": card["generator"]["sha256"]},
     }  # fmt: skip
     (drawable / "coigan/results/001-benefit").mkdir(parents=True)
-    write_json(drawable / "coigan/results/001-benefit/result.json", result)
+    write_sealed(drawable / "coigan/results/001-benefit/result.json", result)
 
 
 def test_the_cap_on_the_synthetic_share_is_said_and_kept(drawable: Path, capsys: Capture, monkeypatch: Patch) -> None:
@@ -185,10 +186,10 @@ def test_the_cap_on_the_synthetic_share_is_said_and_kept(drawable: Path, capsys:
     )
     assert code == 0, err
     assert "At most 35% of the images with defects may be synthetic" in err
-    made, card = json.loads(out), read_json(drawable / "both/card.json")
+    made, card = json.loads(out), read_sealed(drawable / "both/card.json")
     assert made["real"] > 0
     assert 0.2 < card["real"]["synthetic_share"] <= 0.36  # parts of a number may make an image more
-    annotations = read_json(drawable / "both/annotations.json")
+    annotations = read_sealed(drawable / "both/annotations.json")
     assert len(annotations["images"]) == made["images"] + made["real"]
 
 
@@ -234,7 +235,7 @@ def test_a_set_is_added_to_from_the_command_line(drawable: Path, capsys: Capture
     ask = ["synthesize", "--per-class", "2", "--out", "o", "--no-screen"]
     code, _, err = call(capsys, monkeypatch, *ask)
     assert code == 0, err
-    first = read_json(drawable / "o/card.json")["images"]
+    first = read_sealed(drawable / "o/card.json")["images"]
     code, out, err = call(capsys, monkeypatch, *ask, "--append", "--json")
     assert code == 0, err
     assert json.loads(out)["defects"] == {"spot": 4, "line": 4}

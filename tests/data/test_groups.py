@@ -22,6 +22,7 @@ from coigan_aug.data.groups import (
 from coigan_aug.data.likeness import correlation, whiten
 from coigan_aug.errors import DataError, UsageError
 from coigan_aug.imaging import write_image
+from coigan_aug.progress import Report
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
@@ -112,11 +113,20 @@ def test_an_image_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
         find_groups([tmp_path / "a.png"], ["a.png"])
 
 
-def test_progress_ends_at_the_number_of_images(tmp_path: Path) -> None:
+def test_every_long_step_says_how_far_it_is_and_ends_at_its_total(tmp_path: Path) -> None:
     paths, names = take(tmp_path, kind="grain", pieces=4, shots=2)
-    seen: list[tuple[int, int]] = []
-    find_groups(paths, names, progress=lambda done, total: seen.append((done, total)))
-    assert seen[-1] == (len(names), len(names))
+    seen: dict[str, list[tuple[int, int]]] = {}
+
+    def begin(title: str) -> Report:
+        own = seen.setdefault(title, [])
+        return lambda done, total: own.append((done, total))
+
+    find_groups(paths, names, progress=begin)
+    assert list(seen) == [
+        "looking for near-duplicates", "finding images that are alike", "comparing images that are alike",
+    ]  # fmt: skip
+    assert seen["looking for near-duplicates"][-1] == (len(names), len(names))
+    assert all(steps[-1][0] == steps[-1][1] > 0 for steps in seen.values())
 
 
 def test_a_shifted_copy_agrees_and_another_texture_does_not() -> None:

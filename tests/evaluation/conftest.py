@@ -13,8 +13,8 @@ import pytest
 from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import Annotation, ImageRecord
 from coigan_aug.config import load_settings
-from coigan_aug.files import write_json
 from coigan_aug.imaging import read_image, write_image
+from coigan_aug.sealed import write_sealed
 from coigan_aug.settings import Settings
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.store.writer import write_dataset
@@ -58,7 +58,7 @@ def make_synthetic(real: Dataset) -> Callable[..., Dataset]:
         if region:
             records = [_window(folder, record) for record in records]
         card = {"margin_px": MARGIN, "data": real.manifest["sha256"], "command": "coigan-aug synthesize"}
-        write_json(folder / "card.json", card)
+        write_sealed(folder / "card.json", card)
         return write_dataset(
             folder / "records", records, classes=real.classes, image_root=folder, provenance={"made_by": "a test"}
         )

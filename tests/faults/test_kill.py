@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from coigan_aug.files import read_lines, sha256
+from coigan_aug.files import sha256
 from coigan_aug.imaging import write_image
+from coigan_aug.sealed import read_lines
 
 pytestmark = pytest.mark.slow
 SEED = int(os.environ.get("KILL_SEED", random.SystemRandom().randrange(10**6)))

@@ -15,10 +15,10 @@ from coigan_aug import rng
 from coigan_aug.annotations.records import DefectClass
 from coigan_aug.checkpoint import save_generator
 from coigan_aug.evaluation.result import Result, write_result
-from coigan_aug.files import write_json
 from coigan_aug.imaging import Pixels, write_image
 from coigan_aug.models.build import build_generator
 from coigan_aug.pictures import contact_sheet
+from coigan_aug.sealed import write_sealed
 from coigan_aug.settings import Settings
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.store.writer import write_dataset
@@ -164,7 +164,7 @@ def write_run(root: Path, dataset: Dataset, settings: Settings, *, command: str 
         write_image(run.samples / f"{images:012d}.png", contact_sheet(rows, headings=COLUMNS, classes=dataset.classes))
     network = build_generator(settings.model, len(dataset.classes))
     save_generator(run.generator, network, settings=settings, classes=dataset.classes, images=1200)
-    write_json(run.folder / "run.json", {"images": 1200, "generator": run.generator.name})
+    write_sealed(run.folder / "run.json", {"images": 1200, "generator": run.generator.name})
     return run.folder
 
 
@@ -196,7 +196,7 @@ def write_synthetic(workspace: Path, dataset: Dataset, *, run: str = "001-tiny")
         provenance={"made_by": made, "run": run},
     )  # fmt: skip
     card = {"images": len(dataset), "command": made, "data": dataset.manifest["sha256"], "generator": {"run": run}}
-    write_json(out / "card.json", card)
+    write_sealed(out / "card.json", card)
 
 
 IMPORTED = {
@@ -216,7 +216,7 @@ def full(tmp_path: Path, toy: Dataset, small: Settings) -> Path:
     """A workspace in which everything has been done."""
     workspace = tmp_path / "coigan"
     dataset = copy_with_classes(toy, workspace / "dataset", toy.classes, command="coigan-aug import strips.csv")
-    write_json(workspace / "dataset" / "import.json", IMPORTED)
+    write_sealed(workspace / "dataset" / "import.json", IMPORTED)
     write_run(workspace / "runs", dataset, small, command="coigan-aug train --recipe tiny")
     write_synthetic(workspace, dataset)
     write_results(workspace / "results", toy.names)

@@ -18,11 +18,11 @@ import pytest
 from coigan_aug.annotations.records import DefectClass
 from coigan_aug.cli.main import app, run
 from coigan_aug.errors import ResourceError
-from coigan_aug.files import read_json, write_json
 from coigan_aug.imaging import read_rgb, write_image
 from coigan_aug.report.contents import Contents, compose
 from coigan_aug.report.gather import gather
 from coigan_aug.report.html import MISSING, SECTIONS, Level, data_uri, empty_sections, render
+from coigan_aug.sealed import read_sealed, write_sealed
 from coigan_aug.settings import Settings
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.store.writer import write_dataset
@@ -150,19 +150,19 @@ def _evil(folder: Path, toy: Dataset, small: Settings) -> Path:
         provenance=provenance,
     )  # fmt: skip
     problem = {"file": EVIL, "row": None, "what": EVIL, "done": EVIL}
-    write_json(workspace / "dataset" / "import.json", IMPORTED | {"problems": [problem]})
+    write_sealed(workspace / "dataset" / "import.json", IMPORTED | {"problems": [problem]})
     write_run(workspace / "runs", dataset, small, command=EVIL)
     write_synthetic(workspace, dataset)
     write_results(workspace / "results", [EVIL, "$x_{"])
     for path in (workspace / "results").glob("*/result.json"):
-        value = read_json(path)
+        value = read_sealed(path)
         value |= {
             "verdict": EVIL,
             "warnings": [EVIL],
             "settings": {EVIL: EVIL},
             "pictures": [[EVIL, value["pictures"][0][1]]],
         }
-        write_json(path, value)
+        write_sealed(path, value)
     return workspace
 
 
@@ -203,8 +203,8 @@ def test_the_worst_there_can_be_keeps_the_bound(tmp_path: Path, small: Settings)
     for folder in (workspace / "results").iterdir():
         for k in range(20):
             write_image(folder / f"{k}.jpg", noise(1500, 1500, seed=k))
-        value = read_json(folder / "result.json")
-        write_json(folder / "result.json", value | {"pictures": [[f"nearest {k}", f"{k}.jpg"] for k in range(20)]})
+        value = read_sealed(folder / "result.json")
+        write_sealed(folder / "result.json", value | {"pictures": [[f"nearest {k}", f"{k}.jpg"] for k in range(20)]})
     contents = _contents(workspace)
     page = render(contents, made=MADE)
     assert len(page.encode()) <= 10_000_000
@@ -246,7 +246,7 @@ def test_finding_comes_first_then_naming_each_with_its_verdict(full: Path) -> No
     tallies = {(arm.name, 0, seed): _tally(hits[arm.name], 100 - hits[arm.name], 8) for arm in ARMS for seed in (0, 1)}
     numbers = said(ARMS, tallies, about="gan")
     path = full / "results" / "002-benefit" / "result.json"
-    write_json(path, read_json(path) | {"numbers": numbers, "verdict": numbers["verdict"]})
+    write_sealed(path, read_sealed(path) | {"numbers": numbers, "verdict": numbers["verdict"]})
     page = html.unescape(_page(full))
     told = [f"{kind.capitalize()}: {numbers['verdicts'][kind]}." for kind in ("finding", "naming")]
     places = [page.index(text) for text in (*told, "Finding: is there any defect?", "Naming: which class?")]
@@ -262,16 +262,16 @@ def test_the_verdict_goes_by_where_the_interval_lies(full: Path, gain: float, he
     from .conftest import benefit_numbers
 
     path = full / "results" / "002-benefit" / "result.json"
-    write_json(path, read_json(path) | {"numbers": benefit_numbers(["spot", "line"], gain=gain)})
+    write_sealed(path, read_sealed(path) | {"numbers": benefit_numbers(["spot", "line"], gain=gain)})
     page = _page(full)
     assert [text for text in ("Benefit measured", "No benefit shown", "Harm measured") if text in page] == [heading]
 
 
 def test_what_was_made_from_another_state_of_the_data_is_said(full: Path) -> None:
     path = full / "dataset" / "dataset.json"
-    write_json(path, read_json(path) | {"sha256": "0" * 64})
+    write_sealed(path, read_sealed(path) | {"sha256": "0" * 64})
     path = full / "results" / "002-benefit" / "result.json"
-    write_json(path, read_json(path) | {"measured_on": {"data": {"sha256": "f" * 64}}})
+    write_sealed(path, read_sealed(path) | {"measured_on": {"data": {"sha256": "f" * 64}}})
     contents = _contents(full)
     assert set(contents.notes) == {"run", "beside", "benefit"}
     assert render(contents, made=MADE).count("another state of the data set") == 3
@@ -292,7 +292,7 @@ def test_images_that_were_moved_leave_a_sentence_and_the_rest_of_the_report(full
 def test_a_picture_outside_the_result_is_not_read(full: Path) -> None:
     write_image(full / "secret.png", noise(8, 8))
     path = full / "results" / "002-benefit" / "result.json"
-    write_json(path, read_json(path) | {"pictures": [["cam", "../../secret.png"]]})
+    write_sealed(path, read_sealed(path) | {"pictures": [["cam", "../../secret.png"]]})
     contents = _contents(full)
     assert contents.where == ()
     assert "leaves the image folder" in contents.notes["benefit"][0]

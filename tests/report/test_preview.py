@@ -13,9 +13,10 @@ import msgspec
 import pytest
 
 from coigan_aug.annotations.records import DefectClass, ImageRecord
-from coigan_aug.files import append_line, append_lines, read_json, write_json
+from coigan_aug.files import append_lines
 from coigan_aug.imaging import write_image
 from coigan_aug.report.preview import MOST_BYTES, SECTIONS, Preview, compose_preview, write_preview
+from coigan_aug.sealed import append_line, read_sealed, write_sealed
 from coigan_aug.store.card import Card
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.store.writer import write_dataset
@@ -290,7 +291,7 @@ def test_the_report_shows_what_the_newest_set_rejected(made: Path) -> None:
     with append_lines(out / REJECTED) as stream:
         for item in reject_some(out):
             append_line(stream, asdict(item))
-    write_json(out / "card.json", read_json(out / "card.json") | {"screening": CARD["screening"]})
+    write_sealed(out / "card.json", read_sealed(out / "card.json") | {"screening": CARD["screening"]})
     page = _report(made)
     assert "was not screened" not in page
     assert "30 defects that had been drawn, 71% of all, were rejected." in page
@@ -299,5 +300,5 @@ def test_the_report_shows_what_the_newest_set_rejected(made: Path) -> None:
 
 def test_the_report_says_that_the_screen_passed_all(made: Path) -> None:
     card = made.parent / "made" / "card.json"
-    write_json(card, read_json(card) | {"screening": {"effective": {}}})
+    write_sealed(card, read_sealed(card) | {"screening": {"effective": {}}})
     assert "every defect that was drawn passed the screen" in _report(made)

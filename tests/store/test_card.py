@@ -9,7 +9,7 @@ import pytest
 from msgspec import structs
 
 from coigan_aug.errors import DataError
-from coigan_aug.files import read_json, write_json
+from coigan_aug.sealed import read_sealed, write_sealed
 from coigan_aug.store.card import BasesUsed, Beside, Card, DrawnBy, Effective, PlacesUsed, Screening, read_card
 
 WHOLE = Card(
@@ -36,8 +36,8 @@ WHOLE = Card(
 
 
 def test_a_card_is_written_in_its_order_and_read_back(tmp_path: Path) -> None:
-    write_json(tmp_path / "card.json", WHOLE)
-    value = read_json(tmp_path / "card.json")
+    write_sealed(tmp_path / "card.json", WHOLE)
+    value = read_sealed(tmp_path / "card.json")
     assert list(value) == [
         "images", "format", "command", "program", "engine", "engines", "generator", "defects", "plan_sha256", "margin_px",
         "promise", "bases", "places", "screening", "data", "settings", "versions",
@@ -51,7 +51,7 @@ def test_a_card_is_written_in_its_order_and_read_back(tmp_path: Path) -> None:
 def test_a_card_of_an_earlier_version_says_what_it_says(tmp_path: Path) -> None:
     path = tmp_path / "card.json"
     screening = {"effective": {"spot": 0.5, "line": {"median": 0.25, "n": 2}, "none": None}, "of a later version": 1}
-    write_json(path, {"images": 2, "generator": {"run": "001-tiny"}, "screening": screening, "later": {}})
+    write_sealed(path, {"images": 2, "generator": {"run": "001-tiny"}, "screening": screening, "later": {}})
     card = read_card(path)
     assert (card.images, card.margin_px, card.data, card.engine) == (2, None, None, "?")
     assert card.generator == DrawnBy(run="001-tiny")
@@ -61,8 +61,8 @@ def test_a_card_of_an_earlier_version_says_what_it_says(tmp_path: Path) -> None:
 
 
 def test_real_images_beside_stand_last(tmp_path: Path) -> None:
-    write_json(tmp_path / "card.json", structs.replace(WHOLE, real=Beside(images=2, synthetic_share=0.6)))
-    assert list(read_json(tmp_path / "card.json"))[-1] == "real"
+    write_sealed(tmp_path / "card.json", structs.replace(WHOLE, real=Beside(images=2, synthetic_share=0.6)))
+    assert list(read_sealed(tmp_path / "card.json"))[-1] == "real"
 
 
 @pytest.mark.parametrize("value", [[], {"images": "many"}, {"screening": 3}, {"defects": {"spot": None}}])

@@ -20,6 +20,7 @@ from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.imaging import write_image
+from coigan_aug.sealed import read_sealed, write_sealed
 from coigan_aug.store import packed
 from coigan_aug.store.dataset import Dataset, record_from, record_to
 from coigan_aug.store.index import scan_binary, scan_text
@@ -151,8 +152,8 @@ def test_a_folder_without_its_manifest_is_no_data_set(toy_copy: Path) -> None:
 
 
 def test_another_format_version_is_refused(toy_copy: Path) -> None:
-    manifest = json.loads((toy_copy / "dataset.json").read_text())
-    (toy_copy / "dataset.json").write_text(json.dumps(manifest | {"format_version": 99}))
+    manifest = read_sealed(toy_copy / "dataset.json")
+    write_sealed(toy_copy / "dataset.json", manifest | {"format_version": 99})
     with pytest.raises(DataError, match="format version 99"):
         Dataset(toy_copy)
 
@@ -206,8 +207,9 @@ def test_a_mask_that_was_changed_in_the_file_is_refused(toy_copy: Path, checksum
     if not checksums:
         (toy_copy / "records.crc").unlink()
     position = before[:at].count(b"\n")
-    with pytest.raises(DataError, match=f"record {position} is damaged"):
+    with pytest.raises(DataError, match=f"{f'record {position}' if checksums else 'a record'} is damaged") as told:
         Dataset(toy_copy)[position]
+    assert f"coigan-aug inspect {toy_copy} --accept-changes" in told.value.remedy
 
 
 def test_a_mask_that_does_not_fit_its_image_is_not_stored(tmp_path: Path) -> None:

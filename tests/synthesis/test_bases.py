@@ -13,10 +13,11 @@ from coigan_aug.annotations.masks import grow
 from coigan_aug.compose.erase import TELEA, with_surface
 from coigan_aug.errors import DataError, UsageError
 from coigan_aug.evaluation.seams import measure_seams
-from coigan_aug.files import read_json, sha256
+from coigan_aug.files import sha256
 from coigan_aug.geometry import Box
 from coigan_aug.imaging import read_image
 from coigan_aug.prepare.prepared import Prepared, prepare
+from coigan_aug.sealed import read_sealed
 from coigan_aug.settings import Settings
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.synthesis.bases import Base, erased_margin, find_bases, left_out, read_base, settle_kind
@@ -136,7 +137,7 @@ def test_records_and_card_say_which_images_stand_on_erased_ones_and_only_new_def
     prepared: Prepared, small: Settings, tmp_path: Path
 ) -> None:
     made = _make(prepared, small, tmp_path / "out", bases="both")
-    records, card = Dataset(tmp_path / "out-records"), read_json(tmp_path / "out/card.json")
+    records, card = Dataset(tmp_path / "out-records"), read_sealed(tmp_path / "out/card.json")
     marked = [record for record in records if record.source.get("erased")]
     assert 0 < made.erased == len(marked) < made.images
     assert card["bases"]["erased"] == made.erased
@@ -160,7 +161,7 @@ def test_records_and_card_say_which_images_stand_on_erased_ones_and_only_new_def
 def test_clean_bases_leave_no_trace_of_erasing(prepared: Prepared, small: Settings, tmp_path: Path) -> None:
     made = _make(prepared, small, tmp_path / "out", bases="clean")
     assert made.erased == 0
-    assert read_json(tmp_path / "out/card.json")["bases"] == {"kind": "clean", "erased": 0, "erased_share": 0.0}
+    assert read_sealed(tmp_path / "out/card.json")["bases"] == {"kind": "clean", "erased": 0, "erased_share": 0.0}
     assert not any("erased" in record.source for record in Dataset(tmp_path / "out-records"))
 
 
@@ -176,7 +177,7 @@ def test_erased_places_count_neither_as_outside_nor_as_changed(
     prepared: Prepared, small: Settings, tmp_path: Path
 ) -> None:
     _make(prepared, small, tmp_path / "out", bases="erased")
-    made, margin = Dataset(tmp_path / "out-records"), read_json(tmp_path / "out/card.json")["margin_px"]
+    made, margin = Dataset(tmp_path / "out-records"), read_sealed(tmp_path / "out/card.json")["margin_px"]
     seams = measure_seams(made, prepared.dataset, margin=margin, advance=lambda done: None)
     assert seams.changed == 0
     assert 0 < seams.outside < sum(record.height * record.width for record in made)

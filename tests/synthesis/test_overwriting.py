@@ -9,11 +9,11 @@ import pytest
 
 from coigan_aug.annotations.records import ImageRecord
 from coigan_aug.errors import UsageError
-from coigan_aug.files import read_lines
 from coigan_aug.formats.detect import format_named, open_source
 from coigan_aug.formats.names import NAMES
 from coigan_aug.formats.source import Problems, ReadOptions, parse_classes
 from coigan_aug.prepare.prepared import Prepared
+from coigan_aug.sealed import read_lines
 from coigan_aug.settings import Settings
 from coigan_aug.synthesis.engines import copying_engine
 from coigan_aug.synthesis.finishing import Made

@@ -12,11 +12,11 @@ from coigan_aug import rng as streams
 from coigan_aug.annotations import rle
 from coigan_aug.annotations.masks import grow
 from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
-from coigan_aug.files import read_json, read_lines
 from coigan_aug.geometry import Box
 from coigan_aug.imaging import read_image, to_rgb, write_image
 from coigan_aug.places.density import measure_places
 from coigan_aug.prepare.prepared import Prepared, prepare
+from coigan_aug.sealed import read_lines, read_sealed
 from coigan_aug.segmenter.windows import Mixture
 from coigan_aug.settings import Settings
 from coigan_aug.store.writer import write_dataset
@@ -150,7 +150,7 @@ def test_images_are_chosen_before_their_objects(prepared: Prepared) -> None:
 def test_a_set_of_transplants_is_made_like_any_other(prepared: Prepared, small: Settings, tmp_path: Path) -> None:
     engine = copying_engine("transplant", prepared, small)
     made_set(prepared, engine, small, tmp_path / "out", per_class=3)
-    card = read_json(tmp_path / "out/card.json")
+    card = read_sealed(tmp_path / "out/card.json")
     assert card["engine"] == "transplant"
     assert card["defects"] == dict.fromkeys(prepared.dataset.names, 3)
     assert card["places"]["own_places"] == list(prepared.dataset.names)

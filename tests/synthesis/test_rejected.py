@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from coigan_aug.errors import DataError
-from coigan_aug.files import append_line, append_lines
+from coigan_aug.files import append_lines
+from coigan_aug.sealed import append_line
 from coigan_aug.synthesis.rejected import REASONS, REJECTED, Rejected, read_rejected
 
 ITEMS = tuple(

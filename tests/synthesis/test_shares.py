@@ -17,9 +17,10 @@ from pycocotools.coco import COCO
 from coigan_aug.annotations import rle
 from coigan_aug.checkpoint import GeneratorFile
 from coigan_aug.errors import DataError, ResourceError, UsageError
-from coigan_aug.files import json_line, read_json, read_lines
+from coigan_aug.files import json_line
 from coigan_aug.imaging import jpeg_coding, read_image, write_image
 from coigan_aug.prepare.prepared import Prepared
+from coigan_aug.sealed import read_lines, read_sealed
 from coigan_aug.settings import Settings
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.synthesis.engines import Engine, copying_engine, gan_engine, mixed_engine
@@ -255,7 +256,7 @@ def test_a_set_is_added_to_and_what_was_there_stays(
     assert all(after[name] == value for name, value in images.items())
     coco = COCO(str(out / "annotations.json"))
     assert len(coco.imgs) == second.images == len(list((out / "images").iterdir()))
-    assert read_json(out / "card.json")["earlier"][0]["images"] == first.images
+    assert read_sealed(out / "card.json")["earlier"][0]["images"] == first.images
     with pytest.raises(UsageError, match="needs the same classes and --format coco"):
         made_set(prepared, engine, small, out, append=True, form="severstal")
 
@@ -293,7 +294,7 @@ def test_engines_can_differ_by_class(prepared: Prepared, small: Settings, engine
         drawn, expected = (read_image(tmp_path / name / row.file) for name in ("mixed", defect.engine))
         assert (drawn == expected).all()
     assert used == {"gan", "paste"}
-    assert read_json(tmp_path / "mixed/card.json")["engines"] == {"line": {"paste": 5}, "spot": {"gan": 5}}
+    assert read_sealed(tmp_path / "mixed/card.json")["engines"] == {"line": {"paste": 5}, "spot": {"gan": 5}}
 
 
 def test_an_image_with_two_engines_keeps_every_byte_beyond_the_margins(
@@ -350,7 +351,7 @@ def test_real_images_are_put_beside_byte_for_byte(
         for mask, annotation in zip(masks, record.annotations, strict=True):
             assert (mask == rle.decode(annotation.rle)).all()
     assert len(Dataset(tmp_path / "records")) == made.images, "what is measured as synthetic is synthetic"
-    share = read_json(out / "card.json")["real"]["synthetic_share"]
+    share = read_sealed(out / "card.json")["real"]["synthetic_share"]
     assert share == pytest.approx(made.images / (made.images + len(prepared.by_record)), abs=1e-4)
 
 
@@ -369,7 +370,7 @@ def test_jpegs_have_the_quality_of_their_base(
         coding = jpeg_coding(tmp_path / "out" / record.file)
         assert coding is not None
         assert coding.quality == 95  # the toy's images are PNG
-    assert "before the images are encoded" in read_json(tmp_path / "out/card.json")["promise"]
+    assert "before the images are encoded" in read_sealed(tmp_path / "out/card.json")["promise"]
 
 
 def test_rejected_tries_are_replaced_counted_and_pictured(

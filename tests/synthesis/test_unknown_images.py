@@ -12,10 +12,10 @@ from coigan_aug.annotations import rle
 from coigan_aug.compose.composer import compose
 from coigan_aug.data.importing import ImportReport, Sharing, import_dataset
 from coigan_aug.data.inspecting import inspect_dataset
-from coigan_aug.files import read_json
 from coigan_aug.imaging import write_image
 from coigan_aug.prepare.examples import load_examples
 from coigan_aug.prepare.prepared import Prepared, prepare
+from coigan_aug.sealed import read_sealed
 from coigan_aug.settings import Settings
 from coigan_aug.stages.benches import _held
 from coigan_aug.store.dataset import Dataset
@@ -64,7 +64,7 @@ def test_import_counts_and_names_them(imported: ImportReport) -> None:
     assert (imported.images, imported.defect_free) == (24, 12)
     assert {item.name: item.images for item in imported.classes} == {"spot": 6, "line": 6}
     assert imported.train + imported.test == 24
-    assert set(read_json(imported.folder / "import.json")["unknown"]) == LOST
+    assert set(read_sealed(imported.folder / "import.json")["unknown"]) == LOST
     found = inspect_dataset(Dataset(imported.folder))
     assert set(found.unknown) == LOST
     assert found.defect_free == 12

@@ -15,9 +15,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from coigan_aug.checkpoint import list_states, load_generator, load_latest, save_state
 from coigan_aug.errors import DataError, EnvironmentProblem, ResourceError, Stopped, exit_code_of
-from coigan_aug.files import read_json, read_lines, sha256, to_values, write_json
+from coigan_aug.files import sha256, to_values
 from coigan_aug.imaging import read_image
 from coigan_aug.prepare.prepared import Prepared
+from coigan_aug.sealed import read_lines, read_sealed, write_sealed
 from coigan_aug.settings import Settings
 from coigan_aug.store.writer import write_dataset
 from coigan_aug.training import loop, plan
@@ -153,7 +154,7 @@ def test_loading_a_generator_never_runs_code_and_names_what_is_wrong(tmp_path: P
 
 def test_a_state_that_holds_code_is_not_loaded(tmp_path: Path) -> None:
     save_state(tmp_path, {"images": 1, "bad": os.system}, images=1, keep=2)
-    with pytest.raises(Exception, match=r"[Ww]eights"):
+    with pytest.raises(DataError, match="nothing of it is run"):
         load_latest(tmp_path)
 
 
@@ -226,7 +227,7 @@ def test_a_watched_training_keeps_its_best_generator_beside_the_last(
     measured = {line["images"]: line["kid"] for line in read_lines(run.metrics) if "kid" in line}
     assert list(measured) == [8, 16, 24]
     best = min(measured, key=lambda images: measured[images])
-    told = read_json(run.folder / "run.json")["best"]
+    told = read_sealed(run.folder / "run.json")["best"]
     assert (told["images"], round(told["distance"], 5)) == (best, measured[best])
     assert load_generator(run.generator).images == best
     assert load_generator(run.last).images == 24
@@ -244,7 +245,33 @@ def test_a_watched_training_that_is_killed_ends_as_if_it_had_not_been(
     _train(prepared, settings, broken)
     for one, other in ((whole.generator, broken.generator), (whole.last, broken.last), (whole.metrics, broken.metrics)):
         assert sha256(one) == sha256(other)
-    assert read_json(whole.folder / "run.json") == read_json(broken.folder / "run.json")
+    assert read_sealed(whole.folder / "run.json") == read_sealed(broken.folder / "run.json")
+
+
+def test_a_training_killed_in_its_last_measurement_finishes_it(
+    prepared: Prepared, small: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All samples are seen and saved, nothing is measured yet: a training is finished when it says so, not by a counter."""
+    settings = _watched(small, monkeypatch)
+    settings = dataclasses.replace(settings, log=dataclasses.replace(settings.log, watch_every=1500))
+    whole, broken = _begin(tmp_path / "a", prepared, settings), _begin(tmp_path / "b", prepared, settings)
+    _train(prepared, settings, whole)
+    real = loop.save_best
+
+    def killed(*args: object, **options: object) -> None:
+        real(*args, **options)
+        raise Killed
+
+    for place in ("distance", "save_best"):
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            patch.setattr(loop, place, killed if place == "save_best" else lambda *_: (_ for _ in ()).throw(Killed))
+            _train(prepared, settings, broken)
+        assert not broken.finished
+    _train(prepared, settings, broken)
+    assert [line["images"] for line in read_lines(broken.metrics) if "kid" in line] == [24]
+    for one, other in ((whole.generator, broken.generator), (whole.last, broken.last), (whole.metrics, broken.metrics)):
+        assert sha256(one) == sha256(other)
+    assert read_sealed(whole.folder / "run.json") == read_sealed(broken.folder / "run.json")
 
 
 def test_a_training_ends_when_it_no_longer_gets_better(
@@ -256,7 +283,7 @@ def test_a_training_ends_when_it_no_longer_gets_better(
     monkeypatch.setattr(loop, "distance", lambda watch, generator: next(found))
     run = _begin(tmp_path, prepared, settings)
     assert _train(prepared, settings, run) == 32, "0.6 and 0.45 are two in a row that are not below 0.4"
-    assert read_json(run.folder / "run.json")["best"] == {"distance": 0.4, "images": 16, "since": 2}
+    assert read_sealed(run.folder / "run.json")["best"] == {"distance": 0.4, "images": 16, "since": 2}
     assert load_generator(run.generator).images == 16
 
 
@@ -393,13 +420,13 @@ def test_what_a_run_begins_and_ends_with_is_read_back_and_what_is_not_known_is_p
     prepared: Prepared, small: Settings, tmp_path: Path
 ) -> None:
     run = _begin(tmp_path, prepared, small)
-    start = read_json(run.folder / "start.json")
+    start = read_sealed(run.folder / "start.json")
     assert list(start) == ["program", "settings", "classes", "data", "machine", "command"]
     assert start["machine"] == {"device": "cpu", "bfloat16": False, "threads": 1}
-    write_json(run.folder / "start.json", start | {"of a later version": 1})
+    write_sealed(run.folder / "start.json", start | {"of a later version": 1})
     assert to_values(run.start()) == start
     assert run.end() is None
-    write_json(
+    write_sealed(
         run.folder / "run.json", {"images": 8, "generator": "g", "best": {"distance": 0.5, "images": 4, "since": 1}}
     )
     end = run.end()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from coigan_aug.files import read_lines
+from coigan_aug.sealed import read_lines
 from coigan_aug.training.run import list_runs
 from tests.conftest import SMALL, write_toy
 from tests.training.children import end, environment, start

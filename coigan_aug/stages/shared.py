@@ -15,6 +15,10 @@ Overrides = Annotated[
     Sequence[str], Option("Override a setting; may be repeated.", flag="--set", metavar="SECTION.KEY=VALUE")
 ]
 Config = Annotated[StrPath | None, Option("Settings file. Default: coigan.yaml, where there is one.")]
+AcceptChanges = Annotated[
+    bool,
+    Option("Take files of data set, sets, runs and results that were changed by hand as they are. Default: an error."),
+]
 
 # Of those that read a team's annotations
 
@@ -58,5 +62,12 @@ LineWidth = Annotated[
         "Width in px of lines (linestrip, polyline), which become masks. Default: their images are of unknown state.",
         metavar="PX",
         least=1,
+    ),
+]
+ValueRange = Annotated[
+    str | None,
+    Option(
+        "Pixel values that become 0 and 255 in 8-bit copies of images with more bits. Default: an error.",
+        metavar="LOW,HIGH",
     ),
 ]
