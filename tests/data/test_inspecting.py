@@ -183,13 +183,13 @@ def test_every_wrong_row_is_named_and_the_others_are_read(tmp_path: Path) -> Non
     found = _inspect(source)
     wrong = {item.row: item for item in found.findings if item.error and item.row is not None}
     assert sorted(wrong) == [3, 5, 6, 8, 10]
-    assert list(found.unknown) == ["00.png", "01.png", "04.png"]
+    assert list(found.unknown) == ["00.png", "01.png", "03.png", "04.png"]
     assert {item.file for item in wrong.values()} == {"train.csv"}
     assert [wrong[row].column for row in (3, 5, 8)] == ["EncodedPixels", "EncodedPixels", ""]
     assert "EncodedPixels holds 'x'" in wrong[3].what
     assert "RLE run 1999+9 ends outside" in wrong[5].what
     assert "nowhere.png not found in images/; image left out" in wrong[6].what
-    assert "has 2 cells; the first line has 4; row left out" in wrong[8].what
+    assert "has 2 cells; the first line has 4. It is of 03.png; row left out" in wrong[8].what
     assert "has pixels and no class" in wrong[10].what
     assert (found.images, found.objects, found.stopped) == (30, 45 - 3, "")  # the other masks of the unknown images
 
