@@ -8,6 +8,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 import itertools
 import socket
+from collections import Counter
 from pathlib import Path
 
 import cv2
@@ -45,6 +46,12 @@ def _alone(self: pytest.TempPathFactory, basename: str, numbered: bool = True) -
 
 
 pytest.TempPathFactory.mktemp = _alone  # type: ignore[method-assign]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put files with most slow tests first; the order within a file stays."""
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -slow[item.path])
 
 
 @pytest.fixture(autouse=True)

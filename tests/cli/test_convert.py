@@ -112,7 +112,7 @@ TO = ("--to", "coco")
     [
         (["t.csv", "o"], 2, ["--to"]),
         (["nowhere.csv", "o", *TO], 3, ["nowhere.csv does not exist", "Name an annotation file"]),
-        (["images", "o", *TO], 3, ["images is of no format known here", "no mask belongs to an image", "import MASKS --images IMAGES"]),
+        (["images", "o", *TO], 3, ["images is of no format known", "no mask belongs to an image", "MASKS --images IMAGES"]),
         (["t.csv", "o", "--to", "cocoa"], 2, ["There is no format 'cocoa'. Did you mean 'coco'?", "Formats: coco,"]),
         (["t.csv", "o", *TO, "--from", "cvs"], 2, ["There is no format 'cvs'.", "Formats: coco,"]),
         (["t.csv", "o", *TO, "--from", "coco"], 3, ["t.csv:1  is not valid JSON"]),

@@ -191,7 +191,7 @@ def test_every_wrong_row_is_named_and_the_others_are_read(tmp_path: Path) -> Non
     assert "nowhere.png not found in images/; image left out" in wrong[6].what
     assert "has 2 cells; the first line has 4. It is of 03.png; row left out" in wrong[8].what
     assert "has pixels and no class" in wrong[10].what
-    assert (found.images, found.objects, found.stopped) == (30, 45 - 3, "")  # the other masks of the unknown images
+    assert (found.images, found.objects, found.stopped) == (30, 45 - 4, "")  # the other masks of the unknown images
 
 
 def test_wrong_entries_of_coco_and_line_json_are_passed_over_too(tmp_path: Path) -> None:
