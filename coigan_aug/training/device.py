@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
 import time
 
 import torch
@@ -11,6 +10,7 @@ import torch
 from coigan_aug.compose.noise import latent_shape
 from coigan_aug.errors import EnvironmentProblem, UsageError
 from coigan_aug.models.build import Inpainter
+from coigan_aug.processors import usable_processors
 from coigan_aug.settings import Settings
 from coigan_aug.training.place import Place
 
@@ -65,12 +65,13 @@ def choose_speed(
     """Return (bfloat16, threads): what the settings say, and where they say auto what is faster on this machine.
 
     Measured with a few passes of a copy of the generator; takes a second or two for small networks. Convolutions
-    in bfloat16 count as faster from 10 % on, all threads from 10 % on. `here` processes share the machine's threads.
+    in bfloat16 count as faster from 10 % on, all threads from 10 % on. `here` processes share the
+    processors that this one may use (`usable_processors`).
     """
     train = settings.train
     if device.type != "cpu":
         return train.precision == "bfloat16" or (train.precision == "auto" and torch.cuda.is_bf16_supported()), 1
-    threads = [train.threads] if train.threads else sorted({1, max((os.cpu_count() or 1) // here, 1)})
+    threads = [train.threads] if train.threads else sorted({1, max(usable_processors() // here, 1)})
     kinds = {"bfloat16": [True], "float32": [False], "auto": [False, True]}[train.precision]
     best = (kinds[0], threads[0])
     if len(threads) * len(kinds) == 1:

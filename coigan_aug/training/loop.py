@@ -28,6 +28,7 @@ from coigan_aug.training.device import choose_speed
 from coigan_aug.training.distributed import across, largest, only_first, rank, said_once, world
 from coigan_aug.training.judging import Losses
 from coigan_aug.training.networks import Networks, Step, build_networks, update_ema
+from coigan_aug.training.pace import Pace
 from coigan_aug.training.run import Best, Run, RunEnd
 from coigan_aug.training.samples import sample_grid
 from coigan_aug.training.state import Progress, init_from, resume_together, save_best, save_training
@@ -73,6 +74,7 @@ def train(
     source = batches(
         stream, start=images, batch=settings.train.batch, rank=rank(), world=world(), workers=settings.train.workers
     )
+    pace = Pace(speed.threads if device.type == "cpu" else 1)
     ends = time.monotonic() + 60 * minutes if minutes else float("inf")
     signal_number, parts = 0, 1
     metrics_file = run.metrics if rank() == 0 else Path(os.devnull)
@@ -87,11 +89,11 @@ def train(
             if signal_number or stopping:
                 break
             number = images // settings.train.batch
-            seed = rng.torch_seed(settings.train.seed, "step0", number)  # the same in all processes
-            generator = torch.Generator().manual_seed(seed)
-            step = Step(number, settings, generator, device, speed.bfloat16, parts)
+            step = _begin_step(number, settings, device, speed, parts)
             losses, parts = _step(networks, next(source).to(device), step)
             update_ema(networks.average, networks.generator, decay=settings.train.ema, step=number)
+            if slower := pace.step():
+                say(slower, quiet=rank() > 0)
             before, images = images, images + settings.train.batch
             if number % settings.log.metrics_every == 0:
                 values = {name: float(across(value)) for name, value in losses.items()}
@@ -104,13 +106,12 @@ def train(
                 _write_samples(networks, shown, run, images, device)
             if _passed(before, images, settings.log.checkpoint_every):
                 save_training(networks, prepared, settings, run, Progress(images, measured, best))
+            pace.rest()
         if settings.log.watch_every and measured < images and not signal_number:
             measured, best = images, _measure(watch, networks, prepared, settings, run, best, images, metrics, show)
     save_training(networks, prepared, settings, run, Progress(images, measured, best))
     if signal_number:
-        message = f"Stopped; saved at {images:,} images in {run.folder}."
-        remedy = "Continue: coigan-aug train --resume"
-        raise said_once(Stopped(message, signal_number=signal_number, remedy=remedy))
+        raise said_once(_stopped(run, images, signal_number))
     _write_samples(networks, shown, run, images, device)
     if rank() == 0:
         end = RunEnd(images=images, generator=run.generator.name, best=best if best.images else None)
@@ -138,6 +139,16 @@ def measure_speed(prepared: Prepared, settings: Settings, device: torch.device, 
     generator = build_generator(settings.model, prepared.classes).to(device)
     extra = condition_channels(settings.model, prepared.classes)
     return Speed(*choose_speed(generator, settings, device, condition=extra, here=here))
+
+
+def _stopped(run: Run, images: int, signal_number: int) -> Stopped:
+    message = f"Stopped; saved at {images:,} images in {run.folder}."
+    return Stopped(message, signal_number=signal_number, remedy="Continue: coigan-aug train --resume")
+
+
+def _begin_step(number: int, settings: Settings, device: torch.device, speed: Speed, parts: int) -> Step:
+    seed = rng.torch_seed(settings.train.seed, "step0", number)  # the same in all processes
+    return Step(number, settings, torch.Generator().manual_seed(seed), device, speed.bfloat16, parts)
 
 
 def _step(networks: Networks, batch: Batch, step: Step) -> tuple[Losses, int]:
