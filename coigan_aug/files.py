@@ -63,9 +63,8 @@ def disk_errors(path: Path) -> Iterator[None]:
 
 _MACHINE = f"{zlib.crc32(os.uname().nodename.encode()):08x}"
 _TEMPORARY = re.compile(r"\..+\.(\d+)(?:-([0-9a-f]{8}))?\.tmp")
-_FOREIGN_AGE = (
-    86_400.0  # seconds after which a temporary file of another machine, whose processes can't be asked, is left
-)
+_FOREIGN_AGE = 86_400.0
+"""Seconds after which a temporary file of another machine, whose processes can't be asked, counts as left."""
 
 
 def remove_left(folder: Path) -> None:

@@ -215,16 +215,6 @@ def read_mask(path: Path) -> Pixels:
     return read_image(path)
 
 
-def read_palette(path: Path) -> Pixels | None:
-    """Read the colour numbers of an image with a palette, uint8 [H, W]; None for other files.
-
-    Raises:
-        DataError: as `read_header`, or the pixels can't be decoded.
-    """
-    found = read_indexed(path)
-    return None if found is None else found[0]
-
-
 def read_indexed(path: Path) -> tuple[Pixels, Pixels] | None:
     """Read the colour numbers of an image with a palette, uint8 [H, W], and the palette, uint8 [256, 3] RGB; else None.
 

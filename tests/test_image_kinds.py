@@ -31,7 +31,7 @@ from coigan_aug.formats.source import Problems, ReadOptions, make_classes
 from coigan_aug.formats.tables import line_json, rle_csv
 from coigan_aug.formats.tools import cvat, label_studio, labelme, supervisely
 from coigan_aug.formats.voc import voc
-from coigan_aug.imaging import read_header, read_image, read_palette, read_thumbnail, to_eight_bits, write_image
+from coigan_aug.imaging import read_header, read_image, read_indexed, read_thumbnail, to_eight_bits, write_image
 from coigan_aug.store.dataset import Dataset
 
 DRAW = np.random.default_rng(0)
@@ -241,7 +241,7 @@ def test_flipped_bits_give_pixels_or_a_refusal_and_nothing_else(tmp_path: Path) 
             torn = bytearray(data)
             torn[int(draw.integers(len(data)) * draw.random() ** 2)] ^= 1 << int(draw.integers(8))
             (tmp_path / name).write_bytes(torn)
-            for read in (read_image, read_palette, lambda path: read_thumbnail(path, size=8)):
+            for read in (read_image, read_indexed, lambda path: read_thumbnail(path, size=8)):
                 try:
                     read(tmp_path / name)
                 except DataError:

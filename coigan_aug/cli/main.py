@@ -102,7 +102,7 @@ _FEWER = "Close other programs, or take fewer or smaller images at a time."
 def _explain_system(error: Exception) -> int:
     """Say what mends an error of the system, memory or disk, that no stage has put into words (5); others are bugs (1)."""
     if memory_ran_out(error):
-        advice = next((text for word, text in _LESS_MEMORY.items() if word in sys.argv[1:2]), _FEWER)
+        advice = _LESS_MEMORY.get("".join(sys.argv[1:2]), _FEWER)
         print(f"  Out of memory. {advice}", file=sys.stderr)
         return ResourceError.exit_code
     if isinstance(error, OSError):

@@ -50,6 +50,9 @@ def erasing_of(
     """
     if settings.data.erase == "telea":
         return TELEA
+    if all(window.kind != "clean" for window in prepared.clean):
+        talk.say("data.erase: learned needs clean surface to learn from, and there is none: telea erases.")
+        return TELEA
     with talk.step("train the eraser") as report:
         file = trained_eraser(
             prepared, settings.data, EraserSettings(), root=cache_root, device=device,

@@ -214,6 +214,12 @@ def write_tally(path: Path, tally: Tally) -> None:
         np.savez_compressed(stream, allow_pickle=False, pieces=np.array(tally.pieces), **counts)
 
 
+_UNREADABLE = (
+    ValueError, KeyError, TypeError, EOFError, OSError, zipfile.BadZipFile, zlib.error,
+    NotImplementedError,  # of the zip library, where a flipped bit names a compression that there is not
+)  # fmt: skip
+
+
 def read_tally(path: Path) -> Tally:
     """Read what `write_tally` kept.
 
@@ -225,14 +231,5 @@ def read_tally(path: Path) -> Tally:
             values = {name: arrays[name] for name in arrays.files}
         pieces: Sequence[str] = values.pop("pieces").tolist()
         return Tally(pieces=tuple(pieces), **values)
-    except (
-        ValueError,
-        KeyError,
-        TypeError,
-        EOFError,
-        OSError,
-        NotImplementedError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
+    except _UNREADABLE as error:
         raise Damaged(f"{path} is damaged ({error}).", remedy="Delete it; that training is done again.") from error

@@ -15,7 +15,7 @@ from coigan_aug.annotations import rle
 from coigan_aug.annotations.polygons import Points
 from coigan_aug.errors import DataError
 from coigan_aug.formats.reading import Reading
-from coigan_aug.formats.source import DROPPED
+from coigan_aug.formats.source import DROPPED, ReadOptions
 
 LARGEST = 1e9
 """Coordinates beyond it are no pixels."""
@@ -55,6 +55,31 @@ class Place:
         """
         lost = self.image if done == DROPPED else ""
         self.reading.problems.count(what, file=file or self.file, first=self.text, done=done, count=count, lost=lost)
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """The kinds of shapes of a tool that become masks: those with an area, and lines where the options say their width.
+
+    `called` is what shapes are called in notes.
+    """
+
+    areas: frozenset[str]
+    lines: frozenset[str] = frozenset()
+    called: str = "shapes"
+
+    def become_masks(self, kind: str, options: ReadOptions) -> bool:
+        """Tell whether shapes of a kind become masks."""
+        return kind in self.areas or (kind in self.lines and options.line_width is not None)
+
+    def note_dropped(self, kind: str, at: Place, *, file: str = "") -> None:
+        """Note a shape that becomes none, which is dropped; of a line what gives it an area.
+
+        Args:
+            file: what holds all such shapes, where that is not the file itself.
+        """
+        more = "; --line-width PX gives it one" if kind in self.lines else ""
+        at.count(f"{self.called} without an area ({kind}{more})", file=file, done=DROPPED)
 
 
 def number_from(value: Any, at: Place, name: str) -> float:
@@ -110,17 +135,6 @@ def check_outlines(polygons: Sequence[Points], at: Place) -> None:
         raise DataError(f"{at.text} of {at.image}: an outline is {length:,.0f} px long.")
     if far > _MARGIN:
         at.note(f"{at.text} of {at.image}: a polygon reaches {far:.0f} px out of the image", done="cut")
-
-
-def note_no_area(kind: str, at: Place, *, line: bool, file: str = "") -> None:
-    """Note a shape without an area, which is dropped; of a line what gives it one.
-
-    Args:
-        file: what holds all such shapes, where that is not the file itself.
-    """
-    at.count(
-        f"shapes without an area ({kind}{'; --line-width PX gives it one' if line else ''})", file=file, done=DROPPED
-    )
 
 
 def note_short(at: Place, *, few: int, of: int) -> None:

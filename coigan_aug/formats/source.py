@@ -360,6 +360,16 @@ def whole_number(text: str) -> int | None:
     return int(match[1]) if match else None
 
 
+def as_whole(value: object) -> object:
+    """Return a whole number as such where JSON or a table has it as 40.0 or "40"; anything else as it is.
+
+    >>> as_whole(40.0), as_whole("40"), as_whole(4.5), as_whole(None)
+    (40, 40, 4.5, None)
+    """
+    number = whole_number(str(value)) if isinstance(value, (float, str)) else None
+    return value if number is None else number
+
+
 def label_order(label: str) -> tuple[bool, int, str]:
     """Return by what labels are put in order: whole numbers by their size, other text behind them."""
     number = whole_number(label)

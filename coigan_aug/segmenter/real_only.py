@@ -31,12 +31,13 @@ def real_only_segmenter(
     real: Dataset, settings: Settings, *, cache_root: Path, device: torch.device, report: Report = silent
 ) -> nn.Module:
     """Return a segmenter in eval mode that was trained on the real training images; trained where it is not kept yet."""
-    network = build_segmenter(screening(settings), len(real.classes), seed=settings.evaluate.seed)
     kept = cache_root / f"segmenter-{segmenter_key(real, settings, device)}.safetensors"
     with folder_lock(cache_root / "segmenters", wait=True, beside=cache_root):
+        network = build_segmenter(screening(settings), len(real.classes), seed=settings.evaluate.seed)
         try:
             network.load_state_dict(read_weights(kept, METADATA, bare=True)[1])
-        except (DataError, RuntimeError):  # not there yet, or damaged
+        except (DataError, RuntimeError):  # not there yet, damaged, or of another network, which is half loaded then
+            network = build_segmenter(screening(settings), len(real.classes), seed=settings.evaluate.seed)
             _train(network, real, settings, cache_root, device, report)
             write_bytes(kept, weights_bytes(network.state_dict(), METADATA, "{}"))
     return network.to(device).eval()

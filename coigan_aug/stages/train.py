@@ -109,7 +109,7 @@ def train(
     with joined(place, device), ExitStack() as held:
         talk = Talk(quiet=talk.quiet or rank() > 0)
         start = only_first(lambda: _begin(workspace, ask, recipe, settings, device, held, place, talk, command))
-        if other is not None and rank() == 0:
+        if other is not None:
             talk.say(_instead(start, other, device))
         weights = Path(ask.perceptual_weights) if ask.perceptual_weights else None
         if start.run is None:
@@ -186,7 +186,7 @@ def _begin(
                 init_from=weights,
             )  # fmt: skip
         held.enter_context(folder_lock(run.folder))
-    if settings.data.erase == "learned" and prepared.erased is None:
+    if settings.data.erase == "learned":
         erasing = erasing_of(prepared, settings, cache_root=workspace.cache, scale=1.0, device=device, talk=talk)
         with talk.step("erase defects") as report:
             prepared = with_erased(prepared, erasing, cache_root=workspace.cache, report=report)
@@ -207,7 +207,7 @@ def _about_objects(prepared: Prepared, least: int) -> Iterator[str]:
 
 
 def _instead(start: _Start, other: Settings, device: torch.device) -> str:
-    """Say that there is no GPU, and what the recipe for one would take."""
+    """Return that there is no GPU, and what the recipe for one would take; all processes measure it together."""
     own, data, train = start.settings, other.data, other.train
     seconds = training_seconds(start.prepared, own, device, start.speed)
     seconds *= times_as_long(own, other, classes=start.prepared.classes, speed=start.speed)

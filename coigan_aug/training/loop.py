@@ -159,7 +159,7 @@ def _step(networks: Networks, batch: Batch, step: Step) -> tuple[Losses, int]:
     while True:
         try:
             return training_step(networks, batch, step), step.parts
-        except (torch.OutOfMemoryError, RuntimeError) as error:
+        except RuntimeError as error:  # torch's of a GPU's memory is one, too
             if not memory_ran_out(error):
                 raise
             count, side = batch.base.shape[0], batch.base.shape[2]

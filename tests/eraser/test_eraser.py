@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from coigan_aug.compose.erase import telea
-from coigan_aug.eraser.erasing import EraserFile, learned, load_eraser, predict, save_eraser, trained_eraser
+from coigan_aug.compose.erase import TELEA, telea
+from coigan_aug.eraser.erasing import EraserFile, erasing_of, learned, load_eraser, predict, save_eraser, trained_eraser
 from coigan_aug.eraser.fit import EraserSettings, Holes, filling_loss, fit_eraser
 from coigan_aug.errors import DataError
 from coigan_aug.models.eraser import Eraser
 from coigan_aug.prepare.prepared import Prepared, prepare
+from coigan_aug.progress import Talk
 from coigan_aug.settings import Settings
 from coigan_aug.store.dataset import Dataset
 
@@ -170,3 +171,13 @@ def test_an_eraser_of_other_training_images_is_another_file(
     for own, data in ((prepared, small.data), (other, fewer)):
         trained_eraser(own, data, quick, root=tmp_path, device=CPU, bfloat16=False)
     assert len(list((tmp_path / "erasers").glob("*.safetensors"))) == 2
+
+
+def test_without_clean_surface_to_learn_from_no_network_is_trained(
+    prepared: Prepared, small: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = dataclasses.replace(small, data=dataclasses.replace(small.data, erase="learned"))
+    none = dataclasses.replace(prepared, clean=[])
+    erasing = erasing_of(none, settings, cache_root=tmp_path, scale=1.0, device=CPU, talk=Talk(quiet=False))
+    assert erasing is TELEA
+    assert "there is none: telea erases" in capsys.readouterr().err

@@ -176,7 +176,10 @@ def test_a_mistake_is_said_once_by_all_processes_together(
 
 @pytest.mark.slow
 def test_a_dry_run_plans_for_all_processes(standing: Path) -> None:
-    ended = end(start([sys.executable, "-c", CODE, *_train(24), "--dry-run"], 2, cwd=standing))
+    named = _train(24)
+    unnamed = [word for word in named if word not in ("--recipe", "tiny")]
+    ended = end(start([sys.executable, "-c", CODE, *unnamed, "--dry-run"], 2, cwd=standing))
     assert [code for code, _ in ended] == [0, 0], ended
+    assert "Recipe default (32 px, 24 samples) would take about" in ended[0][1], "all processes measure it together"
     assert "batch 4 (2 a process)" in ended[0][1]
     assert not (standing / "coigan" / "runs").exists()

@@ -8,7 +8,7 @@ from typing import Any
 from coigan_aug.annotations.records import DefectClass
 from coigan_aug.errors import DataError
 from coigan_aug.formats.reading import Reading
-from coigan_aug.formats.source import make_classes, whole_number
+from coigan_aug.formats.source import as_whole, make_classes, whole_number
 
 _Item = dict[str, Any]
 
@@ -65,17 +65,11 @@ def images_of(items: list[_Item], file: str) -> dict[int | str, _Item]:
         if name in names:
             raise DataError(f"{file}: images {names[name]!r} and {number!r} have the same file_name, {name}.")
         names[name] = number
-        item |= {side: _side(item[side]) for side in ("height", "width") if side in item}
+        item |= {side: as_whole(item[side]) for side in ("height", "width") if side in item}
         for side in ("height", "width"):
             if item.get(side, 0) is None:
                 del item[side]
     return images
-
-
-def _side(value: Any) -> Any:
-    """Return a height or width as a number where it is one, be it 40.0 or "40"; anything else as it is."""
-    number = whole_number(str(value)) if isinstance(value, (float, str)) else None
-    return value if number is None else number
 
 
 def sizes_of(images: Mapping[int | str, _Item]) -> dict[str, tuple[int, int]] | None:

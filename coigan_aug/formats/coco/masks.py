@@ -19,7 +19,7 @@ from coigan_aug.formats.coco.file import parse_text
 from coigan_aug.formats.drawn import LARGEST, Place, check_outlines, note_short
 from coigan_aug.formats.image_sizes import about_turning
 from coigan_aug.formats.json_files import NAN
-from coigan_aug.formats.source import DROPPED, whole_number
+from coigan_aug.formats.source import DROPPED, as_whole
 
 _POLYGONS = msgspec.json.Decoder(list[list[float]])
 _NUMBERS = frozenset({int, float, str})
@@ -90,7 +90,7 @@ def _plain_polygons(value: Any) -> _Parts | None:
 
 def _from_runs(value: _Item, at: Place) -> rle.Rle:
     said = value.get("size")
-    size = [_whole(side) for side in said] if isinstance(said, list) else said
+    size = [as_whole(side) for side in said] if isinstance(said, list) else said
     if size != [at.height, at.width]:
         turned, remedy = about_turning((at.height, at.width), said, image=at.image)
         what = f"{at.text}: the mask's size is {said}, {at.image} is {at.size} (height x width).{turned}"
@@ -99,7 +99,7 @@ def _from_runs(value: _Item, at: Place) -> rle.Rle:
     try:
         if isinstance(counts, str):
             return rle.canonical(rle.Rle(at.height, at.width, _compressed(counts)))
-        runs: list[Any] = [_whole(run) for run in counts] if isinstance(counts, list) else [None]
+        runs: list[Any] = [as_whole(run) for run in counts] if isinstance(counts, list) else [None]
         if all(type(run) is int and 0 <= run < 1 << 48 for run in runs):
             return _from_counts(runs, at)
     except ValueError as error:
@@ -111,12 +111,6 @@ def _compressed(counts: str) -> str:
     """Return a compressed string without the marks of Python's bytes (b'...'), of which no sign is one of its own."""
     marked = counts[:2] in ("b'", 'b"') and counts[-1:] == counts[1] and len(counts) > 2
     return counts[2:-1].replace("\\\\", "\\") if marked else counts
-
-
-def _whole(value: Any) -> Any:
-    """Return a whole number as such, be it 40, 40.0 or "40"; anything else as it is."""
-    number = whole_number(str(value)) if isinstance(value, (float, str)) else None
-    return value if number is None else number
 
 
 def _from_counts(counts: list[int], at: Place) -> rle.Rle:

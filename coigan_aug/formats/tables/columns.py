@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from coigan_aug.errors import UsageError
 from coigan_aug.imaging import SUFFIXES
 
-JOINED = "ImageId_ClassId"
 ONLY_CLASS = "1"
 """The class of all masks where no column says one."""
 

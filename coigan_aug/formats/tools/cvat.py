@@ -18,14 +18,14 @@ from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.files import atomic_write
-from coigan_aug.formats.drawn import Place, note_no_area
+from coigan_aug.formats.drawn import Place
 from coigan_aug.formats.format import Format
 from coigan_aug.formats.image_folder import ImageFolder, open_images, resolve
 from coigan_aug.formats.image_sizes import check_size, measure
 from coigan_aug.formats.losses import Losses, note_class_ids
 from coigan_aug.formats.reading import Reading
 from coigan_aug.formats.source import Source, chosen_labels, class_of, classes_of, colour_text, place
-from coigan_aug.formats.tools.cvat_shapes import AREAS, LINE, Shape, attributes_of, has_area, mask_of
+from coigan_aug.formats.tools.cvat_shapes import KINDS, Shape, attributes_of, mask_of
 from coigan_aug.formats.xml_elements import NOT_XML, Element, quoted, read_elements, text_of
 
 _NO_AREA = frozenset({"polyline", "points", "cuboid", "skeleton", "tag"})
@@ -91,7 +91,7 @@ def read(reading: Reading) -> Source:
             what = f"{place(reading.name, image.line)}  the image {image.name} is in line {rows[image.name]} already."
             raise DataError(what)
         rows[image.name] = image.line
-        areas = [shape for shape in image.shapes if has_area(shape.kind, reading.options)]
+        areas = [shape for shape in image.shapes if KINDS.become_masks(shape.kind, reading.options)]
         used.update((shape.label, None) for shape in areas)
         masks += len(areas)
     names = chosen_labels([*labels.colours, *used], reading.options.classes)
@@ -144,7 +144,7 @@ def _take(image: _Image, element: Element, at: str) -> None:
     """Add a shape to its image, and the attributes to their shape; what lies deeper is the shape's own affair."""
     if len(element.path) == 3 and element.start:
         label = element.attributes.get("label", "")
-        if not label and element.name in AREAS | {LINE}:
+        if not label and element.name in KINDS.areas | KINDS.lines:
             raise DataError(f"{at}  a {element.name} of {image.name} has no label.")
         image.shapes.append(Shape(element.name, label, element.attributes, element.line))
     elif len(element.path) == 4 and element.name == "attribute" and not element.start:
@@ -182,8 +182,8 @@ def _number(text: str) -> int | str:
 
 
 def _annotation(shape: Shape, names: Mapping[str, str], at: Place) -> Annotation | None:
-    if not has_area(shape.kind, at.reading.options):
-        note_no_area(shape.kind, at, line=shape.kind == LINE)
+    if not KINDS.become_masks(shape.kind, at.reading.options):
+        KINDS.note_dropped(shape.kind, at)
         return None
     label = class_of(shape.label, names, at.text)
     if shape.kind == "box":

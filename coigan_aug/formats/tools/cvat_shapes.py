@@ -14,6 +14,7 @@ from coigan_aug.annotations.polygons import Points
 from coigan_aug.errors import DataError
 from coigan_aug.formats.drawn import (
     LARGEST,
+    Kinds,
     Place,
     check_box,
     check_outlines,
@@ -26,10 +27,10 @@ from coigan_aug.formats.drawn import (
     whole_from,
     with_pixels,
 )  # fmt: skip
-from coigan_aug.formats.source import DROPPED, ReadOptions
+from coigan_aug.formats.source import DROPPED
 
-AREAS = frozenset({"polygon", "box", "ellipse", "mask"})
 LINE = "polyline"
+KINDS = Kinds(frozenset({"polygon", "box", "ellipse", "mask"}), frozenset({LINE}))
 _TAKEN = {"label", "points", "rle", "left", "top", "width", "height", "xtl", "ytl", "xbr", "ybr", "cx", "cy", "rx", "ry",
           "rotation", "source"}  # fmt: skip
 
@@ -50,11 +51,6 @@ def attributes_of(shape: Shape) -> dict[str, Any]:
     own = {key: value for key, value in shape.values.items() if key not in _TAKEN and value not in ("", "0")}
     numbers: dict[str, Any] = {k: int(v) if re.fullmatch("-?[0-9]{1,18}", v) else v for k, v in own.items()}
     return numbers | shape.said
-
-
-def has_area(kind: str, options: ReadOptions) -> bool:
-    """Tell whether shapes of a kind become masks: those with an area, and polylines where their width is said."""
-    return kind in AREAS or (kind == LINE and options.line_width is not None)
 
 
 def mask_of(shape: Shape, at: Place) -> rle.Rle | None:

@@ -18,7 +18,7 @@ from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.files import write_bytes, write_json
-from coigan_aug.formats.drawn import Place, attributes_from, note_no_area, with_pixels
+from coigan_aug.formats.drawn import Place, attributes_from, with_pixels
 from coigan_aug.formats.format import Format
 from coigan_aug.formats.image_folder import ImageFolder, open_images, resolve_files
 from coigan_aug.formats.image_sizes import check_size, clean_records, images_without, measure
@@ -27,7 +27,7 @@ from coigan_aug.formats.losses import Losses, note_class_ids
 from coigan_aug.formats.names import CARD
 from coigan_aug.formats.reading import Reading
 from coigan_aug.formats.source import Source, chosen_labels, class_of, classes_of
-from coigan_aug.formats.tools.labelme_shapes import LINES, has_area, mask_of, shapes_of, written_shapes
+from coigan_aug.formats.tools.labelme_shapes import KINDS, mask_of, shapes_of, written_shapes
 
 LABELS = "labels.txt"
 _SPECIAL = frozenset({"__ignore__", "_background_"})
@@ -142,7 +142,7 @@ def _overview(reading: Reading, root: Path) -> _Overview:
             continue
         overview.images[name] = _image_named(item, name)
         shapes = shapes_of(item, name)
-        areas = [str(shape["label"]) for shape in shapes if has_area(shape["shape_type"], reading.options)]
+        areas = [str(shape["label"]) for shape in shapes if KINDS.become_masks(shape["shape_type"], reading.options)]
         overview.labels.update(dict.fromkeys(areas))
         overview.shapes += len(areas)
         overview.embedded += [name] if item.get("imageData") else []
@@ -214,8 +214,8 @@ def _annotations(item: _Item, names: Mapping[str, str], at: Place) -> tuple[Anno
     for k, shape in enumerate(shapes_of(item, at.file)):
         here = replace(at, text=f"{at.file}: shapes[{k}]")
         kind = shape["shape_type"]
-        if not has_area(kind, at.reading.options):
-            note_no_area(kind, here, line=kind in LINES, file=folder)
+        if not KINDS.become_masks(kind, at.reading.options):
+            KINDS.note_dropped(kind, here, file=folder)
             continue
         if kind in ("rectangle", "rotation"):
             here.count("rectangles, which need not be outlines", file=folder, done="taken as filled")

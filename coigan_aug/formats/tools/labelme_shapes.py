@@ -15,13 +15,15 @@ from coigan_aug.annotations import rle
 from coigan_aug.annotations.polygons import Points, trace_centres
 from coigan_aug.annotations.records import Annotation, ImageRecord
 from coigan_aug.errors import DataError
-from coigan_aug.formats.drawn import Place, bytes_from, check_box, check_outlines, points_from, put, stroke
+from coigan_aug.formats.drawn import Kinds, Place, bytes_from, check_box, check_outlines, points_from, put, stroke
 from coigan_aug.formats.losses import Losses
-from coigan_aug.formats.source import DROPPED, ReadOptions
+from coigan_aug.formats.source import DROPPED
 from coigan_aug.imaging import decode_bitmap, encode_bitmap
 
-AREAS = frozenset({"polygon", "rectangle", "oriented_rectangle", "rotation", "quadrilateral", "circle", "mask"})
-LINES = frozenset({"line", "linestrip"})
+KINDS = Kinds(
+    frozenset({"polygon", "rectangle", "oriented_rectangle", "rotation", "quadrilateral", "circle", "mask"}),
+    frozenset({"line", "linestrip"}),
+)
 _OWN = frozenset({"label", "points", "shape_type", "mask"})
 _Item = dict[str, Any]
 
@@ -48,20 +50,15 @@ def shapes_of(item: _Item, file: str) -> list[_Item]:
     return shapes
 
 
-def has_area(kind: str, options: ReadOptions) -> bool:
-    """Tell whether shapes of a kind become masks: those with an area, and lines where their width is said."""
-    return kind in AREAS or (kind in LINES and options.line_width is not None)
-
-
 def mask_of(shape: _Item, at: Place) -> rle.Rle | None:
-    """Turn a shape that has an area (`has_area`) into a mask; None for a polygon of fewer than 3 points, which is noted.
+    """Turn a shape that has an area (`KINDS`) into a mask; None for a polygon of fewer than 3 points, which is noted.
 
     Raises:
         DataError: it is malformed, or does not fit its image.
     """
     points = points_from(shape.get("points"), at)
     kind, width = shape["shape_type"], at.reading.options.line_width
-    if kind in LINES and width:
+    if kind in KINDS.lines and width:
         return stroke(points, width, at=at)
     if kind == "mask":
         return _from_picture(shape, points, at)

@@ -23,10 +23,9 @@ from coigan_aug.formats.image_sizes import check_size, clean_records, images_wit
 from coigan_aug.formats.json_files import load_object
 from coigan_aug.formats.losses import Losses, add_class_ids
 from coigan_aug.formats.reading import Reading
-from coigan_aug.formats.source import DROPPED, Source, chosen_labels, class_of, classes_of, colour_text
+from coigan_aug.formats.source import Source, chosen_labels, class_of, classes_of, colour_text
 from coigan_aug.formats.tools.supervisely_objects import (
-    AREAS,
-    LINE,
+    KINDS,
     kind_of,
     mask_of,
     tags_of,
@@ -178,10 +177,8 @@ def _objects(item: _Item, at: Place) -> list[tuple[_Item, Place]]:
 
 def _annotation(value: _Item, names: Mapping[str, str], at: Place) -> Annotation | None:
     title, kind, project = value.get("classTitle"), kind_of(value, at), f"{at.reading.name}/"
-    line = kind == LINE
-    if kind not in AREAS and not (line and at.reading.options.line_width):
-        more = "; --line-width PX gives it one" if line else ""
-        at.count(f"objects without an area ({kind}{more})", file=project, done=DROPPED)
+    if not KINDS.become_masks(kind, at.reading.options):
+        KINDS.note_dropped(kind, at, file=project)
         return None
     if not isinstance(title, str) or not title:
         raise DataError(f"{at.text} has no classTitle.")

@@ -12,6 +12,7 @@ from coigan_aug.annotations.polygons import Points, fill_centres
 from coigan_aug.annotations.records import Annotation, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.formats.drawn import (
+    Kinds,
     Place,
     bytes_from,
     check_box,
@@ -26,8 +27,8 @@ from coigan_aug.formats.losses import Losses
 from coigan_aug.formats.source import DROPPED
 from coigan_aug.imaging import decode_bitmap, encode_bitmap
 
-AREAS = frozenset({"bitmap", "polygon", "rectangle"})
 LINE = "line"
+KINDS = Kinds(frozenset({"bitmap", "polygon", "rectangle"}), frozenset({LINE}), called="objects")
 _PNG_MAGIC = b"\x89PNG"
 _LARGEST_HEAD = 1 << 20
 _BYTES_A_PIXEL = 5

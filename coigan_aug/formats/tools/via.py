@@ -16,7 +16,7 @@ from coigan_aug.annotations.corners import Outline, trace_corners_many
 from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.files import atomic_write
-from coigan_aug.formats.drawn import Place, attributes_from, note_no_area, with_pixels
+from coigan_aug.formats.drawn import Place, attributes_from, with_pixels
 from coigan_aug.formats.format import Format
 from coigan_aug.formats.image_folder import ImageFolder, open_images, resolve
 from coigan_aug.formats.image_sizes import measure
@@ -24,7 +24,7 @@ from coigan_aug.formats.json_files import both_ends, load_object
 from coigan_aug.formats.losses import Losses, note_class_ids
 from coigan_aug.formats.reading import Reading
 from coigan_aug.formats.source import DROPPED, Source, chosen_labels, class_of, classes_of
-from coigan_aug.formats.tools.via_regions import LINE, ONLY_CLASS, class_attribute, has_area, mask_of, said_of
+from coigan_aug.formats.tools.via_regions import KINDS, ONLY_CLASS, class_attribute, mask_of, said_of
 
 _IMAGES, _ATTRIBUTES = "_via_img_metadata", "_via_attributes"
 _SIGNS = ((b'"_via_img_metadata"',), (b'"regions"', b'"filename"'))
@@ -66,7 +66,7 @@ def read(reading: Reading) -> Source:
     top = load_object(reading.path, kind=_KIND)
     images = _images(top, reading.name)
     regions = [region for image in images for region in image.regions]
-    said = [said_of(region) for region in regions if has_area(_kind(region), reading.options)]
+    said = [said_of(region) for region in regions if KINDS.become_masks(_kind(region), reading.options)]
     attribute = class_attribute(said, reading.options.classes, file=reading.name)
     used = dict.fromkeys(
         own[attribute] if attribute else ONLY_CLASS for own in said if not attribute or attribute in own
@@ -158,8 +158,8 @@ def _records(
 
 def _annotation(region: _Item, names: Mapping[str, str], attribute: str, at: Place) -> Annotation | None:
     kind, said = _kind(region), said_of(region)
-    if not has_area(kind, at.reading.options):
-        note_no_area(kind, at, line=kind == LINE)
+    if not KINDS.become_masks(kind, at.reading.options):
+        KINDS.note_dropped(kind, at)
         return None
     label = said.pop(attribute, "") if attribute else ONLY_CLASS
     if not label:

@@ -13,6 +13,7 @@ from coigan_aug.annotations.polygons import Points
 from coigan_aug.errors import DataError
 from coigan_aug.formats.drawn import (
     LARGEST,
+    Kinds,
     Place,
     check_outlines,
     fill_ellipse,
@@ -21,19 +22,14 @@ from coigan_aug.formats.drawn import (
     stroke,
     turned,
 )  # fmt: skip
-from coigan_aug.formats.source import DROPPED, ClassChoice, ReadOptions
+from coigan_aug.formats.source import DROPPED, ClassChoice
 
-AREAS = frozenset({"polygon", "rect", "circle", "ellipse"})
 LINE = "polyline"
+KINDS = Kinds(frozenset({"polygon", "rect", "circle", "ellipse"}), frozenset({LINE}))
 ONLY_CLASS = "1"
 """The class of all regions where none has an attribute."""
 _USUAL = ("class", "label", "name", "category", "type")
 _Item = dict[str, Any]
-
-
-def has_area(kind: str, options: ReadOptions) -> bool:
-    """Tell whether shapes of a kind become masks: those with an area, and polylines where their width is said."""
-    return kind in AREAS or (kind == LINE and options.line_width is not None)
 
 
 def said_of(region: _Item) -> dict[str, str]:
@@ -73,7 +69,7 @@ def class_attribute(said: Iterable[Mapping[str, str]], choices: Sequence[ClassCh
 
 
 def mask_of(shape: _Item, at: Place) -> rle.Rle | None:
-    """Turn a shape that has an area (`has_area`) into a mask; None for a polygon of fewer than 3 points, which is noted.
+    """Turn a shape that has an area (`KINDS`) into a mask; None for a polygon of fewer than 3 points, which is noted.
 
     Coordinates are continuous: a pixel is in when its centre is.
 
