@@ -11,12 +11,14 @@ from pycocotools.coco import COCO
 
 from coigan_aug.annotations import rle
 from coigan_aug.annotations.masks import grow
+from coigan_aug.checkpoint import load_generator
 from coigan_aug.demo.ask import DemoAsk
 from coigan_aug.demo.demo import MODEL, run_demo
 from coigan_aug.demo.strips import CLASSES
 from coigan_aug.errors import UsageError
 from coigan_aug.files import sha256
 from coigan_aug.imaging import read_image
+from coigan_aug.sealed import Damaged
 from coigan_aug.store.dataset import Dataset
 
 PACKAGE = Path(run_demo.__code__.co_filename).parent
@@ -64,3 +66,11 @@ def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:
 
 def test_the_bundled_model_is_small() -> None:
     assert (PACKAGE / MODEL).stat().st_size <= 3_000_000
+
+
+def test_the_bundled_model_has_a_checksum_so_that_damage_is_told(tmp_path: Path) -> None:
+    data = bytearray((PACKAGE / MODEL).read_bytes())
+    data[len(data) // 2] ^= 1
+    (tmp_path / "it.safetensors").write_bytes(data)
+    with pytest.raises(Damaged, match="is not as it was written"):
+        load_generator(tmp_path / "it.safetensors")
