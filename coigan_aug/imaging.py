@@ -10,8 +10,10 @@ import struct
 import warnings
 import zlib
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar
 
@@ -33,6 +35,8 @@ Found = TypeVar("Found")
 Pixels = NDArray[np.uint8]
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 MAX_PIXELS = 200_000_000
+_LARGE = 1 << 25  # pixels of an image from which on threads decode one after the other: each takes much memory
+_ONE_AT_A_TIME = Lock()
 _SKIP = "Or --skip-broken."
 _AGAIN = "Copy it again, or --skip-broken."
 _CONVERTED = ("CMYK", "Lab", "GIF")
@@ -250,10 +254,13 @@ def read_thumbnail(path: Path, *, size: int, colour: bool = False) -> Pixels:
     shrink = min(header.height, header.width) // (2 * size)
     level = 8 if shrink >= 8 else 4 if shrink >= 4 else 2 if shrink >= 2 else 1
     cv2 = _opencv()
-    kind = "COLOR" if colour else "GRAYSCALE"
-    pixels = _decoded(path, getattr(cv2, f"IMREAD_REDUCED_{kind}_{level}" if level > 1 else f"IMREAD_{kind}"))
-    small = np.asarray(cv2.resize(pixels, (size, size), interpolation=cv2.INTER_AREA), dtype=np.uint8)
-    return np.ascontiguousarray(small[:, :, ::-1]) if colour else small
+    kind = "COLOR" if colour and header.channels not in (1, 2) else "GRAYSCALE"
+    with _ONE_AT_A_TIME if header.height * header.width > _LARGE else nullcontext():
+        pixels = _decoded(path, getattr(cv2, f"IMREAD_REDUCED_{kind}_{level}" if level > 1 else f"IMREAD_{kind}"))
+        small = np.asarray(cv2.resize(pixels, (size, size), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    if not colour:
+        return small
+    return to_rgb(small) if small.ndim == 2 else np.ascontiguousarray(small[:, :, ::-1])
 
 
 def cut_mirrored(image: NDArray[Kind], region: Box) -> NDArray[Kind]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coigan_aug.annotations.batches import intervals_many
-from coigan_aug.annotations.rle import Rle, Runs
+from coigan_aug.annotations.rle import Rle, Runs, from_intervals
 
 _BATCH = 100_000
 
@@ -27,6 +27,21 @@ def component_areas(masks: Iterable[Rle]) -> Iterator[NDArray[np.int64]]:
             yield from _areas(batch)
             batch, size = [], 0
     yield from _areas(batch)
+
+
+def split_runs(rle: Rle) -> list[Rle]:
+    """Split a mask that is not empty into its 8-connected components, in the order of their first column-major pixel.
+
+    No pixel is painted: memory and time grow with the runs, not with the image.
+    """
+    height, width, stride = rle.height, rle.width, rle.height + 2
+    first, last, _ = _column_runs([rle], stride)
+    roots = _join(len(first), *_neighbours(first, last, stride))
+    order = np.argsort(roots, kind="stable")
+    free = 2 * (first // stride)  # the two rows that part a column from the next
+    cuts = np.flatnonzero(np.diff(roots[order])) + 1
+    starts, ends = np.split((first - free)[order], cuts), np.split((last - free)[order], cuts)
+    return [from_intervals(height, width, *parts) for parts in zip(starts, ends, strict=True)]
 
 
 def _areas(masks: Sequence[Rle]) -> list[NDArray[np.int64]]:

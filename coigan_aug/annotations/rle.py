@@ -23,6 +23,7 @@ _CHARACTERS = bytes(range(48, 112))
 _VALUES = (np.arange(256, dtype=np.int64) - 48) & 31  # of a character; the last of a number has a sign
 _VALUES[48:_MORE] = (_VALUES[48:_MORE] ^ 16) - 16
 _POWERS = 32 ** np.arange(12, dtype=np.int64)
+_LARGE = 1 << 22  # pixels of a box from which on its components are found without painting it
 _MANY = 10_000  # characters from which on it pays to look at single ones
 
 
@@ -314,6 +315,10 @@ def components(rle: Rle) -> list[Rle]:
     own = box(rle)
     if own.width == 0:
         return []
+    if own.width * own.height > _LARGE:
+        from coigan_aug.annotations.components import split_runs  # which needs this module
+
+        return split_runs(rle)
     mask = np.ascontiguousarray(decode_box(rle, own))
     number, labels = cv2.connectedComponents(mask, connectivity=8)
     if number == 2:

@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coigan_aug.imaging import read_header, read_thumbnail
+from coigan_aug.processors import usable_processors
 from coigan_aug.progress import Report, silent
 
 Vectors = NDArray[np.float32]
@@ -69,7 +70,7 @@ def read_levelled(paths: Sequence[Path], progress: Report = silent) -> tuple[NDA
     """
     images = np.empty((len(paths), SIDE, SIDE), np.float16)
     sizes = np.empty((len(paths), 2))
-    with ThreadPoolExecutor() as threads:
+    with ThreadPoolExecutor(usable_processors()) as threads:
         for start in range(0, len(paths), 64):
             block = paths[start : start + 64]
             end = start + len(block)

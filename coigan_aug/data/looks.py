@@ -12,6 +12,7 @@ import numpy as np
 from coigan_aug.errors import DataError
 from coigan_aug.files import sha256
 from coigan_aug.imaging import read_header, read_thumbnail
+from coigan_aug.processors import usable_processors
 
 SIDE = 64
 _BATCH = 64
@@ -37,7 +38,7 @@ class Look:
 def read_looks(paths: Sequence[Path], *, progress: Callable[[int, int], None] | None = None) -> list[Look | DataError]:
     """Look at images; one that is missing or broken gives the error that says so."""
     out: list[Look | DataError] = []
-    with ThreadPoolExecutor() as threads:
+    with ThreadPoolExecutor(usable_processors()) as threads:
         for start in range(0, len(paths), _BATCH):
             out += threads.map(_look, paths[start : start + _BATCH])
             if progress is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -70,17 +71,17 @@ def _candidates(
 
 @dataclass(frozen=True, eq=False)
 class _Shape:
-    """A tight mask to be placed: the pixels of its outline, where it may lie, and sums over boxes of where it may not.
-
-    `reach` is the box of all that is allowed.
-    """
+    """A tight mask to be placed: the pixels of its outline, and where it may lie."""
 
     mask: Mask
     rows: Numbers
     columns: Numbers
     allowed: NDArray[np.bool_]
-    sums: NDArray[np.int32]
-    reach: Box
+
+    @cached_property
+    def reach(self) -> Box:
+        """The box of all that is allowed."""
+        return Box(*cv2.boundingRect(self.allowed.astype(np.uint8)))
 
     @property
     def height(self) -> int:
@@ -92,9 +93,9 @@ class _Shape:
 
     def open(self, lefts: Numbers, tops: Numbers) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Tell at which places the whole box is allowed, and at which the outline is: bool [n] each."""
-        rights, bottoms = lefts + self.width, tops + self.height
-        sums = self.sums
-        free = sums[bottoms, rights] - sums[tops, rights] - sums[bottoms, lefts] + sums[tops, lefts] == 0
+        places = zip(lefts.tolist(), tops.tolist(), strict=True)
+        boxes = [self.allowed[top : top + self.height, left : left + self.width].all() for left, top in places]
+        free = np.array(boxes, bool)
         outline = free.copy()
         some = np.flatnonzero(~free)
         outline[some] = self.allowed[tops[some, None] + self.rows, lefts[some, None] + self.columns].all(axis=1)
@@ -108,9 +109,7 @@ class _Shape:
 
 def _shape(mask: Mask, allowed: NDArray[np.bool_]) -> _Shape:
     rows, columns = outline_points(mask)
-    sums = cv2.integral((~allowed).astype(np.uint8))
-    reach = Box(*cv2.boundingRect(allowed.astype(np.uint8)))
-    return _Shape(mask, rows, columns, allowed, np.asarray(sums, np.int32), reach)
+    return _Shape(mask, rows, columns, allowed)
 
 
 def _starts(

@@ -141,9 +141,9 @@ def _fill(
     with atomic_write(folder / PIXELS) as stream:
         for done, position in enumerate(positions):
             report(done, len(positions))
-            pixels = dataset.image(position)
-            grey = (pixels[..., :1] == pixels).all()
-            small = shrink(pixels[..., 0] if grey else pixels, scale)
+            pixels = dataset.stored(position)
+            grey = pixels.ndim == 2 or bool((pixels[..., :1] == pixels).all())
+            small = shrink(pixels[..., 0] if grey and pixels.ndim == 3 else pixels, scale)
             if edit:
                 edited = edit.apply(position, to_rgb(small))
                 small = edited[..., 0] if grey else edited

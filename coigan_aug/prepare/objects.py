@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ from coigan_aug.annotations.records import ImageRecord
 from coigan_aug.geometry import Box
 from coigan_aug.store.dataset import Dataset
 
+LARGE = 1 << 24
+"""Pixels of an image from which on its masks are made smaller in windows: below, all at once is as fast."""
 SMALLEST_CROP = 32  # px: least side of the square in which an object is looked at
 
 
@@ -53,8 +56,39 @@ def _scaled(position: int, label: int, part: rle.Rle, record: ImageRecord, scale
     if scale == 1:
         return DefectObject(position, label, part, part, rle.box(part))
     height, width = scaled_size(record.height, record.width, scale)
-    small = rle.encode(masks.resize(rle.decode(part), height=height, width=width))
+    if record.height * record.width > LARGE and scale < 1:
+        rows, columns = (
+            _window(start, end, before, after)
+            for start, end, before, after in zip(
+                *_ends(rle.box(part)), (part.height, part.width), (height, width), strict=True
+            )
+        )
+        seen = rle.decode_box(part, (columns[0], rows[0], columns[1] - columns[0], rows[1] - rows[0]))
+        shown = masks.resize(seen, height=rows[3] - rows[2], width=columns[3] - columns[2])
+        small = rle.place(shown, left=columns[2], top=rows[2], height=height, width=width)
+    else:
+        small = rle.encode(masks.resize(rle.decode(part), height=height, width=width))
     return DefectObject(position, label, part, small, rle.box(small))
+
+
+def _ends(item: Box) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return first and last rows and columns: (top, left), (bottom, right)."""
+    return (item.top, item.left), (item.bottom, item.right)
+
+
+def _window(start: int, end: int, before: int, after: int) -> tuple[int, int, int, int]:
+    """Widen an extent of a side that shrinks from `before` to `after` px so that its ends lie between pixels of both.
+
+    Returns:
+        where it starts and ends before, and after: shrunk alone, it comes out as it does in the whole.
+
+    >>> _window(5, 7, 100, 50), _window(5, 7, 99, 33), _window(5, 7, 99, 50)
+    ((4, 8, 2, 4), (3, 9, 1, 3), (0, 99, 0, 50))
+    """
+    common = math.gcd(before, after)
+    step, small = before // common, after // common
+    first, last = start // step, -(-end // step)
+    return first * step, last * step, first * small, last * small
 
 
 def window_masks(objects: Iterable[DefectObject], region: Box, *, classes: int) -> rle.Mask:
@@ -62,5 +96,7 @@ def window_masks(objects: Iterable[DefectObject], region: Box, *, classes: int) 
     out = np.zeros((classes, region.height, region.width), np.uint8)
     for item in objects:
         if item.box.meets(region):
-            out[item.label] |= rle.decode_box(item.scaled, region)
+            inner = item.box.seen_from(region).clip((region.height, region.width))
+            held = Box(inner.left + region.left, inner.top + region.top, inner.width, inner.height)
+            out[item.label][inner.slices] |= rle.decode_box(item.scaled, held)
     return out

@@ -9,11 +9,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from coigan_aug.annotations import rle
 from coigan_aug.annotations.masks import resize
+from coigan_aug.annotations.records import ImageRecord
+from coigan_aug.annotations.rle import Mask
 from coigan_aug.errors import DataError
-from coigan_aug.imaging import Pixels, read_rgb
+from coigan_aug.geometry import Box
+from coigan_aug.imaging import Pixels, read_rgb, to_rgb
 from coigan_aug.pictures import cut_sheet, mark, surroundings
-from coigan_aug.prepare.objects import DefectObject, find_objects
+from coigan_aug.prepare.objects import LARGE, DefectObject, find_objects
 from coigan_aug.report.figure import colour
 from coigan_aug.report.inventory import Inventory, shown_classes
 from coigan_aug.report.notes import Notes
@@ -49,7 +53,16 @@ def close_ups(dataset: Dataset, objects: Sequence[DefectObject], *, count: int) 
     first = [item for k, item in enumerate(by_size) if groups.index(groups[k]) == k]
     pool = first if len(first) >= count else by_size
     steps = np.linspace(0, len(pool) - 1, count + 2)[1:-1].round().astype(int).tolist()
-    return [_close_up(dataset, pool[k]) for k in (steps if len(pool) > count else range(len(pool)))]
+    chosen = [pool[k] for k in (steps if len(pool) > count else range(len(pool)))]
+    shown: dict[int, CloseUp] = {}
+    for position in dict.fromkeys(item.position for item in chosen):  # an image is read once for all of its defects
+        image, record = dataset.stored(position), dataset[position]
+        for k, item in enumerate(chosen):
+            if item.position == position:
+                shown[k] = _cut(
+                    dataset, position, image, surroundings(item.box, height=record.height, width=record.width)
+                )
+    return [shown[k] for k in range(len(chosen))]
 
 
 def whole_image(dataset: Dataset, position: int) -> CloseUp:
@@ -59,28 +72,43 @@ def whole_image(dataset: Dataset, position: int) -> CloseUp:
         DataError: it is missing or damaged.
     """
     record = dataset[position]
-    return _cut(dataset, position, slice(0, record.height), slice(0, record.width))
+    return _cut(dataset, position, dataset.stored(position), (slice(0, record.height), slice(0, record.width)))
 
 
-def _close_up(dataset: Dataset, item: DefectObject) -> CloseUp:
-    record = dataset[item.position]
-    return _cut(dataset, item.position, *surroundings(item.box, height=record.height, width=record.width))
-
-
-def _cut(dataset: Dataset, position: int, rows: slice, columns: slice) -> CloseUp:
-    image, masks = dataset.image(position), dataset.masks(position)
+def _cut(dataset: Dataset, position: int, image: Pixels, place: tuple[slice, slice]) -> CloseUp:
+    """Show a place of an image as stored, [H, W(, 3)]."""
+    file, rows, columns = dataset[position].file, *place
+    region = Box(columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start)
+    if region.height * region.width > LARGE:
+        small = to_rgb(fit(image[place], SIDE))
+        return CloseUp(
+            file, small, mark(small, _coarse(dataset[position], dataset.names, small), dataset.classes, width=2)
+        )
+    plain = to_rgb(image[place])
     if not dataset.names:
-        plain = fit(image[rows, columns], SIDE)
-        return CloseUp(dataset[position].file, plain, plain)
-    empty = np.zeros(image.shape[:2], np.uint8)
-    stacked = np.stack([masks.get(name, empty)[rows, columns] for name in dataset.names])
-    plain, file = image[rows, columns], dataset[position].file
+        plain = fit(plain, SIDE)
+        return CloseUp(file, plain, plain)
+    masks, empty = dataset.masks(position, region), np.zeros(plain.shape[:2], np.uint8)
+    stacked = np.stack([masks.get(name, empty) for name in dataset.names])
     if max(plain.shape) <= SIDE:
         return CloseUp(file, fit(plain, SIDE), fit(mark(plain, stacked, dataset.classes), SIDE))
     small = fit(plain, SIDE)
     height, width = small.shape[:2]
     resized = np.stack([resize(mask, height=height, width=width) for mask in stacked])
     return CloseUp(file, small, mark(small, resized, dataset.classes, width=2))  # drawn after: a thin line would fade
+
+
+def _coarse(record: ImageRecord, names: Sequence[str], small: Pixels) -> Mask:
+    """Mark in a small picture [h, w, 3] of a whole image where its masks are, however small: uint8 [K, h, w]."""
+    height, width = small.shape[:2]
+    marked = np.zeros((len(names), height, width), np.uint8)
+    for annotation in record.annotations:
+        for part in rle.components(annotation.rle) if annotation.label in names else ():
+            own = rle.box(part)
+            top, left = own.top * height // record.height, own.left * width // record.width
+            bottom, right = -(-own.bottom * height // record.height), -(-own.right * width // record.width)
+            marked[names.index(annotation.label), top:bottom, left:right] = 1
+    return marked
 
 
 def fit(picture: Pixels, side: int) -> Pixels:

@@ -12,6 +12,7 @@ from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import UNKNOWN, Annotation, DefectClass, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.files import parse_json, sha256
+from coigan_aug.geometry import Box
 from coigan_aug.imaging import MAX_PIXELS, Pixels, read_image, to_rgb
 from coigan_aug.sealed import Damaged, read_sealed
 from coigan_aug.store.index import checksum, load_checksums, load_index, rebuild_beside
@@ -154,9 +155,12 @@ class Dataset:
         """
         return to_rgb(self.stored(position))
 
-    def masks(self, position: int) -> dict[str, rle.Mask]:
-        """Return the union mask of each class in an image: name -> uint8 [H, W] of 0 and 1; absent classes have none."""
-        return class_masks(self[position])
+    def masks(self, position: int, region: Box | None = None) -> dict[str, rle.Mask]:
+        """Return the union mask of each class in an image, or in a region of it: name -> uint8 [h, w] of 0 and 1.
+
+        Absent classes have none.
+        """
+        return class_masks(self[position], region)
 
 
 def accepting(folder: Path) -> str:
@@ -178,10 +182,13 @@ def _manifest(folder: Path) -> Mapping[str, Any]:
     return manifest
 
 
-def class_masks(record: ImageRecord) -> dict[str, rle.Mask]:
-    """Return a record's union mask for each class present: name -> uint8 [H, W] of 0 and 1."""
+def class_masks(record: ImageRecord, region: Box | None = None) -> dict[str, rle.Mask]:
+    """Return a record's union mask for each class present, in a region or the whole image: name -> uint8 [h, w] of 0 and 1."""
     labels = dict.fromkeys(annotation.label for annotation in record.annotations)
-    return {label: rle.decode(rle.union([a.rle for a in record.annotations if a.label == label])) for label in labels}
+    unions = {label: rle.union([a.rle for a in record.annotations if a.label == label]) for label in labels}
+    return {
+        label: rle.decode(union) if region is None else rle.decode_box(union, region) for label, union in unions.items()
+    }
 
 
 def record_to(record: ImageRecord) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from coigan_aug.errors import DataError
 from coigan_aug.files import atomic_write, disk_errors, sha256
 from coigan_aug.formats.detect import format_named
 from coigan_aug.formats.names import CARD
+from coigan_aug.geometry import Box
 from coigan_aug.imaging import Pixels, read_image, to_rgb, write_image
 from coigan_aug.pictures import contact_sheet, mark, surroundings
 from coigan_aug.sealed import sealed_line, write_sealed
@@ -239,8 +240,12 @@ def _close_up(
     out: Path, record: ImageRecord, annotation: Annotation, classes: Sequence[DefectClass]
 ) -> tuple[Pixels, Pixels]:
     """Cut a defect out of its image with surroundings: once as it is, once with the masks outlined."""
-    pixels = to_rgb(read_image(out / record.file))
-    masks, empty = class_masks(record), np.zeros(pixels.shape[:2], np.uint8)
-    outlined = mark(pixels, np.stack([masks.get(item.name, empty) for item in classes]), classes)
     rows, columns = surroundings(box(annotation.rle), height=record.height, width=record.width)
-    return pixels[rows, columns], outlined[rows, columns]
+    shown = Box(columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start)
+    region = shown.grow(1).clip((record.height, record.width))  # an outline lies beside its mask
+    pixels = to_rgb(read_image(out / record.file)[region.slices])
+    masks = class_masks(record, region)
+    empty = np.zeros(pixels.shape[:2], np.uint8)
+    outlined = mark(pixels, np.stack([masks.get(item.name, empty) for item in classes]), classes)
+    inner = shown.seen_from(region).slices
+    return pixels[inner], outlined[inner]

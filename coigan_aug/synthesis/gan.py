@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from coigan_aug import rng as streams
-from coigan_aug.annotations.masks import cut, resize
-from coigan_aug.annotations.rle import Mask, box, decode
+from coigan_aug.annotations.masks import resize
+from coigan_aug.annotations.rle import Mask, box, decode_box
 from coigan_aug.checkpoint import GeneratorFile
 from coigan_aug.compose.noise import condition, draw_latent, noise_fields
 from coigan_aug.geometry import Box
-from coigan_aug.imaging import Pixels, cut_mirrored, to_rgb
+from coigan_aug.imaging import Pixels, cut_mirrored, folded, to_rgb
 from coigan_aug.settings import Settings
-from coigan_aug.synthesis.job import Job
+from coigan_aug.synthesis.job import Job, PlannedDefect
 from coigan_aug.synthesis.margin import add_change, alpha_of, margin_of
 
 
@@ -44,16 +44,10 @@ def cut_patches(image: Pixels, job: Job, generator: GeneratorFile) -> list[Patch
     network sees it as small as there.
     """
     settings = generator.settings
-    masks = np.zeros((len(generator.classes), *image.shape[:2]), np.uint8)
-    contrast = np.zeros(image.shape[:2], np.float32)
-    for defect in job.defects:
-        mask = decode(defect.rle)
-        masks[defect.label] |= mask
-        contrast[mask != 0] = defect.contrast
     rectangles = merge_boxes([box(defect.rle) for defect in job.defects], reach=margin_of(settings) + 1)
     frames = [_frame(item, settings, image.shape) for item in rectangles]
     return [
-        _patch(image, masks, contrast, item, frame, generator, (job.seed, k))
+        _patch(image, [d for d in job.defects if box(d.rle).within(item)], frame, generator, (job.seed, k))
         for k, (item, frame) in enumerate(zip(rectangles, frames, strict=True))
     ]
 
@@ -95,23 +89,14 @@ def _extended(length: int, window: int, step: int) -> int:
 
 
 def _patch(
-    image: Pixels,
-    masks: Mask,
-    contrast: NDArray[np.float32],
-    item: Box,
-    frame: Frame,
-    generator: GeneratorFile,
-    key: tuple[int, int],
+    image: Pixels, defects: Sequence[PlannedDefect], frame: Frame, generator: GeneratorFile, key: tuple[int, int]
 ) -> Patch:
     settings = generator.settings
     region, small = frame
-    rows, columns = item.slices
-    shown = np.zeros_like(masks)
-    shown[:, rows, columns] = masks[:, rows, columns]
+    mirrored, contrast = _painted(defects, region, image.shape, classes=len(generator.classes))
     pixels = to_rgb(cut_mirrored(image, region))
     base = pixels if small == pixels.shape[:2] else cv2.resize(pixels, small[::-1], interpolation=cv2.INTER_AREA)
-    mirrored = np.stack([cut_mirrored(mask, region) for mask in shown])
-    contrasts = _averaged(cut_mirrored(contrast, region), mirrored.max(axis=0), small)
+    contrasts = _averaged(contrast, mirrored.max(axis=0), small)
     shrunk = np.stack([resize(mask, height=small[0], width=small[1]) for mask in mirrored])
     latent = draw_latent(streams.generator(key[0], "latent", key[1]), settings.model, mixing=0.0)
     fields = noise_fields(
@@ -122,8 +107,31 @@ def _patch(
         torch.from_numpy(np.ascontiguousarray(base.transpose(2, 0, 1))).float() / 255,
         torch.from_numpy(condition(shrunk, fields, settings.model, contrast=contrasts)),
         torch.from_numpy(latent),
-        cut(shown, region),
+        _drawn(defects, region, classes=len(generator.classes))[0],
     )
+
+
+def _painted(
+    defects: Sequence[PlannedDefect], region: Box, shape: tuple[int, ...], *, classes: int
+) -> tuple[Mask, NDArray[np.float32]]:
+    """Paint masks [K, h, w] and contrasts [h, w] of defects in a region of an image, mirrored beyond its edges as it is."""
+    rows, columns = folded(region.top, region.height, shape[0]), folded(region.left, region.width, shape[1])
+    left, top = int(columns.min()), int(rows.min())
+    window = Box(left, top, int(columns.max()) - left + 1, int(rows.max()) - top + 1)
+    masks, contrast = _drawn(defects, window, classes=classes)
+    places = (rows - top)[:, None], (columns - left)[None, :]
+    return np.stack([mask[places] for mask in masks]), contrast[places]
+
+
+def _drawn(defects: Sequence[PlannedDefect], region: Box, *, classes: int) -> tuple[Mask, NDArray[np.float32]]:
+    """Paint masks [K, h, w] and contrasts [h, w] of defects in a region; nothing lies beyond the image."""
+    masks = np.zeros((classes, region.height, region.width), np.uint8)
+    contrast = np.zeros((region.height, region.width), np.float32)
+    for defect in defects:
+        mask = decode_box(defect.rle, region)
+        masks[defect.label] |= mask
+        contrast[mask != 0] = defect.contrast
+    return masks, contrast
 
 
 def _averaged(values: NDArray[np.float32], mask: Mask, size: tuple[int, int]) -> NDArray[np.float32]:

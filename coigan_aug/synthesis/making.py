@@ -14,8 +14,9 @@ from typing import Any, TypeVar
 import cv2
 import numpy as np
 
-from coigan_aug.annotations.rle import box, decode
+from coigan_aug.annotations.rle import box, decode_box
 from coigan_aug.compose.erase import Erasing
+from coigan_aug.geometry import Box
 from coigan_aug.imaging import Pixels, jpeg_coding, to_rgb, write_image
 from coigan_aug.pictures import mark, surroundings
 from coigan_aug.synthesis.bases import read_base
@@ -206,8 +207,9 @@ def _write_thumbnail(maker: Maker, job: Job, finding: Finding, image: Pixels) ->
     """Write the rejected defect close up: as it is, and beside it with its mask outlined."""
     dataset, defect = maker.planner.prepared.dataset, job.defects[finding.defect]
     rows, columns = surroundings(box(defect.rle), height=image.shape[0], width=image.shape[1])
-    plain = np.ascontiguousarray(to_rgb(image)[rows, columns])
-    outlined = mark(plain, decode(defect.rle)[None, rows, columns], [dataset.classes[defect.label]])
+    plain = np.ascontiguousarray(to_rgb(image[rows, columns]))
+    region = Box(columns.start, rows.start, plain.shape[1], plain.shape[0])
+    outlined = mark(plain, decode_box(defect.rle, region)[None], [dataset.classes[defect.label]])
     both = np.concatenate([plain, outlined], axis=1)
     shrink = THUMBNAIL / max(plain.shape[:2])
     if shrink < 1:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from coigan_aug.annotations.masks import cut as cut_mask
 from coigan_aug.annotations.masks import grow
-from coigan_aug.annotations.rle import Mask, box, decode, decode_box, union
+from coigan_aug.annotations.rle import Mask, Rle, box, decode_box, union
 from coigan_aug.errors import DataError
 from coigan_aug.geometry import Box
 from coigan_aug.imaging import Pixels, cut_mirrored, to_rgb
@@ -76,14 +75,13 @@ def _put(
     out, margin = image.copy(), margin_of(settings)
     masks = [defect.rle for defect in job.defects]
     for k, defect in enumerate(job.defects):
-        rest = masks[:k] + masks[k + 1 :]
-        taken = decode(union(rest)) if rest else np.zeros(image.shape[:2], np.uint8)
-        cut = cut_object(prepared, defect, out, taken, margin=margin)
+        others = masks[:k] + masks[k + 1 :]
+        cut = cut_object(prepared, defect, out, others, margin=margin)
         held = cut.region.clip(image.shape)
         inner, own = held.slices, held.seen_from(cut.region).slices
         change = (pixels_of(cut, margin) - cut.target) / np.float32(255)
         alpha = soft_alpha(cut.mask, settings) if soft else alpha_of(cut.mask[None], settings)
-        alpha = alpha[own] * (taken[inner] == 0)  # no margin over a neighbour
+        alpha = (alpha * (_taken(others, cut.region) == 0))[own]  # no margin over a neighbour
         out[inner] = add_change(out[inner], change[own], alpha)
     return out
 
@@ -116,11 +114,11 @@ def _region(defect: PlannedDefect, margin: int) -> Box:
     return box(defect.rle).grow(margin + RING + 1)
 
 
-def cut_object(prepared: Prepared, defect: PlannedDefect, image: Pixels, taken: Mask, *, margin: int) -> Cut:
+def cut_object(prepared: Prepared, defect: PlannedDefect, image: Pixels, others: Sequence[Rle], *, margin: int) -> Cut:
     """Bring a defect's training object to its place in an image [H, W(, 3)].
 
     Args:
-        taken: the masks of the other defects of the image [H, W]; they do not count as surface.
+        others: the masks of the other defects of the image; they do not count as surface.
 
     Raises:
         DataError: the defect's shape is no training object's.
@@ -133,15 +131,36 @@ def cut_object(prepared: Prepared, defect: PlannedDefect, image: Pixels, taken: 
     region = _region(defect, margin)
     item = prepared.objects[defect.shape_of]
     record = prepared.dataset[item.position]
-    whole = to_rgb(prepared.dataset.stored(item.position))
+    whole = prepared.dataset.stored(item.position)
     matrix = np.array(defect.warp).reshape(2, 3) - [[0, 0, region.left], [0, 0, region.top]]
     places = source_places(matrix, defect.bend, (region.width, region.height), box=box(item.full))
-    source = cv2.remap(whole, *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
-    defects = decode(union([annotation.rle for annotation in record.annotations]))
-    plain = cv2.remap(1 - defects, *places, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT) != 0
-    free = cut_mask(1 - taken, region) != 0
+    window = _around(places)
+    near = places[0] - np.float32(window.left), places[1] - np.float32(window.top)
+    source = cv2.remap(to_rgb(cut_mirrored(whole, window)), *near, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+    defects = decode_box(union([annotation.rle for annotation in record.annotations]), window)
+    bare = _inside(window, whole.shape) & (defects == 0)
+    plain = cv2.remap(bare.astype(np.uint8), *near, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT) != 0
+    free = _inside(region, image.shape) & (_taken(others, region) == 0)
     target, mask = to_rgb(cut_mirrored(image, region)), decode_box(defect.rle, region)
     return Cut(region, target, np.asarray(source, np.uint8), mask, plain & free)
+
+
+def _around(places: tuple[Floats, Floats]) -> Box:
+    """Return the box of the pixels that are looked up at places (x, y), and 2 px round it."""
+    (left, right), (top, bottom) = ((int(np.floor(axis.min())), int(np.ceil(axis.max())) + 1) for axis in places)
+    return Box(left, top, right - left, bottom - top).grow(2)
+
+
+def _taken(others: Sequence[Rle], region: Box) -> Mask:
+    """Return what of a region other defects cover: uint8 [h, w]."""
+    return decode_box(union(others), region) if others else np.zeros((region.height, region.width), np.uint8)
+
+
+def _inside(region: Box, shape: tuple[int, ...]) -> Marks:
+    """Mark what of a region lies in an image of a shape: bool [h, w]."""
+    marks = np.zeros((region.height, region.width), bool)
+    marks[region.clip(shape).seen_from(region).slices] = True
+    return marks
 
 
 def matched(cut: Cut, margin: int) -> Floats:

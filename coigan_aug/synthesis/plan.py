@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coigan_aug import rng as streams
-from coigan_aug.annotations.rle import Mask, decode
+from coigan_aug.annotations.rle import Mask, box, decode_box
 from coigan_aug.annotations.rle import place as place_mask
 from coigan_aug.compose.augment import tight
 from coigan_aug.compose.placement import find_place, fit
@@ -131,7 +131,8 @@ class Planner:
             return None
         defect = move(self.prepared, donor, base.position, base.region, allowed)
         if defect is not None:
-            allowed[base.region.slices] &= decode(defect.rle) == 0
+            own = box(defect.rle)
+            allowed[base.region.slices][own.slices] &= decode_box(defect.rle, own) == 0
         return defect
 
     def _place(
