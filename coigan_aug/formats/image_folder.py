@@ -42,7 +42,7 @@ class ImageFolder:
         self.unnamed: list[str] = []
         walked = (path for part in below for path in self._walk(f"{part}/" if part else ""))
         self.paths = sorted(path for path in walked if path.lower().endswith(suffixes))
-        self.masks = _masks_beside(self.paths)
+        self.masks = masks_beside(self.paths)
         self._known = set(self.paths)
         self._named: dict[str, list[str]] = {}
         for path in self.paths:
@@ -215,7 +215,7 @@ def _plain(name: str) -> str:
     return name.replace("\\", "/").removeprefix("./")
 
 
-def _masks_beside(paths: Sequence[str]) -> set[str]:
+def masks_beside(paths: Sequence[str]) -> set[str]:
     """Find the .png files that lie beside an image of the same name and another suffix: those are masks."""
     other = {path.rpartition(".")[0] for path in paths if not path.lower().endswith(".png")}
     return {path for path in paths if path.lower().endswith(".png") and path.rpartition(".")[0] in other}

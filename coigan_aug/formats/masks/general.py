@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
-from coigan_aug.formats.image_folder import ImageFolder
+from coigan_aug.formats.image_folder import masks_beside
 from coigan_aug.formats.masks.pairing import Pairs, by_key, pair
 from coigan_aug.formats.masks.templates import Spot
 from coigan_aug.formats.masks.words import cuts, image_spelling, is_free, mask_spellings, role_of, says_mask, stem_of
@@ -49,20 +49,20 @@ def spot_by_role(path: str, *, last: bool = False) -> tuple[str, Spot]:
     return roles[at][0], Spot((), "/".join([*kept, name]), fixed=len(fixed))
 
 
-def parallel(folder: ImageFolder, pattern: re.Pattern[str] | None) -> Match | None:
+def parallel(paths: Sequence[str], pattern: re.Pattern[str] | None) -> Match | None:
     """Pair folders of images with folders of masks; None where no mask has an image.
 
     A folder that says neither holds images if a mask is of one of them; else those that are free of defects by its name, or
     what has no place here.
     """
-    first = _parallel(folder.paths, pattern, last=False)
+    first = _parallel(paths, pattern, last=False)
     if first is not None and not first.left:
         return first
-    last = _parallel(folder.paths, pattern, last=True)
+    last = _parallel(paths, pattern, last=True)
     return min((match for match in (first, last) if match is not None), key=lambda match: match.left, default=None)
 
 
-def _parallel(paths: list[str], pattern: re.Pattern[str] | None, *, last: bool) -> Match | None:
+def _parallel(paths: Sequence[str], pattern: re.Pattern[str] | None, *, last: bool) -> Match | None:
     spots: dict[str, dict[str, Spot]] = {"images": {}, "masks": {}, "": {}}
     for path in paths:
         role, spot = spot_by_role(path, last=last)
@@ -114,15 +114,15 @@ def _down_to_role(path: str) -> str:
 # Beside
 
 
-def beside(folder: ImageFolder, pattern: re.Pattern[str] | None) -> Match | None:
+def beside(paths: Sequence[str], pattern: re.Pattern[str] | None) -> Match | None:
     """Pair images with the masks beside them; None where there are none.
 
     A mask is a .png beside an image of the same name and another kind, what is called like an image with a word for a mask,
     or a .png that is called like an image of another kind with a class or number behind it.
     """
-    paths = folder.paths
-    named = [path for path in paths if _is_keyed(path, pattern)] if pattern is not None else list(_named(folder, paths))
-    masks = {path for path in paths if path in folder.masks}.union(named)
+    masks = masks_beside(paths)
+    named = [path for path in paths if _is_keyed(path, pattern)] if pattern is not None else list(_named(paths, masks))
+    masks = masks.union(named)
     spots = {path: Spot((), stem_of(path)) for path in paths}
     if pattern is not None:
         spots = by_key(spots, pattern)
@@ -141,8 +141,8 @@ def _is_keyed(path: str, pattern: re.Pattern[str]) -> bool:
     return pattern.search(stem_of(path).rpartition("/")[2]) is not None
 
 
-def _named(folder: ImageFolder, paths: list[str]) -> Iterator[str]:
-    images = [stem_of(path) for path in paths if path not in folder.masks]
+def _named(paths: Sequence[str], masks: Set[str]) -> Iterator[str]:
+    images = [stem_of(path) for path in paths if path not in masks]
     stems = {stem.lower() for stem in images} | {image_spelling(stem) for stem in images if not says_mask(stem)}
     others = {stem_of(path).lower() for path in paths if not path.lower().endswith((".png", ".gif"))}
     for path in paths:

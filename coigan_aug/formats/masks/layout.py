@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 from coigan_aug.formats.image_folder import ImageFolder
@@ -66,10 +67,10 @@ def find_layout(path: Path, problems: Problems, *, options: ReadOptions | None =
     return _one_folder(options.images or path, problems, options.pair)
 
 
-def tree_of(folder: ImageFolder) -> dict[str, list[str]]:
-    """Return the files below a folder: folder with a slash behind ("" for itself) -> names."""
+def tree_of(paths: Iterable[str]) -> dict[str, list[str]]:
+    """Return paths as a tree: folder with a slash behind ("" for the one that they are below) -> names."""
     tree: dict[str, list[str]] = {}
-    for path in folder.paths:
+    for path in paths:
         head, slash, name = path.rpartition("/")
         tree.setdefault(head + slash, []).append(name)
     return tree
@@ -80,12 +81,8 @@ def tree_of(folder: ImageFolder) -> dict[str, list[str]]:
 
 def _one_folder(root: Path, problems: Problems, pattern: re.Pattern[str] | None) -> Layout | None:
     folder = ImageFolder(root, problems=problems, suffixes=MASK_SUFFIXES)
-    match, declaration = _known_by_name(folder, pattern)
-    if match is None or match.left:
-        for general in (parallel, beside):
-            other = general(folder, pattern) if match is None or match.left else None
-            if other is not None and (match is None or other.left < match.left):
-                match, declaration = other, None
+    ours = (root / NOTE).is_file() or (root / "masks" / NOTE).is_file()
+    match, declaration = _matched(tuple(folder.paths), pattern, () if ours else LAYOUTS)
     if match is None:
         return None
     return Layout(
@@ -95,13 +92,26 @@ def _one_folder(root: Path, problems: Problems, pattern: re.Pattern[str] | None)
     )  # fmt: skip
 
 
-def _known_by_name(folder: ImageFolder, pattern: re.Pattern[str] | None) -> tuple[Match | None, Declaration | None]:
+@lru_cache(maxsize=1)  # each format of masks looks at the same folder, and the one that fits reads it
+def _matched(
+    paths: tuple[str, ...], pattern: re.Pattern[str] | None, layouts: tuple[Declaration, ...]
+) -> tuple[Match | None, Declaration | None]:
+    """Return what fits the files of a folder best, and the declaration that says so where it is known by name."""
+    match, declaration = _known_by_name(paths, pattern, layouts)
+    for general in (parallel, beside):
+        other = general(paths, pattern) if match is None or match.left else None
+        if other is not None and (match is None or other.left < match.left):
+            match, declaration = other, None
+    return match, declaration
+
+
+def _known_by_name(
+    paths: Sequence[str], pattern: re.Pattern[str] | None, layouts: Sequence[Declaration]
+) -> tuple[Match | None, Declaration | None]:
     """Return the first declaration that leaves no file over and no image of unknown state, else the one that leaves least."""
-    if (folder.root / NOTE).is_file() or (folder.root / "masks" / NOTE).is_file():  # written here
-        return None, None
     best: tuple[Match | None, Declaration | None] = None, None
-    tree, least = tree_of(folder), len(folder.paths) + 1
-    for declaration in LAYOUTS:
+    tree, least = tree_of(paths), len(paths) + 1
+    for declaration in layouts:
         match = _declared(declaration, tree, pattern)
         if match is None:
             continue

@@ -22,7 +22,7 @@ def refusal(path: Path, options: ReadOptions) -> str:
     why = why_no_masks(layout) if layout is not None else ""
     if why or not path.is_dir():
         return why
-    tree = tree_of(ImageFolder(path, problems=Problems(), suffixes=MASK_SUFFIXES))
+    tree = tree_of(ImageFolder(path, problems=Problems(), suffixes=MASK_SUFFIXES).paths)
     if not tree:
         return ""
     near = sorted((*GENERAL, *LAYOUTS), key=lambda declaration: _nearness(declaration, tree), reverse=True)
