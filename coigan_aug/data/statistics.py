@@ -14,11 +14,13 @@ from coigan_aug.annotations import rle
 from coigan_aug.annotations.batches import decode_many
 from coigan_aug.annotations.records import DefectClass, ImageRecord
 from coigan_aug.data.looks import Look
-from coigan_aug.prepare.objects import DefectObject
+from coigan_aug.geometry import Box
+from coigan_aug.prepare.objects import LARGE, DefectObject
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 PLACES = 16
 BRIGHTNESS_BINS = 32
+_STRIP = 256  # columns of a large mask that are looked at together
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,9 +104,31 @@ def place_map(objects: Iterable[DefectObject], size: tuple[int, int]) -> NDArray
     by_image: dict[int, list[rle.Rle]] = {}
     for defect in objects:
         by_image.setdefault(defect.position, []).append(defect.full)
-    for mask in decode_many(rle.union(parts) for parts in by_image.values()):
+    unions = [rle.union(parts) for parts in by_image.values()]
+    for mask in decode_many(union for union in unions if union.height * union.width <= LARGE):
         total += cv2.resize(mask.T.astype(np.float32), size, interpolation=cv2.INTER_AREA).T
+    for union in unions:
+        if union.height * union.width > LARGE:
+            total += _shrunk(union, size)
     return np.asarray(total / max(len(by_image), 1))
+
+
+def _shrunk(mask: rle.Rle, size: tuple[int, int]) -> NDArray[np.float64]:
+    """Shrink a large mask by area, strip by strip of its columns."""
+    rows, columns = _area_weights(mask.height, size[0]), _area_weights(mask.width, size[1])
+    out = np.zeros(size)
+    for left in range(0, mask.width, _STRIP):
+        strip = Box(left, 0, min(_STRIP, mask.width - left), mask.height)
+        out += rows @ rle.decode_box(mask, strip) @ columns[:, left : strip.right].T
+    return out
+
+
+def _area_weights(before: int, after: int) -> NDArray[np.float64]:
+    """Return what share of each of `after` cells each of `before` pixels takes: [after, before], rows add up to 1."""
+    ends = np.linspace(0, before, after + 1)
+    pixels = np.arange(before)
+    covered = np.minimum(ends[1:, None], pixels + 1) - np.maximum(ends[:-1, None], pixels)
+    return np.asarray(covered.clip(0) * after / before)
 
 
 def image_statistics(looks: Sequence[Look]) -> ImageStatistics:

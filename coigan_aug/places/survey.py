@@ -10,7 +10,7 @@ import numpy as np
 
 from coigan_aug.annotations.rle import Mask
 from coigan_aug.geometry import Box
-from coigan_aug.places.part import find_part
+from coigan_aug.places.part import find_part, full_size
 from coigan_aug.prepare.examples import Examples
 from coigan_aug.progress import Report, silent
 
@@ -85,14 +85,3 @@ def survey_parts(examples: Examples, *, report: Report = silent) -> PartSurvey:
         off=tuple(shares.tolist()),
         filled=counts["filled"],
     )
-
-
-def full_size(mask: Mask, *, height: int, width: int) -> Mask:
-    """Show a mask [h, w] of the working scale at full size by nearest neighbour: uint8 [height, width].
-
-    >>> full_size(np.array([[0, 1]], np.uint8), height=1, width=4).tolist()
-    [[0, 0, 1, 1]]
-    """
-    rows = (np.arange(height) + 0.5) * mask.shape[0] / height
-    columns = (np.arange(width) + 0.5) * mask.shape[1] / width
-    return np.asarray(mask[rows.astype(np.int64)[:, None], columns.astype(np.int64)[None, :]])

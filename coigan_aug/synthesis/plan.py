@@ -15,9 +15,9 @@ from coigan_aug.compose.augment import tight
 from coigan_aug.compose.placement import find_place, fit
 from coigan_aug.errors import DataError
 from coigan_aug.places.density import PlaceDensity
+from coigan_aug.places.part import full_size
 from coigan_aug.places.roi import Roi
 from coigan_aug.places.room import Room
-from coigan_aug.places.survey import full_size
 from coigan_aug.prepare.contrast import contrast_of
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.settings import Settings

@@ -10,8 +10,8 @@ import pytest
 
 from coigan_aug import rng
 from coigan_aug.demo import strips
-from coigan_aug.places.part import find_part
-from coigan_aug.places.survey import full_size, survey_parts
+from coigan_aug.places.part import find_part, full_size
+from coigan_aug.places.survey import survey_parts
 from coigan_aug.settings import DataSettings
 from tests.prepare.scenes import ellipse, examples_of, noise, overlap, painted, patch
 
@@ -162,3 +162,14 @@ def test_where_no_background_is_seen_the_whole_image_is_part(tmp_path: Path) -> 
     parts = survey_parts(examples_of(tmp_path, [image], [{}]))
     assert (parts.used, parts.cut) == (True, 0)
     assert parts.says(("spot", "line")) == "Part: the whole image, everywhere."
+
+
+@pytest.mark.parametrize(("height", "width"), [(320, 480), (333, 501)])
+def test_a_part_in_a_large_image_is_found_in_a_smaller_copy(
+    height: int, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    truth = ellipse((height, width), centre=(240, 160), axes=(150, 110))
+    monkeypatch.setattr("coigan_aug.places.part._LARGE", height * width - 1)
+    found = find_part(painted(truth, back=20, front=130, seed=3))
+    assert found.shape == truth.shape
+    assert overlap(found, truth) > 0.96

@@ -18,6 +18,7 @@ from coigan_aug.mask_image import Values, read_mask_values
 Value = int | tuple[int, int, int]
 _THRESHOLD = 127
 _BINARY_MAXIMUM = 255
+_ROWS = 256  # that pixels are counted in: counting takes 8 bytes a pixel
 _MOST_CLASSES = 31
 """Values up to this beside 255 alone are those of classes, and 255 is a border."""
 MOST_GREYS, _MOST_COLOURS, _PLATEAU = 16, 256, 0.5
@@ -127,7 +128,9 @@ def _of_one_class(pixels: Values, path: Path, meaning: Meaning, problems: Proble
 def _histogram(pixels: Values) -> tuple[list[int], list[int]]:
     """Return the values but 0 that occur, in their order, and how many pixels have each."""
     if pixels.dtype == np.uint8:
-        found, counts = np.arange(256), np.bincount(pixels.ravel(), minlength=256)
+        found, counts = np.arange(256), np.zeros(256, np.int64)
+        for rows in range(0, len(pixels), _ROWS):
+            counts += np.bincount(pixels[rows : rows + _ROWS].ravel(), minlength=256)
     else:
         found, counts = np.unique(pixels, return_counts=True)
     kept = (found > 0) & (counts > 0)

@@ -14,6 +14,7 @@ from coigan_aug.data.inspecting import inspect_subject
 from coigan_aug.data.opening import opened
 from coigan_aug.errors import DataError
 from coigan_aug.formats.detect import detect, open_source
+from coigan_aug.formats.masks import values as mask_values
 from coigan_aug.formats.masks.values import is_void, naming
 from coigan_aug.formats.source import Problems, ReadOptions, parse_classes
 from tests.formats.masks.trees import NUMBERS, SHAPE, A, B, grow
@@ -157,3 +158,10 @@ def test_a_gif_is_read_as_a_mask_and_as_no_image(tmp_path: Path) -> None:
     grow(tmp_path, "images/1.png masks/1_mask.gif=A preview.gif=B")
     assert shown(tmp_path) == masks(defect=A)
     assert cv2.imread(str(tmp_path / "images" / "1.png"), cv2.IMREAD_UNCHANGED).shape == SHAPE
+
+
+@pytest.mark.parametrize("row", [0, 255, 256, 599])
+def test_values_are_counted_in_all_rows_of_a_tall_mask(row: int) -> None:
+    pixels = np.zeros((600, 3), np.uint8)
+    pixels[row, 1], pixels[300, 2] = 7, 9
+    assert mask_values._histogram(pixels) == ([7, 9], [1, 1])

@@ -1,0 +1,71 @@
+"""Objects of large images are made smaller in windows round them: as if all of the image had been."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from coigan_aug.annotations import rle
+from coigan_aug.annotations.components import split_runs
+from coigan_aug.annotations.records import Annotation, ImageRecord
+from coigan_aug.data.statistics import place_map
+from coigan_aug.geometry import Box
+from coigan_aug.prepare import objects
+from coigan_aug.prepare.objects import objects_of, window_masks
+
+
+@pytest.fixture
+def record() -> ImageRecord:
+    draw = np.random.default_rng(1)
+    mask = np.zeros((120, 201), np.uint8)
+    for _ in range(12):
+        top, left = draw.integers(0, 110), draw.integers(0, 190)
+        mask[top : top + draw.integers(1, 20), left : left + draw.integers(1, 30)] = 1
+    annotation = Annotation(label="pit", rle=rle.encode(mask))
+    return ImageRecord(file="a.png", height=120, width=201, annotations=(annotation,))
+
+
+@pytest.mark.parametrize("scale", [0.5, 1 / 3, 0.25, 0.7, 0.1])
+def test_a_large_images_objects_are_scaled_as_those_of_a_small_one(
+    record: ImageRecord, monkeypatch: pytest.MonkeyPatch, scale: float
+) -> None:
+    whole = objects_of(record, 0, names=["pit"], scale=scale)
+    monkeypatch.setattr(objects, "LARGE", 0)
+    assert objects_of(record, 0, names=["pit"], scale=scale) == whole
+    assert len(whole) > 3
+
+
+def test_masks_in_a_window_are_those_of_the_whole_image_there(record: ImageRecord) -> None:
+    found = objects_of(record, 0, names=["pit"], scale=1)
+    whole = rle.decode(record.annotations[0].rle)
+    for region in (Box(0, 0, 201, 120), Box(40, 30, 60, 50), Box(0, 100, 3, 20)):
+        assert np.array_equal(window_masks(found, region, classes=1)[0], whole[region.slices])
+
+
+def test_where_objects_of_large_images_lie_is_counted_as_in_small_ones(
+    record: ImageRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = objects_of(record, 0, names=["pit"], scale=1)
+    whole = place_map(found, (6, 8))
+    monkeypatch.setattr("coigan_aug.data.statistics.LARGE", 0)
+    monkeypatch.setattr("coigan_aug.data.statistics._STRIP", 64)
+    assert np.abs(place_map(found, (6, 8)) - whole).max() < 1e-6
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_components_are_the_same_however_they_are_looked_for(seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    mask = (draw.random((37, 53)) < 0.35).astype(np.uint8)  # diagonal neighbours, holes, touching columns and edges
+    number, labels = cv2.connectedComponents(mask, connectivity=8)
+    expected = {rle.encode(labels == k) for k in range(1, number)}
+    parts = split_runs(rle.encode(mask))
+    assert set(parts) == expected and len(parts) == len(expected)
+    starts = [int(np.flatnonzero(rle.decode(part).ravel(order="F"))[0]) for part in parts]
+    assert starts == sorted(starts)
+
+
+def test_large_masks_are_split_in_the_order_of_small_ones(monkeypatch: pytest.MonkeyPatch, record: ImageRecord) -> None:
+    small = rle.components(record.annotations[0].rle)
+    monkeypatch.setattr(rle, "_LARGE", 0)
+    assert rle.components(record.annotations[0].rle) == small
