@@ -8,7 +8,6 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.models import ResNet50_Weights, resnet50
 
 from coigan_aug.errors import EnvironmentProblem
 from coigan_aug.losses.reconstruction import Across, alone, weight_map, weighted_mean
@@ -84,6 +83,8 @@ def _layer_error(got: Tensor, want: Tensor, weights: Tensor, across: Across) -> 
 
 
 def _resnet50(weights: Path | None) -> FeatureStages:
+    from torchvision.models import resnet50  # loading torchvision takes as long as loading torch
+
     state = read_weights(weights, wording=_WORDING) if weights else _download_resnet50()
     net = resnet50(replace_stride_with_dilation=[False, True, True])
     fill(net, state, source=weights, wording=_WORDING)
@@ -92,6 +93,8 @@ def _resnet50(weights: Path | None) -> FeatureStages:
 
 
 def _download_resnet50() -> dict[str, Tensor]:
+    from torchvision.models import ResNet50_Weights
+
     choice = ResNet50_Weights.IMAGENET1K_V1
     try:
         return dict(choice.get_state_dict(progress=False, check_hash=True))

@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torchvision.models import segmentation
 
 from coigan_aug.errors import ConfigError, EnvironmentProblem
 from coigan_aug.models.layers import pad_to_multiple
@@ -19,10 +18,10 @@ from coigan_aug.settings import EvaluateSettings
 
 METADATA = "coigan-aug segmenter"
 
-_TORCHVISION: dict[str, Callable[..., nn.Module]] = {
-    "lraspp": segmentation.lraspp_mobilenet_v3_large,
-    "deeplabv3": segmentation.deeplabv3_mobilenet_v3_large,
-    "fcn_resnet50": segmentation.fcn_resnet50,
+_TORCHVISION = {
+    "lraspp": "lraspp_mobilenet_v3_large",
+    "deeplabv3": "deeplabv3_mobilenet_v3_large",
+    "fcn_resnet50": "fcn_resnet50",
 }
 _PRIOR = 3.0  # the first logit of background: defects are rare, and learning that first would cost hundreds of steps
 _MULTIPLE = 32  # of the sides that segmentation-models-pytorch takes
@@ -54,7 +53,10 @@ def _build(settings: EvaluateSettings, classes: int) -> nn.Module:
         return network
     if settings.segmenter.startswith("smp:"):
         return _smp(settings.segmenter.removeprefix("smp:"), classes)
-    return _Torchvision(_TORCHVISION[settings.segmenter](weights=None, weights_backbone=None, num_classes=1 + classes))
+    from torchvision.models import segmentation  # loading torchvision takes as long as loading torch
+
+    build: Callable[..., nn.Module] = getattr(segmentation, _TORCHVISION[settings.segmenter])
+    return _Torchvision(build(weights=None, weights_backbone=None, num_classes=1 + classes))
 
 
 def pretrained_part(network: nn.Module) -> nn.Module | None:
