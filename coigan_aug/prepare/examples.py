@@ -6,7 +6,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import cv2
@@ -89,7 +89,7 @@ class Examples:
         void = self.void.get(position)
         if void is None:
             return None
-        return self._unfolded(lambda shown: decode_box(void, shown), position, region)
+        return self.unfolded(partial(decode_box, void), position, region)
 
     def is_clean(self, position: int) -> bool:
         """Tell whether all of a record's image is clean surface: it has neither defects nor void."""
@@ -100,9 +100,9 @@ class Examples:
         return self._mirrored([item], item.position, region)[item.label]
 
     def _mirrored(self, objects: Sequence[DefectObject], position: int, region: Box) -> Mask:
-        return self._unfolded(lambda shown: window_masks(objects, shown, classes=self.classes), position, region)
+        return self.unfolded(lambda shown: window_masks(objects, shown, classes=self.classes), position, region)
 
-    def _unfolded(self, draw: Callable[[Box], Mask], position: int, region: Box) -> Mask:
+    def unfolded(self, draw: Callable[[Box], Mask], position: int, region: Box) -> Mask:
         """Draw masks [..., h, w] inside a region of a working image, mirrored where it reaches beyond."""
         image = Box.of(self.cache[position].shape)
         if region.within(image):

@@ -95,6 +95,7 @@ def record_of(row: MadeRow, *, erased_margin: int) -> ImageRecord:
         annotations=tuple(_annotation(row, defect) for defect in row.defects),
         split="train",
         source=source,
+        void=None if row.void is UNSET else Rle(row.region[3], row.region[2], row.void),
     )
 
 
