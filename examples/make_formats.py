@@ -303,6 +303,8 @@ through them into pieces side by side, all in one annotation. Where a trainer re
 ## What else becomes of the data
 
 - Run lengths in COCO get `iscrowd` 0, which trainers take for objects; 1 means "ignore this region". `--crowd` writes 1.
+- Void pixels are neither defect nor clean surface: 255 in Pascal VOC and in index masks, there beside named values, and what
+  `--classes` calls `ignore`. A pixel of a mask is never void. In any other format they would be clean surface: a loss.
 - Class ids are the source's where the format has ids and all are different whole numbers, 0 included; else 1, 2, ...
 - Image and annotation ids stay in COCO where all images, or all annotations, have whole numbers of their own.
 - Images come in the order of their names, the masks of an image in the order of their ids, so shuffled rows give the same

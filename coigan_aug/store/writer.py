@@ -90,6 +90,8 @@ def _encoded(record: ImageRecord, *, binary: bool) -> bytes:
         for annotation in record.annotations:
             rle.runs(annotation.rle)  # here, once: a record that has its checksum is read without
             _check(annotation.attributes, _DEEPEST)
+        if record.void is not None:
+            rle.runs(record.void)
         if on_masks(record):
             raise ValueError("void pixels lie on its masks")
         return pack(record_to(record)) if binary else json_line(record_to(record))

@@ -223,6 +223,16 @@ def test_what_is_made_keeps_the_void_of_its_base_and_what_a_copy_brings(
     assert [back[record.file] for record in records] == [record.void for record in records]
 
 
+@pytest.mark.parametrize(("form", "told"), [("coco", True), ("voc", False)])
+def test_void_that_the_annotations_can_not_hold_is_counted(
+    bordered: Prepared, small: Settings, tmp_path: Path, form: str, told: bool
+) -> None:
+    made = made_set(bordered, copying_engine("paste", bordered, small), small, tmp_path / "out", form=form)
+    own = sum(record.void is not None for record in Dataset(tmp_path / "out-records"))
+    assert own == made.images > 0
+    assert made.void == (own if told else 0)
+
+
 def _masks(record: object) -> np.ndarray:
     return rle.decode(rle.union([annotation.rle for annotation in record.annotations]))  # type: ignore[attr-defined]
 
