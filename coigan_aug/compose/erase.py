@@ -46,6 +46,18 @@ class Erasing:
     key: str = ""
 
 
+def fill_from_surface(erasing: Erasing, rng: Rng, pixels: Bytes, hole: Bytes, void: Bytes | None) -> Bytes:
+    """Fill a hole [h, w] of an image [h, w, 3] without looking at what is void [h, w] beside it, which stays as it is.
+
+    Nobody knows whether that is surface to take texture from. None: nothing is void.
+    """
+    other = None if void is None else (void != 0) & (hole == 0)
+    if other is None or not other.any():
+        return erasing.fill(rng, pixels, hole)
+    filled = erasing.fill(rng, pixels, np.asarray(hole | other, np.uint8))
+    return np.where(other[..., None], pixels, filled)
+
+
 def erase(rng: Rng, pixels: Bytes, mask: Bytes, *, grow: int) -> Bytes:
     """Fill a mask [h, w] of an image [h, w, 3] from its surroundings: uint8 [h, w, 3]; outside the hole nothing changes.
 
@@ -143,8 +155,9 @@ def with_erased(prepared: Prepared, erasing: Erasing, *, cache_root: Path, repor
     """
 
     def edit(position: int, pixels: Bytes) -> Bytes:
-        hole = prepared.hole(position, Box.of(pixels.shape))
-        return erasing.fill(streams.generator(0, "erase", position), pixels, masks.grow(hole, GROW))
+        whole = Box.of(pixels.shape)
+        hole, void = masks.grow(prepared.hole(position, whole), GROW), prepared.void_in(position, whole)
+        return fill_from_surface(erasing, streams.generator(0, "erase", position), pixels, hole, void)
 
     erased = open_cache(
         prepared.dataset, sorted(prepared.by_record), scale=prepared.scale, root=cache_root,

@@ -11,7 +11,7 @@ from coigan_aug import rng as streams
 from coigan_aug.annotations import masks, rle
 from coigan_aug.annotations.rle import Mask
 from coigan_aug.annotations.void import apart, cut, erased_along
-from coigan_aug.compose.erase import MOST_ERASED, Erasing
+from coigan_aug.compose.erase import MOST_ERASED, Erasing, fill_from_surface
 from coigan_aug.errors import DataError, UsageError
 from coigan_aug.geometry import Box
 from coigan_aug.imaging import Pixels, to_rgb
@@ -146,7 +146,9 @@ def read_base(prepared: Prepared, base: Base, erasing: Erasing) -> Pixels:
     image = prepared.dataset.stored(base.position)
     if base.erased:
         rng = streams.generator(0, "erased base", base.position)
-        filled = erasing.fill(rng, np.ascontiguousarray(to_rgb(image)), hole_of(prepared, base.position))
+        void = prepared.dataset[base.position].void if base.position in prepared.void else None
+        pixels, other = np.ascontiguousarray(to_rgb(image)), None if void is None else rle.decode(void)
+        filled = fill_from_surface(erasing, rng, pixels, hole_of(prepared, base.position), other)
         image = filled if image.ndim == 3 else filled[..., 0]
     return np.ascontiguousarray(image[base.region.slices])
 

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from coigan_aug.annotations import rle
 from coigan_aug.annotations.masks import grow
 from coigan_aug.compose.composer import compose
-from coigan_aug.compose.erase import GROW, TELEA, with_erased, with_surface
+from coigan_aug.compose.erase import GROW, TELEA, Erasing, with_erased, with_surface
 from coigan_aug.eraser.fit import Holes
 from coigan_aug.errors import DataError
 from coigan_aug.evaluation.seams import measure_seams
@@ -25,6 +27,7 @@ from coigan_aug.segmenter.windows import VOID
 from coigan_aug.settings import Settings
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.store.writer import write_dataset
+from coigan_aug.synthesis.agreeing import Sight, _real
 from coigan_aug.synthesis.bases import Base, erased_margin, erased_share, find_bases, left_out, read_base
 from coigan_aug.synthesis.engines import copying_engine
 from coigan_aug.synthesis.job import base_of
@@ -168,6 +171,27 @@ def test_a_base_shows_no_void_beside_its_erased_defects(bordered: Prepared) -> N
         assert np.array_equal(made[~hole], image[~hole])
 
 
+def test_what_is_erased_is_not_filled_from_void(bordered: Prepared, tmp_path: Path) -> None:
+    """A way of erasing that would take anything from beside the hole is told to fill the void, which then stays."""
+    asked: list[np.ndarray] = []
+
+    def fill(rng: np.random.Generator, pixels: np.ndarray, hole: np.ndarray) -> np.ndarray:
+        asked.append(hole != 0)
+        return np.where(hole[..., None] != 0, np.uint8(7), pixels)
+
+    erasing = Erasing("seven", fill)
+    (base, *_) = find_bases(bordered, kind="erased", windows=False)
+    hole = grow(_union(bordered, base.position), RING + erased_margin(1.0)) != 0
+    made = read_base(bordered, base, erasing)
+    assert np.array_equal(asked[0], hole | BLOCK)
+    assert np.array_equal(made == 7, hole)
+    assert (made[BLOCK & ~hole] == WHITE).all()
+    erased = with_erased(bordered, erasing, cache_root=tmp_path)
+    for position, told in zip(sorted(bordered.by_record), asked[1:], strict=True):
+        assert told[BLOCK].all()
+        assert (np.asarray(erased.erased[position])[BLOCK] == WHITE).all()
+
+
 def test_too_much_void_beside_a_defect_leaves_its_image_out(
     dataset: Dataset, bordered: Prepared, small: Settings, tmp_path: Path
 ) -> None:
@@ -302,3 +326,17 @@ def test_counterfeit_surface_that_is_void_is_not_called_clean(
 
 def _two(prepared: Prepared, *positions: int) -> list[Base]:
     return [base for base in find_bases(prepared, kind="clean", windows=False) if base.position in positions]
+
+
+class _White(nn.Module):
+    """Calls a pixel a spot where it is white."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        white = (x.mean(dim=1, keepdim=True) > 254.5 / 255).float()
+        return torch.cat((1 - white, white, torch.zeros_like(white)), dim=1)
+
+
+def test_what_a_segmenter_sees_of_void_is_not_beside_the_masks(bordered: Prepared) -> None:
+    """It sees white alone, which is void."""
+    seen = [_real(Sight(_White(), 1.0, 32, torch.device("cpu")), bordered, k) for k in range(len(bordered.objects))]
+    assert [item.spilled for item in seen] == [0.0] * len(bordered.objects)
