@@ -18,7 +18,7 @@ from tests.conftest import write_toy
 WHITE = 255
 RING = 2
 BLOCK = np.zeros((72, 96), bool)
-BLOCK[:4, 60:84] = True
+BLOCK[:4, 50:84] = True
 
 
 def void_of(record: ImageRecord) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import nn
 
 from coigan_aug.annotations import rle
 from coigan_aug.annotations.masks import grow
+from coigan_aug.compose import composer
 from coigan_aug.compose.composer import compose
 from coigan_aug.compose.erase import GROW, TELEA, Erasing, with_erased, with_surface
 from coigan_aug.eraser.fit import Holes
@@ -33,7 +35,8 @@ from coigan_aug.synthesis.engines import copying_engine
 from coigan_aug.synthesis.job import base_of
 from coigan_aug.synthesis.live import LiveCopies
 from coigan_aug.synthesis.margin import margin_of
-from coigan_aug.synthesis.paste import cut_object, matched
+from coigan_aug.synthesis.paste import RING as RING_OF_PASTE
+from coigan_aug.synthesis.paste import cut_object, matched, paste, poisson
 from tests.synthesis.drawing import made_set, planned, planner_of, with_synthesis
 from tests.voids import BLOCK, RING, WHITE, void_of, write_toy_with_void
 
@@ -89,6 +92,13 @@ def test_what_samples_take_for_clean_shows_no_void(bordered: Prepared, small: Se
             borders += int(after.any())
             assert not before.any(), "the border goes with its defect"
     assert borders > 10
+
+
+def test_a_clean_window_is_not_shifted_onto_void(bordered: Prepared, small: Settings) -> None:
+    draw = np.random.default_rng(0)
+    for _ in range(400):
+        window, _ = composer._clean_window(bordered, small, draw, composer._choose(bordered, small, draw))
+        assert not (window == WHITE).all(axis=2).any()
 
 
 def test_an_eraser_learns_from_no_void(bordered: Prepared) -> None:
@@ -225,7 +235,7 @@ def test_what_is_made_keeps_the_void_of_its_base_and_what_a_copy_brings(
 ) -> None:
     made_set(
         bordered, copying_engine("paste", bordered, small), small, tmp_path / "out", bases=kind, windows=windows,
-        form="mask-index",
+        form="mask-index", per_class=12,
     )  # fmt: skip
     records = list(Dataset(tmp_path / "out-records"))
     blocks = 0
@@ -284,6 +294,37 @@ def test_void_of_neither_image_counts_as_surface_round_a_copy(bordered: Prepared
             assert not (cut.surface[held.seen_from(cut.region).slices] & (target == WHITE)).any()
             rings += int((matched(cut, margin) != cut.source).any())
     assert rings > 10, "behind the border there is surface to match brightness on"
+
+
+@pytest.mark.parametrize("put", [paste, poisson])
+def test_a_copy_looks_the_same_whatever_the_void_beside_it_shows(
+    bordered: Prepared, dataset: Dataset, small: Settings, tmp_path: Path, put: Callable[..., np.ndarray]
+) -> None:
+    """The void begins where the margin ends, on one side of the defect: where brightness and gradients are matched."""
+    margin = margin_of(small)
+    job = next(job for job in planned(bordered, small, per_class=12) if len(job.defects) == 1)
+    base, mask = read_base(bordered, base_of(job), TELEA), rle.decode(job.defects[0].rle)
+    void = (grow(mask, margin + RING_OF_PASTE) != 0) & (grow(mask, margin) == 0)
+    void[:, (rle.box(job.defects[0].rle).left + rle.box(job.defects[0].rle).right) // 2 :] = False
+    assert void.sum() > 20
+    other = prepare(_changed(dataset, tmp_path / "set", {job.base: void}), small.data, cache_root=tmp_path)
+    black, white = (put(other, job, np.where(void, np.uint8(level), base), small) for level in (0, 255))
+    assert np.array_equal(black[~void], white[~void])
+
+
+def test_behind_a_wide_border_brightness_is_matched_on_surface_further_away(
+    dataset: Dataset, small: Settings, tmp_path: Path
+) -> None:
+    reach = margin_of(small) + RING_OF_PASTE
+    wide = {
+        p: (grow(_of(dataset, p), reach) != 0) & (_of(dataset, p) == 0) for p in range(12) if dataset[p].annotations
+    }
+    clean = dict.fromkeys(p for p in range(12) if p not in wide)
+    prepared = prepare(_changed(dataset, tmp_path / "set", wide | clean), small.data, cache_root=tmp_path)
+    (job, *_) = planned(prepared, small, per_class=2)
+    base = read_base(prepared, base_of(job), TELEA)
+    cut = cut_object(prepared, job.defects[0], base, np.zeros(base.shape, np.uint8), margin=margin_of(small))
+    assert (matched(cut, margin_of(small)) != cut.source).any()
 
 
 def _live(prepared: Prepared, settings: Settings, engine: str, **more: object) -> LiveCopies:
