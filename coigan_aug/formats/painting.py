@@ -43,10 +43,10 @@ def paint_classes(record: ImageRecord, values: Mapping[str, int], losses: Losses
 
 
 def with_void(numbers: Numbers, record: ImageRecord) -> NDArray[np.uint8]:
-    """Return a picture of numbers up to 254 [H, W] in 8 bits, with an image's void where nothing is painted."""
+    """Return a picture of numbers up to 254 [H, W] in 8 bits, with an image's void, which lies on no mask."""
     painted = numbers.astype(np.uint8)
     if record.void is not None:
-        painted[(rle.decode(record.void) != 0) & (painted == 0)] = VOID_VALUE
+        painted[rle.decode(record.void) != 0] = VOID_VALUE
     return painted
 
 

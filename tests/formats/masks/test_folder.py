@@ -168,6 +168,15 @@ def test_values_to_be_ignored_are_void(tmp_path: Path, classes: str) -> None:
     assert not problems.found
 
 
+def test_what_one_mask_calls_void_and_another_a_class_is_the_class(tmp_path: Path) -> None:
+    border = np.where(B > 0, 255, 0).astype(np.uint8)
+    border[1:4, 1:6] = 255
+    files = {"images/1.png": A, "masks/x/1.png": A // 255, "masks/y/1.png": border}
+    _, (record,), _ = read(write(tmp_path, files), "pit=1,ignore=255")
+    assert same(masks([record]), {"images/1.png": {"pit": A}})
+    assert np.array_equal(rle.decode(record.void), (border > 0) & (A == 0))
+
+
 def test_an_empty_mask_in_a_class_folder_is_noted(tmp_path: Path) -> None:
     files = {"pit/1.jpg": A, "pit/1.png": A, "pit/2.jpg": A, "pit/2.png": BLANK}
     _, records, problems = read(write(tmp_path, files))
