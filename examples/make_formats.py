@@ -48,12 +48,15 @@ class Content:
 
 @dataclass(frozen=True)
 class Told:
-    """What a conversion told not to be kept: how many class ids, class names, image ids, masks' attributes, other things."""
+    """What a conversion told not to be kept: how many class ids, class names, image ids, masks' attributes,
+    images' void pixels, other things.
+    """
 
     class_ids: int = 0
     class_names: int = 0
     image_ids: int = 0
     attributes: int = 0
+    void: int = 0
     shapes: int = 0
 
 
@@ -88,7 +91,7 @@ def told(made: Conversion) -> Told:
     """Sort what a conversion told by kind."""
     kinds = {
         "class ids": "class_ids", "class names": "class_names", "image ids": "image_ids", "masks with attr": "attributes",
-        "attributes": "attributes", "masks without pixels": "", "images": "", "file names": "",
+        "attributes": "attributes", "masks without pixels": "", "images with void": "void", "images": "", "file names": "",
     }  # fmt: skip
     counts: Counter[str] = Counter()
     for loss in (*made.losses, *made.notes):
@@ -118,6 +121,7 @@ def difference(before: Content, after: Content) -> Difference:
         class_names=sum(name != own for name, own in match.items()),
         image_ids=sum("id" in a.source and a.source["id"] != b.source.get("id") for a, b, _ in pairs),
         attributes=sum(_attributes_lost(*pair) for pair in pairs),
+        void=sum(a.void != b.void for a, b, _ in pairs),
         shapes=sum(_objects(a, names) != _objects(b) for a, b, names in pairs),
         masks=sum(_unions(a, names) != _unions(b) for a, b, names in pairs),
     )
@@ -171,7 +175,7 @@ def _content(*masks: tuple[str, rle.Rle], ids: tuple[Any, Any] = (None, None), *
     return Content(
         make_classes(names, source_ids=ids),
         (
-            ImageRecord(file="a.png", annotations=annotations, source=sources[0], **size),
+            ImageRecord(file="a.png", annotations=annotations, source=sources[0], void=about.get("void"), **size),
             ImageRecord(file="b.png", annotations=plain, source=sources[1], **size),
         ),
     )
@@ -185,6 +189,7 @@ FACETS: dict[str, tuple[Content, Callable[[Difference], int]]] = {
     "parts of one object": (_content(("1", _mask((2, 8, 3, 9), (14, 20, 3, 9)))), lambda found: found.shapes),
     "objects of one class": (_content(("1", _BOX), ("1", _mask((14, 20, 3, 9)))), lambda found: found.shapes),
     "overlaps": (_content(("1", _BOX), ("2", _OTHER)), lambda found: found.masks),
+    "void pixels": (_content(("1", _BOX), void=_mask((12, 15, 0, 32))), lambda found: found.void),
     "class names": (_content(("Kratzer, tief", _BOX), names=("Kratzer, tief", "β")), lambda found: found.class_names),
     "class ids": (_content(("1", _BOX), ids=(3, 21)), lambda found: found.class_ids),
     "image ids": (_content(("1", _BOX), sources=({"id": 30}, {"id": 7})), lambda found: found.image_ids),
@@ -298,6 +303,8 @@ through them into pieces side by side, all in one annotation. Where a trainer re
 ## What else becomes of the data
 
 - Run lengths in COCO get `iscrowd` 0, which trainers take for objects; 1 means "ignore this region". `--crowd` writes 1.
+- Void pixels are neither defect nor clean surface: 255 in Pascal VOC and in index masks, there beside named values, and what
+  `--classes` calls `ignore`. A pixel of a mask is never void. In any other format they would be clean surface: a loss.
 - Class ids are the source's where the format has ids and all are different whole numbers, 0 included; else 1, 2, ...
 - Image and annotation ids stay in COCO where all images, or all annotations, have whole numbers of their own.
 - Images come in the order of their names, the masks of an image in the order of their ids, so shuffled rows give the same

@@ -40,7 +40,7 @@ TAIL = """
 | a transparent background | the defect where it is opaque; of several colours each a class: `--classes a=#ff0000,b=#00ff00` |
 | grey edges, or is a JPEG | the defect above half |
 | small numbers | classes, to be named: `--classes a=1,b=2`; or the numbers of objects: `--classes NAME` |
-| small numbers and 255 | classes with a border that is part of none: `--classes a=1,b=2,ignore=255` |
+| small numbers and 255 | classes with a void border, neither defect nor clean surface: `--classes a=1,b=2,ignore=255` |
 | most of every image | a question: `--invert-masks`, or `--no-invert-masks` if they are right |
 | many values and nothing that is all black or white | no mask but a photograph: refused |
 """

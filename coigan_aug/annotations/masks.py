@@ -50,6 +50,16 @@ def resize(mask: NDArray[np.generic], *, height: int, width: int) -> Mask:
     return (cover >= min(0.4, float(cover.max()))).astype(np.uint8)
 
 
+def cover(mask: NDArray[np.generic], *, height: int, width: int) -> Mask:
+    """Resize a mask [h, w] so that each pixel belongs to it of which it covers anything at all."""
+    solid = np.ascontiguousarray((mask != 0).astype(np.float32))
+    if solid.shape == (height, width):
+        return solid.astype(np.uint8)
+    shrinks = height <= solid.shape[0] and width <= solid.shape[1]
+    shown = cv2.resize(solid, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    return (shown > 0).astype(np.uint8)
+
+
 def outline(mask: NDArray[np.generic], *, width: int = 1) -> Mask:
     """Return the pixels just outside a mask [H, W], `width` px far: the line that shows it without hiding it."""
     return grow(mask, width) - (mask != 0).astype(np.uint8)

@@ -39,6 +39,8 @@ class ImageRecord:
     `source` holds what the source said of the image (its id, its row), as JSON values.
     `unknown` says that the image lost an annotation on the way here, or that its mask is missing: what its masks leave
     free need not be free of defects.
+    `void` are the pixels of which nobody says what they are, neither defect nor clean surface: in none of the masks. None
+    where there are none.
     """
 
     file: str
@@ -49,10 +51,11 @@ class ImageRecord:
     split: str = ""
     source: Mapping[str, Any] = field(default_factory=dict)
     unknown: bool = False
+    void: Rle | None = None
 
     @property
     def state(self) -> str:
-        """What is known of the image: "annotated", "clean" (nothing is wrong with it) or "unknown"."""
+        """What is known of the image: "annotated", "clean" (nothing is wrong with it, but for its void) or "unknown"."""
         return UNKNOWN if self.unknown else "annotated" if self.annotations else "clean"
 
 

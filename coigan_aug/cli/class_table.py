@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from rich.table import Table
 
 from coigan_aug.cli.cells import name_cell
+from coigan_aug.data.counting import VoidCount
 from coigan_aug.data.importing import ImportReport
 from coigan_aug.data.inspecting import Inspection
 from coigan_aug.data.statistics import QUANTILES
@@ -38,6 +39,14 @@ def unknown_lines(files: Sequence[str]) -> Iterator[str]:
     are = "images are" if len(files) > 1 else "image is"
     yield f"{len(files):,} {are} unknown: an annotation could not be used, or a mask is missing ({first})"
     yield "  Nothing is drawn on them, learned from them or measured on them. --unknown-as clean takes them as they are."
+
+
+def void_lines(void: VoidCount) -> Iterator[str]:
+    """Say how much is void, and what that means."""
+    if void.images:
+        have = "images have" if void.images > 1 else "image has"
+        share = f"{void.pixels:,} px, {void.pixels / void.of:.1%} of {'their' if void.images > 1 else 'its'} pixels"
+        yield f"{void.images:,} {have} void pixels (255; {share}): neither defect nor clean surface"
 
 
 def shape_table(report: Inspection) -> Table:

@@ -50,12 +50,13 @@ def show(report: ImportReport) -> None:
 
 
 def _lines(report: ImportReport) -> Iterator[str]:
-    from coigan_aug.cli.class_table import unknown_lines
+    from coigan_aug.cli.class_table import unknown_lines, void_lines
     from coigan_aug.data.grouping import NEAR_DUPLICATES
     from coigan_aug.data.importing import REPORT
 
     yield f"{report.defect_free:,} images are free of defects"
     yield from unknown_lines(report.unknown)
+    yield from void_lines(report.void)
     if report.problems:
         yield f"{len(report.problems):,} problem{'s' * (len(report.problems) > 1)}, in {report.folder / REPORT}:"
         yield from (f"  {problem}" for problem in report.problems[:_SHOWN])

@@ -53,10 +53,11 @@ def show(inspection: Inspection) -> None:
 
 
 def _image_lines(inspection: Inspection) -> Iterator[str]:
-    from coigan_aug.cli.class_table import unknown_lines
+    from coigan_aug.cli.class_table import unknown_lines, void_lines
 
     yield f"{inspection.defect_free:,} images are free of defects"
     yield from unknown_lines(inspection.unknown)
+    yield from void_lines(inspection.void)
     looks = inspection.looks
     if looks.distinct == 1:
         yield f"All images are {looks.sizes[0][0]} px (height x width)."

@@ -71,6 +71,8 @@ def say_made(result: Synthesized, here: Here) -> None:
         say(_on_erased(made.erased, made.images))
     card = result.card
     assert card is not None  # the set is whole
+    if made.void:
+        say(f"{made.void:,} images have void pixels, which {card.format} can't hold: --format voc or mask-index does.")
     if made.real and card.real:
         share = card.real.synthetic_share
         say(f"{made.real:,} real images beside; {share:.0%} of the images with defects are synthetic")
@@ -82,6 +84,7 @@ def say_made(result: Synthesized, here: Here) -> None:
     if here.as_json:
         files = {"annotations": str(made.annotations), "preview": str(made.preview), "page": str(result.page)}
         about = {"rejected": dict(made.rejected), "missing": dict(made.missing), "real": made.real}
+        about |= {"void_lost": made.void} if made.void else {}
         numbers = {"images": made.images, "defects": dict(made.defects), "on_erased": made.erased}
         print(json.dumps(numbers | about | files))
 

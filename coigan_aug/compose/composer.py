@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coigan_aug import rng as streams
-from coigan_aug.annotations.masks import grow, resize
+from coigan_aug.annotations.masks import cover, grow, resize
 from coigan_aug.annotations.rle import Mask, decode_box
 from coigan_aug.compose.augment import Transform, apply, draw_transform, tight
 from coigan_aug.compose.erase import GROW, erase
@@ -28,7 +28,7 @@ from coigan_aug.prepare.tiles import Window
 from coigan_aug.settings import Settings
 
 Rng = np.random.Generator
-Seen = tuple[Pixels, Mask, Image, Pixels]
+Seen = tuple[Pixels, Mask, Image, Pixels, Mask]
 MOST_ERASED = 0.4
 
 
@@ -41,9 +41,9 @@ def compose(prepared: Prepared, settings: Settings, seed: int, index: int) -> Sa
     chosen = _choose(prepared, settings, rng)
     base, zoom = _clean_window(prepared, settings, rng, chosen)
     masks, objects, contrast = _canvas(prepared, settings, rng, chosen, zoom)
-    reference, reference_masks, _, _ = _reference(prepared, settings, rng)
-    target, pair_masks, pair_contrast, erased = _erasable(prepared, settings, rng)
-    pair_base = _before(prepared, rng, target, erased, pair_masks.max(axis=0))
+    reference, reference_masks, *_ = _reference(prepared, settings, rng)
+    target, pair_masks, pair_contrast, erased, hole = _erasable(prepared, settings, rng)
+    pair_base = _before(prepared, rng, target, erased, hole)
     return Sample(
         base=_image(base),
         masks=masks.astype(np.float32),
@@ -103,10 +103,10 @@ def _clean_window(
 ) -> tuple[Pixels, float]:
     """Cut a defect-free view in which the largest of the objects is seen whole: its window and how much smaller it is shown.
 
-    Only images without defects have views larger than the window.
+    Only images without defects and void have views larger than the window.
     """
     window = prepared.clean[int(rng.integers(len(prepared.clean)))]
-    free = not prepared.by_record.get(window.position)
+    free = prepared.is_clean(window.position)
     length = max(item.box.longer * transform.scale for item, transform in chosen)
     side = prepared.side(length, window.position) if free else prepared.window
     region = _jitter(prepared, window, settings, rng, side) if free else window.box(prepared.window)
@@ -166,24 +166,25 @@ def _reference(prepared: Prepared, settings: Settings, rng: Rng) -> Seen:
     if prepared.with_objects and rng.random() < 0.75:
         return _defect_window(prepared, settings, rng)
     window = prepared.clean[int(rng.integers(len(prepared.clean)))]
-    region = _jitter(prepared, window, settings, rng, prepared.window)
+    shifted = _jitter(prepared, window, settings, rng, prepared.window)
+    region = window.box(prepared.window) if window.position in prepared.void else shifted
     return _pair(prepared, settings, rng, window.position, region)
 
 
 def _erasable(prepared: Prepared, settings: Settings, rng: Rng) -> Seen:
     """Cut a defect window whose defects can be erased: they cover at most 40 % of it, or else it has no masks at all."""
     for _ in range(4):
-        pixels, masks, contrast, erased = _defect_window(prepared, settings, rng)
-        if masks.any(axis=0).mean() <= MOST_ERASED:
-            return pixels, masks, contrast, erased
-    return pixels, np.zeros_like(masks), contrast, erased
+        pixels, masks, contrast, erased, hole = _defect_window(prepared, settings, rng)
+        if (hole != 0).mean() <= MOST_ERASED:
+            return pixels, masks, contrast, erased, hole
+    return pixels, np.zeros_like(masks), contrast, erased, np.zeros_like(hole)
 
 
-def _before(prepared: Prepared, rng: Rng, target: Pixels, erased: Pixels, mask: Mask) -> Pixels:
-    """Return a defect window [H, W, 3] without the defects of its mask [H, W]: as it was erased already, or erased now."""
+def _before(prepared: Prepared, rng: Rng, target: Pixels, erased: Pixels, hole: Mask) -> Pixels:
+    """Return a defect window [H, W, 3] without the defects of a hole [H, W]: as it was erased already, or erased now."""
     if prepared.erased is None:
-        return erase(rng, target, mask, grow=GROW)
-    return np.where(grow(mask, GROW)[..., None] != 0, erased, target)
+        return erase(rng, target, hole, grow=GROW)
+    return np.where(grow(hole, GROW)[..., None] != 0, erased, target)
 
 
 def _defect_window(prepared: Prepared, settings: Settings, rng: Rng) -> Seen:
@@ -192,13 +193,20 @@ def _defect_window(prepared: Prepared, settings: Settings, rng: Rng) -> Seen:
 
 
 def _pair(prepared: Prepared, settings: Settings, rng: Rng, position: int, region: Box) -> Seen:
-    """View a region: pixels [H, W, 3], masks [K, H, W], the contrast of each defect on its mask [H, W], pixels erased."""
+    """View a region: pixels [H, W, 3], masks [K, H, W], the contrast of each defect on its mask [H, W], pixels erased, hole.
+
+    The hole [H, W] is what is erased: the masks, and the void beside them.
+    """
     zeros = np.zeros((prepared.window,) * 2, np.float32)
     contrast = contrast_map(prepared, position, region) if settings.model.contrast else zeros
     pixels, masks = prepared.view(position, region)
     erased = pixels if prepared.erased is None else prepared.shown(prepared.erased_pixels(position, region))
-    pixels, masks, contrast, erased = map(np.ascontiguousarray, _mirror(rng, settings, pixels, masks, contrast, erased))
-    return pixels, masks, contrast, erased
+    hole = np.asarray(masks.max(axis=0), np.uint8)
+    if position in prepared.beside:
+        hole |= cover(prepared.hole(position, region), height=prepared.window, width=prepared.window)
+    seen = _mirror(rng, settings, pixels, masks, contrast, erased, hole)
+    pixels, masks, contrast, erased, hole = map(np.ascontiguousarray, seen)
+    return pixels, masks, contrast, erased, hole
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,18 @@ class Erasing:
     key: str = ""
 
 
+def fill_from_surface(erasing: Erasing, rng: Rng, pixels: Bytes, hole: Bytes, void: Bytes | None) -> Bytes:
+    """Fill a hole [h, w] of an image [h, w, 3] without looking at what is void [h, w] beside it, which stays as it is.
+
+    Nobody knows whether that is surface to take texture from. None: nothing is void.
+    """
+    other = None if void is None else (void != 0) & (hole == 0)
+    if other is None or not other.any():
+        return erasing.fill(rng, pixels, hole)
+    filled = erasing.fill(rng, pixels, np.asarray(hole | other, np.uint8))
+    return np.where(other[..., None], pixels, filled)
+
+
 def erase(rng: Rng, pixels: Bytes, mask: Bytes, *, grow: int) -> Bytes:
     """Fill a mask [h, w] of an image [h, w, 3] from its surroundings: uint8 [h, w, 3]; outside the hole nothing changes.
 
@@ -137,14 +149,15 @@ TELEA = Erasing("telea", telea)
 
 
 def with_erased(prepared: Prepared, erasing: Erasing, *, cache_root: Path, report: Report = silent) -> Prepared:
-    """Erase the defects of all training images that hold any, or open the cache that holds them erased already.
+    """Erase the defects of all training images that hold any, and the void beside, or open the cache that holds them so.
 
     What an image becomes depends on it and its position alone, not on the order or the others.
     """
 
     def edit(position: int, pixels: Bytes) -> Bytes:
-        union = prepared.masks(position, Box.of(pixels.shape)).max(axis=0)
-        return erasing.fill(streams.generator(0, "erase", position), pixels, masks.grow(union, GROW))
+        whole = Box.of(pixels.shape)
+        hole, void = masks.grow(prepared.hole(position, whole), GROW), prepared.void_in(position, whole)
+        return fill_from_surface(erasing, streams.generator(0, "erase", position), pixels, hole, void)
 
     erased = open_cache(
         prepared.dataset, sorted(prepared.by_record), scale=prepared.scale, root=cache_root,
@@ -156,7 +169,7 @@ def with_erased(prepared: Prepared, erasing: Erasing, *, cache_root: Path, repor
 def with_surface(prepared: Prepared, *, cache_root: Path, report: Report = silent) -> Prepared:
     """Take windows whose defects are erased for the clean ones, where the training images have none.
 
-    Windows of which the masks cover more than a quarter are not taken.
+    Windows of which masks and the void beside cover more than a quarter are not taken, nor those with other void.
 
     Raises:
         DataError: all are.
@@ -167,7 +180,8 @@ def with_surface(prepared: Prepared, *, cache_root: Path, report: Report = silen
     usable = [
         window
         for window in prepared.with_objects
-        if prepared.masks(window.position, window.box(prepared.window)).any(axis=0).mean() <= MOST_ERASED
+        if (prepared.hole(window.position, window.box(prepared.window)) != 0).mean() <= MOST_ERASED
+        and not prepared.void_left(window.position, window.box(prepared.window))
     ]
     if not usable:
         raise DataError(

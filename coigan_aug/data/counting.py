@@ -32,6 +32,22 @@ class ClassCount:
     train_share: float | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class VoidCount:
+    """How many images have void pixels, neither defect nor clean surface, and how many pixels these are, of all of theirs."""
+
+    images: int = 0
+    pixels: int = 0
+    of: int = 0
+
+
+def count_void(records: Sequence[ImageRecord]) -> VoidCount:
+    """Count the void of images."""
+    own = [(record, record.void) for record in records if record.void is not None]
+    pixels = sum(rle.area(void) for _, void in own)
+    return VoidCount(images=len(own), pixels=pixels, of=sum(record.height * record.width for record, _ in own))
+
+
 def object_areas(records: Sequence[ImageRecord], classes: Sequence[DefectClass]) -> list[list[Counts]]:
     """Return, by image and class, the areas of the 8-connected components of the class' union mask.
 

@@ -12,7 +12,15 @@ import numpy as np
 
 from coigan_aug import rng
 from coigan_aug.annotations.records import ImageRecord
-from coigan_aug.data.counting import ClassCount, Counts, count_classes, object_areas, object_counts
+from coigan_aug.data.counting import (
+    ClassCount,
+    Counts,
+    VoidCount,
+    count_classes,
+    count_void,
+    object_areas,
+    object_counts,
+)
 from coigan_aug.data.eight_bits import write_copies
 from coigan_aug.data.folds import FoldCount, count_folds, fold_deviation, gather_folds, write_folds
 from coigan_aug.data.grouping import NEAR_DUPLICATES, group_images
@@ -52,7 +60,7 @@ class ImportReport:
     """What an import made.
 
     `unknown` are the images that lost an annotation or whose mask is missing: they count as images and in their groups,
-    in no class and not as defect-free.
+    in no class and not as defect-free. `void` counts what is neither defect nor clean surface.
     `groups` counts the groups of more than one image, `grouped` the images in them, `grouping` says how they were found
     ("near-duplicates", "none", the column, or the pattern). `leakage` is the share of test images with an image of their
     group in train (0 unless the source's own split tears groups), `random_leakage` what a split by single images would
@@ -69,6 +77,7 @@ class ImportReport:
     images: int
     defect_free: int
     unknown: tuple[str, ...]
+    void: VoidCount
     train: int
     test: int
     objects: int
@@ -225,6 +234,7 @@ def _report(
         images=len(records),
         defect_free=int(clean_images(counts, unknown).sum()),
         unknown=tuple(record.file for record in records if record.unknown),
+        void=count_void(records),
         train=int(train.sum()),
         test=int((~train).sum()),
         objects=int(counts.sum()),

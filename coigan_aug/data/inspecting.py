@@ -15,7 +15,15 @@ import numpy as np
 
 from coigan_aug.annotations.records import ImageRecord
 from coigan_aug.data import checking
-from coigan_aug.data.counting import ClassCount, Counts, count_classes, object_areas, object_counts
+from coigan_aug.data.counting import (
+    ClassCount,
+    Counts,
+    VoidCount,
+    count_classes,
+    count_void,
+    object_areas,
+    object_counts,
+)
 from coigan_aug.data.findings import Finding, findings_of
 from coigan_aug.data.folds import FoldCount, count_folds, fold_deviation, numbers_of, read_folds
 from coigan_aug.data.groups import find_groups
@@ -58,6 +66,7 @@ class Inspection:
 
     `near_duplicates` are the groups of more than one image that show one piece, by the pixels, largest first. Images
     that can't be read count in everything but what their pixels say; `unknown` ones, which lost a mask, as images only.
+    `void` counts what is neither defect nor clean surface.
     `stopped` says what ended the reading ("": nothing did).
 
     `leakage` is the share of test images that have a photograph of the same piece in train, by near-duplicates found in
@@ -72,6 +81,7 @@ class Inspection:
     objects: int
     defect_free: int
     unknown: tuple[str, ...]
+    void: VoidCount
     train: int
     test: int
     classes: tuple[ClassCount, ...]
@@ -165,6 +175,7 @@ def inspect_subject(
         objects=int(counts.sum()),
         defect_free=int(clean.sum()),
         unknown=tuple(record.file for record in records if record.unknown),
+        void=count_void(records),
         train=splits.count("train"),
         test=splits.count("test"),
         classes=classes,

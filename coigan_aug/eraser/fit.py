@@ -126,14 +126,14 @@ class Holes:
 
 
 def _clean(prepared: Prepared, rng: Rng) -> Pixels:
-    """Cut a clean window: shifted by up to a quarter in an image without defects, else as the windows were cut.
+    """Cut a clean window: shifted by up to a quarter in an image without defects and void, else as the windows were cut.
 
     It is never mirrored, so that light from one side stays there.
     """
     side = prepared.window
     window = prepared.clean[int(rng.integers(len(prepared.clean)))]
     left, top = window.left, window.top
-    if not prepared.by_record.get(window.position):
+    if prepared.is_clean(window.position):
         height, width = prepared.cache[window.position].shape[:2]
         reach = side // 4
         left = int(np.clip(left + rng.integers(-reach, reach + 1), 0, max(width - side, 0)))

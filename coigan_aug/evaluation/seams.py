@@ -10,6 +10,7 @@ import numpy as np
 
 from coigan_aug.annotations import masks, rle
 from coigan_aug.annotations.records import ImageRecord
+from coigan_aug.annotations.void import erased_along
 from coigan_aug.errors import DataError
 from coigan_aug.evaluation.embedding import Advance
 from coigan_aug.geometry import Box
@@ -71,8 +72,7 @@ def _base(record: ImageRecord, real: Dataset, positions: dict[str, int]) -> tupl
         )
     hole = np.zeros(image.shape[:2], np.uint8)
     if record.source.get("erased"):
-        union = rle.union([annotation.rle for annotation in real[positions[name]].annotations])
-        hole = masks.grow(rle.decode(union), int(record.source["erased_margin_px"]))
+        hole = masks.grow(erased_along(real[positions[name]]), int(record.source["erased_margin_px"]))
     return base, hole[shown]
 
 

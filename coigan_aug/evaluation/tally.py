@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, fields
 from pathlib import Path
+from types import EllipsisType
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from coigan_aug.annotations import rle
+from coigan_aug.annotations.records import ImageRecord
 from coigan_aug.files import atomic_write
 from coigan_aug.imaging import to_rgb
 from coigan_aug.prepare.examples import Examples
@@ -32,6 +34,7 @@ ALARMING = 0.001
 """Share of an image's pixels that must be above a threshold to alarm: a speck or a single pixel does not stop a line. The
 median blowhole of the magnetic tiles, the smallest of the known classes, covers 0.14 % of its image."""
 Counts = NDArray[np.signedinteger[Any]]
+Known = NDArray[np.bool_] | EllipsisType
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +79,10 @@ class Held:
 
 @torch.no_grad()
 def take_tally(network: nn.Module, held: Held, *, device: torch.device) -> Tally:
-    """Look at the held-out images with a segmenter in eval mode, each in one piece, and count at the images' own size."""
+    """Look at the held-out images with a segmenter in eval mode, each in one piece, and count at the images' own size.
+
+    Void pixels take part in nothing, and an image that is all void neither.
+    """
     classes = 1 if held.binary else held.test.classes
     dataset = held.test.dataset
     labels: dict[str, set[int]] = defaultdict(set)
@@ -92,20 +98,22 @@ def take_tally(network: nn.Module, held: Held, *, device: torch.device) -> Tally
     named = np.zeros((rows, 1 + classes, classes, COARSE), np.int32)
     objects, object_scores, clean_pieces, clean_scores = [], [], [], []
     for position in (*held.defective, *held.clean):
-        looked = look(network, held.test, position, device=device)
-        piece, truth = place[piece_of(dataset, position)], truth_of(held.test, position, binary=held.binary)
+        whole, known = look(network, held.test, position, device=device), known_pixels(dataset[position])
+        looked, truth = whole.at(known), truth_of(held.test, position, binary=held.binary)[known]
+        piece = place[piece_of(dataset, position)]
         defects[piece] += counted_by(truth > 0, looked.defect)
         by_class[piece] += np.stack([counted_by(truth == k + 1, own) for k, own in enumerate(looked.odds)])
         named[piece] += looked.named(truth)
         if position in held.test.by_record:
             for item in (held.test.objects[k] for k in held.test.by_record[position] if k in counted):
                 objects.append((piece, 0 if held.binary else item.label))
-                object_scores.append(object_score(looked.defect, item))
-        else:
+                object_scores.append(object_score(whole.defect, item))
+        elif truth.size:
             clean[piece] += np.bincount(looked.defect.ravel(), minlength=BINS)
             clean_pieces.append(piece)
             clean_scores.append(alarm_score(looked.defect))
-    train = [alarm_score(look(network, held.real, p, device=device).defect) for p in held.train_clean]
+    seen = (look(network, held.real, p, device=device).at(known_pixels(held.real.dataset[p])) for p in held.train_clean)
+    train = [alarm_score(looked.defect) for looked in seen if looked.defect.size]
     return Tally(
         pieces=tuple(pieces[row] for row in range(rows)),
         pieces_of=np.array([sum(k in own for own in labels.values()) for k in range(classes)]),
@@ -149,11 +157,20 @@ class Looked:
     odds: Counts
     likeliest: Counts
 
+    def at(self, known: Known) -> Looked:
+        """Return what is said of the pixels that are known: [N], [K, N], [N], or of all of them as it is."""
+        return Looked(self.defect[known], self.odds[:, known], self.likeliest[known])
+
     def named(self, truth: Counts) -> Counts:
         """Count the pixels by true class, likeliest class and coarse bin of any defect: [1 + K, K, C]."""
         shape = (1 + len(self.odds), len(self.odds), COARSE)
         flat = (truth * shape[1] + self.likeliest) * COARSE + self.defect // (BINS // COARSE)
         return np.bincount(flat.ravel(), minlength=int(np.prod(shape))).reshape(shape)
+
+
+def known_pixels(record: ImageRecord) -> Known:
+    """Return what takes the pixels of a record's image that are not void out of an array [H, W]."""
+    return ... if record.void is None else np.asarray(rle.decode(record.void) == 0)
 
 
 def counted_by(truth: NDArray[np.bool_], bins: Counts) -> Counts:
@@ -202,7 +219,7 @@ def object_score(defect: Counts, item: DefectObject) -> int:
 
 
 def alarm_score(defect: Counts) -> int:
-    """Return the bin that enough of an image's pixels reach to alarm: defect [H, W] holds their bins of any defect."""
+    """Return the bin that enough of an image's pixels reach to alarm: defect [H, W] or [N] holds their bins of any defect."""
     enough = max(round(ALARMING * defect.size), 1)
     return int(np.partition(defect.ravel(), -enough)[-enough])
 

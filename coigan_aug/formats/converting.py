@@ -27,6 +27,7 @@ from coigan_aug.progress import Report, silent
 IMAGE_FILES = ("copy", "link", "none")
 _LEFT_OUT = "images of unknown state, which are left out"
 _AS_KNOWN = "images of unknown state, of which only the masks that could be used are written"
+_VOID = "images with void pixels, which nothing tells from clean surface"
 _ELSEWHERE = "images that EXIF turns when they are shown, so that their masks lie elsewhere"
 
 
@@ -272,6 +273,7 @@ def _written(reading: Reading, spool: Spool, place: _Place, *, losses: Losses, t
             if place.form.shown_turned and record.annotations:
                 losses.add(_ELSEWHERE, first=name, count=_is_turned(place.new / file))
         losses.add(_AS_KNOWN, first=name, count=record.unknown)
+        losses.add(_VOID, first=name, count=record.void is not None and not place.form.void)
         _count_losses(record, name, losses, keeps=place.form.keeps)
         gone = place.how == "none" and place.form.nameless and not record.annotations
         losses.add("images without a mask, which only their files would tell of", first=name, count=gone)

@@ -28,6 +28,7 @@ class Format:
         image_folder: where its readers expect the images, below the folder of its files.
         image_place: where there an image belongs, given its path, if not simply in `image_folder`.
         nameless: it does not name images without masks: only the image files tell of them.
+        void: it holds which pixels are void.
         shown_turned: its program turns images as EXIF says before it puts masks on them.
         sniff_with: as `sniff`, given the options, where those say what belongs together.
         in_parts: all its files in a folder are read as one source: each side of a split has its own.
@@ -44,6 +45,7 @@ class Format:
     image_folder: str = "images"
     image_place: Callable[[str], str] | None = None
     nameless: bool = False
+    void: bool = False
     shown_turned: bool = False
     in_parts: bool = False
     sniff_with: Callable[[Path, ReadOptions], str | None] | None = None

@@ -13,6 +13,8 @@ from coigan_aug.annotations.records import ImageRecord
 from coigan_aug.formats.losses import Losses, class_masks
 
 Numbers = NDArray[np.int32]
+VOID_VALUE = 255
+"""What void pixels are in masks of numbers, in Pascal VOC's and after its example in others'."""
 
 
 def paint_objects(record: ImageRecord, losses: Losses) -> Numbers:
@@ -38,6 +40,14 @@ def paint_classes(record: ImageRecord, values: Mapping[str, int], losses: Losses
         what = "classes that others cover in an image, which lose those pixels"
         losses.add(what, first=record.file, count=own < area)
     return numbers
+
+
+def with_void(numbers: Numbers, record: ImageRecord) -> NDArray[np.uint8]:
+    """Return a picture of numbers up to 254 [H, W] in 8 bits, with an image's void, which lies on no mask."""
+    painted = numbers.astype(np.uint8)
+    if record.void is not None:
+        painted[rle.decode(record.void) != 0] = VOID_VALUE
+    return painted
 
 
 def used_columns(*pictures: NDArray[np.integer[Any]]) -> slice:

@@ -21,16 +21,24 @@ def contrast_of(examples: Examples, item: DefectObject) -> float:
 
     A ratio, because one defect under another light or exposure keeps it. The surface is what lies up to a quarter of the
     object's longer side away, 4 to 16 px, and holds no defect; pixels that touch a mask are left out, since they are often
-    blurred. 0 where nothing is left.
+    blurred. Where void, such as a border round the defect, leaves nothing of that, it is looked for further away. 0 where
+    nothing is left.
     """
     reach = min(max(item.box.longer // 4, _NEAREST), _WIDEST)
-    region = item.box.grow(reach).clip(examples.cache[item.position].shape)
-    grey = examples.pixels(item.position, region).mean(axis=2)
-    inside = decode_box(item.scaled, region) != 0
-    ring = (grow(inside, reach) != 0) & (grow(examples.masks(item.position, region).max(axis=0), 1) == 0)
-    if not ring.any():
-        return 0.0
-    return min(float(grey[inside].mean()) / max(float(grey[ring].mean()), _DARKEST) - 1, _MOST)
+    for further in (1, 2, 4) if item.position in examples.void else (1,):
+        region = item.box.grow(further * reach).clip(examples.cache[item.position].shape)
+        inside = decode_box(item.scaled, region) != 0
+        ring = (grow(inside, further * reach) != 0) & (grow(_marked(examples, item.position, region), 1) == 0)
+        if ring.any():
+            grey = examples.pixels(item.position, region).mean(axis=2)
+            return min(float(grey[inside].mean()) / max(float(grey[ring].mean()), _DARKEST) - 1, _MOST)
+    return 0.0
+
+
+def _marked(examples: Examples, position: int, region: Box) -> Mask:
+    """Draw all that is no clean surface inside a region: uint8 [h, w]."""
+    masks, void = examples.masks(position, region).max(axis=0), examples.void_in(position, region)
+    return np.asarray(masks if void is None else masks | void, np.uint8)
 
 
 def contrast_map(examples: Examples, position: int, region: Box) -> NDArray[np.float32]:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from coigan_aug.annotations.masks import resize
-from coigan_aug.annotations.rle import Mask, area
+from coigan_aug.annotations.rle import Mask, Rle, area, decode_box
 from coigan_aug.geometry import Box
 from coigan_aug.imaging import Pixels, cut_mirrored, folded, to_rgb
 from coigan_aug.prepare.cache import DecodedCache, open_cache
-from coigan_aug.prepare.objects import DefectObject, find_objects, window_masks
+from coigan_aug.prepare.objects import DefectObject, objects_of, scaled_void, window_masks
 from coigan_aug.progress import Report, silent
 from coigan_aug.settings import DataSettings
 from coigan_aug.store.dataset import Dataset
@@ -30,7 +30,7 @@ class Examples:
     `window` is the side of a window in px at the working scale, `scale` that scale, `fit` the share of a view's side that
     an object takes at most (0: whatever it takes). `objects` holds all objects,
     `by_class[k]` the positions in it of those of a class that are large enough to learn from, `by_record[position]`
-    those of one record.
+    those of one record. `void` holds the void of the records that have any, at the working scale.
     """
 
     dataset: Dataset
@@ -41,6 +41,7 @@ class Examples:
     objects: list[DefectObject]
     by_class: list[list[int]]
     by_record: dict[int, list[int]]
+    void: dict[int, Rle] = field(default_factory=dict)
 
     @property
     def classes(self) -> int:
@@ -80,17 +81,34 @@ class Examples:
         """Draw all masks of a record inside a region of its working image: uint8 [K, h, w]; reflected as the pixels are."""
         return self._mirrored([self.objects[k] for k in self.by_record.get(position, ())], position, region)
 
+    def void_in(self, position: int, region: Box) -> Mask | None:
+        """Draw a record's void inside a region of its working image: uint8 [h, w]; reflected as the pixels are; None for none.
+
+        At a scale below 1 a pixel may be both void and of a mask: it is the mask's.
+        """
+        void = self.void.get(position)
+        if void is None:
+            return None
+        return self.unfolded(partial(decode_box, void), position, region)
+
+    def is_clean(self, position: int) -> bool:
+        """Tell whether all of a record's image is clean surface: it has neither defects nor void."""
+        return not self.by_record.get(position) and position not in self.void
+
     def object_mask(self, item: DefectObject, region: Box) -> Mask:
         """Draw one object's mask inside a region of its working image: uint8 [h, w]; reflected as the pixels are."""
         return self._mirrored([item], item.position, region)[item.label]
 
     def _mirrored(self, objects: Sequence[DefectObject], position: int, region: Box) -> Mask:
+        return self.unfolded(lambda shown: window_masks(objects, shown, classes=self.classes), position, region)
+
+    def unfolded(self, draw: Callable[[Box], Mask], position: int, region: Box) -> Mask:
+        """Draw masks [..., h, w] inside a region of a working image, mirrored where it reaches beyond."""
         image = Box.of(self.cache[position].shape)
         if region.within(image):
-            return window_masks(objects, region, classes=self.classes)
-        whole = window_masks(objects, image, classes=self.classes)
+            return draw(region)
         rows = folded(region.top, region.height, image.height)
-        return whole[:, rows[:, None], folded(region.left, region.width, image.width)[None, :]]
+        return draw(image)[..., rows[:, None], folded(region.left, region.width, image.width)[None, :]]
 
     def view(self, position: int, region: Box) -> tuple[Pixels, Mask]:
         """Cut a square region and show it as a window: uint8 [window, window, 3] and masks [K, window, window].
@@ -123,7 +141,13 @@ def load_examples(
     dataset: Dataset, positions: Sequence[int], settings: DataSettings, *, cache_root: Path, report: Report = silent
 ) -> Examples:
     """List the objects of the records at `positions` and open their decoded cache."""
-    objects = find_objects(dataset, positions, scale=settings.scale)
+    objects: list[DefectObject] = []
+    void: dict[int, Rle] = {}
+    for position in positions:
+        record = dataset[position]
+        objects += objects_of(record, position, names=dataset.names, scale=settings.scale)
+        own = scaled_void(record, settings.scale)
+        void |= {} if own is None else {position: own}
     by_class: list[list[int]] = [[] for _ in dataset.classes]
     by_record: dict[int, list[int]] = defaultdict(list)
     for k, item in enumerate(objects):
@@ -140,6 +164,7 @@ def load_examples(
         objects=objects,
         by_class=by_class,
         by_record=dict(by_record),
+        void=void,
     )
 
 

@@ -91,6 +91,14 @@ def _window(start: int, end: int, before: int, after: int) -> tuple[int, int, in
     return first * step, last * step, first * small, last * small
 
 
+def scaled_void(record: ImageRecord, scale: float) -> rle.Rle | None:
+    """Return an image's void at the working scale: each pixel that some of it lies in; None where there is none."""
+    if record.void is None or scale == 1:
+        return record.void
+    height, width = scaled_size(record.height, record.width, scale)
+    return rle.encode(masks.cover(rle.decode(record.void), height=height, width=width))
+
+
 def window_masks(objects: Iterable[DefectObject], region: Box, *, classes: int) -> rle.Mask:
     """Draw the scaled masks of one image's objects inside a region: uint8 [K, h, w]."""
     out = np.zeros((classes, region.height, region.width), np.uint8)

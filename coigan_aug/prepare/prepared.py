@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from coigan_aug import rng as streams
-from coigan_aug.annotations.rle import area
+from coigan_aug.annotations.rle import Mask, Rle, area, decode_box, encode
+from coigan_aug.annotations.void import beside
 from coigan_aug.errors import DataError
 from coigan_aug.geometry import Box
 from coigan_aug.imaging import Pixels, cut_mirrored, to_rgb
 from coigan_aug.prepare.cache import DecodedCache
 from coigan_aug.prepare.examples import Examples, load_examples
+from coigan_aug.prepare.objects import scaled_void
 from coigan_aug.prepare.tiles import Window, cut_windows
 from coigan_aug.progress import Report, silent
 from coigan_aug.settings import DataSettings
@@ -26,12 +31,26 @@ class Prepared(Examples):
     `erased` holds the images with objects once more, their defects erased; None where nobody has made it. Where no window
     is clean, `clean` is empty, or holds windows with objects that are to be looked at with these erased
     (`compose.erase.with_surface`).
+
+    `beside` holds, of the void at the working scale, what lies beside defects, by record: it is erased along with them.
     """
 
     clean: list[Window]
     with_objects: list[Window]
     blank: int
     erased: DecodedCache | None = None
+    beside: dict[int, Rle] = field(default_factory=dict)
+
+    def hole(self, position: int, region: Box) -> Mask:
+        """Draw what is erased of a record inside a region of its working image, defects and void beside: uint8 [h, w]."""
+        union = np.asarray(self.masks(position, region).max(axis=0), np.uint8)
+        beside = self.beside.get(position)
+        return union if beside is None else union | self.unfolded(partial(decode_box, beside), position, region)
+
+    def void_left(self, position: int, region: Box) -> bool:
+        """Tell whether a region of a record's working image holds void that is not erased along with its defects."""
+        void = self.void_in(position, region)
+        return void is not None and bool((void > self.hole(position, region)).any())
 
     def erased_pixels(self, position: int, region: Box) -> Pixels:
         """Cut a region as `pixels` does, out of the image without its defects where `erased` holds it."""
@@ -70,7 +89,14 @@ def prepare(dataset: Dataset, settings: DataSettings, *, cache_root: Path, repor
         clean=[window for window in windows if window.kind == "clean"],
         with_objects=[window for window in windows if window.kind == "objects"],
         blank=sum(window.kind == "blank" for window in windows),
+        beside={position: part for position in examples.void if (part := _beside(examples, position)) is not None},
     )
+
+
+def _beside(examples: Examples, position: int) -> Rle | None:
+    record = examples.dataset[position]
+    part = beside(record.void, [annotation.rle for annotation in record.annotations])
+    return None if part is None else scaled_void(replace(record, void=encode(part)), examples.scale)
 
 
 def _too_small(examples: Examples, least: int) -> DataError:
@@ -115,4 +141,5 @@ def _windows(examples: Examples, position: int, settings: DataSettings) -> list[
         overlap=settings.overlap,
         blank=settings.max_blank,
         level=settings.blank_level,
+        void=examples.void_in(position, Box.of(examples.cache[position].shape)),
     )

@@ -1,4 +1,4 @@
-"""Windows: tiles of the training size that cover each image, marked clean, with objects, or blank."""
+"""Windows: tiles of the training size that cover each image, marked clean, with objects, blank, or void."""
 
 from __future__ import annotations
 
@@ -49,12 +49,14 @@ def cut_windows(
     overlap: float,
     blank: float,
     level: int,
+    void: NDArray[np.uint8] | None = None,
 ) -> list[Window]:
     """Cut one working image [H, W] or [H, W, 3] into windows and mark each.
 
     Args:
         boxes: the boxes of the objects in it; a window that any box touches is marked "objects".
         blank: the largest share of pixels darker than `level` in a window that is not "blank".
+        void: which pixels [H, W] are void; a window with one that no box touches is marked "void". None: none is.
     """
     height, width = pixels.shape[:2]
     dark = (pixels if pixels.ndim == 2 else pixels.max(axis=2)) < level
@@ -64,5 +66,6 @@ def cut_windows(
             tile = Box(left, top, window, window)
             is_blank = dark[tile.slices].mean() > blank
             hit = any(box.meets(tile) for box in boxes)
-            windows.append(Window(position, left, top, "blank" if is_blank else "objects" if hit else "clean"))
+            clean = "clean" if void is None or not void[tile.slices].any() else "void"
+            windows.append(Window(position, left, top, "blank" if is_blank else "objects" if hit else clean))
     return windows

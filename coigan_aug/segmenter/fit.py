@@ -14,9 +14,11 @@ from torch.optim.swa_utils import AveragedModel
 from coigan_aug.errors import CoiganError
 from coigan_aug.progress import Report, silent
 from coigan_aug.segmenter.build import pretrained_part
+from coigan_aug.segmenter.windows import VOID
 from coigan_aug.settings import EvaluateSettings
 
 WARM_UP = 0.05
+_IGNORED = -100
 Draw = Callable[[int], tuple[Tensor, Tensor]]
 
 
@@ -35,7 +37,7 @@ def fit(
     is that of the settings, so that equal commands give equal segmenters.
 
     Args:
-        draw: step -> images [B, 3, H, W] in 0..1 and masks [B, K, H, W].
+        draw: step -> images [B, 3, H, W] in 0..1 and masks [B, K, H, W] of 0, 1 and VOID.
 
     Raises:
         CoiganError: the loss is not finite; the message names the step.
@@ -48,11 +50,12 @@ def fit(
     for step in range(settings.steps):
         for group in optimizer.param_groups:
             group["lr"] = group["largest"] * schedule(step, settings.steps)
-        images, masks = draw(step)
+        images, marked = draw(step)
+        masks, void = parted(marked)
         images = images.to(device).contiguous(memory_format=torch.channels_last)
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bfloat16):
             logits = network(images)
-        loss = segmentation_loss(logits, masks.to(device))
+        loss = segmentation_loss(logits, masks.to(device), void=None if void is None else void.to(device))
         if step % 50 == 0 and not math.isfinite(loss.item()):
             raise CoiganError(
                 f"The segmenter's loss is not finite at step {step}.", remedy="--set evaluate.learning_rate=5e-4"
@@ -106,23 +109,40 @@ def schedule(step: int, steps: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(steps - warm, 1)))
 
 
-def segmentation_loss(logits: Tensor, masks: Tensor) -> Tensor:
+def parted(masks: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Return masks [B, K, H, W] of 0 and 1, and which pixels are void, bool [B, 1, H, W]; None where none is."""
+    void = masks[:, :1] == VOID
+    return (masks.masked_fill(void, 0), void) if void.any() else (masks, None)
+
+
+def segmentation_loss(logits: Tensor, masks: Tensor, *, void: Tensor | None = None) -> Tensor:
     """Return cross-entropy plus soft Dice over the windows and classes that hold a mask.
 
     Where masks of several classes overlap the first of them counts. Dice is taken for each window and class by itself
     (Milletari et al. 2016, "V-Net", with plain sums below the line): pooled over a batch, a defect of a few pixels
-    vanishes beside large ones and is not learnt for a long time.
+    vanishes beside large ones and is not learnt for a long time. What is void takes part in neither.
 
-    Shape: logits [B, 1 + K, H, W], background first, and masks [B, K, H, W] -> scalar.
+    Shape: logits [B, 1 + K, H, W], background first, masks [B, K, H, W], void [B, 1, H, W] -> scalar.
     """
     labels = first_class(masks)
     logarithms = logits.log_softmax(dim=1)
     shares = logarithms[:, 1:].exp()
+    if void is not None:
+        labels = labels.masked_fill(void[:, 0], _IGNORED)
+        shares = shares.masked_fill(void, 0)
     both = (shares * masks).sum(dim=(2, 3))
     sums = shares.sum(dim=(2, 3)) + masks.sum(dim=(2, 3))
     present = masks.amax(dim=(2, 3)) > 0
     missed = torch.where(present, 1 - 2 * both / sums.clamp_min(1e-6), torch.zeros_like(both))
-    return F.nll_loss(logarithms, labels) + missed.sum() / present.sum().clamp_min(1)
+    return _entropy(logarithms, labels, void) + missed.sum() / present.sum().clamp_min(1)
+
+
+def _entropy(logarithms: Tensor, labels: Tensor, void: Tensor | None) -> Tensor:
+    """Return the mean cross-entropy of the pixels that are not void; 0 where all are."""
+    if void is None:
+        return F.nll_loss(logarithms, labels)
+    summed = F.nll_loss(logarithms, labels, ignore_index=_IGNORED, reduction="sum")
+    return summed / (~void).sum().clamp_min(1)
 
 
 def first_class(masks: Tensor) -> Tensor:

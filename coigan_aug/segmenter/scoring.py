@@ -33,7 +33,7 @@ def predict(network: nn.Module, image: Pixels, *, device: torch.device) -> Mask:
 def class_counts(
     network: nn.Module, examples: Examples, positions: Sequence[int], *, device: torch.device, binary: bool = False
 ) -> Counts:
-    """Count true positive, false positive and false negative pixels at the working scale: int64 [N, K, 3].
+    """Count true positive, false positive and false negative pixels at the working scale: int64 [N, K, 3]; none that is void.
 
     Args:
         binary: all classes count as one, K = 1.
@@ -43,6 +43,9 @@ def class_counts(
         image = np.asarray(examples.cache[position])
         predicted = predict(network, image, device=device) != 0
         true = examples.masks(position, Box.of(image.shape)) != 0
+        void = examples.void_in(position, Box.of(image.shape))
+        if void is not None:
+            predicted &= (void == 0) | true.any(axis=0)
         true = true.any(axis=0, keepdims=True) if binary else true
         row[:] = np.stack([(predicted & true), (predicted & ~true), (~predicted & true)], axis=-1).sum(axis=(1, 2))
     return rows

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from coigan_aug import rng as streams
-from coigan_aug.annotations.masks import resize
+from coigan_aug.annotations.masks import cover, resize
 from coigan_aug.annotations.rle import Mask
 from coigan_aug.geometry import Box
 from coigan_aug.imaging import Pixels
@@ -22,12 +22,16 @@ from coigan_aug.prepare.examples import Examples, place_window
 Rng = np.random.Generator
 Cut = tuple[Pixels, Mask]
 Range = tuple[float, float]
+VOID = 2
+"""What void pixels are in the masks of a window, in those of all classes: they are not learnt from."""
 DEFECTIVE = 0.5  # of a batch: windows round real defects, in every arm
 SAME: Range = (1.0, 1.0)
 
 
 class Source(Protocol):
     """What an arm adds: a window uint8 [S, S, 3] with its masks uint8 [K, S, S] for each index, another one for each.
+
+    Masks are 0 and 1, and VOID where a pixel is void.
 
     It depends on (what it draws from, seed, index) alone, so that it can be asked in any order and by any process.
     """
@@ -116,7 +120,7 @@ class Mixture:
     fade: int = 0
 
     def batch(self, seed: int, step: int, *, size: int) -> tuple[Tensor, Tensor]:
-        """Draw the windows of a step: images float32 [B, 3, H, W] in 0..1 and masks float32 [B, K, H, W] of 0 and 1.
+        """Draw the windows of a step: images float32 [B, 3, H, W] in 0..1 and masks float32 [B, K, H, W] of 0, 1 and VOID.
 
         Window k of a step that is real is the same in every arm of the seed.
         """
@@ -191,7 +195,17 @@ def draw_side(rng: Rng, window: int, jitter: Range) -> int:
 
 def shown(examples: Examples, position: int, region: Box) -> Cut:
     """Cut a square region of an image and show it at the window's size."""
-    return resized(examples.pixels(position, region), examples.masks(position, region), examples.window)
+    pixels, masks = resized(examples.pixels(position, region), examples.masks(position, region), examples.window)
+    return pixels, with_void(masks, examples.void_in(position, region))
+
+
+def with_void(masks: Mask, void: Mask | None) -> Mask:
+    """Mark in masks [K, S, S] what is void [h, h] and in none of them; None: nothing is."""
+    if void is None or not void.any():
+        return masks
+    side = masks.shape[-1]
+    free = (cover(void, height=side, width=side) != 0) & (masks.max(axis=0) == 0)
+    return np.where(free, np.uint8(VOID), masks)
 
 
 def resized(pixels: Pixels, masks: Mask, side: int) -> Cut:

@@ -10,6 +10,7 @@ from typing import Any
 
 from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import UNKNOWN, Annotation, DefectClass, ImageRecord
+from coigan_aug.annotations.void import on_masks
 from coigan_aug.errors import DataError
 from coigan_aug.files import parse_json, sha256
 from coigan_aug.geometry import Box
@@ -199,7 +200,14 @@ def record_to(record: ImageRecord) -> dict[str, Any]:
     ]
     value: dict[str, Any] = {"file": record.file, "size": [record.height, record.width], "annotations": annotations}
     state = UNKNOWN if record.unknown else ""
-    optional = {"group": record.group, "split": record.split, "source": dict(record.source), "state": state}
+    void = record.void.counts if record.void is not None else ""
+    optional = {
+        "group": record.group,
+        "split": record.split,
+        "source": dict(record.source),
+        "state": state,
+        "void": void,
+    }
     return value | {key: item for key, item in optional.items() if item}
 
 
@@ -210,8 +218,8 @@ def record_from(value: Mapping[str, Any], *, sound: bool = False) -> ImageRecord
         sound: this package made them of a sound record, so the runs of the masks need not be looked at again.
 
     Raises:
-        ValueError, KeyError, TypeError: they are no record, the file's name leaves the image root, or a mask's runs do not
-            add up to the image.
+        ValueError, KeyError, TypeError: they are no record, the file's name leaves the image root, a mask's runs do not add
+            up to the image, or void pixels lie on a mask.
     """
     height, width = (operator.index(side) for side in value["size"])
     if min(height, width) < 1 or height * width > MAX_PIXELS:
@@ -224,7 +232,7 @@ def record_from(value: Mapping[str, Any], *, sound: bool = False) -> ImageRecord
         )
         for a in value["annotations"]
     )
-    return ImageRecord(
+    record = ImageRecord(
         file=_inner(value["file"]),
         height=height,
         width=width,
@@ -233,7 +241,11 @@ def record_from(value: Mapping[str, Any], *, sound: bool = False) -> ImageRecord
         split=_text(value.get("split", "")),
         source=value.get("source", {}),
         unknown={"": False, UNKNOWN: True}[value.get("state", "")],
+        void=_mask(height, width, value["void"], sound=sound) if "void" in value else None,
     )
+    if not sound and on_masks(record):
+        raise ValueError("void pixels lie on its masks")
+    return record
 
 
 def _mask(height: int, width: int, counts: str, *, sound: bool) -> rle.Rle:

@@ -11,6 +11,7 @@ from typing import Any
 
 from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import DefectClass, ImageRecord
+from coigan_aug.annotations.void import on_masks
 from coigan_aug.errors import DataError
 from coigan_aug.files import atomic_write, json_line, sha256, write_bytes
 from coigan_aug.sealed import write_sealed
@@ -89,6 +90,10 @@ def _encoded(record: ImageRecord, *, binary: bool) -> bytes:
         for annotation in record.annotations:
             rle.runs(annotation.rle)  # here, once: a record that has its checksum is read without
             _check(annotation.attributes, _DEEPEST)
+        if record.void is not None:
+            rle.runs(record.void)
+        if on_masks(record):
+            raise ValueError("void pixels lie on its masks")
         return pack(record_to(record)) if binary else json_line(record_to(record))
     except ValueError as error:  # a lone surrogate or a key that is too long, too
         raise DataError(f"{record.file}: what is said of it can't be stored ({error}).") from error

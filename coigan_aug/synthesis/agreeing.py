@@ -132,6 +132,8 @@ def _real(sight: Sight, prepared: Prepared, number: int) -> Seen:
     predicted = predict(sight.network, prepared.pixels(item.position, region), device=sight.device)
     inside = decode_box(item.scaled, region) != 0
     outside = grow(prepared.masks(item.position, region).max(axis=0), 2) == 0
+    void = prepared.void_in(item.position, region)
+    outside = outside if void is None else outside & (void == 0)
     beside = float((predicted.any(axis=0) & outside).sum())
     return Seen(
         float(predicted[item.label][inside].mean()) if inside.any() else 0.0, beside / max(float(inside.sum()), 1.0)

@@ -10,7 +10,8 @@ import numpy as np
 from coigan_aug import rng as streams
 from coigan_aug.annotations import masks, rle
 from coigan_aug.annotations.rle import Mask
-from coigan_aug.compose.erase import MOST_ERASED, Erasing
+from coigan_aug.annotations.void import apart, cut, erased_along
+from coigan_aug.compose.erase import MOST_ERASED, Erasing, fill_from_surface
 from coigan_aug.errors import DataError, UsageError
 from coigan_aug.geometry import Box
 from coigan_aug.imaging import Pixels, to_rgb
@@ -97,8 +98,10 @@ def left_out(prepared: Prepared) -> int:
 
 
 def erased_share(prepared: Prepared, position: int) -> float:
-    """Return the share of an image that its masks cover, 0..1."""
+    """Return the share of an image that its masks cover, and the void beside them, which is erased too: 0..1."""
     record = prepared.dataset[position]
+    if position in prepared.beside:
+        return float(np.mean(erased_along(record)))
     return rle.area(rle.union([a.rle for a in record.annotations])) / (record.height * record.width)
 
 
@@ -122,9 +125,16 @@ def erased_margin(scale: float) -> int:
 
 def hole_of(prepared: Prepared, position: int) -> Mask:
     """Return what is erased of an image at full size: uint8 [H, W]."""
-    record = prepared.dataset[position]
-    union = rle.decode(rle.union([annotation.rle for annotation in record.annotations]))
-    return masks.grow(union, erased_margin(prepared.scale))
+    return masks.grow(erased_along(prepared.dataset[position]), erased_margin(prepared.scale))
+
+
+def void_of(prepared: Prepared, base: Base) -> rle.Rle | None:
+    """Return what is void of a base at full size, as it is drawn on: none of what is erased; None for none."""
+    if base.position not in prepared.void:
+        return None
+    record = prepared.dataset[base.position]
+    void = apart(record) if base.erased else record.void
+    return None if void is None else cut(void, base.region)
 
 
 def read_base(prepared: Prepared, base: Base, erasing: Erasing) -> Pixels:
@@ -136,7 +146,9 @@ def read_base(prepared: Prepared, base: Base, erasing: Erasing) -> Pixels:
     image = prepared.dataset.stored(base.position)
     if base.erased:
         rng = streams.generator(0, "erased base", base.position)
-        filled = erasing.fill(rng, np.ascontiguousarray(to_rgb(image)), hole_of(prepared, base.position))
+        void = prepared.dataset[base.position].void if base.position in prepared.void else None
+        pixels, other = np.ascontiguousarray(to_rgb(image)), None if void is None else rle.decode(void)
+        filled = fill_from_surface(erasing, rng, pixels, hole_of(prepared, base.position), other)
         image = filled if image.ndim == 3 else filled[..., 0]
     return np.ascontiguousarray(image[base.region.slices])
 

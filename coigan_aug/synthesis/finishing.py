@@ -43,7 +43,8 @@ class Made:
     """What was made: number of images, defects of each class by name, the annotation file, the preview.
 
     `erased` of the images are drawn on training images whose defects were erased; `rejected` counts the tries that were
-    replaced, by reason, `missing` the defects that no try gave, by class; `real` images stand beside.
+    replaced, by reason, `missing` the defects that no try gave, by class; `real` images stand beside. `void` counts the
+    images with void pixels, where the format of the annotations can't hold these.
     """
 
     images: int
@@ -54,6 +55,7 @@ class Made:
     rejected: Mapping[str, int] = field(default_factory=dict)
     missing: Mapping[str, int] = field(default_factory=dict)
     real: int = 0
+    void: int = 0
 
 
 @dataclass
@@ -62,6 +64,7 @@ class _Tally:
 
     images: int = 0
     erased: int = 0
+    void: int = 0
     defects: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     engines: dict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(int)))
     rejected: dict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(int)))
@@ -73,6 +76,7 @@ class _Tally:
         for image in row.made:
             self.images += 1
             self.erased += image.erased
+            self.void += image.void is not UNSET
             for defect in image.defects:
                 self.defects[defect.label] += 1
                 self.engines[defect.label][defect.engine] += 1
@@ -96,6 +100,7 @@ def record_of(row: MadeRow, *, erased_margin: int) -> ImageRecord:
         annotations=tuple(_annotation(row, defect) for defect in row.defects),
         split="train",
         source=source,
+        void=None if row.void is UNSET else Rle(row.region[3], row.region[2], row.void),
     )
 
 
@@ -148,9 +153,11 @@ def finish(out: Path, start: Start, *, records: Path, dataset: Dataset) -> Made:
     write_sealed(out / CARD, _finished(card, tally, counts, None if start.real is None else beside, sha256(out / PLAN)))
     (out / START).unlink()
     shutil.rmtree(out / PARTS, ignore_errors=True)
+    void = tally.void + sum(record.void is not None for record in beside)
     return Made(
-        tally.images, counts, annotations, out / PREVIEW, tally.erased, rejected, dict(tally.missing), len(beside)
-    )
+        tally.images, counts, annotations, out / PREVIEW, tally.erased, rejected, dict(tally.missing), len(beside),
+        0 if format_named(form).void else void,
+    )  # fmt: skip
 
 
 def _finished(card: Card, tally: _Tally, counts: dict[str, int], real: Sequence[ImageRecord] | None, plan: str) -> Card:

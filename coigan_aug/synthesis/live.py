@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from coigan_aug import rng as streams
-from coigan_aug.annotations.masks import resize
+from coigan_aug.annotations.masks import cover, grow, resize
 from coigan_aug.annotations.rle import Mask, decode
 from coigan_aug.compose.erase import TELEA
 from coigan_aug.errors import DataError
@@ -16,13 +16,14 @@ from coigan_aug.geometry import Box
 from coigan_aug.imaging import Pixels, cut_mirrored, to_rgb
 from coigan_aug.prepare.cache import shrink
 from coigan_aug.prepare.examples import place_window
-from coigan_aug.segmenter.windows import Cut, Range, draw_side, resized
-from coigan_aug.synthesis.bases import read_base
+from coigan_aug.segmenter.windows import Cut, Range, draw_side, resized, with_void
+from coigan_aug.synthesis.bases import Base, read_base, void_of
 from coigan_aug.synthesis.job import Job, base_of
 from coigan_aug.synthesis.margin import margin_of
 from coigan_aug.synthesis.paste import PUT, counterfeit
 from coigan_aug.synthesis.plan import Planner
 from coigan_aug.synthesis.screen import Screen
+from coigan_aug.synthesis.void import made_void
 
 TRIES = 20
 Rng = np.random.Generator
@@ -46,7 +47,7 @@ class LiveCopies:
     counterfeit: bool = False
 
     def window(self, seed: int, index: int) -> Cut:
-        """Make window `index`: uint8 [S, S, 3] and masks uint8 [K, S, S].
+        """Make window `index`: uint8 [S, S, 3] and masks uint8 [K, S, S] of 0, 1 and VOID, where its base is void.
 
         Raises:
             DataError: nothing visible could be made in twenty tries.
@@ -63,9 +64,9 @@ class LiveCopies:
             base = read_base(prepared, base_of(job), TELEA)
             if self.counterfeit:
                 others = [other for other in self.planner.bases if other.position != job.base]
-                surface = read_base(prepared, others[int(rng.integers(len(others)))], TELEA) if others else base
-                image = counterfeit(job, base, settings, surface=surface)
-                return self._shown(rng, job, image, labelled=False)
+                other = others[int(rng.integers(len(others)))] if others else base_of(job)
+                image = counterfeit(job, base, settings, surface=read_base(prepared, other, TELEA))
+                return self._shown(rng, job, image, labelled=False, surface=other)
             image = PUT[self.engine](prepared, job, base, settings)
             if screen.judge(job, base, image, [self.engine])[1] is None:
                 return self._shown(rng, job, image, labelled=True)
@@ -74,15 +75,36 @@ class LiveCopies:
             remedy="--set synthesize.least_shown=0 takes them as they are.",
         )
 
-    def _shown(self, rng: Rng, job: Job, image: Pixels, *, labelled: bool) -> Cut:
-        """Cut a window round one of the parts of the defect, at the segmenter's scale."""
+    def _shown(self, rng: Rng, job: Job, image: Pixels, *, labelled: bool, surface: Base | None = None) -> Cut:
+        """Cut a window round one of the parts of the defect, at the segmenter's scale.
+
+        Args:
+            surface: what was moved in the defect's stead, where that was done.
+        """
         defect, small = job.defects[0], to_rgb(shrink(image, self.scale))
         mask = resize(decode(defect.rle), height=small.shape[0], width=small.shape[1])
         side = draw_side(rng, self.window_side, self.jitter)
         region = place_window(rng, _a_part(rng, mask), mask.shape, side=side)
         masks = np.zeros((self.planner.prepared.classes, side, side), np.uint8)
         masks[defect.label] = cut_mirrored(mask, region) * labelled
-        return resized(cut_mirrored(small, region), masks, self.window_side)
+        pixels, masks = resized(cut_mirrored(small, region), masks, self.window_side)
+        void = self._void(job, surface)
+        if void is None:
+            return pixels, masks
+        return pixels, with_void(masks, cut_mirrored(cover(void, height=small.shape[0], width=small.shape[1]), region))
+
+    def _void(self, job: Job, surface: Base | None) -> Mask | None:
+        """Return what is void of a job's picture, uint8 [H, W], with that of a surface that was moved into it."""
+        prepared, margin = self.planner.prepared, margin_of(self.planner.settings)
+        if surface is None:
+            made = made_void(prepared, job, [self.engine], margin=margin)
+            return None if made is None else decode(made)
+        own, moved = void_of(prepared, base_of(job)), void_of(prepared, surface)
+        void = np.zeros((job.region.height, job.region.width), np.uint8) if own is None else decode(own)
+        if moved is None:
+            return None if own is None else void
+        near = grow(decode(job.defects[0].rle), margin)
+        return void | (cover(decode(moved), height=void.shape[0], width=void.shape[1]) & near)
 
 
 def _a_part(rng: Rng, mask: Mask) -> Box:

@@ -23,11 +23,13 @@ from coigan_aug.synthesis.bases import read_base
 from coigan_aug.synthesis.engines import Engine
 from coigan_aug.synthesis.gan import Patch
 from coigan_aug.synthesis.job import Job, base_of
+from coigan_aug.synthesis.margin import margin_of
 from coigan_aug.synthesis.plan import Planner
 from coigan_aug.synthesis.rejected import THUMBNAILS, Rejected
 from coigan_aug.synthesis.rows import LogRow, MadeRow, made_row
 from coigan_aug.synthesis.screen import Finding, Screen
 from coigan_aug.synthesis.tasks import Task
+from coigan_aug.synthesis.void import made_void
 
 AHEAD = 2  # chunks that are being made ready while one is drawn
 THUMBNAIL = 160  # px, the longest side
@@ -181,7 +183,9 @@ def _judge(maker: Maker, done: Done, ready: Ready, image: Pixels, pool: Executor
             done.pending.append(pool.submit(_write_thumbnail, maker, job, finding, image))
         return True
     file = maker.file_of(job)
-    done.made.append(made_row(maker.planner.prepared, job, file=file, engines=engines, changes=changes))
+    prepared, margin = maker.planner.prepared, margin_of(maker.planner.settings)
+    void = made_void(prepared, job, engines, margin=margin)
+    done.made.append(made_row(prepared, job, file=file, engines=engines, changes=changes, void=void))
     done.pending.append(pool.submit(maker.write, job, image))
     return False
 

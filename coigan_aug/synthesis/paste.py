@@ -10,18 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coigan_aug.annotations.masks import grow
-from coigan_aug.annotations.rle import Mask, Rle, box, decode_box, union
+from coigan_aug.annotations.rle import Mask, Rle, box, decode, decode_box, union
 from coigan_aug.errors import DataError
 from coigan_aug.geometry import Box
 from coigan_aug.imaging import Pixels, cut_mirrored, to_rgb
+from coigan_aug.prepare.objects import DefectObject
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.settings import Settings
 from coigan_aug.shapes.warp import source_places
+from coigan_aug.synthesis.bases import void_of
 from coigan_aug.synthesis.harmonic import continue_into
-from coigan_aug.synthesis.job import Job, PlannedDefect
+from coigan_aug.synthesis.job import Job, PlannedDefect, base_of
 from coigan_aug.synthesis.margin import add_change, alpha_of, margin_of, soft_alpha
 
 RING = 4  # px beyond the margin: what brightness is matched on
+WIDER = 8  # px more where the training image has void: its borders lie just there
 GAIN = (0.5, 2.0)
 CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)
 Floats = NDArray[np.float32]
@@ -33,7 +36,7 @@ class Cut:
     """Where a defect goes, and the training object's surroundings brought there: both uint8 RGB [h, w, 3].
 
     `mask` is the planned one [h, w]; `surface` marks the pixels that show plain surface in both pictures: inside both
-    images, and part of no defect.
+    images, part of no defect, and not void. `ring` is how far beyond the margin brightness is matched, px.
     """
 
     region: Box
@@ -41,6 +44,7 @@ class Cut:
     source: Pixels
     mask: Mask
     surface: Marks
+    ring: int = RING
 
 
 def paste(prepared: Prepared, job: Job, image: Pixels, settings: Settings) -> Pixels:
@@ -73,10 +77,11 @@ def _put(
     soft: bool = False,
 ) -> Pixels:  # fmt: skip
     out, margin = image.copy(), margin_of(settings)
-    masks = [defect.rle for defect in job.defects]
+    masks, void = [defect.rle for defect in job.defects], void_of(prepared, base_of(job))
     for k, defect in enumerate(job.defects):
         others = masks[:k] + masks[k + 1 :]
-        cut = cut_object(prepared, defect, out, others, margin=margin)
+        blocked = others if void is None else [*others, void]
+        cut = cut_object(prepared, defect, out, blocked, margin=margin)
         held = cut.region.clip(image.shape)
         inner, own = held.slices, held.seen_from(cut.region).slices
         change = (pixels_of(cut, margin) - cut.target) / np.float32(255)
@@ -99,7 +104,7 @@ def counterfeit(job: Job, image: Pixels, settings: Settings, *, surface: Pixels)
     size = (image.shape[1], image.shape[0])
     other = np.asarray(cv2.resize(to_rgb(surface), size, interpolation=cv2.INTER_LINEAR), np.uint8)
     for defect in job.defects:
-        held = _region(defect, margin).clip(image.shape)
+        held = _region(defect, margin + RING).clip(image.shape)
         inner = held.slices
         mask = decode_box(defect.rle, held)
         target = to_rgb(out[inner])
@@ -109,16 +114,16 @@ def counterfeit(job: Job, image: Pixels, settings: Settings, *, surface: Pixels)
     return out
 
 
-def _region(defect: PlannedDefect, margin: int) -> Box:
-    """Return a defect's box with the margin and the ring that its brightness is matched on."""
-    return box(defect.rle).grow(margin + RING + 1)
+def _region(defect: PlannedDefect, reach: int) -> Box:
+    """Return a defect's box with what is looked at round it: the margin and the ring that its brightness is matched on."""
+    return box(defect.rle).grow(reach + 1)
 
 
 def cut_object(prepared: Prepared, defect: PlannedDefect, image: Pixels, others: Sequence[Rle], *, margin: int) -> Cut:
     """Bring a defect's training object to its place in an image [H, W(, 3)].
 
     Args:
-        others: the masks of the other defects of the image; they do not count as surface.
+        others: the masks of the other defects of the image, and its void; they do not count as surface.
 
     Raises:
         DataError: the defect's shape is no training object's.
@@ -128,21 +133,44 @@ def cut_object(prepared: Prepared, defect: PlannedDefect, image: Pixels, others:
             f"A {prepared.dataset.names[defect.label]} has a shape of no training object: nothing can be copied.",
             remedy="Draw it with --engine gan, or plan with --shapes real or warped.",
         )
-    region = _region(defect, margin)
     item = prepared.objects[defect.shape_of]
     record = prepared.dataset[item.position]
+    ring = RING if record.void is None else RING + WIDER
+    region = _region(defect, margin + ring)
     whole = prepared.dataset.stored(item.position)
-    matrix = np.array(defect.warp).reshape(2, 3) - [[0, 0, region.left], [0, 0, region.top]]
-    places = source_places(matrix, defect.bend, (region.width, region.height), box=box(item.full))
+    places = _places(defect, item, region)
     window = _around(places)
     near = places[0] - np.float32(window.left), places[1] - np.float32(window.top)
     source = cv2.remap(to_rgb(cut_mirrored(whole, window)), *near, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
-    defects = decode_box(union([annotation.rle for annotation in record.annotations]), window)
-    bare = _inside(window, whole.shape) & (defects == 0)
+    marked = [annotation.rle for annotation in record.annotations] + ([record.void] if record.void else [])
+    bare = _inside(window, whole.shape) & (decode_box(union(marked), window) == 0)
     plain = cv2.remap(bare.astype(np.uint8), *near, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT) != 0
     free = _inside(region, image.shape) & (_taken(others, region) == 0)
     target, mask = to_rgb(cut_mirrored(image, region)), decode_box(defect.rle, region)
-    return Cut(region, target, np.asarray(source, np.uint8), mask, plain & free)
+    return Cut(region, target, np.asarray(source, np.uint8), mask, plain & free, ring)
+
+
+def _places(defect: PlannedDefect, item: DefectObject, region: Box) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the columns and rows in the image of its training object of each pixel of a region that a defect is copied to."""
+    matrix = np.array(defect.warp).reshape(2, 3) - [[0, 0, region.left], [0, 0, region.top]]
+    return source_places(matrix, defect.bend, (region.width, region.height), box=box(item.full))
+
+
+def void_brought(prepared: Prepared, defect: PlannedDefect, shape: tuple[int, int], *, margin: int) -> Mask | None:
+    """Return what a copy brings of its training image's void into the margin round its mask: uint8 [H, W]; None for none."""
+    if defect.shape_of is None or not defect.warp:
+        return None
+    item = prepared.objects[defect.shape_of]
+    void = prepared.dataset[item.position].void if item.position in prepared.void else None
+    if void is None:
+        return None
+    out, region = np.zeros(shape, np.uint8), _region(defect, margin)
+    places = _places(defect, item, region)
+    brought = cv2.remap(decode(void), *places, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REFLECT_101) != 0
+    held = region.clip(shape)
+    within = (grow(decode_box(defect.rle, region), margin) != 0) & brought
+    out[held.slices] = within[held.seen_from(region).slices]
+    return out
 
 
 def _around(places: tuple[Floats, Floats]) -> Box:
@@ -170,7 +198,7 @@ def matched(cut: Cut, margin: int) -> Floats:
     0.5 and 2; what the ratio leaves is added. Unchanged where hardly any plain surface lies round both.
     """
     source = cut.source.astype(np.float32)
-    ring = (grow(cut.mask, margin + RING) != 0) & (grow(cut.mask, margin) == 0) & cut.surface
+    ring = (grow(cut.mask, margin + cut.ring) != 0) & (grow(cut.mask, margin) == 0) & cut.surface
     if ring.sum() < RING:
         return source
     here, there = np.median(cut.source[ring], axis=0), np.median(cut.target[ring], axis=0)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coigan_aug import rng as streams
-from coigan_aug.annotations.rle import Mask, box, decode_box
+from coigan_aug.annotations.rle import Mask, box, decode, decode_box
 from coigan_aug.annotations.rle import place as place_mask
 from coigan_aug.compose.augment import tight
 from coigan_aug.compose.placement import find_place, fit
@@ -24,7 +24,7 @@ from coigan_aug.settings import Settings
 from coigan_aug.shapes.draw import ShapeSource, draw_shape
 from coigan_aug.shapes.shape import Shape
 from coigan_aug.store.card import PlacesUsed
-from coigan_aug.synthesis.bases import Base, find_bases
+from coigan_aug.synthesis.bases import Base, find_bases, void_of
 from coigan_aug.synthesis.counting import Together, share_out
 from coigan_aug.synthesis.job import Job, PlannedDefect, noise_seed, stream_of
 from coigan_aug.synthesis.own_place import STRETCHES, Donor, draw_donor, move, stretch_of
@@ -175,10 +175,16 @@ class Planner:
         return x, y
 
     def _allowed(self, base: Base, part: Mask) -> NDArray[np.bool_]:
-        """Return where defects may lie on a base's image, bool [H, W]: in its region, on the part, in the ROI, in no dark."""
+        """Return where defects may lie on a base's image, bool [H, W]: in its region, on the part, in the ROI, in no dark.
+
+        Never on what is void: nobody knows whether that is surface.
+        """
         allowed = np.zeros(part.shape, bool)
         inside = base.region.slices
         allowed[inside] = part[inside] != 0
+        void = void_of(self.prepared, base)
+        if void is not None:
+            allowed[inside] &= decode(void) == 0
         if not self.places.parts.used:
             allowed &= ~_dark(self.prepared, self.settings, base.position)
         roi = None if self.roi is None else self.roi.mask(base.position, *part.shape)

@@ -68,7 +68,10 @@ class MadeDefect(DefectRow, frozen=True, kw_only=True):
 
 
 class MadeRow(Struct, frozen=True, kw_only=True):
-    """An image that was made, and the job that it was: a line of a finished set's plan."""
+    """An image that was made, and the job that it was: a line of a finished set's plan.
+
+    `void` are the counts of what is void of it, where there is any.
+    """
 
     file: str
     number: int
@@ -79,6 +82,7 @@ class MadeRow(Struct, frozen=True, kw_only=True):
     region: Box
     erased: bool
     defects: tuple[MadeDefect, ...]
+    void: str | UnsetType = UNSET
 
 
 class LogRow(Struct, frozen=True, kw_only=True):
@@ -124,8 +128,16 @@ def _defect_row(prepared: Prepared, defect: PlannedDefect) -> DefectRow:
     )
 
 
-def made_row(prepared: Prepared, job: Job, *, file: str, engines: Sequence[str], changes: Sequence[Change]) -> MadeRow:
-    """Return an image that was made as a line of the log: what drew each defect, and what changed."""
+def made_row(
+    prepared: Prepared,
+    job: Job,
+    *,
+    file: str,
+    engines: Sequence[str],
+    changes: Sequence[Change],
+    void: Rle | None = None,
+) -> MadeRow:
+    """Return an image that was made as a line of the log: what drew each defect, what changed, and what is void."""
     row = row_of(prepared, job)
     defects = tuple(
         MadeDefect(
@@ -133,7 +145,8 @@ def made_row(prepared: Prepared, job: Job, *, file: str, engines: Sequence[str],
         )
         for defect, engine, change in zip(row.defects, engines, changes, strict=True)
     )
-    return MadeRow(file=file, **{**structs.asdict(row), "defects": defects})
+    values = {**structs.asdict(row), "defects": defects}
+    return MadeRow(file=file, **values, void=UNSET if void is None else void.counts)
 
 
 @dataclass(frozen=True)

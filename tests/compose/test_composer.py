@@ -161,7 +161,13 @@ def test_a_window_that_defects_cover_by_over_40_percent_has_nothing_to_erase(
 
     def window(*_: object) -> tuple[np.ndarray, ...]:
         asked.append(1)
-        return np.zeros((32, 32, 3), np.uint8), masks, np.ones((32, 32), np.float32), np.ones((32, 32, 3), np.uint8)
+        return (
+            np.zeros((32, 32, 3), np.uint8),
+            masks,
+            np.ones((32, 32), np.float32),
+            np.ones((32, 32, 3), np.uint8),
+            masks.max(0),
+        )
 
     monkeypatch.setattr(composer, "_defect_window", window)
     found = composer._erasable(prepared, small, np.random.default_rng(0))[1]
@@ -178,11 +184,12 @@ def test_a_window_comes_with_its_masks_its_contrast_and_its_erased_pixels(
     draw = np.random.default_rng(0)
     for _ in range(6):
         position, region = defect_region(draw, prepared)
-        pixels, masks, contrast, erased = composer._pair(prepared, settings, draw, position, region)
+        pixels, masks, contrast, erased, hole = composer._pair(prepared, settings, draw, position, region)
         assert (pixels.shape, masks.shape, contrast.shape) == ((32, 32, 3), (2, 32, 32), (32, 32))
         assert (contrast != 0).any() == told
         assert not contrast[masks.max(axis=0) == 0].any()
         assert (erased == pixels).all()
+        assert (hole == masks.max(axis=0)).all()
         ways = [(y, x) for y in (1, -1) for x in (1, -1)]
         whole = prepared.pixels(position, region)
         assert any((pixels == whole[::y, ::x]).all() for y, x in ways)

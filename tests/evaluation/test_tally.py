@@ -17,6 +17,8 @@ from coigan_aug.evaluation.tally import BINS, COARSE, REACH, Held, Tally, read_t
 from coigan_aug.prepare.examples import Examples, load_examples
 from coigan_aug.settings import Settings
 from coigan_aug.store.dataset import Dataset
+from coigan_aug.store.writer import write_dataset
+from tests.voids import void_of, write_toy_with_void
 
 CPU = torch.device("cpu")
 
@@ -133,3 +135,41 @@ def test_pieces_share_rows_only_where_there_are_too_many(monkeypatch: pytest.Mon
     together = [[name for name in labels if rows[name] == row] for row in range(10)]
     assert max(map(len, together)) - min(map(len, together)) <= 1
     assert sum(len({tuple(sorted(labels[name])) for name in own}) > 1 for own in together) <= 2
+
+
+def test_void_pixels_are_counted_nowhere(small: Settings, tmp_path: Path) -> None:
+    """They are white, so that the network calls every one of them a line."""
+    dataset = write_toy_with_void(tmp_path / "set")
+    held = _held(dataset, small, tmp_path, scale=1.0)
+    found = take_tally(_Levels(), held, device=CPU)
+    for position in (*held.defective, *held.clean):
+        row = found.pieces.index(dataset[position].group)
+        odds, masks, known = _odds(held.test, position, scale=1.0), dataset.masks(position), ~void_of(dataset[position])
+        truth = np.zeros(known.shape, int)
+        for k, name in reversed(list(enumerate(dataset.names))):
+            truth[masks.get(name, np.zeros(truth.shape)) != 0] = k + 1
+        bins = np.clip(np.floor((odds + REACH) * BINS / (2 * REACH)), 0, BINS - 1).astype(int)
+        expected = [np.bincount(bins[0][known & ((truth > 0) == side)], minlength=BINS) for side in (False, True)]
+        _close(found.defects[row], np.stack(expected))
+        for k in range(2):
+            own = [
+                np.bincount(bins[k + 1][known & ((truth == k + 1) == side)], minlength=BINS) for side in (False, True)
+            ]
+            _close(found.classes[row, k], np.stack(own))
+        assert found.named[row].sum() == known.sum()
+    for position, score in zip(held.clean, found.clean_scores, strict=True):
+        level = np.sort(_odds(held.test, position, scale=1.0)[0][~void_of(dataset[position])])
+        top = np.clip(level[-round(0.001 * level.size)], -REACH, REACH)
+        assert score == pytest.approx((top + REACH) * BINS / (2 * REACH), abs=1)
+        assert score < BINS * 3 // 4, "the white block alone would be an alarm"
+    assert found.clean.sum() == sum((~void_of(dataset[position])).sum() for position in held.clean)
+
+
+def test_an_image_that_is_all_void_is_no_piece_to_alarm_on(toy: Dataset, small: Settings, tmp_path: Path) -> None:
+    whole = rle.encode(np.ones((72, 96)))
+    records = [dataclasses.replace(record, void=None if record.annotations else whole) for record in toy]
+    dataset = write_dataset(tmp_path / "set", records, classes=toy.classes, image_root=toy.image_root, provenance={})
+    held = _held(dataset, small, tmp_path, scale=1.0)
+    found = take_tally(_Levels(), held, device=CPU)
+    assert len(held.clean) > 0
+    assert len(found.clean_pieces) == len(found.clean_scores) == len(found.train_scores) == found.clean.sum() == 0

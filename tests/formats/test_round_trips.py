@@ -68,19 +68,26 @@ def nasty() -> Any:
     line = (_annotation(A, np.ones((1, 9)), id=20), _annotation(B, np.array([[0, 0, 0, 0, 1, 0, 1, 1, 0]]), id=21))
     records = (
         ImageRecord(file="ä ö/ein Bild.png", height=30, width=40, annotations=first, source={"id": 1000}),
-        ImageRecord(file="sub/deep/2.png", height=30, width=40, annotations=second, source={"id": 7}),
-        ImageRecord(file="free.png", height=12, width=5, source={"id": 0}),
+        ImageRecord(
+            file="sub/deep/2.png",
+            height=30,
+            width=40,
+            annotations=second,
+            source={"id": 7},
+            void=rle.encode(_box(12, 18, 20, 36) - _box(14, 16, 24, 28)),
+        ),
+        ImageRecord(file="free.png", height=12, width=5, source={"id": 0}, void=rle.encode(np.eye(12, 5))),
         ImageRecord(file="line.png", height=1, width=9, annotations=line, source={"id": 12}),
     )
     return formats.Content(make_classes([A, B], source_ids=[0, 21]), records)
 
 
 def _assert_told(told: Any, found: Any) -> None:
-    """Ids and names are told by their numbers; of objects and attributes, that there is a loss.
+    """Ids, names and void are told by their numbers; of objects and attributes, that there is a loss.
 
     A format that numbers the images itself may by chance give one the id that it had.
     """
-    for kind in ("class_ids", "class_names"):
+    for kind in ("class_ids", "class_names", "void"):
         assert getattr(told, kind) == getattr(found, kind), (kind, told, found)
     assert found.image_ids <= told.image_ids, (told, found)
     for kind in ("shapes", "attributes"):
@@ -190,7 +197,7 @@ def test_polygons_of_the_nasty_masks_keep_their_parts_in_one_annotation(tmp_path
     made = convert(
         formats.save(content, tmp_path).dataset, tmp_path / "out", to="coco", style=WriteOptions(polygons="pycocotools")
     )
-    assert not made.losses
+    assert [loss.what.split(",")[0] for loss in made.losses] == ["images with void pixels"]
     loaded = COCO(str(made.annotations))
     masks = {a.attributes["id"]: rle.decode(a.rle) for record in content.records for a in record.annotations}
     assert {item["id"] for item in loaded.loadAnns(loaded.getAnnIds())} == set(masks)

@@ -253,3 +253,33 @@ def test_an_image_of_another_size_is_refused(tmp_path: Path) -> None:
 def test_record_values_are_plain_json() -> None:
     record = ImageRecord(file="a", height=2, width=2, annotations=(Annotation(label="a", rle=rle.encode(np.eye(2))),))
     assert record_from(json.loads(json.dumps(record_to(record)))) == record
+
+
+@pytest.mark.parametrize("binary", [False, True])
+def test_void_comes_back_and_a_flipped_bit_of_it_is_told(tmp_path: Path, binary: bool) -> None:
+    void = rle.encode(np.eye(5, 4))
+    mask = Annotation(label="a", rle=rle.encode(np.eye(5, 4, 1)))
+    records = [
+        ImageRecord(file="a.png", height=5, width=4, annotations=(mask,), void=void),
+        ImageRecord(file="b.png", height=5, width=4),
+    ]
+    dataset = write_dataset(tmp_path, records, classes=CLASSES, image_root=tmp_path, provenance={}, binary=binary)
+    assert list(dataset) == records
+    assert b"void" not in json.dumps(record_to(records[1])).encode(), "what is not there is not written"
+    path = tmp_path / "records.jsonl"
+    data = bytearray(path.read_bytes())
+    data[data.index(void.counts.encode())] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(DataError, match="record 0 is damaged"):
+        Dataset(tmp_path)[0]
+
+
+def test_void_on_a_mask_or_of_another_size_is_no_record(tmp_path: Path) -> None:
+    whole, part = rle.encode(np.ones((2, 3))), rle.encode(np.array([[1, 1, 0], [0, 0, 0]]))
+    wrong = ImageRecord(file="a.png", height=2, width=3, annotations=(Annotation(label="a", rle=part),), void=whole)
+    with pytest.raises(DataError, match="void pixels lie on its masks"):
+        write_dataset(tmp_path, [wrong], classes=CLASSES, image_root=tmp_path, provenance={})
+    with pytest.raises(ValueError, match="void pixels lie on its masks"):
+        record_from(record_to(wrong))
+    with pytest.raises(ValueError, match="do not add up"):
+        record_from({"file": "a.png", "size": [2, 3], "annotations": [], "void": rle.encode(np.ones((3, 3))).counts})

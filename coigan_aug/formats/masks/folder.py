@@ -10,6 +10,7 @@ from pathlib import Path
 
 from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
+from coigan_aug.annotations.void import without
 from coigan_aug.errors import DataError
 from coigan_aug.files import write_bytes
 from coigan_aug.formats.format import Format
@@ -21,7 +22,7 @@ from coigan_aug.formats.masks.layout import Layout, find_layout
 from coigan_aug.formats.masks.missing import images_without_mask
 from coigan_aug.formats.masks.pairing import MaskFile
 from coigan_aug.formats.masks.refusal import TWO_FOLDERS, refusal
-from coigan_aug.formats.masks.values import IGNORED, Meaning, class_values, read_masks
+from coigan_aug.formats.masks.values import IGNORED, Masks, Meaning, class_values, read_masks
 from coigan_aug.formats.masks.words import SINGLE
 from coigan_aug.formats.reading import Reading
 from coigan_aug.formats.source import (
@@ -46,6 +47,8 @@ def sniff(path: Path, options: ReadOptions | None = None) -> str | None:
 
 def read(reading: Reading, *, numbered: bool = False) -> Source:
     """Open a folder of images and masks. A mask's pixels are those above 127, or the values and colours of --classes.
+
+    Where --classes names values, 255 is void if it is none of them (`values.read_masks`).
 
     A class is a folder's name, without what all class folders begin with, in lower case; where our own writer has left
     masks/classes.json, it is what that says. A class folder whose masks are all empty is the defect-free one and no
@@ -158,7 +161,7 @@ def _has_defects(reading: Reading, layout: Layout, label: str, meaning: Meaning)
     quiet = replace(reading, problems=Problems())
     masks = (mask for mask in layout.masks() if mask.label == label)
     whole = (mask for mask in masks if measure(quiet, layout.mask_folder, mask.path, mask=True) is not None)
-    return any(read_masks(layout.mask_path(mask), meaning=meaning, problems=Problems()) for mask in whole)
+    return any(read_masks(layout.mask_path(mask), meaning=meaning, problems=Problems()).parts for mask in whole)
 
 
 def _plain_names(folders: Sequence[str], filled: Sequence[str]) -> list[str]:
@@ -211,21 +214,26 @@ def _records(
         with reading.problems.attempt(file=image, done="image left out"):
             height, width = same_size([image, *paths], [size, *(known for known in sizes if known is not None)])
             parts: dict[_Object, list[rle.Rle]] = {}
+            voids: list[rle.Rle] = []
             for mask in masks:
-                for key, part in _parts(reading, layout, mask, names=names, meaning=meaning):
+                read = read_masks(layout.mask_path(mask), meaning=meaning, problems=reading.problems)
+                for key, part in _parts(reading, read, mask, names=names):
                     parts.setdefault(key, []).append(part)
-            record = ImageRecord(file=image, height=height, width=width, annotations=_annotations(parts, classes))
+                voids += [read.void] if read.void is not None else []
+            void = without(rle.union(voids), [own for several in parts.values() for own in several]) if voids else None
+            record = ImageRecord(
+                file=image, height=height, width=width, annotations=_annotations(parts, classes), void=void
+            )
         if record is not None:
             yield record
 
 
 def _parts(
-    reading: Reading, layout: Layout, mask: MaskFile, *, names: Mapping[str, str], meaning: Meaning
+    reading: Reading, masks: Masks, mask: MaskFile, *, names: Mapping[str, str]
 ) -> Iterator[tuple[_Object, rle.Rle]]:
-    parts = read_masks(layout.mask_path(mask), meaning=meaning, problems=reading.problems)
-    if not parts and names.get(mask.label):
+    if not masks.parts and masks.void is None and names.get(mask.label):
         reading.problems.add("the mask is empty", file=mask.path, done="image kept, without this defect")
-    for part in parts:
+    for part in masks.parts:
         yield (part.name or names[mask.label], mask.label, int(mask.instance or 0), part.number), part.mask
 
 

@@ -16,9 +16,9 @@ from coigan_aug.formats.losses import Losses, add_class_ids
 from coigan_aug.formats.masks import folder as mask_folder
 from coigan_aug.formats.masks.folder import mask_stem
 from coigan_aug.formats.masks.layout import Layout, find_layout
-from coigan_aug.formats.masks.values import Meaning, NoMaskError, naming, read_masks
+from coigan_aug.formats.masks.values import IGNORED, Meaning, NoMaskError, naming, read_masks
 from coigan_aug.formats.masks.words import SINGLE
-from coigan_aug.formats.painting import paint_classes
+from coigan_aug.formats.painting import VOID_VALUE, paint_classes, with_void
 from coigan_aug.formats.reading import Reading
 from coigan_aug.formats.source import ClassChoice, Problems, ReadOptions, Source, claim, output_ids
 from coigan_aug.imaging import encode_indexed
@@ -26,7 +26,7 @@ from coigan_aug.mask_image import read_mask_values
 
 CLASSES = "classes.json"
 NNUNET = "dataset.json"
-_LARGEST = 255
+_LARGEST = VOID_VALUE
 _SAMPLED = 50
 
 
@@ -41,7 +41,8 @@ def read(reading: Reading) -> Source:
     """Open a folder of images and index masks, laid out as mask folders are.
 
     Values are named by --classes, in order from 1 or as `name=3`, or by classes.json, or by nnU-Net's dataset.json. A value
-    named `ignore`, such as `ignore=255`, is part of no mask. With one name for several values these number objects.
+    named `ignore`, such as `ignore=255`, is void, and so is 255 beside small values. With one name for several values these
+    number objects.
 
     Raises:
         DataError: as `mask_folder.read`; or nothing names the values.
@@ -59,7 +60,7 @@ def write(
 ) -> Path:
     """Write `out/masks/<image's path>.png` with the classes' colours as palette, and `out/classes.json`; return `out/masks`.
 
-    Values are the ids of the source where those are whole numbers from 1 to 254, else 1, 2, ...
+    Values are the ids of the source where those are whole numbers from 1 to 254, else 1, 2, ...; void is 255.
 
     Raises:
         DataError: there are more than 254 classes, or two images differ in their suffix only.
@@ -74,14 +75,17 @@ def write(
     for defect_class in classes:
         colours[ids[defect_class.name]] = defect_class.colour
     taken: dict[str, str] = {}
+    void: dict[str, int] = {}
     for record in records:
         stem = mask_stem(record.file)
         claim(f"{stem}.png", record.file, taken)
         losses.add_attributes(record)
-        numbers = paint_classes(record, ids, losses).astype(np.uint8)
+        numbers = with_void(paint_classes(record, ids, losses), record)
+        void |= {"void": VOID_VALUE} if record.void is not None else {}
         write_bytes(out / "masks" / f"{stem}.png", encode_indexed(numbers, colours))
     spelled = {name: "#{:02x}{:02x}{:02x}".format(*colours[value]) for name, value in ids.items()}
-    write_json(out / CLASSES, {"classes": [{"value": ids[n], "name": n, "colour": c} for n, c in spelled.items()]})
+    named = [{"value": ids[n], "name": n, "colour": c} for n, c in spelled.items()]
+    write_json(out / CLASSES, {"classes": named, **void})
     return out / "masks"
 
 
@@ -106,7 +110,8 @@ def _choices(reading: Reading, values: Sequence[int]) -> tuple[ClassChoice, ...]
         unknown = next((choice.name for choice in options.classes if choice.name not in own), None)
         if unknown is not None:
             raise DataError(f"{file.name} has no class {unknown} as --classes says; it has {', '.join(own)}.")
-        return tuple(own[choice.name] for choice in options.classes) or tuple(own.values())
+        chosen = tuple(own[choice.name] for choice in options.classes) or tuple(own.values())
+        return chosen + _void_of(file)
     if options.classes:
         return tuple(ClassChoice(choice.name, str(k)) for k, choice in enumerate(options.classes, start=1))
     seen = f"; the first that have some have {', '.join(map(str, values[:8]))}" if values else ""
@@ -137,6 +142,13 @@ def _read_classes(path: Path) -> list[ClassChoice]:
             raise DataError(what)
         found[number] = name
     return [ClassChoice(name, str(number)) for number, name in found.items()]
+
+
+def _void_of(path: Path) -> tuple[ClassChoice, ...]:
+    """Return what stands for void, as our own file says."""
+    value = read_json(path)
+    said = isinstance(value, dict) and path.name == CLASSES and value.get("void") == VOID_VALUE
+    return (ClassChoice(IGNORED, str(VOID_VALUE)),) if said else ()
 
 
 def _nnunet_classes(labels: object) -> list[dict[str, object]]:
@@ -186,4 +198,5 @@ MASK_INDEX = Format(
     read=read,
     write=write,
     loses="which masks of one class in an image are objects of their own, and pixels that several classes share",
+    void=True,
 )

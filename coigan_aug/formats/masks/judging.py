@@ -9,7 +9,7 @@ from coigan_aug.errors import DataError
 from coigan_aug.formats.masks.class_folders import noted_names
 from coigan_aug.formats.masks.layout import Layout
 from coigan_aug.formats.masks.pairing import MaskFile
-from coigan_aug.formats.masks.values import MOST_GREYS, Meaning, NoMaskError, Part, read_masks
+from coigan_aug.formats.masks.values import MOST_GREYS, Meaning, NoMaskError, read_masks
 from coigan_aug.formats.reading import Reading
 from coigan_aug.formats.source import Problems
 from coigan_aug.imaging import read_rgb
@@ -79,7 +79,7 @@ def check_background(layout: Layout, reading: Reading, meaning: Meaning) -> None
 def _share(layout: Layout, mask: MaskFile, meaning: Meaning) -> float:
     """Return the share of the pixels that a mask marks, 0-1; 0 of one that can't be read, which is told elsewhere."""
     try:
-        parts: list[Part] = read_masks(layout.mask_path(mask), meaning=meaning, problems=Problems())
+        parts = read_masks(layout.mask_path(mask), meaning=meaning, problems=Problems()).parts
     except DataError:
         return 0.0
     return sum(rle.area(part.mask) / (part.mask.height * part.mask.width) for part in parts)

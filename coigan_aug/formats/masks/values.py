@@ -24,16 +24,14 @@ _MOST_CLASSES = 31
 MOST_GREYS, _MOST_COLOURS, _PLATEAU = 16, 256, 0.5
 """More values than this, and less than this share of the pixels nearly black or white, are a photograph."""
 IGNORED = "ignore"
-"""The name in --classes for a value or colour that is part of no mask, such as `ignore=255`."""
+"""The name in --classes for a value or colour that is void, such as `ignore=255`."""
 
 
 _GREY = "masks have grey pixels between 0 and 255"
 _LOSSY = "masks are JPEG files, which do not keep pixels as they were"
-_IGNORED = "masks have pixels to be ignored"
 _DONE = {
     _GREY: f"pixels above {_THRESHOLD} taken",
     _LOSSY: f"pixels above {_THRESHOLD} taken",
-    _IGNORED: "they are part of no mask",
 }
 """What is counted over the masks of a source, and what becomes of it."""
 
@@ -81,12 +79,20 @@ class Part:
     mask: rle.Rle
 
 
+@dataclass(frozen=True)
+class Masks:
+    """What a file holds: masks that have pixels, and the void pixels, None where there are none."""
+
+    parts: list[Part]
+    void: rle.Rle | None = None
+
+
 class NoMaskError(DataError):
     """A picture is no mask, but a photograph."""
 
 
-def read_masks(path: Path, *, meaning: Meaning, problems: Problems) -> list[Part]:
-    """Read the masks of a file that have pixels.
+def read_masks(path: Path, *, meaning: Meaning, problems: Problems) -> Masks:
+    """Read the masks of a file, and what is void in it: what --classes ignores, or 255 beside named values.
 
     Raises:
         NoMaskError: it is a photograph.
@@ -100,15 +106,15 @@ def read_masks(path: Path, *, meaning: Meaning, problems: Problems) -> list[Part
     pixels = read_mask_values(path, by_number=by_number)
     if values:
         found = _by_value(pixels, values, path)
-        problems.count(_IGNORED, file=path.name, done=_DONE[_IGNORED], count=found.pop(IGNORED, None) is not None)
-        return [Part(name, 0, mask) for name, mask in found.items()]
+        void = found.pop(IGNORED, None)
+        return Masks([Part(name, 0, mask) for name, mask in found.items()], void)
     if pixels.ndim == 3 and not lossy:
         colours = _colours(pixels)
         if len(colours) > _MOST_COLOURS:
             raise _photograph(path, len(colours), "colours")
         raise _unknown(path, "colours", [_spelled(colour) for colour in colours])
     numbers = pixels if pixels.ndim == 2 else pixels.max(axis=2)
-    return _of_one_class(numbers, path, meaning, problems, lossy=lossy)
+    return Masks(_of_one_class(numbers, path, meaning, problems, lossy=lossy))
 
 
 def _of_one_class(pixels: Values, path: Path, meaning: Meaning, problems: Problems, *, lossy: bool) -> list[Part]:
@@ -176,7 +182,7 @@ def _is_photograph(pixels: Values, values: int, most: int) -> bool:
 def _by_value(pixels: Values, values: Mapping[Value, str], path: Path) -> dict[str, rle.Rle]:
     found: dict[str, rle.Rle] = {}
     known = np.zeros(pixels.shape[:2], dtype=bool)
-    for value, name in values.items():
+    for value, name in _with_border(pixels, values).items():
         own = _equal(pixels, value)
         known |= own
         if own.any():
@@ -188,6 +194,17 @@ def _by_value(pixels: Values, values: Mapping[Value, str], path: Path) -> dict[s
     if len(rest):
         raise _unknown(path, "values", [str(value) for value in np.unique(rest)])
     return found
+
+
+def _with_border(pixels: Values, values: Mapping[Value, str]) -> Mapping[Value, str]:
+    """Return the named values, and 255 as void where it is none of them, but the border that it is beside small values.
+
+    In a mask that has no other value it may as well be the one class, under another value than was said.
+    """
+    numbers = [value for value in values if isinstance(value, int)]
+    border = len(numbers) == len(values) and pixels.ndim == 2 and is_void([*numbers, _BINARY_MAXIMUM])
+    alone = len(numbers) == 1 and not (pixels == numbers[0]).any()
+    return {**values, _BINARY_MAXIMUM: IGNORED} if border and _BINARY_MAXIMUM not in values and not alone else values
 
 
 def _equal(pixels: Values, value: Value) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:

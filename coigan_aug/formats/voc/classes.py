@@ -13,14 +13,13 @@ from numpy.typing import NDArray
 
 from coigan_aug.errors import DataError
 from coigan_aug.files import read_text
-from coigan_aug.formats.painting import used_columns
+from coigan_aug.formats.painting import VOID_VALUE, used_columns
 from coigan_aug.formats.source import place
 from coigan_aug.imaging import Pixels, read_indexed, read_mask
 
 Colour = tuple[int, int, int]
 Numbers = NDArray[np.int32]
 VOID = -1
-VOID_VALUE = 255
 BACKGROUND = "background"
 _MOST_OBJECTS = 10_000
 NAMES = (

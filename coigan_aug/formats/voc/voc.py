@@ -1,7 +1,7 @@
 """Pascal VOC segmentation: palette pictures of classes and of objects, lists of images, an XML file for each image.
 
 Where there are no such pictures, the polygons of the XML files are read (`voc_polygons`).
-Void pixels (255), which VOC puts round its objects, are part of no mask. Writing puts none.
+Void pixels (255), which VOC puts round its objects, are an image's void. Writing puts those that it has.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from coigan_aug.formats.format import Format
 from coigan_aug.formats.image_sizes import measure, same_size
 from coigan_aug.formats.losses import Losses, note_class_ids
 from coigan_aug.formats.masks.values import IGNORED, class_values
-from coigan_aug.formats.painting import masks_of, paint, paint_objects, used_columns
+from coigan_aug.formats.painting import VOID_VALUE, masks_of, paint, paint_objects, used_columns, with_void
 from coigan_aug.formats.reading import Reading
 from coigan_aug.formats.source import DROPPED, ClassChoice, Problems, Source, claim, make_classes
 from coigan_aug.formats.voc import polygons as voc_polygons
@@ -31,7 +31,6 @@ from coigan_aug.formats.voc.classes import (
     NAMES,
     VOC_COLOURS,
     VOID,
-    VOID_VALUE,
     Colour,
     Meaning,
     Numbers,
@@ -63,13 +62,12 @@ _RANGE = 1 << 16
 
 
 _DONE = {
-    "images have void pixels (255)": "they are part of no mask",
     "images have pixels of an object without a class": "those pixels dropped",
     "images have pixels of a class without an object": "one mask for each class",
     "objects have pixels of several classes": "one mask for each class",
     "objects of XML files have a box and no mask": DROPPED,
 }
-_VOID, _NO_CLASS, _NO_OBJECT, _MIXED, _BOXES = _DONE
+_NO_CLASS, _NO_OBJECT, _MIXED, _BOXES = _DONE
 
 
 def sniff(path: Path) -> str | None:
@@ -146,12 +144,12 @@ def write(
 def _write_record(out: Path, stem: str, record: ImageRecord, numbers: Mapping[str, int], losses: Losses) -> None:
     losses.add_attributes(record, kept=KEPT)
     objects = paint_objects(record, losses)
-    own = paint(record, [numbers[annotation.label] for annotation in record.annotations]).astype(np.uint8)
+    own = paint(record, [numbers[annotation.label] for annotation in record.annotations])
     more = "objects after the 254th of their image, which only their class is kept of"
     losses.add(more, first=record.file, count=max(len(record.annotations) - _MOST, 0))
-    shown = np.where(objects <= _MOST, objects, 0).astype(np.uint8)
-    write_bytes(out / CLASSES / f"{stem}.png", encode_indexed(own, VOC_COLOURS))
-    write_bytes(out / OBJECTS / f"{stem}.png", encode_indexed(shown, VOC_COLOURS))
+    shown = np.where(objects <= _MOST, objects, 0)
+    write_bytes(out / CLASSES / f"{stem}.png", encode_indexed(with_void(own, record), VOC_COLOURS))
+    write_bytes(out / OBJECTS / f"{stem}.png", encode_indexed(with_void(shown, record), VOC_COLOURS))
     write_bytes(out / ANNOTATIONS / f"{stem}.xml", write_objects(record).encode())
 
 
@@ -236,9 +234,11 @@ def _records(layout: Layout, names: Sequence[str], meaning: Meaning) -> Iterator
         if size is None or not _whole_masks(layout.reading, item):
             continue
         height, width = size
-        annotations = _annotations(item, names, meaning, size=size, problems=layout.reading.problems)
+        annotations, void = _annotations(item, names, meaning, size=size, problems=layout.reading.problems)
         source = {"split": item.split} if item.split else {}
-        yield ImageRecord(file=item.image, height=height, width=width, annotations=annotations, source=source)
+        yield ImageRecord(
+            file=item.image, height=height, width=width, annotations=annotations, source=source, void=void
+        )
 
 
 def _whole_masks(reading: Reading, item: Item) -> bool:
@@ -262,35 +262,39 @@ def _is_whole(mask: Path) -> bool:
 
 def _annotations(
     item: Item, names: Sequence[str], meaning: Meaning, *, size: tuple[int, int], problems: Problems
-) -> tuple[Annotation, ...]:
+) -> tuple[tuple[Annotation, ...], rle.Rle | None]:
+    """Return the masks of an image, and its void."""
     listed = read_listed(item.about, image=item.image, size=size) if item.about is not None else []
     if item.classes is None:
         problems.count(_BOXES, file=item.image, done=_DONE[_BOXES], count=len(listed), lost=item.image)
-        return ()
+        return (), None
     labels = read_classes(item.classes, meaning)
     objects = read_objects(item.objects) if item.objects is not None else np.zeros_like(labels)
     for mask, numbers in ((item.classes, labels), (item.objects or item.classes, objects)):
         same_size([item.image, f"{mask.parent.name}/{mask.name}"], [size, (numbers.shape[0], numbers.shape[1])])
-    masks = _masks(labels, objects, item, problems)
+    masks, void = _masks(labels, objects, item, problems)
     if item.objects is not None:
         missing = set(range(1, len(listed) + 1)) - {number for number, _ in masks}
         problems.count(_BOXES, file=item.image, done=_DONE[_BOXES], count=len(missing), lost=item.image)
-    return tuple(
+    annotations = (
         Annotation(label=names[label - 1], rle=mask, attributes=_attributes(listed, number, names[label - 1]))
         for (number, label), mask in masks.items()
     )
+    return tuple(annotations), void
 
 
-def _masks(labels: Numbers, objects: Numbers, item: Item, problems: Problems) -> dict[tuple[int, int], rle.Rle]:
-    """Return (object's number, class) -> mask; 0 is the number of what no object has."""
+def _masks(
+    labels: Numbers, objects: Numbers, item: Item, problems: Problems
+) -> tuple[dict[tuple[int, int], rle.Rle], rle.Rle | None]:
+    """Return (object's number, class) -> mask, 0 being the number of what no object has; and the void."""
     width, columns = labels.shape[1], used_columns(labels, objects)
     label, number = labels[:, columns], objects[:, columns].astype(np.int64)
-    void = (label == VOID) | (number == VOID)
-    codes = np.where(void, 0, number * _RANGE + label)
-    masks = {divmod(code, _RANGE): mask for code, mask in masks_of(codes, left=columns.start, width=width).items()}
+    codes = np.where((label == VOID) | (number == VOID), VOID, number * _RANGE + label)
+    parts = masks_of(codes, left=columns.start, width=width)
+    void = parts.pop(VOID, None)
+    masks = {divmod(code, _RANGE): mask for code, mask in parts.items()}
     several = Counter(object_ for object_, class_ in masks if object_ and class_)
     counts = {
-        _VOID: int(void.any()),
         _NO_CLASS: int(any(not class_ for _, class_ in masks)),
         _NO_OBJECT: int(item.objects is not None and any(not object_ for object_, _ in masks)),
         _MIXED: sum(count > 1 for count in several.values()),
@@ -298,7 +302,7 @@ def _masks(labels: Numbers, objects: Numbers, item: Item, problems: Problems) ->
     for what, count in counts.items():
         lost = item.image if what == _NO_CLASS else ""
         problems.count(what, file=item.image, done=_DONE[what], count=count, lost=lost)
-    return {pair: mask for pair, mask in masks.items() if pair[1]}
+    return {pair: mask for pair, mask in masks.items() if pair[1]}, void
 
 
 def _attributes(listed: Sequence[Listed], number: int, label: str) -> Mapping[str, object]:
@@ -315,4 +319,5 @@ VOC = Format(
     loses="pixels that several masks share (the later one has them), objects after an image's 254th, the classes' ids",
     keeps=frozenset({"split"}),
     image_folder=IMAGES,
+    void=True,
 )

@@ -159,12 +159,22 @@ def test_masks_saved_as_jpeg_are_cut_at_half_and_noted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("classes", ["pit=1,ignore=255", "pit=#010101,ignore=#ffffff"])
-def test_values_to_be_ignored_are_part_of_no_mask(tmp_path: Path, classes: str) -> None:
+def test_values_to_be_ignored_are_void(tmp_path: Path, classes: str) -> None:
     mask = np.where(B > 0, B, A // 255).astype(np.uint8)
     source, (record,), problems = read(write(tmp_path, {"images/1.png": A, "masks/1.png": mask}), classes)
     assert [found.name for found in source.classes] == ["pit"]
     assert same(masks([record]), {"images/1.png": {"pit": A}})
-    assert str(problems.found[0]) == "1.png  1 masks have pixels to be ignored; they are part of no mask"
+    assert np.array_equal(rle.decode(record.void), mask == 255)
+    assert not problems.found
+
+
+def test_what_one_mask_calls_void_and_another_a_class_is_the_class(tmp_path: Path) -> None:
+    border = np.where(B > 0, 255, 0).astype(np.uint8)
+    border[1:4, 1:6] = 255
+    files = {"images/1.png": A, "masks/x/1.png": A // 255, "masks/y/1.png": border}
+    _, (record,), _ = read(write(tmp_path, files), "pit=1,ignore=255")
+    assert same(masks([record]), {"images/1.png": {"pit": A}})
+    assert np.array_equal(rle.decode(record.void), (border > 0) & (A == 0))
 
 
 def test_an_empty_mask_in_a_class_folder_is_noted(tmp_path: Path) -> None:

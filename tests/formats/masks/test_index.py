@@ -84,16 +84,35 @@ def test_values_are_named_by_classes_or_a_file(tmp_path: Path, palette: Any, cla
     assert not problems.found
 
 
-def test_void_is_part_of_no_mask_where_that_is_asked_for(tmp_path: Path) -> None:
+def test_255_beside_named_values_is_void(tmp_path: Path) -> None:
     dataset(tmp_path, {"a": (VOID, COLOURS)})
     with pytest.raises(DataError, match=r"nothing names the values .* have 1, 2, 255") as caught:
         opened(tmp_path)
     assert caught.value.remedy == "Name them: --classes NAME=1,NAME=2,ignore=255"
-    with pytest.raises(DataError, match=r"a\.png has values without a class: 255"):
-        opened(tmp_path, "pit,dent")
-    _, (record,), problems = opened(tmp_path, "pit=1,dent=2,ignore=255")
-    assert masks(record) == expected("pit", "dent")
-    assert problems.found[0].done == "they are part of no mask"
+    for classes in ("pit,dent", "pit=1,dent=2", "pit=1,dent=2,ignore=255"):
+        source, (record,), problems = opened(tmp_path, classes)
+        assert [known.name for known in source.classes] == ["pit", "dent"]
+        assert masks(record) == expected("pit", "dent")
+        assert np.array_equal(rle.decode(record.void), VOID == 255)
+        assert not problems.found
+
+
+def test_an_image_of_void_alone_has_no_mask(tmp_path: Path) -> None:
+    only = np.where(VOID == 255, VOID, 0).astype(np.uint8)
+    dataset(tmp_path, {"a": (VOID, COLOURS), "b": (only, COLOURS), "c": (NUMBERS, COLOURS)})
+    _, (_, second, third), _ = opened(tmp_path, "pit,dent")
+    assert (second.annotations, second.state) == ((), "clean")
+    assert np.array_equal(rle.decode(second.void), only == 255)
+    assert third.void is None
+
+
+@pytest.mark.parametrize("classes", ["pit=1", "pit=40,dent=41", "pit=#010101,dent=#020202"])
+def test_255_is_no_void_where_it_may_be_the_class_itself(tmp_path: Path, classes: str) -> None:
+    """The one class under another value than was said; values that are no small numbers; colours."""
+    numbers = np.where(NUMBERS == 1, 255, 0).astype(np.uint8)
+    dataset(tmp_path, {"a": (numbers, None)})
+    with pytest.raises(DataError, match="without a class: 255"):
+        opened(tmp_path, classes, "mask-index")
 
 
 @pytest.mark.parametrize(
@@ -224,3 +243,27 @@ def test_images_that_differ_in_their_suffix_only_are_refused(tmp_path: Path, mod
     records = [record(name, [("pit", np.ones((H, W)))]) for name in ("a.png", "a.jpg")]
     with pytest.raises(DataError, match=r"a\.png and a\.jpg would both be written"):
         module.write(tmp_path, records, classes=make_classes(["pit"], source_ids=[1]))
+
+
+@pytest.mark.parametrize("ids", [(1, 2), (40, 41), (None, None)])
+def test_void_is_written_as_255_and_said_in_the_list_of_classes(tmp_path: Path, ids: Any) -> None:
+    annotations = tuple(Annotation(label=n, rle=rle.encode(k == NUMBERS)) for k, n in ((1, "pit"), (2, "dent")))
+    void = rle.encode(VOID == 255)
+    records = [
+        ImageRecord(file="images/a.jpg", height=H, width=W, annotations=annotations, void=void),
+        ImageRecord(file="images/b.jpg", height=H, width=W, void=void),
+    ]
+    dataset(tmp_path, {"a": (NUMBERS, None), "b": (NUMBERS, None)})
+    mask_index.write(tmp_path, records, classes=make_classes(["pit", "dent"], source_ids=list(ids)))
+    painted = np.array(Image.open(tmp_path / "masks" / "b.png"))
+    assert np.array_equal(painted, np.where(VOID == 255, 255, 0))
+    assert json.loads((tmp_path / "classes.json").read_text())["void"] == 255
+    _, back, _ = opened(tmp_path)
+    assert [(record.void, masks(record)) for record in back] == [(void, masks(record)) for record in records]
+
+
+def test_a_list_of_classes_says_nothing_of_void_where_there_is_none(tmp_path: Path) -> None:
+    mask_index.write(
+        tmp_path, [ImageRecord(file="a.jpg", height=H, width=W)], classes=make_classes(["x"], source_ids=[1])
+    )
+    assert list(json.loads((tmp_path / "classes.json").read_text())) == ["classes"]

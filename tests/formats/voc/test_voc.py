@@ -178,19 +178,34 @@ def test_an_only_class_has_the_only_name_of_the_xml_files(tmp_path: Path) -> Non
     assert [label for label, _ in masks(record)] == ["pit"]
 
 
-def test_void_pixels_are_part_of_no_mask_and_counted(tmp_path: Path) -> None:
+def test_void_pixels_are_part_of_no_mask_but_the_void_of_their_image(tmp_path: Path) -> None:
     border = np.zeros(SHAPE, bool)
     border[:, [4, 9]] = True
     with_void = {"a": np.where(border, 255, CLASSES), "b": np.where(border, 255, CLASSES)}
     dataset(tmp_path, with_void, {name: np.where(border, 255, OBJECTS) for name in "ab"})
     _, records, problems = opened(tmp_path, classes="pit,crack")
     assert [masks(record) for record in records] == [EXPECTED] * 2
-    assert [str(problem) for problem in problems.found] == [
-        "a.jpg  2 images have void pixels (255); they are part of no mask"
-    ]
+    assert all(np.array_equal(rle.decode(record.void), border) for record in records)
+    assert not problems.found
     coloured = rgb(with_void["a"], {1: VOC_COLOURS[1], 2: VOC_COLOURS[2], 255: (224, 224, 192)})
     dataset(tmp_path, {"a": coloured}, {"a": rgb(np.where(border, 255, OBJECTS), dict(enumerate(VOC_COLOURS)))})
-    assert masks(opened(tmp_path, classes="pit=#800000,crack=#008000")[1][0]) == EXPECTED
+    record = opened(tmp_path, classes="pit=#800000,crack=#008000")[1][0]
+    assert masks(record) == EXPECTED
+    assert np.array_equal(rle.decode(record.void), border)
+
+
+def test_void_is_written_as_255_into_both_pictures(tmp_path: Path) -> None:
+    border = np.zeros(SHAPE, bool)
+    border[:, [4, 9]] = True
+    own = Annotation(label="pit", rle=rle.encode((CLASSES == 1) & ~border))
+    record = ImageRecord(
+        file="JPEGImages/a.jpg", height=SHAPE[0], width=SHAPE[1], annotations=(own,), void=rle.encode(border)
+    )
+    voc.write(tmp_path, [record], classes=make_classes(["pit"], source_ids=[1]))
+    for folder in ("SegmentationClass", "SegmentationObject"):
+        numbers = np.array(Image.open(tmp_path / folder / "a.png"))
+        assert np.array_equal(numbers == 255, border)
+        assert np.array_equal(numbers == 1, (CLASSES == 1) & ~border)
 
 
 def test_without_objects_each_class_of_an_image_is_a_mask(tmp_path: Path) -> None:
