@@ -17,6 +17,7 @@ from coigan_aug.imaging import Pixels, cut_mirrored
 from coigan_aug.prepare.objects import SMALLEST_CROP
 from coigan_aug.prepare.tiles import offsets
 from coigan_aug.store.dataset import Dataset
+from coigan_aug.store.origin import shape_source
 
 CROP_FACTOR = 1.5
 """Side of an object's crop in the quality measures, in sides of its box."""
@@ -60,10 +61,11 @@ def _instances_of(dataset: Dataset, position: int) -> Iterator[Instance]:
     group = group_of(record)
     for label, name in enumerate(dataset.names):
         annotations = [annotation for annotation in record.annotations if annotation.label == name]
-        planned = [item for item in annotations if "shape_of" in item.attributes]
-        for item in planned:
-            yield Instance(position, label, item.rle, group, str(item.attributes["shape_of"]))
-        real = [item.rle for item in annotations if "shape_of" not in item.attributes]
+        shapes = [(item, shape_source(item)) for item in annotations]
+        for item, shape_of in shapes:
+            if shape_of is not None:
+                yield Instance(position, label, item.rle, group, shape_of)
+        real = [item.rle for item, shape_of in shapes if shape_of is None]
         for part in rle.components(rle.union(real)) if real else ():
             yield Instance(position, label, part, group)
 

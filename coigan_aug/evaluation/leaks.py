@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from coigan_aug.errors import DataError
 from coigan_aug.store.dataset import Dataset
+from coigan_aug.store.origin import origin_of, shape_source
 
 _ANEW = "Make it again from this data set: coigan-aug synthesize, or coigan-aug evaluate benefit without --arm."
 
@@ -45,8 +46,8 @@ def check_synthetic(synthetic: Dataset, dataset: Dataset, training: Iterable[int
         )
     allowed = {dataset[position].file for position in training}
     for record in synthetic:
-        shapes = [annotation.attributes.get("shape_of") for annotation in record.annotations]
-        for file in (record.source.get("base"), *shapes):
+        origin = origin_of(record)
+        for file in (origin and origin.base, *map(shape_source, record.annotations)):
             if file not in allowed:
                 what = f"made from {file}, which is not among the training images" if file else "of unknown origin"
                 raise DataError(f"{synthetic.folder}: {record.file} is {what}.", remedy=_ANEW)

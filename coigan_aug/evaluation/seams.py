@@ -17,6 +17,7 @@ from coigan_aug.geometry import Box
 from coigan_aug.imaging import Pixels
 from coigan_aug.metrics.seams import gradient, ring_of, seam_ratio
 from coigan_aug.store.dataset import Dataset
+from coigan_aug.store.origin import Origin, origin_of
 
 
 @dataclass
@@ -47,23 +48,24 @@ def measure_seams(synthetic: Dataset, real: Dataset, *, margin: int, advance: Ad
     positions = {record.file: position for position, record in enumerate(real)}
     seams = Seams(margin)
     for position, record in enumerate(synthetic):
-        if "base" in record.source:
-            base, erased = _base(record, real, positions)
+        origin = origin_of(record)
+        if origin is not None:
+            base, erased = _base(record, origin, real, positions)
             _add(seams, synthetic.image(position), base, record, erased, names=synthetic.names)
         advance(1)
     return seams
 
 
-def _base(record: ImageRecord, real: Dataset, positions: dict[str, int]) -> tuple[Pixels, rle.Mask]:
+def _base(record: ImageRecord, origin: Origin, real: Dataset, positions: dict[str, int]) -> tuple[Pixels, rle.Mask]:
     """Return the part of the base image that a synthetic image shows, and where its own defects were erased, [h, w]."""
-    name = record.source["base"]
+    name = origin.base
     if name not in positions:
         raise DataError(
             f"{record.file} was drawn on {name}, which the data set does not hold.",
             remedy="Measure in the workspace that it was made in, or make new images with: coigan-aug synthesize",
         )
     image = real.image(positions[name])
-    shown = Box(*record.source.get("region", Box.of(image.shape))).slices
+    shown = (origin.region or Box.of(image.shape)).slices
     base = image[shown]
     if base.shape[:2] != (record.height, record.width):
         raise DataError(
@@ -71,8 +73,8 @@ def _base(record: ImageRecord, real: Dataset, positions: dict[str, int]) -> tupl
             remedy="It was made by an older version; make new images with: coigan-aug synthesize --overwrite",
         )
     hole = np.zeros(image.shape[:2], np.uint8)
-    if record.source.get("erased"):
-        hole = masks.grow(erased_along(real[positions[name]]), int(record.source["erased_margin_px"]))
+    if origin.erased_margin is not None:
+        hole = masks.grow(erased_along(real[positions[name]]), origin.erased_margin)
     return base, hole[shown]
 
 

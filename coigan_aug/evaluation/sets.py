@@ -12,6 +12,7 @@ from coigan_aug.evaluation.crops import find_instances, with_objects
 from coigan_aug.evaluation.embedding import PictureSet
 from coigan_aug.store.card import Card
 from coigan_aug.store.dataset import Dataset
+from coigan_aug.store.origin import origin_of
 
 _BACK = "Put the images back, or import again with: coigan-aug import"
 _AGAIN = "Make them again with: coigan-aug synthesize --overwrite"
@@ -77,10 +78,11 @@ def check_set(name: str, dataset: Dataset, positions: Sequence[int]) -> None:
 def shows_parts(synthetic: Dataset, real: Dataset) -> bool:
     """Return whether synthetic images show parts of their base images only (windows)."""
     sizes = {record.file: (record.height, record.width) for record in real}
+    made = ((record, origin_of(record)) for record in synthetic)
     return any(
-        (record.height, record.width) != sizes[record.source["base"]]
-        for record in synthetic
-        if record.source.get("base") in sizes
+        (record.height, record.width) != sizes[origin.base]
+        for record, origin in made
+        if origin is not None and origin.base in sizes
     )
 
 

@@ -15,6 +15,7 @@ from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import ImageRecord
 from coigan_aug.prepare.objects import DefectObject
 from coigan_aug.store.dataset import Dataset
+from coigan_aug.store.origin import origin_of
 
 BINS = 20
 SPLITS = 50
@@ -104,10 +105,11 @@ def spread_of(
 
 def _frame(record: ImageRecord, sizes: Mapping[str, tuple[int, int]]) -> Frame:
     """Return where a record's image lies in the whole one, and how large that is: left, top, width, height."""
-    region, whole = record.source.get("region"), sizes.get(str(record.source.get("base")))
-    if whole is None or not isinstance(region, list) or len(region) != 4:
+    origin = origin_of(record)
+    whole = sizes.get(origin.base) if origin is not None else None
+    if origin is None or origin.region is None or whole is None:
         return (0, 0, record.width, record.height)
-    return (int(region[0]), int(region[1]), whole[1], whole[0])
+    return (origin.region.left, origin.region.top, whole[1], whole[0])
 
 
 def _covered(mask: rle.Rle, frame: Frame, shape: tuple[int, int]) -> NDArray[np.float64]:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -28,6 +27,7 @@ from coigan_aug.sealed import sealed_line, write_sealed
 from coigan_aug.store.card import Beside, Card, Effective, Screening
 from coigan_aug.store.dataset import Dataset, class_from, class_masks
 from coigan_aug.store.noted import note_images
+from coigan_aug.store.origin import Origin, shape_said
 from coigan_aug.store.writer import write_dataset
 from coigan_aug.synthesis.parts import PARTS, START, Start, rows_in_order
 from coigan_aug.synthesis.rejected import REJECTED, THUMBNAILS, each_rejected
@@ -90,16 +90,14 @@ class _Tally:
 
 def record_of(row: MadeRow, *, erased_margin: int) -> ImageRecord:
     """Return the record of an image that was made; its masks are the planned ones."""
-    source: dict[str, Any] = {"base": row.base, "region": list(row.region), "seed": row.seed}
-    if row.erased:
-        source |= {"erased": True, "erased_margin_px": erased_margin}
+    origin = Origin(base=row.base, region=Box(*row.region), erased_margin=erased_margin if row.erased else None)
     return ImageRecord(
         file=row.file,
         height=row.region[3],
         width=row.region[2],
         annotations=tuple(_annotation(row, defect) for defect in row.defects),
         split="train",
-        source=source,
+        source=origin.as_source(seed=row.seed),
         void=None if row.void is UNSET else Rle(row.region[3], row.region[2], row.void),
     )
 
@@ -112,7 +110,7 @@ def _annotation(row: MadeRow, defect: MadeDefect) -> Annotation:
         "seed": row.seed,
         "contrast": defect.contrast,
         "shape": defect.shape,
-        "shape_of": defect.of or "",
+        **shape_said(defect.of or None),
         "effective_iou": defect.effective_iou,
     }
     return Annotation(label=defect.label, rle=Rle(*defect.size, defect.counts), attributes=about)
