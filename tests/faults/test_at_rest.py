@@ -8,189 +8,39 @@ from __future__ import annotations
 import contextlib
 import json
 import random
-import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from msgspec import to_builtins
 
 from coigan_aug.checkpoint import load_generator, load_latest, save_generator, save_state
-from coigan_aug.data.folds import Folds, read_folds, write_folds
 from coigan_aug.errors import CoiganError, exit_code_of
 from coigan_aug.models.build import build_generator
 from coigan_aug.prepare.cache import open_cache
 from coigan_aug.prepare.prepared import Prepared
-from coigan_aug.sealed import append_line, read_sealed, read_struct, sealed_line, write_sealed
+from coigan_aug.sealed import read_sealed
 from coigan_aug.settings import Settings
-from coigan_aug.store.card import BasesUsed, Card, read_card
 from coigan_aug.store.dataset import Dataset
-from coigan_aug.store.noted import note_images
-from coigan_aug.store.writer import write_dataset
-from coigan_aug.synthesis.agreeing import Bounds
-from coigan_aug.synthesis.parts import ALONE, log_of, numbers_of, open_log, read_log
-from coigan_aug.synthesis.rejected import REJECTED, Rejected, read_rejected
-from coigan_aug.synthesis.rows import PLAN, DefectRow, LogRow, MadeDefect, MadeRow, Row, read_made, read_rows
-from coigan_aug.training.run import Best, Run, RunEnd, read_metrics
+from coigan_aug.synthesis.rows import read_rows
+from coigan_aug.training.run import Run, read_metrics
 from coigan_aug.weights import read_weights, weights_bytes
 from tests.conftest import CLASSES
+from tests.faults.kept import COUNTS, IMAGES, KINDS, Kept, data_set, files_of, generator, outcome_of, run_of, synthetic
 
 SAMPLED = 96
 """Bits of each file that are flipped, beside all of its last bytes, where the checksum stands."""
 LAST = 36
-IMAGES = 3
-COUNTS = "0b010000a02"
 
 
-@dataclass(frozen=True)
-class Kept:
-    """Files of ours in a folder, and what reads them: what was read, as values that can be compared."""
-
-    folder: Path
-    read: Callable[[], object]
-
-
-def _data_set(folder: Path, toy: Dataset) -> Kept:
-    records = list(toy)[:IMAGES]
-    (folder / "images").mkdir()
-    for record in records:
-        shutil.copyfile(toy.image_root / record.file, folder / "images" / record.file)
-    noted = note_images(folder / "images" / record.file for record in records)
-    write_dataset(
-        folder, records, classes=CLASSES, image_root=folder / "images", provenance={"format": "coco"}, noted=noted
-    )
-
-    def read() -> object:
-        dataset = Dataset(folder)
-        images = [dataset.image(k).tobytes() for k in range(len(dataset))]
-        return list(dataset), dataset.classes, dict(dataset.manifest), images
-
-    return Kept(folder, read)
-
-
-def _values(state: dict[str, torch.Tensor]) -> dict[str, bytes]:
-    return {name: value.numpy().tobytes() for name, value in state.items()}
-
-
-def _generator(folder: Path, settings: Settings) -> Kept:
-    network = build_generator(settings.model, len(CLASSES))
-    save_generator(folder / "generator.safetensors", network, settings=settings, classes=CLASSES, images=24)
-
-    def read() -> object:
-        file = load_generator(folder / "generator.safetensors")
-        return _values(file.generator.state_dict()), file.settings, file.classes, file.images
-
-    return Kept(folder, read)
-
-
-def _checkpoints(folder: Path) -> Kept:
-    for images in (8, 16):
-        save_state(folder, {"images": images, "average": {"w": torch.arange(50.0) + images}}, images=images, keep=2)
-
-    def read() -> object:
-        state, damaged = load_latest(folder)
-        if damaged:
-            assert state is not None
-            assert state["images"] == 8
-            raise CoiganError(f"{damaged} is damaged; using the one before it")  # as the training says
-        return state and (state["images"], _values(state["average"]))
-
-    return Kept(folder, read)
-
-
-def _synthetic(folder: Path) -> Kept:
-    defect = DefectRow(label="spot", contrast=-0.25, size=(8, 8), counts=COUNTS, warp=(1.0, 0.0, 0.5, 0.0, 1.0, 2.0))
-    made = MadeDefect(label="spot", size=(8, 8), counts=COUNTS, engine="gan", shown=0.5, effective_iou=0.75)
-    row = Row(number=1, base="a.png", region=(0, 0, 8, 8), defects=(defect,), seed=77)
-    image = MadeRow(
-        file="images/x.png", number=1, part=0, attempt=0, seed=7, base="a.png", region=(0, 0, 8, 8), erased=False,
-        defects=(made,),
-    )  # fmt: skip
-    rejected = Rejected(number=1, part=0, attempt=0, reason="seam", label="line", value=0.5, limit=0.25)
-    (folder / "given.jsonl").write_bytes(sealed_line(row) * 2)
-    (folder / PLAN).write_bytes(sealed_line(image) * 2)
-    (folder / REJECTED).write_bytes(sealed_line(rejected) * 2)
-    write_sealed(folder / "card.json", Card(images=2, engine="gan", defects={"spot": 2}, bases=BasesUsed(erased=0)))
-    with open_log(folder, ALONE) as log:
-        log.add(LogRow(number=1, made=(image,), rejected=(rejected,)))
-        log.end()
-
-    def read() -> object:
-        lines = [*read_made(folder), *read_rejected(folder), *read_log(log_of(folder, ALONE))]
-        numbers = list(numbers_of(log_of(folder, ALONE)))
-        return (
-            [*lines, *(row for _, row in read_rows(folder / "given.jsonl"))],
-            numbers,
-            read_card(folder / "card.json"),
-        )
-
-    return Kept(folder, read)
-
-
-def _run(folder: Path) -> Kept:
-    run = Run(folder)
-    write_sealed(folder / "run.json", RunEnd(images=24, generator="generator.safetensors", best=Best(0.5, 16, 1)))
-    write_sealed(folder / "bounds.json", {"found": [0.25, None], "spilled": [0.5, None]})
-    write_folds(folder, Folds(test=1, seed=3, files=(("a.png",), ("b.png",))))
-    with run.metrics.open("ab") as stream:
-        for images in (4, 8, 12):
-            append_line(stream, {"images": images, "generator_l1": 0.125 * images})
-        append_line(stream, {"images": 12, "kid": 0.03})
-
-    def read() -> object:
-        bounds = read_struct(folder / "bounds.json", Bounds)
-        return run.end(), list(read_metrics(run)), read_folds(folder), bounds
-
-    return Kept(folder, read)
-
-
-def _weights(folder: Path) -> Kept:
-    path = folder / "segmenter.safetensors"
-    path.write_bytes(weights_bytes({"w": torch.arange(64.0), "n": torch.tensor(3)}, "coigan-aug segmenter", "{}"))
-
-    def read() -> object:
-        about, tensors = read_weights(path, "coigan-aug segmenter", bare=True)
-        return about, _values(tensors)
-
-    return Kept(folder, read)
-
-
-def _cache(folder: Path, toy: Dataset) -> Kept:
-    def read() -> object:
-        cache = open_cache(toy, range(4), scale=0.25, root=folder)
-        return [cache[position].tobytes() for position in cache]
-
-    read()
-    return Kept(folder, read)
-
-
-CLASSES_OF_FILES = ("data set", "generator", "checkpoints", "synthetic set", "run", "weights", "cache")
-
-
-@pytest.fixture(scope="module", params=CLASSES_OF_FILES)
+@pytest.fixture(scope="module", params=KINDS)
 def kept(
     request: pytest.FixtureRequest, toy: Dataset, small: Settings, tmp_path_factory: pytest.TempPathFactory
 ) -> Kept:
-    folder = tmp_path_factory.mktemp("rest")
-    make = {
-        "data set": lambda: _data_set(folder, toy),
-        "generator": lambda: _generator(folder, small),
-        "checkpoints": lambda: _checkpoints(folder),
-        "synthetic set": lambda: _synthetic(folder),
-        "run": lambda: _run(folder),
-        "weights": lambda: _weights(folder),
-        "cache": lambda: _cache(folder, toy),
-    }
-    return make[request.param]()
-
-
-def _files(kept: Kept) -> list[Path]:
-    return sorted(path for path in kept.folder.rglob("*") if path.is_file() and path.name != ".lock")
+    return KINDS[request.param](tmp_path_factory.mktemp("rest"), toy, small)
 
 
 def _places(data: bytes, seed: str) -> Iterator[tuple[int, int]]:
@@ -204,36 +54,14 @@ def _places(data: bytes, seed: str) -> Iterator[tuple[int, int]]:
     yield from ((draw.randrange(body), draw.randrange(8)) for _ in range(SAMPLED if body > 4000 else 0))
 
 
-def _outcome(kept: Kept, path: Path, damaged: bytes, before: object) -> str:
-    """Read with a damaged file and say what came of it; the files are as they were afterwards."""
-    files = {file: file.read_bytes() for file in _files(kept)}
-    path.write_bytes(damaged)
-    try:
-        now = kept.read()
-    except CoiganError as error:
-        assert exit_code_of(error) == 3
-        assert str(path.name) in str(error) or path.name in ("cache.json", "images.crc"), f"{path.name}: {error}"
-        return "told"
-    except Exception as error:
-        return f"unseen: {type(error).__name__}"
-    else:
-        if now != before:
-            return "unseen"
-        return "rebuilt" if path.read_bytes() == files[path] else "without meaning"
-    finally:
-        for file, data in files.items():
-            if not file.exists() or file.read_bytes() != data:
-                file.write_bytes(data)
-
-
 def test_a_flipped_bit_is_told_or_made_good(kept: Kept, record_property: Callable[[str, object], None]) -> None:
     before, table = kept.read(), {}
-    for path in _files(kept):
+    for path in files_of(kept):
         data = path.read_bytes()
         counts = Counter[str]()
         for at, bit in _places(data, path.name):
             damaged = data[:at] + bytes([data[at] ^ 1 << bit]) + data[at + 1 :]
-            outcome = _outcome(kept, path, damaged, before)
+            outcome = outcome_of(kept, path, damaged, before)
             counts[outcome] += 1
         table[path.name] = counts
     record_property("table", {name: dict(counts) for name, counts in table.items()})
@@ -246,12 +74,12 @@ def test_a_flipped_bit_is_told_or_made_good(kept: Kept, record_property: Callabl
 
 def test_a_file_that_is_cut_off_is_told_or_made_good(kept: Kept) -> None:
     before = kept.read()
-    for path in _files(kept):
+    for path in files_of(kept):
         data = path.read_bytes()
         for length in {0, 1, len(data) // 3, len(data) // 2, len(data) - 1}:
             if path.suffix == ".jsonl" and path.name != "records.jsonl":
                 continue  # a log may be torn by a kill, and lines may be taken out of a plan: what is whole counts
-            assert "unseen" not in _outcome(kept, path, data[:length], before), f"{path.name} cut to {length}"
+            assert "unseen" not in outcome_of(kept, path, data[:length], before), f"{path.name} cut to {length}"
 
 
 @pytest.mark.parametrize(
@@ -318,13 +146,13 @@ def test_wrong_types_in_a_generators_metadata_are_told(
 
 
 def test_files_of_earlier_versions_without_checksums_still_open(tmp_path: Path, toy: Dataset, small: Settings) -> None:
-    data_set, synthetic, run = (tmp_path / name for name in ("data", "set", "run"))
-    for folder in (data_set, synthetic, run):
+    data, made_set, run = (tmp_path / name for name in ("data", "set", "run"))
+    for folder in (data, made_set, run):
         folder.mkdir()
-    made = [_data_set(data_set, toy), _synthetic(synthetic), _run(run), _generator(tmp_path, small)]
+    made = [data_set(data, toy), synthetic(made_set), run_of(run), generator(tmp_path, small)]
     before = [kept.read() for kept in made]
-    (data_set / "images.crc").unlink()
-    (data_set / "records.crc").unlink()
+    (data / "images.crc").unlink()
+    (data / "records.crc").unlink()
     for path in tmp_path.rglob("*.json*"):
         if path.name == "records.jsonl":
             continue
@@ -351,7 +179,7 @@ def test_two_states_of_one_number_are_ordered_by_what_is_in_them(tmp_path: Path)
 
 def test_a_prepared_data_set_whose_image_was_replaced_is_told(toy: Dataset, tmp_path: Path, prepared: Prepared) -> None:
     """By its content where it is as long as before, by its length else; a cache of the old pixels does not hide it."""
-    kept = _data_set(tmp_path, toy)
+    kept = data_set(tmp_path, toy)
     dataset = Dataset(tmp_path)
     open_cache(dataset, [0, 1], scale=0.5, root=tmp_path / "cache")
     image = dataset.image_path(1)
