@@ -62,10 +62,11 @@ def patchwork(rng: Rng, base: Floats, mask: Mask, examples: Sequence[Example]) -
     depth, own = depth_of(mask), [depth_of(example.mask) for example in examples]
     strength = _strength(examples, own)
     drawn = grow(mask, AROUND) != 0
-    picture = np.where(drawn[..., None], _mean_at(depth, examples, own), base) / strength
+    base = np.asarray(base / strength, np.float32)
+    picture = np.where(drawn[..., None], _mean_at(depth, examples, own) / strength, base).astype(np.float32)
     field, last = None, None
     for scale in _scales(mask):
-        now = _canvas(base / strength, depth, drawn, scale), _shelf(examples, own, scale, strength)
+        now = _canvas(base, depth, drawn, scale), _shelf(examples, own, scale, strength)
         canvas = now[0]
         if field is None or last is None:
             picture = resized(picture, canvas.drawn.shape)
@@ -83,7 +84,7 @@ def patchwork(rng: Rng, base: Floats, mask: Mask, examples: Sequence[Example]) -
         last = now
     assert field is not None
     assert last is not None
-    return copied(*last, field) * strength
+    return np.asarray(copied(*last, field) * strength, np.float32)
 
 
 def light_of(picture: Floats, hole: Marks) -> Floats:

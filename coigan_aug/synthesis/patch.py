@@ -88,7 +88,7 @@ class Sources:
         return self._traits[number]
 
 
-def patch(sources: Sources, job: Job, image: Pixels, settings: Settings) -> Pixels:
+def patched(sources: Sources, job: Job, image: Pixels, settings: Settings) -> Pixels:
     """Draw each of a job's defects onto the image [H, W(, 3)] from patches of training objects of its class."""
     out, masks = image.copy(), [defect.rle for defect in job.defects]
     for k, defect in enumerate(job.defects):
@@ -143,9 +143,8 @@ def _example(prepared: Prepared, number: int, reach: int, level: Floats) -> Exam
 
 def _flipped(example: Example, across: bool, down: bool) -> Example:
     rows, columns = slice(None, None, -1 if down else 1), slice(None, None, -1 if across else 1)
-    arrays = (example.change, example.mask, example.usable)
-    change, mask, usable = (np.ascontiguousarray(values[rows, columns]) for values in arrays)
-    return Example(change, mask, usable)
+    change, mask, usable = example.change[rows, columns], example.mask[rows, columns], example.usable[rows, columns]
+    return Example(np.ascontiguousarray(change), np.ascontiguousarray(mask), np.ascontiguousarray(usable))
 
 
 def _values(pixels: Pixels, *, grey: bool) -> Floats:

@@ -139,16 +139,6 @@ def test_an_edge_of_the_example_follows_the_mask_that_is_given() -> None:
     assert made[own > 5].mean() < -40
 
 
-def test_both_examples_show() -> None:
-    source, mask = disc(61, 14), disc(71, 20)
-    made = drawn_in(
-        np.zeros((71, 71)), mask, *(example(striped(source, period=p, across=True), source) for p in (4, 12))
-    )
-    inner = np.abs(np.diff(made, axis=1))[:, :70][depth_of(mask)[:, :70] > 3]
-    share = float((inner > 40).mean())  # of edges: a half in stripes of 4 px, a sixth in those of 12
-    assert 0.2 < share < 0.46
-
-
 def test_the_same_seed_draws_the_same_and_another_one_another() -> None:
     mask, source = disc(51, 12), disc(61, 14)
     change = noise(2, (61, 61), grain=1, deviation=30) * source
