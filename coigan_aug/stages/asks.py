@@ -198,8 +198,9 @@ class SynthesizeAsk(Ask):
     engine: Annotated[
         str,
         Option(
-            "gan; copies: transplant (an image's defects in their own place), paste (brightness matched), poisson"
-            " (cloned); auto: what evaluate benefit found best for each class, else gan."
+            "gan; patch (patches of real defects, put together anew); copies: transplant (an image's defects in their own"
+            " place), paste (brightness matched), poisson (cloned); all but gan need no training; auto: what evaluate"
+            " benefit found best for each class, else gan."
         ),
     ] = "auto"
     run: RunName = None

@@ -38,7 +38,15 @@ from coigan_aug.store.card import Card, read_card
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.synthesis.bases import check_kind, settle_kind
 from coigan_aug.synthesis.counting import balancing, parse_counts, parse_together, together_of
-from coigan_aug.synthesis.engines import COPYING, ENGINES, Engine, copying_engine, gan_engine, mixed_engine
+from coigan_aug.synthesis.engines import (
+    COPYING,
+    ENGINES,
+    UNTRAINED,
+    Engine,
+    gan_engine,
+    mixed_engine,
+    untrained_engine,
+)
 from coigan_aug.synthesis.finishing import Made
 from coigan_aug.synthesis.margin import margin_of
 from coigan_aug.synthesis.merging import merge as merge_shares
@@ -153,7 +161,8 @@ def synthesize(
         return Synthesized(out=out, records=records, run=name, plan=_write_plan(planner, tasks, out, bases))
     drawn = {engine.of(label) for label, count in enumerate(counts) if count}
     screen = Screen(settings, margin_of(settings)) if quick_screen else screen_of(
-        prepared, settings, on=ask.screen, copies="gan" in drawn, cache_root=workspace.cache, device=device, talk=talk
+        prepared, settings, on=ask.screen, copies=not drawn <= set(COPYING), cache_root=workspace.cache, device=device,
+        talk=talk,
     )  # fmt: skip
     erasing = TELEA if bases == "clean" and ask.plan is None else erasing_of(
         prepared, settings, cache_root=workspace.cache, scale=settings.data.scale, device=device, talk=talk
@@ -212,7 +221,7 @@ def _check(ask: SynthesizeAsk) -> None:
 
 def _run(workspace: Folders, ask: SynthesizeAsk, talk: Talk) -> Run | None:
     """Return the run to draw with or, for an engine that needs none, to take the settings from; None where there is none."""
-    if ask.engine in COPYING and ask.run is None and not any(r.generator.exists() for r in list_runs(workspace.runs)):
+    if ask.engine in UNTRAINED and ask.run is None and not any(r.generator.exists() for r in list_runs(workspace.runs)):
         talk.say("No trained run: windows and scale are those of the settings.")
         return None
     return find_run(workspace.runs, ask.run)
@@ -271,8 +280,8 @@ def _engine(
     device: torch.device, name: str, talk: Talk,
 ) -> Engine:  # fmt: skip
     """Return the engine of that name; for "auto" that of each class by what was measured of the generator."""
-    if name in COPYING:
-        return copying_engine(name, prepared, settings)
+    if name in UNTRAINED:
+        return untrained_engine(name, prepared, settings)
     assert run is not None
     assert generator is not None
     gan = gan_engine(prepared, generator, run=run.name, device=device)
@@ -289,7 +298,7 @@ def _engine(
     talk.say(f"engine  by {choice.result}:")
     for line in choice.lines:
         talk.say(f"        {line}")
-    engines = {"gan": gan} | {e: copying_engine(e, prepared, settings) for e in COPYING}
+    engines = {"gan": gan} | {e: untrained_engine(e, prepared, settings) for e in UNTRAINED}
     return mixed_engine({names.index(label): engine for label, engine in choice.engines.items()}, engines)
 
 

@@ -17,9 +17,12 @@ from coigan_aug.store.card import NOTHING, DrawnBy
 from coigan_aug.synthesis.gan import Patch, blend, cut_patches, draw_patches
 from coigan_aug.synthesis.job import Job
 from coigan_aug.synthesis.paste import PUT
+from coigan_aug.synthesis.patch import Sources, patched
 
+PATCH = "patch"
 COPYING = tuple(PUT)
-ENGINES = ("gan", *COPYING)
+UNTRAINED = (*COPYING, PATCH)  # these need no run
+ENGINES = ("gan", *UNTRAINED)
 OWN_PLACE = "transplant"  # moves defects in their own place
 Cut = Callable[[Job, Pixels], list[Patch]]
 Draw = Callable[[Sequence[Job], Sequence[Pixels], Sequence[list[Patch]]], Iterable[Pixels]]
@@ -98,6 +101,21 @@ def copying_engine(name: str, prepared: Prepared, settings: Settings) -> Engine:
         return (put(prepared, job, image, settings) for job, image in zip(jobs, images, strict=True))
 
     return Engine(name, draw)
+
+
+def patch_engine(prepared: Prepared, settings: Settings) -> Engine:
+    """Draw with patches of training objects, put together anew."""
+    sources = Sources(prepared)
+
+    def draw(jobs: Sequence[Job], images: Sequence[Pixels], patches: Sequence[list[Patch]]) -> Iterator[Pixels]:
+        return (patched(sources, job, image, settings) for job, image in zip(jobs, images, strict=True))
+
+    return Engine(PATCH, draw)
+
+
+def untrained_engine(name: str, prepared: Prepared, settings: Settings) -> Engine:
+    """Return the engine of one of the names in `UNTRAINED`."""
+    return patch_engine(prepared, settings) if name == PATCH else copying_engine(name, prepared, settings)
 
 
 def mixed_engine(by_class: Mapping[int, str], engines: Mapping[str, Engine]) -> Engine:

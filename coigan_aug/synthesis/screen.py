@@ -19,6 +19,7 @@ from coigan_aug.synthesis.agreeing import Bounds, Sight, kept_bounds
 from coigan_aug.synthesis.change import Change, measure_change
 from coigan_aug.synthesis.job import Job
 from coigan_aug.synthesis.margin import margin_of
+from coigan_aug.synthesis.paste import PUT
 from coigan_aug.synthesis.resemblance import Known, known_objects
 
 
@@ -88,7 +89,7 @@ class Screen:
             return None
         for k, (defect, engine) in enumerate(zip(job.defects, engines, strict=True)):
             limit = self.known.limits[defect.label]
-            if engine != "gan" or limit is None:
+            if engine in PUT or limit is None:
                 continue
             distance = self.known.distance(image, defect.label, defect.rle)
             if distance < limit:

@@ -188,7 +188,10 @@ def test_few_groups_need_a_run_that_was_trained_on_as_few(
         (
             ["--engines", "paste,gam"],
             2,
-            ["There is no engine 'gam'.", "Engines: gan, transplant, paste, poisson. Controls: duplicates, cutmix"],
+            [
+                "There is no engine 'gam'.",
+                "Engines: gan, transplant, paste, poisson, patch. Controls: duplicates, cutmix",
+            ],
         ),
         (["--arm", "mine"], 2, ["--arm mine: write  --arm NAME=FOLDER ."]),
         (["--arm", "gan=coigan/x"], 2, ["gan is an arm's name already."]),

@@ -201,7 +201,11 @@ def test_the_cap_on_the_synthetic_share_is_said_and_kept(drawable: Path, capsys:
         (["--per-class", "dent=5"], 2, ["no class 'dent'", "Classes: spot, line"]),
         (["--per-class", "x"], 2, ["is not a count"]),
         (["--per-class", "5", "--defects-per-image", "some"], 2, ["neither a number"]),
-        (["--per-class", "5", "--engine", "magic"], 2, ["no engine 'magic'", "auto, gan, transplant, paste, poisson"]),
+        (
+            ["--per-class", "5", "--engine", "magic"],
+            2,
+            ["no engine 'magic'", "auto, gan, transplant, paste, poisson, patch"],
+        ),
         (["--per-class", "5", "--image-format", "gif"], 2, ["png or jpeg"]),
         (["--per-class", "5", "--format", "pascal"], 2, ["no format 'pascal'"]),
         (["--per-class", "5", "--shard", "5/4"], 2, ["--shard 5/4"]),
