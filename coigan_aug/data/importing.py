@@ -177,7 +177,7 @@ def _import(
         sides = deal(groups, counts, split=split, folds=folds, fold=fold, seed=seed, unknown=unknown)
     result = _report(
         out, opened, records, areas=areas, groups=groups, sides=sides, grouping=group_by or NEAR_DUPLICATES,
-        problems=problems.found, seed=seed,
+        problems=problems.all, seed=seed,
     )  # fmt: skip
     kept = gather_folds([record.file for record in records], sides.folds, test=fold, seed=seed) if folds else None
     provenance: dict[str, Any] = {"source": str(source.resolve()), "format": opened.format, "command": command}
