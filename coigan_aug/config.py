@@ -150,16 +150,16 @@ def _pairs(node: yaml.Node, name: str, what: str) -> list[tuple[str, yaml.Node, 
         return []
     if not isinstance(node, yaml.MappingNode):
         raise ConfigError(f"{name}:{node.start_mark.line + 1}  {what} must hold  key: value  lines.")
-    found: dict[str, tuple[yaml.Node, int]] = {}
+    entries: dict[str, tuple[yaml.Node, int]] = {}
     for key, value in node.value:
         line = key.start_mark.line + 1
         if not isinstance(key, yaml.ScalarNode):
             raise ConfigError(f"{name}:{line}  a key in {what} is not text.")
-        if key.value in found:
-            again = f"{name}:{line}  {_shown(key.value)} is there twice; the first is in line {found[key.value][1]}."
+        if key.value in entries:
+            again = f"{name}:{line}  {_shown(key.value)} is there twice; the first is in line {entries[key.value][1]}."
             raise ConfigError(again, remedy="Keep one of them.")
-        found[key.value] = value, line
-    return [(key, value, line) for key, (value, line) in found.items()]
+        entries[key.value] = value, line
+    return [(key, value, line) for key, (value, line) in entries.items()]
 
 
 def _value(node: yaml.Node, name: str) -> Any:

@@ -14,7 +14,7 @@ def plain(text: str) -> str:
     >>> print(plain("pit\x1b[31m"))
     pit\x1b[31m
     """
-    return _CONTROLS.sub(lambda found: ascii(found[0])[1:-1], text)
+    return _CONTROLS.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
 def brief(text: str, *, most: int = 2000) -> str:

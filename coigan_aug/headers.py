@@ -170,18 +170,18 @@ def _gif(start: bytes) -> Header | None:
 
 def _tiff(stream: IO[bytes], length: int) -> Header | None:
     try:
-        found = pages(stream)
+        directories = pages(stream)
     except DamagedTiff:
         return Header(0, 0, 0, 8, "TIFF", whole=False)
-    if not found:
+    if not directories:
         return None
-    page = found[0]
+    page = directories[0]
     channels, colours = _tiff_colours(page)
     numbers = "" if page.whole_numbers else f"numbers that are not whole or signed ({page.bits} bits a channel)"
     return Header(
         page.height, page.width, channels, max(page.bits, 8), "TIFF", colours=colours, numbers=numbers,
-        palette=page.photometric == 3 and page.samples == 1, pictures=sum(own.is_picture for own in found[1:]) + 1,
-        orientation=page.orientation, whole=page.end <= length,
+        palette=page.photometric == 3 and page.samples == 1,
+        pictures=sum(other.is_picture for other in directories[1:]) + 1, orientation=page.orientation, whole=page.end <= length,
     )  # fmt: skip
 
 

@@ -228,12 +228,12 @@ def read_indexed(path: Path) -> tuple[Pixels, Pixels] | None:
         DataError: as `read_header`, or the pixels can't be decoded.
     """
     header = read_header(path)
-    found = _by_pillow(path, _numbers_and_palette) if header.palette else None
-    if found is None:
+    indexed = _by_pillow(path, _numbers_and_palette) if header.palette else None
+    if indexed is None:
         return None
     colours = np.zeros((256, 3), np.uint8)
-    colours[: len(found[1])] = found[1]
-    return _checked(found[0], header, path), colours
+    colours[: len(indexed[1])] = indexed[1]
+    return _checked(indexed[0], header, path), colours
 
 
 def _numbers_and_palette(image: Image.Image) -> tuple[Pixels, Pixels] | None:

@@ -87,8 +87,8 @@ def coding_of(data: bytes) -> JpegCoding | None:
     steps = image.quantization.get(image.layer[0][3]) if image and image.layer else None
     if image is None or steps is None:
         return None
-    found = np.minimum(steps, 255)
-    distances = {quality: int(np.abs(scaled(quality) - found).sum()) for quality in range(100, 0, -1)}
+    table = np.minimum(steps, 255)
+    distances = {quality: int(np.abs(scaled(quality) - table).sum()) for quality in range(100, 0, -1)}
     return JpegCoding(min(distances, key=lambda quality: distances[quality]), _sampling(image.layer))
 
 
@@ -103,7 +103,7 @@ def _sampling(components: list[tuple[int, int, int, int]]) -> str:
     if len(components) != 3:
         return ""
     (_, across, down, _), *chroma = components
-    same = {(own[1], own[2]) for own in chroma}
+    same = {(component[1], component[2]) for component in chroma}
     if len(same) != 1 or 0 in next(iter(same)):
         return ""
     wide, high = next(iter(same))

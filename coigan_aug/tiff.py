@@ -85,7 +85,7 @@ class Page:
         """The byte behind the last of its pixels; 0 where it isn't said."""
         parts = [(self.tags.get(a), self.tags.get(b)) for a, b in zip(_STARTS, _LENGTHS, strict=True)]
         ends = [starts + sizes for starts, sizes in parts if _paired(starts, sizes)]  # type: ignore[operator]
-        return max((int(own.max()) for own in ends), default=0)
+        return max((int(values.max()) for values in ends), default=0)
 
 
 def _paired(starts: _Values | None, sizes: _Values | None) -> bool:
@@ -108,15 +108,15 @@ def pages(stream: IO[bytes]) -> list[Page] | None:
         return None
     wide = 8 if version == 43 else 4
     at = struct.unpack(order + _NUMBER[wide], start[wide : 2 * wide])[0]
-    found: list[Page] = []
+    directories: list[Page] = []
     seen: set[int] = set()
-    while at and len(found) < _MOST_PAGES:
+    while at and len(directories) < _MOST_PAGES:
         if at in seen:
             raise DamagedTiff("its pages form a circle")
         seen.add(at)
         page, at = _page(stream, at, order, wide)
-        found.append(page)
-    return found
+        directories.append(page)
+    return directories
 
 
 def _page(stream: IO[bytes], at: int, order: str, wide: int) -> tuple[Page, int]:

@@ -53,9 +53,9 @@ def _with_options_of(
             return run(self, ask(*args, **kwargs))
 
         functools.update_wrapper(called, run)
-        own = signatures.signature(ask)
+        signature = signatures.signature(ask)
         itself = signatures.Parameter("self", signatures.Parameter.POSITIONAL_OR_KEYWORD)
-        called.__signature__ = own.replace(parameters=[itself, *own.parameters.values()])  # type: ignore[attr-defined]
+        called.__signature__ = signature.replace(parameters=[itself, *signature.parameters.values()])  # type: ignore[attr-defined]
         lines = [f"    {name}: {option.help}" for name, option in options(ask).items()]  # type: ignore[arg-type]
         called.__doc__ = "\n".join([f"{run.__doc__}\n", "Args:", *lines])
         return called

@@ -311,7 +311,7 @@ def test_folders_links_pipes_and_long_paths_named_like_images(tmp_path: Path) ->
     assert len(str(root / long)) > 255
     assert folder.images() == [long, "in.png"]
     assert folder.size(long) == folder.size("in.png") == GREY.shape
-    assert "2 links lead out of root/" in problems.found[0].what
+    assert "2 links lead out of root/" in problems.all[0].what
     for name in ("folder.png", "dead.png", "zero.png", "pipe.png", "n" * 300 + ".png"):
         assert folder.find(name) is None if name not in folder.outside else True
     with pytest.raises(DataError, match="not there"):
@@ -326,7 +326,7 @@ def test_images_whose_names_are_no_unicode_are_left_out_and_counted(tmp_path: Pa
         pytest.skip("this file system takes no such names")
     problems = Problems()
     assert ImageFolder(tmp_path, problems=problems).images() == ["a.png"]
-    assert "not UTF-8" in problems.found[0].what
+    assert "not UTF-8" in problems.all[0].what
 
 
 # EXIF
@@ -343,7 +343,7 @@ def test_pixels_are_as_stored_whatever_exif_says(tmp_path: Path, end: str, orien
     problems = Problems()
     for _ in range(3):
         measure(Reading(path, problems=problems), ImageFolder(tmp_path, problems=problems), path.name)
-    said = [f"{found.what}; {found.done}" for found in problems.found]
+    said = [f"{found.what}; {found.done}" for found in problems.all]
     note = "3 images are turned for viewing by their EXIF orientation; masks taken as of the stored pixels"
     assert said == ([note] if orientation > 1 else [])
 
@@ -434,7 +434,7 @@ def _stored(folder: Path, name: str, orientation: int, *, square: bool = False) 
     ]
     path, problems = module.write(folder / name, [record], classes=make_classes(["pit"], source_ids=[1])), Problems()
     source = module.read(Reading(path, options=ReadOptions(images=folder / "images"), problems=problems))
-    return list(source.records), [problem.what for problem in problems.found]
+    return list(source.records), [problem.what for problem in problems.all]
 
 
 @pytest.mark.parametrize("orientation", [1, 5, 6, 7, 8])
@@ -471,7 +471,7 @@ def test_masks_of_labelme_are_of_the_image_as_exif_turns_it(tmp_path: Path, orie
         Reading(tmp_path / "labelme", options=ReadOptions(images=tmp_path / "images"), problems=problems)
     )
     assert len(next(source.records).annotations) == 1
-    assert not problems.found
+    assert not problems.all
 
 
 def test_an_image_without_shapes_need_not_be_turned(tmp_path: Path) -> None:
@@ -479,7 +479,7 @@ def test_an_image_without_shapes_need_not_be_turned(tmp_path: Path) -> None:
     labelme.write(tmp_path, [ImageRecord(file="a.jpg", height=21, width=34)], classes=())
     problems = Problems()
     assert len(list(labelme.read(Reading(tmp_path, problems=problems)).records)) == 1
-    assert len(problems.found) == 1
+    assert len(problems.all) == 1
 
 
 def test_a_csv_of_runs_can_not_tell_and_notes_the_turned_image(tmp_path: Path) -> None:
@@ -488,7 +488,7 @@ def test_a_csv_of_runs_can_not_tell_and_notes_the_turned_image(tmp_path: Path) -
     (tmp_path / "a.csv").write_text("ImageId,ClassId,EncodedPixels\na.jpg,1,1 3\n")
     problems = Problems()
     assert len(list(rle_csv.read(Reading(tmp_path / "a.csv", problems=problems)).records)) == 1
-    assert [found.file for found in problems.found] == ["a.jpg"]
+    assert [found.file for found in problems.all] == ["a.jpg"]
 
 
 # More than 8 bits

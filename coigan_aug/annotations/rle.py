@@ -312,18 +312,19 @@ def components(rle: Rle) -> list[Rle]:
     """Split a mask into its 8-connected components, in the order of their first column-major pixel."""
     import cv2  # here: most of this module's users do without, and loading it takes longer than their work
 
-    own = box(rle)
-    if own.width == 0:
+    bounds = box(rle)
+    if bounds.width == 0:
         return []
-    if own.width * own.height > _LARGE:
+    if bounds.width * bounds.height > _LARGE:
         from coigan_aug.annotations.components import split_runs  # which needs this module
 
         return split_runs(rle)
-    mask = np.ascontiguousarray(decode_box(rle, own))
+    mask = np.ascontiguousarray(decode_box(rle, bounds))
     number, labels = cv2.connectedComponents(mask, connectivity=8)
     if number == 2:
         return [canonical(rle)]
     parts = [
-        place(labels == k, left=own.left, top=own.top, height=rle.height, width=rle.width) for k in range(1, number)
+        place(labels == k, left=bounds.left, top=bounds.top, height=rle.height, width=rle.width)
+        for k in range(1, number)
     ]
     return sorted(parts, key=lambda part: int(runs(part)[0]))

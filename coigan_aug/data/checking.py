@@ -149,9 +149,9 @@ def check_images(records: Sequence[ImageRecord], looks: Sequence[Look | DataErro
 def check_changed(records: Sequence[ImageRecord], change_of: Callable[[int], str]) -> Iterator[Finding]:
     """Look for images that are not those that were imported; `change_of` says how one (by position) differs, or ""."""
     for position, record in enumerate(records):
-        if said := change_of(position):
+        if change := change_of(position):
             yield Finding(
-                kind="image missing", what=f"the image is not the one that was imported: {said}", error=True,
+                kind="image missing", what=f"the image is not the one that was imported: {change}", error=True,
                 file=record.file,
             )  # fmt: skip
 

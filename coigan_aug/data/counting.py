@@ -43,9 +43,9 @@ class VoidCount:
 
 def count_void(records: Sequence[ImageRecord]) -> VoidCount:
     """Count the void of images."""
-    own = [(record, record.void) for record in records if record.void is not None]
-    pixels = sum(rle.area(void) for _, void in own)
-    return VoidCount(images=len(own), pixels=pixels, of=sum(record.height * record.width for record, _ in own))
+    pairs = [(record, record.void) for record in records if record.void is not None]
+    pixels = sum(rle.area(void) for _, void in pairs)
+    return VoidCount(images=len(pairs), pixels=pixels, of=sum(record.height * record.width for record, _ in pairs))
 
 
 def object_areas(records: Sequence[ImageRecord], classes: Sequence[DefectClass]) -> list[list[Counts]]:
@@ -53,7 +53,7 @@ def object_areas(records: Sequence[ImageRecord], classes: Sequence[DefectClass])
 
     Images of unknown state count in no class: what they have left is not all there is of it.
     """
-    unions = [[None if record.unknown else _union(record, own.name) for own in classes] for record in records]
+    unions = [[None if record.unknown else _union(record, c.name) for c in classes] for record in records]
     component = component_areas(mask for row in unions for mask in row if mask is not None)
     return [[np.zeros(0, np.int64) if mask is None else next(component) for mask in row] for row in unions]
 

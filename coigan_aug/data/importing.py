@@ -177,11 +177,11 @@ def _import(
         sides = deal(groups, counts, split=split, folds=folds, fold=fold, seed=seed, unknown=unknown)
     result = _report(
         out, opened, records, areas=areas, groups=groups, sides=sides, grouping=group_by or NEAR_DUPLICATES,
-        problems=problems.found, seed=seed,
+        problems=problems.all, seed=seed,
     )  # fmt: skip
     kept = gather_folds([record.file for record in records], sides.folds, test=fold, seed=seed) if folds else None
     provenance: dict[str, Any] = {"source": str(source.resolve()), "format": opened.format, "command": command}
-    provenance |= {"seed": seed, "split": sides.wanted} | ({"folds": folds, "fold": fold} if folds else {})
+    provenance |= {"seed": seed, "split": sides.share} | ({"folds": folds, "fold": fold} if folds else {})
     provenance |= {"sides": sides.named} if sides.named else {}
     if options.value_range is not None:
         provenance["value_range"] = options.value_range
@@ -244,9 +244,9 @@ def _report(
         grouping=grouping,
         leakage=siblings_across(groups, sides.split),
         random_leakage=siblings_across(groups, [sides.split[k] for k in order]),
-        wanted=sides.wanted,
+        wanted=sides.share,
         sides=sides.named,
-        deviation=largest_deviation(counts, sides.split, share=sides.wanted),
+        deviation=largest_deviation(counts, sides.split, share=sides.share),
         clean_share=share_of_clean(counts, sides.split, unknown=unknown),
         folds=folds,
         fold=sides.fold,

@@ -125,9 +125,9 @@ def inspect_subject(
     if not len(dataset):
         raise DataError(f"{subject.path} holds no images.", remedy="Import some: coigan-aug import YOUR.csv")
     checked = [checking.sound_masks(record, dataset.names) for record in dataset]
-    told = not subject.unknown_as_clean
+    keep_unknown = not subject.unknown_as_clean
     records = [
-        replace(record, annotations=tuple(kept), unknown=bool(wrong) or (told and record.unknown))
+        replace(record, annotations=tuple(kept), unknown=bool(wrong) or (keep_unknown and record.unknown))
         for record, (kept, wrong) in zip(dataset, checked, strict=True)
     ]
     unknown = [record.unknown for record in records]
@@ -217,14 +217,14 @@ def _together(names: Sequence[str], groups: Sequence[str]) -> tuple[tuple[str, .
 
 def _split_state(dataset: Dataset, records: Sequence[ImageRecord], counts: Counts, groups: Sequence[str]) -> SplitState:
     splits, names = [record.split for record in records], [record.file for record in records]
-    wanted = dataset.manifest["provenance"].get("split")
+    share = dataset.manifest["provenance"].get("split")
     kept = read_folds(dataset.folder)
     numbers = numbers_of(kept, names) if kept else []
     unknown = [record.unknown for record in records]
     folds = count_folds(counts, numbers, unknown=unknown)
     return SplitState(
-        wanted=wanted,
-        deviation=None if wanted is None else largest_deviation(counts, splits, share=wanted),
+        wanted=share,
+        deviation=None if share is None else largest_deviation(counts, splits, share=share),
         clean_share=share_of_clean(counts, splits, unknown=unknown),
         torn=_torn([record.group for record in records], splits),
         folds=folds,

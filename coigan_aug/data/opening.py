@@ -74,7 +74,7 @@ def opened(
             raise next(iter(stops), DataError(f"{path} holds no images.", remedy="Say where they are: --images DIR"))
         yield Subject(
             path=path, dataset=dataset, description=source.description, split={"train", "test"} <= sides,
-            problems=tuple(problems.found), stopped=stops[0].message if stops else "",
+            problems=tuple(problems.all), stopped=stops[0].message if stops else "",
         )  # fmt: skip
 
 

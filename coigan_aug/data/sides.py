@@ -23,7 +23,7 @@ class Sides:
     split: list[str]
     folds: list[int]
     fold: int | None
-    wanted: float
+    share: float
     named: dict[str, int]
 
 
@@ -55,10 +55,10 @@ def deal(
     """Deal whole groups out, every class at the share asked for, or to folds of which one is the test set."""
     if not folds:
         sides = split_groups(groups, counts, share=split, seed=seed, unknown=unknown)
-        return Sides(split=sides, folds=[], fold=None, wanted=split, named={})
+        return Sides(split=sides, folds=[], fold=None, share=split, named={})
     numbers = fold_groups(groups, counts, folds=folds, seed=seed, unknown=unknown)
     sides = ["test" if number == fold else "train" for number in numbers]
-    return Sides(split=sides, folds=numbers, fold=fold, wanted=1 - 1 / folds, named={})
+    return Sides(split=sides, folds=numbers, fold=fold, share=1 - 1 / folds, named={})
 
 
 def own_sides(records: Sequence[ImageRecord], counts: Counts, problems: Problems) -> Sides:
@@ -81,4 +81,4 @@ def own_sides(records: Sequence[ImageRecord], counts: Counts, problems: Problems
     objects = counts.sum(axis=1)
     train = sum(int(count) for count, side in zip(objects, sides, strict=True) if side == "train")
     share = train / int(objects.sum()) if objects.any() else sides.count("train") / len(sides)
-    return Sides(split=sides, folds=[], fold=None, wanted=share, named=dict(Counter(name for name in named if name)))
+    return Sides(split=sides, folds=[], fold=None, share=share, named=dict(Counter(name for name in named if name)))

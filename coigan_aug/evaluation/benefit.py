@@ -75,12 +75,12 @@ def _one_by_one(
     steps = benches[0].settings.evaluate.steps
     for n, task in enumerate(tasks):
 
-        def told(done: int, total: int, note: str = "", *, before: int = n * steps, says: str = task.says) -> None:
+        def advance(done: int, total: int, note: str = "", *, before: int = n * steps, says: str = task.says) -> None:
             if stop.signal_number:
                 raise _stopped(stop)
             tell(before + done, says)
 
-        run_arm(benches[task.fold], task.arm, task.seed, device=device, report=told)
+        run_arm(benches[task.fold], task.arm, task.seed, device=device, report=advance)
 
 
 def _stopped(stop: StopRequest) -> Stopped:

@@ -26,10 +26,10 @@ def draw_curve(folder: Path, arms: Sequence[ArmScores]) -> tuple[str, str]:
     figure = _figure(7.0, 4.4)
     axes = figure.add_subplot()
     for k, arm in enumerate(arms):
-        alarmed, found = (np.array(values, float) for values in (arm.curve.alarmed, arm.curve.found))
+        alarmed, detected = (np.array(values, float) for values in (arm.curve.alarmed, arm.curve.found))
         real = arm.source == REAL
         axes.plot(
-            100 * alarmed[alarmed <= _MOST], 100 * found[alarmed <= _MOST], label=arm.name,
+            100 * alarmed[alarmed <= _MOST], 100 * detected[alarmed <= _MOST], label=arm.name,
             color="black" if real else f"C{k % 10}", linewidth=2.4 if real else 1.5, linestyle="-" if k < 10 else "--",
         )  # fmt: skip
     axes.set_xlabel("clean test images alarmed, %")

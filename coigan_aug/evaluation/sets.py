@@ -34,9 +34,9 @@ def picture_sets(real: Dataset, synthetic: Dataset, *, min_area: int) -> dict[st
     }
 
 
-def _picture_set(name: str, dataset: Dataset, found: Sequence[int], *, min_area: int) -> PictureSet:
-    check_set(name, dataset, found)
-    positions = with_objects(dataset, found)
+def _picture_set(name: str, dataset: Dataset, candidates: Sequence[int], *, min_area: int) -> PictureSet:
+    check_set(name, dataset, candidates)
+    positions = with_objects(dataset, candidates)
     instances = find_instances(dataset, positions, min_area=min_area)
     if not instances:
         raise DataError(

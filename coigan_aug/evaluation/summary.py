@@ -213,23 +213,23 @@ def _found_once(tally: Tally, rate: float) -> Scores:
 
 
 def _found_by_class(tallies: Sequence[Tally], rate: float) -> list[float]:
-    found, every = np.zeros((2, tallies[0].classes.shape[1]))
+    hits, every = np.zeros((2, tallies[0].classes.shape[1]))
     for tally in tallies:
-        np.add.at(found, tally.objects[:, 1], _found_once(tally, rate))
+        np.add.at(hits, tally.objects[:, 1], _found_once(tally, rate))
         np.add.at(every, tally.objects[:, 1], 1)
-    return np.divide(found, every, out=np.full(len(every), np.nan), where=every > 0).tolist()
+    return np.divide(hits, every, out=np.full(len(every), np.nan), where=every > 0).tolist()
 
 
 def _in_use(tallies: Sequence[Tally], rate: float) -> InUse:
     """Say what a threshold from defect-free training images finds and alarms on test images."""
-    found, alarmed = [], []
+    detected, alarmed = [], []
     for tally in tallies:
         if not len(tally.train_scores):
             continue
         threshold = alarm_threshold(tally.train_scores, np.ones((1, len(tally.train_scores))), rate)[0]
-        found.append(float((tally.object_scores > threshold).mean()))
+        detected.append(float((tally.object_scores > threshold).mean()))
         alarmed.append(float((tally.clean_scores > threshold).mean()) if len(tally.clean_scores) else math.nan)
-    means = [number(float(np.mean(values))) if values else None for values in (found, alarmed)]
+    means = [number(float(np.mean(values))) if values else None for values in (detected, alarmed)]
     return InUse(asked=rate, found=means[0], alarmed=means[1])
 
 

@@ -87,8 +87,8 @@ def take_tally(network: nn.Module, held: Held, *, device: torch.device) -> Tally
     dataset = held.test.dataset
     labels: dict[str, set[int]] = defaultdict(set)
     for position in (*held.defective, *held.clean):
-        own = {0 if held.binary else dataset.names.index(item.label) for item in dataset[position].annotations}
-        labels[piece_of(dataset, position)] |= own
+        present = {0 if held.binary else dataset.names.index(item.label) for item in dataset[position].annotations}
+        labels[piece_of(dataset, position)] |= present
     place = rows_of(labels)
     pieces = {row: name for name, row in reversed(place.items())}  # the first of a row stands for it
     counted = {k for members in held.test.by_class for k in members}
@@ -102,7 +102,7 @@ def take_tally(network: nn.Module, held: Held, *, device: torch.device) -> Tally
         looked, truth = whole.at(known), truth_of(held.test, position, binary=held.binary)[known]
         piece = place[piece_of(dataset, position)]
         defects[piece] += counted_by(truth > 0, looked.defect)
-        by_class[piece] += np.stack([counted_by(truth == k + 1, own) for k, own in enumerate(looked.odds)])
+        by_class[piece] += np.stack([counted_by(truth == k + 1, odds) for k, odds in enumerate(looked.odds)])
         named[piece] += looked.named(truth)
         if position in held.test.by_record:
             for item in (held.test.objects[k] for k in held.test.by_record[position] if k in counted):
@@ -116,7 +116,7 @@ def take_tally(network: nn.Module, held: Held, *, device: torch.device) -> Tally
     train = [alarm_score(looked.defect) for looked in seen if looked.defect.size]
     return Tally(
         pieces=tuple(pieces[row] for row in range(rows)),
-        pieces_of=np.array([sum(k in own for own in labels.values()) for k in range(classes)]),
+        pieces_of=np.array([sum(k in present for present in labels.values()) for k in range(classes)]),
         defects=defects,
         classes=by_class,
         named=named,
@@ -135,7 +135,7 @@ def rows_of(labels: Mapping[str, Set[int]]) -> dict[str, int]:
     Args:
         labels: the classes of each piece.
     """
-    count = Counter(label for own in labels.values() for label in own)
+    count = Counter(label for present in labels.values() for label in present)
     order = sorted(labels, key=lambda name: (min(labels[name], key=lambda k: (count[k], k), default=-1), name))
     rows = min(len(order), MOST_PIECES)
     return {name: k * rows // len(order) for k, name in enumerate(order)}
@@ -214,8 +214,8 @@ def truth_of(examples: Examples, position: int, *, binary: bool = False) -> Coun
 
 def object_score(defect: Counts, item: DefectObject) -> int:
     """Return the bin that the upper 30 % of an object's pixels reach in an image's bins of any defect [H, W]."""
-    own = np.sort(defect[rle.decode(item.full) != 0])
-    return int(own[min(int(QUANTILE * len(own)), len(own) - 1)])
+    bins = np.sort(defect[rle.decode(item.full) != 0])
+    return int(bins[min(int(QUANTILE * len(bins)), len(bins) - 1)])
 
 
 def alarm_score(defect: Counts) -> int:

@@ -51,12 +51,12 @@ def measure_thesis(
     check_classes(real, synthetic)
     side, name = settings.data.window, settings.evaluate.features[0]
     sources = {"train": real, "test": real, "synthetic": synthetic}
-    found = {
+    tiles_of = {
         "train": _tiles(real, real.indices("train"), "train", side=side),
         "test": _tiles(real, real.indices("test"), "test", side=side),
         "synthetic": _tiles(synthetic, range(len(synthetic)), "synthetic", side=side, touched=True),
     }
-    drawn = {which: _draw(tiles, images, seed=settings.evaluate.seed, name=which) for which, tiles in found.items()}
+    drawn = {which: _draw(tiles, images, seed=settings.evaluate.seed, name=which) for which, tiles in tiles_of.items()}
     extractor = load_extractor(name, device=device, weights=inception_weights if name == "inception" else None)
     advance = counted(report, sum(map(len, drawn.values())))
     moments = {
@@ -79,7 +79,7 @@ def measure_thesis(
             comparable=extractor.comparable,
             tile_px=side,
             asked=images,
-            tiles={which: TileCounts(found=len(found[which]), used=len(tiles)) for which, tiles in drawn.items()},
+            tiles={which: TileCounts(found=len(tiles_of[which]), used=len(tiles)) for which, tiles in drawn.items()},
             fid=fids,
             fid_biased=_biased(drawn, extractor),
             thesis=PUBLISHED,

@@ -52,17 +52,17 @@ def channels_of(generator: GeneratorFile) -> str:
     model = generator.settings.model
     names, grains = ", ".join(item.name for item in generator.classes), ", ".join(map(str, model.noise_scales))
     normal = f"normal noise of mean {model.noise_mean:g} and deviation {model.noise_std:g}"
-    told = "; contrast of each defect to its surroundings, on its mask" if model.contrast else ""
+    contrast = "; contrast of each defect to its surroundings, on its mask" if model.contrast else ""
     if model.noise == "replace":
         blur = f"blurred over {model.noise_blur} px" if model.noise_blur else "sharp"
-        return f"masks of {names}, {blur}, times {normal}, grains of {grains} px added up (thesis 4.3.5){told}"
-    return f"masks of {names}, 0 or 1{told}; {normal} on the masks, for grains of {grains} px each"
+        return f"masks of {names}, {blur}, times {normal}, grains of {grains} px added up (thesis 4.3.5){contrast}"
+    return f"masks of {names}, 0 or 1{contrast}; {normal} on the masks, for grains of {grains} px each"
 
 
 def about(generator: GeneratorFile, size: Size | None) -> dict[str, Any]:
     """Return all that is written into an exported file, for JSON: a generator file's own words, and how to use it."""
-    own = about_generator(generator.settings, generator.classes, generator.images)
-    return own | {
+    words = about_generator(generator.settings, generator.classes, generator.images)
+    return words | {
         "source_sha256": generator.sha256,
         "inputs": [asdict(value) for value in inputs_of(generator, size)],
         "output": asdict(output_of(generator, size)),

@@ -85,10 +85,10 @@ def with_matrices(network: nn.Module, *inputs: Tensor) -> nn.Module:
 @torch.no_grad()
 def _sizes(network: nn.Module, *inputs: Tensor) -> dict[str, tuple[int, int]]:
     """Return the height and width of what comes into each Fourier unit, by its name."""
-    found: dict[str, tuple[int, int]] = {}
+    sizes: dict[str, tuple[int, int]] = {}
 
     def remember(name: str, x: Tensor) -> None:
-        found[name] = (x.shape[-2], x.shape[-1])
+        sizes[name] = (x.shape[-2], x.shape[-1])
 
     with ExitStack() as hooks:
         for name, module in network.named_modules():
@@ -96,4 +96,4 @@ def _sizes(network: nn.Module, *inputs: Tensor) -> dict[str, tuple[int, int]]:
                 seen = module.register_forward_pre_hook(lambda _, args, name=name: remember(name, args[0]))
                 hooks.enter_context(seen)
         network(*inputs)
-    return found
+    return sizes

@@ -55,8 +55,8 @@ def export_model(
     _check(out, form=form, size=size, overwrite=overwrite)
     window = generator.settings.data.window
     sized = size or (window, window)
-    said = None if form == "safetensors" else sized
-    data = _to_bytes(generator, form, sized, json.dumps(about(generator, said), ensure_ascii=False))
+    image_size = None if form == "safetensors" else sized
+    data = _to_bytes(generator, form, sized, json.dumps(about(generator, image_size), ensure_ascii=False))
     with atomic_write(out) as stream:
         stream.write(data)
         stream.flush()
@@ -67,7 +67,7 @@ def export_model(
                 f" allowed is {TOLERANCE:g}. It is not written.",
                 remedy="Try another format (--to) or size; if it stays, please report it.",
             )
-    return Exported(out, len(data), inputs_of(generator, said), output_of(generator, said), difference)
+    return Exported(out, len(data), inputs_of(generator, image_size), output_of(generator, image_size), difference)
 
 
 def _check(out: Path, *, form: str, size: Size | None, overwrite: bool) -> None:

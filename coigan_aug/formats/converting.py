@@ -181,9 +181,9 @@ def convert(
         classes=tuple(known.name for known in opened.classes),
         image_files=image_files,
         split_lost=tally.split and "split" not in form.keeps,
-        losses=losses.found(),
+        losses=losses.lost(),
         notes=losses.noted(),
-        problems=tuple(reading.problems.found),
+        problems=tuple(reading.problems.all),
     )
 
 

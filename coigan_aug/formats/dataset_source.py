@@ -60,14 +60,14 @@ def _names(dataset: Dataset, choices: Sequence[ClassChoice]) -> dict[str, str]:
 def _meant(text: str, classes: tuple[DefectClass, ...]) -> str | None:
     """Return the class that is named so, else the one whose id in the source it is; --classes has values in lower case."""
     named = [c.name for c in classes if c.name == text] or [c.name for c in classes if c.name.lower() == text]
-    own = [c.name for c in classes if str(c.source_id).lower() == text]
-    return next(iter(named or own), None)
+    numbered = [c.name for c in classes if str(c.source_id).lower() == text]
+    return next(iter(named or numbered), None)
 
 
 def _records(dataset: Dataset, names: Mapping[str, str], options: ReadOptions) -> Iterator[ImageRecord]:
     for position, record in enumerate(dataset):
-        if options.images is None and (said := dataset.change_of(position, content=False)):
-            what = f"{dataset.image_path(position)} is not the image that was imported: {said}."
+        if options.images is None and (change := dataset.change_of(position, content=False)):
+            what = f"{dataset.image_path(position)} is not the image that was imported: {change}."
             raise DataError(what, remedy=accepting(dataset.folder))
         other = next((a.label for a in record.annotations if a.label not in names), None)
         if other is not None:

@@ -127,8 +127,8 @@ def _annotation_files(folder: Path) -> list[tuple[Path, Format, str]]:
 
     Beside COCO's instances_*.json lie files of the same form for other tasks, which are left out.
     """
-    below = [found for found in _entries(folder) if found.is_dir() and not found.name.startswith(".")]
-    known = _known([folder, *(found for found in below if found.name.lower() == "annotations")]) or _known(below)
+    below = [path for path in _entries(folder) if path.is_dir() and not path.name.startswith(".")]
+    known = _known([folder, *(path for path in below if path.name.lower() == "annotations")]) or _known(below)
     instances = [entry for entry in known if entry[0].name.startswith("instances_")]
     return instances if instances and all(entry[1] is COCO for entry in known) else known
 

@@ -266,11 +266,11 @@ def attributes_from(item: Mapping[str, Any], at: Place, *, but: Collection[str])
     Raises:
         DataError: one is nested deeper than anything a person said.
     """
-    found = {key: value for key, value in item.items() if key not in but and value not in (None, "", [], {})}
-    deep = next((key for key, value in found.items() if not _shallow(value, _DEEPEST)), None)
+    attributes = {key: value for key, value in item.items() if key not in but and value not in (None, "", [], {})}
+    deep = next((key for key, value in attributes.items() if not _shallow(value, _DEEPEST)), None)
     if deep is not None:
         raise DataError(f"{at.text} of {at.image}: {deep} is nested more than {_DEEPEST} levels deep.")
-    return found
+    return attributes
 
 
 def _shallow(value: Any, levels: int) -> bool:

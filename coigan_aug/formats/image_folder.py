@@ -56,7 +56,7 @@ class ImageFolder:
 
     def _walk(self, folder: str) -> Iterator[str]:
         with os.scandir(self.root / folder) as entries:
-            for entry in sorted(entries, key=lambda found: found.name):
+            for entry in sorted(entries, key=lambda item: item.name):
                 path = folder + entry.name
                 if not _is_unicode(entry.name):
                     self.unnamed.append(path)
@@ -310,8 +310,8 @@ def resolve_files(reading: Reading, folder: ImageFolder, images: Mapping[str, st
             raise DataError(f"{file}  the image {name} is named in {first[name]} already.")
         first[name] = file
         named.path(name, None, file=file)
-    found = named.finish()
-    return {file: found[name] for file, name in images.items() if name in found}
+    paths = named.finish()
+    return {file: paths[name] for file, name in images.items() if name in paths}
 
 
 def open_images(
@@ -330,8 +330,8 @@ def open_images(
         DataError: no folder holds any of them.
     """
     options, problems, home = reading.options, reading.problems, reading.path.resolve().parent
-    said = sizes is not None and not options.images_needed and options.images is None
-    if said or options.size is not None:
+    sized = sizes is not None and not options.images_needed and options.images is None
+    if sized or options.size is not None:
         root = options.images or home
         return AbsentImages(root, sizes=sizes or {}, usual=options.size), "none looked at"
     if options.images is not None:
@@ -342,9 +342,9 @@ def open_images(
     if counts[best] == len(sample):
         return ImageFolder(best, problems=problems), _words(best, home)
     everything = ImageFolder(home, problems=Problems())
-    found = sum(_holds(everything, name) for name in sample)
-    root = home if found > counts[best] else best
-    if max(found, counts[best]) == 0:
+    total = sum(_holds(everything, name) for name in sample)
+    root = home if total > counts[best] else best
+    if max(total, counts[best]) == 0:
         what = f"none of the images named in {reading.name} lies beside it (looked for {sample[0]})."
         raise DataError(what, remedy="Say where they are: --images DIR")
     return ImageFolder(root, problems=problems), _words(root, home)
@@ -378,7 +378,7 @@ def _candidates(home: Path) -> list[Path]:
 
 def _folders(folder: Path) -> list[Path]:
     try:
-        return sorted(found for found in folder.iterdir() if found.is_dir() and not found.name.startswith("."))
+        return sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
     except OSError:
         return []
 

@@ -18,7 +18,7 @@ def measure(
     folder: ImageFolder,
     path: str,
     *,
-    said: str = "",
+    at: str = "",
     sized: bool = False,
     turned_by: str = "",
     turned_back: bool = False,
@@ -30,7 +30,7 @@ def measure(
     turned by 180 degrees or mirrored can't be told from one that is not.
 
     Args:
-        said: where the image was named, for the note.
+        at: where the image is named, for the note.
         sized: the source says the size itself, and it will be compared (`check_size`).
         turned_by: the tool that made the masks, if it shows images as EXIF turns them.
         turned_back: its masks are of the image as it is shown, and the reader turns them back.
@@ -45,7 +45,7 @@ def measure(
     except DataError as error:
         if not reading.options.skip_broken:
             raise
-        reading.problems.add(error.message.rstrip("."), file=said or path, done="image left out", error=True)
+        reading.problems.add(error.message.rstrip("."), file=at or path, done="image left out", error=True)
         return None
     if turned_back and header.orientation > 1:
         reading.problems.count(_TURNED, file=path, done="masks turned back to the stored pixels")
@@ -65,21 +65,21 @@ def _refuse_turned(image: str, orientation: int, *, tool: str) -> None:
         raise DataError(what, remedy=f"{_turn(image)}  Or, if the masks do fit, drop the mark:  {drop}")
 
 
-def check_size(size: tuple[int, int], said: tuple[object, object], *, image: str, file: str) -> None:
+def check_size(size: tuple[int, int], stated: tuple[object, object], *, image: str, file: str) -> None:
     """Refuse an image whose size (height, width) is not what the annotations say.
 
     Raises:
         DataError: it is another; the message asks whether the image was turned, where the two are swapped.
     """
-    if said != size:
-        turned, remedy = about_turning(size, said, image=image)
-        what = f"{image} is {size[0]} x {size[1]} pixels (height x width), {file} says {said[0]} x {said[1]}."
+    if stated != size:
+        turned, remedy = about_turning(size, stated, image=image)
+        what = f"{image} is {size[0]} x {size[1]} pixels (height x width), {file} says {stated[0]} x {stated[1]}."
         raise DataError(what + turned, remedy=remedy)
 
 
-def about_turning(size: tuple[int, int], said: object, *, image: str) -> tuple[str, str]:
+def about_turning(size: tuple[int, int], other: object, *, image: str) -> tuple[str, str]:
     """Say what may be behind a wrong size (height, width), and what to do: where the two are swapped, turn the pixels."""
-    if not isinstance(said, (tuple, list)) or tuple(said) != size[::-1]:
+    if not isinstance(other, (tuple, list)) or tuple(other) != size[::-1]:
         return "", "Use the images that were annotated."
     question = " Was it turned (EXIF) or annotated in another orientation?"
     turn = _turn(image)
@@ -100,10 +100,10 @@ def same_size(files: Sequence[str], sizes: Sequence[tuple[int, int]]) -> tuple[i
     """
     for mask, size in zip(files[1:], sizes[1:], strict=True):
         if size != sizes[0]:
-            found, wanted = (f"{height} x {width}" for height, width in (size, sizes[0]))
+            mask_size, image_size = (f"{height} x {width}" for height, width in (size, sizes[0]))
             turned, remedy = about_turning(sizes[0], size, image=files[0])
-            what = f"the mask {mask} is {found} pixels, its image {files[0]} is {wanted} (height x width).{turned}"
-            raise DataError(what, remedy=remedy)
+            what = f"the mask {mask} is {mask_size} pixels, its image {files[0]} is {image_size} (height x width)."
+            raise DataError(what + turned, remedy=remedy)
     return sizes[0]
 
 
@@ -114,11 +114,11 @@ def images_without(reading: Reading, folder: ImageFolder, named: Collection[str]
         lack: what they have not, for the note: "JSON file".
     """
     places = {path.rpartition("/")[0] for path in named}
-    found = [path for path in folder.images() if path not in named and path.rpartition("/")[0] in places]
-    if found:
-        what = f"{len(found):,} images have no {lack} (first: {found[0]})"
+    unnamed = [path for path in folder.images() if path not in named and path.rpartition("/")[0] in places]
+    if unnamed:
+        what = f"{len(unnamed):,} images have no {lack} (first: {unnamed[0]})"
         reading.problems.add(what, file=f"{reading.name}/", done="taken as defect-free")
-    return found
+    return unnamed
 
 
 def clean_records(reading: Reading, folder: ImageFolder, images: Sequence[str]) -> Iterator[ImageRecord]:

@@ -60,7 +60,7 @@ class Losses:
         if count > 0:
             _count(self._notes, what, first, count)
 
-    def found(self) -> tuple[Loss, ...]:
+    def lost(self) -> tuple[Loss, ...]:
         """Return what was lost, in the order in which it was met."""
         return tuple(self._losses.values())
 
@@ -71,29 +71,29 @@ class Losses:
     def add_attributes(self, record: ImageRecord, *, kept: Sequence[str] = ()) -> None:
         """Count the masks that say more (but for their id) than the attributes that the format keeps."""
         known = {"id", *kept}
-        said = sum(not known.issuperset(annotation.attributes) for annotation in record.annotations)
-        self.add("masks with attributes, which are not written", first=record.file, count=said)
+        count = sum(not known.issuperset(annotation.attributes) for annotation in record.annotations)
+        self.add("masks with attributes, which are not written", first=record.file, count=count)
 
 
-def _count(found: dict[str, Loss], what: str, first: str, count: int) -> None:
-    before = found.get(what, Loss(what, 0, first))
-    found[what] = Loss(what, before.count + count, before.first)
+def _count(losses: dict[str, Loss], what: str, first: str, count: int) -> None:
+    before = losses.get(what, Loss(what, 0, first))
+    losses[what] = Loss(what, before.count + count, before.first)
 
 
 def class_masks(record: ImageRecord, losses: Losses) -> Iterator[tuple[str, Rle]]:
     """Yield the union mask of each class in an image, for formats that know no objects; joined ones are a loss."""
-    own: dict[str, list[Annotation]] = {}
+    by_label: dict[str, list[Annotation]] = {}
     for annotation in record.annotations:
-        own.setdefault(annotation.label, []).append(annotation)
-    for label, items in own.items():
+        by_label.setdefault(annotation.label, []).append(annotation)
+    for label, items in by_label.items():
         losses.add("masks joined with another of their class in the image", first=record.file, count=len(items) - 1)
         yield label, rle.union([annotation.rle for annotation in items]) if len(items) > 1 else items[0].rle
 
 
 def add_class_ids(losses: Losses, classes: Sequence[DefectClass], written: Iterable[int | None]) -> None:
     """Count the classes whose id in the source is not the one that is written, in a format that has a place for it."""
-    own = [c.name for c, number in zip(classes, written, strict=True) if c.source_id not in (None, number)]
-    losses.add("class ids, which are numbered anew", first="".join(own[:1]), count=len(own))
+    names = [c.name for c, number in zip(classes, written, strict=True) if c.source_id not in (None, number)]
+    losses.add("class ids, which are numbered anew", first="".join(names[:1]), count=len(names))
 
 
 def note_class_ids(losses: Losses, classes: Sequence[DefectClass], *, least: int | None = None) -> None:
@@ -103,5 +103,5 @@ def note_class_ids(losses: Losses, classes: Sequence[DefectClass], *, least: int
         least: the number of the first class, where the format numbers them by their places; such an id is kept.
     """
     places = range(least, least + len(classes)) if least is not None else [None] * len(classes)
-    own = [c.name for c, place in zip(classes, places, strict=True) if c.source_id not in (None, place)]
-    losses.note("class ids, which the format does not keep", first="".join(own[:1]), count=len(own))
+    names = [c.name for c, place in zip(classes, places, strict=True) if c.source_id not in (None, place)]
+    losses.note("class ids, which the format does not keep", first="".join(names[:1]), count=len(names))

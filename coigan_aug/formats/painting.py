@@ -23,8 +23,8 @@ def paint_objects(record: ImageRecord, losses: Losses) -> Numbers:
     used = numbers[:, used_columns(numbers)]
     seen = np.bincount(used.ravel(), minlength=len(record.annotations) + 1)[1:].tolist()
     areas = [rle.area(annotation.rle) for annotation in record.annotations]
-    whole = sum(own == 0 < area for own, area in zip(seen, areas, strict=True))
-    part = sum(0 < own < area for own, area in zip(seen, areas, strict=True))
+    whole = sum(pixels == 0 < area for pixels, area in zip(seen, areas, strict=True))
+    part = sum(0 < pixels < area for pixels, area in zip(seen, areas, strict=True))
     losses.add("masks without pixels, which are left out", first=record.file, count=areas.count(0))
     losses.add("masks that later ones cover in part, which lose those pixels", first=record.file, count=part)
     losses.add("masks that later ones cover wholly, which are lost", first=record.file, count=whole)
@@ -35,10 +35,10 @@ def paint_classes(record: ImageRecord, values: Mapping[str, int], losses: Losses
     """Paint the masks of an image with their class' value, int32 [H, W]; a later one covers an earlier one."""
     numbers = paint(record, [values[annotation.label] for annotation in record.annotations])
     for label, mask in class_masks(record, losses):
-        area, own = rle.area(mask), int((numbers == values[label]).sum())
+        area, pixels = rle.area(mask), int((numbers == values[label]).sum())
         losses.add("masks without pixels, which are left out", first=record.file, count=not area)
         what = "classes that others cover in an image, which lose those pixels"
-        losses.add(what, first=record.file, count=own < area)
+        losses.add(what, first=record.file, count=pixels < area)
     return numbers
 
 

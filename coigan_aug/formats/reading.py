@@ -50,8 +50,8 @@ def check_masks(path: Path, *, masks: int, unknown: int, problems: Problems) -> 
     """
     if masks or not unknown:
         return
-    said = (problem.what for problem in problems.found if problem.done in (DROPPED, STATE_UNKNOWN))
-    what = f"{path}: no image has a mask that can be used, {unknown:,} are of unknown state: {next(said, 'see above')}."
+    reason = next((problem.what for problem in problems.all if problem.done in (DROPPED, STATE_UNKNOWN)), "see above")
+    what = f"{path}: no image has a mask that can be used, {unknown:,} are of unknown state: {reason}."
     remedy = (
         "Boxes and lines say where a defect is, not which pixels it has: draw or export polygons or masks. "
         "Lines become masks with their width: --line-width PX. "

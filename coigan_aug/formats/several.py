@@ -102,10 +102,10 @@ def _named(name: str) -> Iterator[None]:
 def _classes(sources: Sequence[Source]) -> tuple[DefectClass, ...]:
     """Return the classes of all files, by name; those that files number differently have no number."""
     numbers: dict[str, set[int | str | None]] = {}
-    for found in (found for source in sources for found in source.classes):
-        numbers.setdefault(found.name, set()).add(found.source_id)
-    ids = [next(iter(own)) if len(own) == 1 else None for own in numbers.values()]
-    return make_classes(list(numbers), source_ids=[own if ids.count(own) == 1 else None for own in ids])
+    for defect_class in (defect_class for source in sources for defect_class in source.classes):
+        numbers.setdefault(defect_class.name, set()).add(defect_class.source_id)
+    ids = [next(iter(source_ids)) if len(source_ids) == 1 else None for source_ids in numbers.values()]
+    return make_classes(list(numbers), source_ids=[number if ids.count(number) == 1 else None for number in ids])
 
 
 def _records(reading: Reading, opened: Sequence[tuple[str, Source]], root: Path) -> Iterator[ImageRecord]:
@@ -128,5 +128,5 @@ def _side(name: str) -> str:
     >>> _side("valid/_annotations.coco.json"), _side("annotations/instances_train2017.json"), _side("latest.json")
     ('valid', 'train', '')
     """
-    found = _SIDES.findall(name.lower())
-    return found[-1] if found else ""
+    sides = _SIDES.findall(name.lower())
+    return sides[-1] if sides else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -61,10 +61,10 @@ class Problems:
         self._counted: dict[tuple[str, str], tuple[int, Problem]] = {}
 
     @property
-    def found(self) -> list[Problem]:
-        """What was found: each by itself in the order of the source, then what was counted."""
-        pairs = ((what, *own) for (what, _), own in self._counted.items())
-        return [*self._noted, *(replace(begin, what=brief(f"{n:,} {what}{begin.what}")) for what, n, begin in pairs)]
+    def all(self) -> list[Problem]:
+        """All problems: those noted by themselves in the order of the source, then those that were counted."""
+        counted = ((what, n, begin) for (what, _), (n, begin) in self._counted.items())
+        return [*self._noted, *(replace(begin, what=brief(f"{n:,} {what}{begin.what}")) for what, n, begin in counted)]
 
     def lose(self, image: str) -> None:
         """Note that an image lost an annotation; "" is none."""
@@ -274,84 +274,17 @@ def make_classes(names: Sequence[str], *, source_ids: Sequence[int | str | None]
         DataError: as `check_class_names`.
     """
     check_class_names(names)
-    pairs = zip(names, source_ids, strict=True)
-    return tuple(DefectClass(name=name, colour=colour_of(k), source_id=found) for k, (name, found) in enumerate(pairs))
+    pairs = enumerate(zip(names, source_ids, strict=True))
+    return tuple(DefectClass(name=name, colour=colour_of(k), source_id=number) for k, (name, number) in pairs)
 
 
-def chosen_labels(labels: Iterable[str], choices: Sequence[ClassChoice]) -> dict[str, str]:
-    """Return label -> class name, for the labels that --classes chooses (all under their own names where there is none).
-
-    The labels are `name=label`, or the names themselves; one name alone names the only label.
-
-    >>> chosen_labels(["Pit", "Line"], parse_classes("scratch=line"))
-    {'Line': 'scratch'}
-    """
-    own = list(dict.fromkeys(labels))
-    if not choices:
-        return {label: label for label in own}
-    if len(own) == len(choices) == 1 and not choices[0].value:
-        return {own[0]: choices[0].name}
-    found: dict[str, str] = {}
-    for choice in choices:
-        fitting = [label for label in own if (label.lower() == choice.value if choice.value else label == choice.name)]
-        found |= dict.fromkeys(fitting or [choice.value or choice.name], choice.name)
-    return found
-
-
-def classes_of(
-    names: Mapping[str, str], *, colours: Mapping[str, object], source_ids: Mapping[str, int] | None = None
-) -> tuple[DefectClass, ...]:
-    """Give the classes of label -> class name (`chosen_labels`) what a source says of their labels.
-
-    Args:
-        colours: label -> colour, #rrggbb; where there is none, or another value, it is the palette's by position.
-        source_ids: label -> id.
-    """
-    labels = {name: label for label, name in reversed(list(names.items()))}
-    found = []
-    for k, name in enumerate(dict.fromkeys(names.values())):
-        colour = colour_from(colours.get(labels[name])) or colour_of(k)
-        found.append(DefectClass(name=name, colour=colour, source_id=(source_ids or {}).get(labels[name])))
-    return tuple(found)
-
-
-def class_of(label: str, names: Mapping[str, str], at: str) -> str:
-    """Return the class of a label.
-
-    Raises:
-        DataError: --classes does not choose it.
-    """
-    if label in names:
-        return names[label]
-    given = ",".join(dict.fromkeys(names.values()))
-    what = f"{at}  the label {label} is not among the classes {given} given with --classes."
-    raise DataError(
-        what, remedy=f"Say which label each stands for, such as --classes {given.partition(',')[0]}={label}"
-    )
-
-
-def colour_from(text: object) -> tuple[int, int, int] | None:
-    """Read a colour as tools write it, #rrggbb; None for anything else."""
-    match = re.fullmatch(r"#([0-9a-fA-F]{2})([0-9a-fA-F]{2})([0-9a-fA-F]{2})", text) if isinstance(text, str) else None
-    return (int(match[1], 16), int(match[2], 16), int(match[3], 16)) if match else None
-
-
-def colour_text(colour: tuple[int, int, int]) -> str:
-    """Write a colour as tools do.
-
-    >>> colour_text((255, 128, 0))
-    '#ff8000'
-    """
-    return "#{:02x}{:02x}{:02x}".format(*colour)
-
-
-def side_of(said: object) -> str:
+def side_of(word: object) -> str:
     """Return the side of the split that a source's word for it means: what is neither train nor nothing is held out.
 
     >>> side_of("train"), side_of("val"), side_of(None)
     ('train', 'test', '')
     """
-    return "" if not said else "train" if str(said).lower().startswith("train") else "test"
+    return "" if not word else "train" if str(word).lower().startswith("train") else "test"
 
 
 def whole_number(text: str) -> int | None:
@@ -370,27 +303,15 @@ def as_whole(value: object) -> object:
     return value if number is None else number
 
 
-def label_order(label: str) -> tuple[bool, int, str]:
-    """Return by what labels are put in order: whole numbers by their size, other text behind them."""
-    number = whole_number(label)
-    return number is None, number or 0, label
-
-
-def label_id(label: str) -> int | str:
-    """Return a label as the id of its class in the source: a whole number as such."""
-    number = whole_number(label)
-    return label if number is None else number
-
-
 def output_ids(classes: Sequence[DefectClass], *, least: int = 1) -> dict[str, int]:
     """Return class name -> id for writing: the source's ids where all are different numbers from `least`, else 1, 2, ...
 
     Args:
         least: 0 where the format takes 0 for a class like any other.
     """
-    own = [found.source_id for found in classes if isinstance(found.source_id, int) and found.source_id >= least]
-    usable = len(set(own)) == len(classes)
-    return {found.name: own[k] if usable else k + 1 for k, found in enumerate(classes)}
+    ids = [c.source_id for c in classes if isinstance(c.source_id, int) and c.source_id >= least]
+    usable = len(set(ids)) == len(classes)
+    return {c.name: ids[k] if usable else k + 1 for k, c in enumerate(classes)}
 
 
 def claim(name: str, file: str, taken: dict[str, str]) -> None:

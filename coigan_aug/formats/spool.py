@@ -60,7 +60,7 @@ class Spool:
         try:
             self._db.execute("INSERT INTO records VALUES (?, ?, ?, ?)", row)
             ids = [_whole(annotation.attributes.get("id")) for annotation in record.annotations]
-            self._db.executemany("INSERT OR IGNORE INTO masks VALUES (?)", [(own,) for own in ids if own])
+            self._db.executemany("INSERT OR IGNORE INTO masks VALUES (?)", [(number,) for number in ids if number])
         except sqlite3.IntegrityError as error:
             what = f"the image {record.file} is in the source twice."
             raise DataError(what, remedy="Leave one of them out.") from error

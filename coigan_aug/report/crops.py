@@ -104,9 +104,9 @@ def _coarse(record: ImageRecord, names: Sequence[str], small: Pixels) -> Mask:
     marked = np.zeros((len(names), height, width), np.uint8)
     for annotation in record.annotations:
         for part in rle.components(annotation.rle) if annotation.label in names else ():
-            own = rle.box(part)
-            top, left = own.top * height // record.height, own.left * width // record.width
-            bottom, right = -(-own.bottom * height // record.height), -(-own.right * width // record.width)
+            box = rle.box(part)
+            top, left = box.top * height // record.height, box.left * width // record.width
+            bottom, right = -(-box.bottom * height // record.height), -(-box.right * width // record.width)
             marked[names.index(annotation.label), top:bottom, left:right] = 1
     return marked
 

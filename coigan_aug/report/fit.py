@@ -46,12 +46,12 @@ def fits_of(real: Dataset, drawn: Dataset, *, least_area: int, most: int) -> Ite
         most: how many classes get charts, the first ones; the others get their numbers alone.
     """
     sizes, shape = image_sizes(real), map_shape(real)
-    own = _objects(real, real.indices("train"), least_area)
+    objects = _objects(real, real.indices("train"), least_area)
     made = _objects(drawn, range(len(drawn)), least_area)
     for k, item in enumerate(real.classes):
         label = drawn.names.index(item.name) if item.name in drawn.names else -1
-        first = spread_of(real, [found for found in own if found.label == k], sizes=sizes, shape=shape)
-        second = spread_of(drawn, [found for found in made if found.label == label], sizes=sizes, shape=shape)
+        first = spread_of(real, [defect for defect in objects if defect.label == k], sizes=sizes, shape=shape)
+        second = spread_of(drawn, [defect for defect in made if defect.label == label], sizes=sizes, shape=shape)
         compared = tuple(compare(item.name, first, second))
         drawable = k < most and len(first.x) > 0 and len(second.x) > 0
         maps: list[tuple[str, Markup]] = []

@@ -159,7 +159,7 @@ def _environment() -> Environment:
         "facts": lambda value: list(scores.facts(to_values(value))),
         "hex": colour,
         "interval": lambda share: scores.with_interval(scores.percent(share)),
-        "error": lambda found: scores.DASH if found is None else _with_error(found),
+        "error": lambda estimate: scores.DASH if estimate is None else _with_error(estimate),
         "signed": scores.signed,
         "percent": lambda value, places=0: scores.DASH if value is None else f"{value:.{places}%}",
         "two": lambda value: scores.DASH if value is None else f"{value:.2f}",

@@ -52,7 +52,6 @@ class Page:
     """All that the page shows; what is not there is empty. `rows` pairs each class' inventory with its statistics."""
 
     title: str
-    found: Inspection
     inventory: Inventory
     counts: tuple[tuple[str, Markup], ...]
     places: tuple[tuple[ClassInventory, Markup], ...]
@@ -81,7 +80,7 @@ def write_inspection(path: Path, inspection: Inspection, dataset: Dataset) -> Pa
     counts = {row.name: row for row in inspection.classes}
     values = {
         "page": page,
-        "found": inspection,
+        "inspection": inspection,
         "sections": {name: title for name, title in SECTIONS.items() if shown[name]},
         "rows": [(row, counts[row.item.name], statistics[row.item.name]) for row in page.inventory.classes],
     }
@@ -89,28 +88,27 @@ def write_inspection(path: Path, inspection: Inspection, dataset: Dataset) -> Pa
     return path
 
 
-def compose_inspection(found: Inspection, dataset: Dataset) -> Page:
+def compose_inspection(inspection: Inspection, dataset: Dataset) -> Page:
     """Work out what the page shows."""
-    pictures = _Pictures(found, dataset)
-    whole = take_inventory(dataset, unknown=frozenset(found.unknown)) if pictures.usable else Inventory(
-        images=found.images, defect_free=found.defect_free, train=0, test=0, classes=(), groups=()
+    pictures = _Pictures(inspection, dataset)
+    whole = take_inventory(dataset, unknown=frozenset(inspection.unknown)) if pictures.usable else Inventory(
+        images=inspection.images, defect_free=inspection.defect_free, train=0, test=0, classes=(), groups=()
     )  # fmt: skip
     drawn = shown_classes(whole, most=CLASSES)
-    title = (found.path.parent if found.path.name == "dataset" else found.path).resolve().name
+    title = (inspection.path.parent if inspection.path.name == "dataset" else inspection.path).resolve().name
     return Page(
         title=title,
-        found=found,
         inventory=whole,
-        counts=tuple(_count_charts(found, drawn)) if drawn.classes else (),
+        counts=tuple(_count_charts(inspection, drawn)) if drawn.classes else (),
         places=tuple(
             (row, plots.places(row.places, row.item, f"places{k}"))
             for k, row in enumerate(drawn.classes)
             if row.objects
         ),
-        images=tuple(_image_charts(found, dataset, whole)),
+        images=tuple(_image_charts(inspection, dataset, whole)),
         odd=tuple(pictures.odd(whole)),
         groups=tuple(pictures.groups()),
-        examples=tuple((own, pictures.examples(own)) for own in drawn.classes if own.objects),
+        examples=tuple((row, pictures.examples(row)) for row in drawn.classes if row.objects),
     )
 
 
@@ -139,11 +137,11 @@ def _image_charts(inspection: Inspection, dataset: Dataset, inventory: Inventory
 class _Pictures:
     """Pictures of what was found, taken only of images that can be read; none where masks are damaged."""
 
-    def __init__(self, found: Inspection, dataset: Dataset) -> None:
-        broken = {item.file for item in found.findings if item.kind == "image missing"}
-        self.found = found
+    def __init__(self, inspection: Inspection, dataset: Dataset) -> None:
+        broken = {item.file for item in inspection.findings if item.kind == "image missing"}
+        self.inspection = inspection
         self.dataset = dataset
-        self.usable = all(item.kind != "mask damaged" for item in found.findings)
+        self.usable = all(item.kind != "mask damaged" for item in inspection.findings)
         self.position = {record.file: k for k, record in enumerate(dataset) if record.file not in broken}
 
     def examples(self, row: ClassInventory) -> tuple[CloseUp, ...]:
@@ -152,7 +150,7 @@ class _Pictures:
 
     def odd(self, inventory: Inventory) -> Iterator[Odd]:
         smallest = _smallest(inventory)
-        for kind, error, items in by_kind(self.found.findings):
+        for kind, error, items in by_kind(self.inspection.findings):
             seen = dict.fromkeys((item.file, item.label if kind == "object tiny" else "") for item in items)
             shown = [key for key in seen if key[0] in self.position][:PICTURED] if self.usable else []
             yield Odd(
@@ -173,7 +171,9 @@ class _Pictures:
 
     def groups(self) -> Iterator[tuple[CloseUp, ...]]:
         """Show leaking pairs, or else the largest groups of images of one piece."""
-        chosen: Sequence[Sequence[str]] = self.found.pairs[: 2 * GROUPS] or self.found.near_duplicates[:GROUPS]
+        chosen: Sequence[Sequence[str]] = (
+            self.inspection.pairs[: 2 * GROUPS] or self.inspection.near_duplicates[:GROUPS]
+        )
         for files in chosen if self.usable else ():
             yield tuple(self._whole(file) for file in files[:OF_GROUP])
 

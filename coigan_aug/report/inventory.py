@@ -70,7 +70,7 @@ def take_inventory(dataset: Dataset, *, unknown: Collection[str] | None = None) 
         train=splits.count("train"),
         test=splits.count("test"),
         classes=tuple(
-            _of_class(item, [found for found in objects if found.label == k], splits, size)
+            _of_class(item, [defect for defect in objects if defect.label == k], splits, size)
             for k, item in enumerate(dataset.classes)
         ),
         groups=tuple(sorted(groups.values(), reverse=True)),

@@ -43,7 +43,7 @@ def class_balance(inventory: Inventory) -> Markup:
 
 def object_sizes(inventory: Inventory) -> Markup:
     """Dots on a logarithmic scale: the area of each object, and each class' median."""
-    axes = _dots(inventory.classes, [own.areas.astype(np.float64) for own in inventory.classes])
+    axes = _dots(inventory.classes, [row.areas.astype(np.float64) for row in inventory.classes])
     under(axes, "area of an object, px (each dot one object; line: median)")
     return inline(axes, "sizes", "Areas of the objects of each class, in pixels, logarithmic")
 

@@ -105,14 +105,14 @@ def share_sweep(arms: Sequence[ArmScores]) -> Markup:
         names.append((level.mean, "real", INK))
     for k, source in enumerate(dict.fromkeys(arm.source for arm in arms if arm.source != "real")):
         points = sorted((arm.share, mean) for arm, mean in means if arm.source == source)
-        shade, found = ACCENT if source == "gan" else MUTED, [mean for _, mean in points]
+        shade, estimates = ACCENT if source == "gan" else MUTED, [mean for _, mean in points]
         shares = [share for share, _ in points]
-        axes.plot(shares, [f.mean for f in found], color=shade, linewidth=2, marker="osD^v"[k % 5], markersize=5)
+        axes.plot(shares, [e.mean for e in estimates], color=shade, linewidth=2, marker="osD^v"[k % 5], markersize=5)
         if source == "gan":
             axes.fill_between(
-                shares, [f.low for f in found], [f.high for f in found], color=shade, alpha=0.15, linewidth=0
+                shares, [e.low for e in estimates], [e.high for e in estimates], color=shade, alpha=0.15, linewidth=0
             )
-        names += [(found[-1].mean, source, shade)] if found else []
+        names += [(estimates[-1].mean, source, shade)] if estimates else []
     ticks(axes, sorted({arm.share for arm in arms if arm.source != "real"}), lambda value: f"{value:g}")
     axes.tick_params(axis="y", labelsize=10.5)
     _name_ends(axes, names)
@@ -148,22 +148,22 @@ def clean_area(arms: Sequence[ArmScores]) -> Markup:
     return inline(axes, "clean", "Share of clean surface that each arm calls a defect")
 
 
-def distances(found: Sequence[tuple[str, str | None, Estimate | None, Estimate | None]], key: str, name: str) -> Markup:
+def distances(table: Sequence[tuple[str, str | None, Estimate | None, Estimate | None]], key: str, name: str) -> Markup:
     """Dots: the distance of the synthetic data to the test data, and as a ring the floor, that of the training data.
 
     Args:
-        found: (label, colour, synthetic, floor) of each row.
+        table: (label, colour, synthetic, floor) of each row.
     """
-    axes = chart(46 + 30 * len(found), left=98, right=14)
-    rows(axes, [label for label, *_ in found])
-    for k, (_, shade, made, floor) in enumerate(found):
+    axes = chart(46 + 30 * len(table), left=98, right=14)
+    rows(axes, [label for label, *_ in table])
+    for k, (_, shade, made, floor) in enumerate(table):
         if floor and made:
             axes.plot([floor.mean, made.mean], [k, k], color=MUTED, linewidth=1, alpha=0.5)
         if floor:
             _interval(axes, k, floor, MUTED, hollow=True)
         if made:
             _interval(axes, k, made, shade or INK)
-    _limits(axes, [0.0, *(end for *_, made, floor in found for one in (made, floor) if one for end in one.ends)])
+    _limits(axes, [0.0, *(end for *_, made, floor in table for one in (made, floor) if one for end in one.ends)])
     under(axes, f"{name} to the held-out real test data")
     return inline(axes, key, f"{name} of the synthetic data to the test data, beside that of the training data")
 

@@ -62,7 +62,8 @@ def evaluate_benefit(workspace: Folders, ask: BenefitAsk, *, talk: Talk = SILENT
     accept(None, workspace, talk, asked=ask.accept_changes)
     workspaces = _workspaces(workspace, folds=ask.folds)
     opened = [
-        _open(own, number, arms, given, ask, made, of=len(workspaces)) for number, own in enumerate(workspaces, start=1)
+        _open(fold, number, arms, given, ask, made, of=len(workspaces))
+        for number, fold in enumerate(workspaces, start=1)
     ]
     device = choose_device(ask.device, gpus=None)
     if device.type == "cpu":
@@ -147,10 +148,10 @@ def _workspaces(workspace: Folders, *, folds: bool) -> list[Folders]:
     dataset = Dataset(workspace.dataset)
     known = read_folds(dataset.folder)
     count = len(known.files) if known else 1
-    own = [workspace.fold(number) for number in range(1, count + 1)]
-    for number, fold in enumerate(own, start=1):
+    workspaces = [workspace.fold(number) for number in range(1, count + 1)]
+    for number, fold in enumerate(workspaces, start=1):
         hold_out(dataset, number, fold.dataset)
-    return own
+    return workspaces
 
 
 def _open(
@@ -233,11 +234,11 @@ def _key(folds: Sequence[Fold], ask: BenefitAsk, arms: Sequence[Arm]) -> str:
     values = settings_to_dict(folds[0].settings)
     evaluate = {key: value for key, value in values["evaluate"].items() if key not in _FREE}
     data = {key: values["data"][key] for key in _SEEN}
-    own = [fold.dataset.manifest["sha256"] for fold in folds]
+    datasets = [fold.dataset.manifest["sha256"] for fold in folds]
     shared = [ask.minutes, [arm.name for arm in arms], values["evaluate"]["seeds"]] if ask.minutes else None
     if evaluate["slots"] == "extra":  # the real arm gets as many windows as the largest share adds
         shared = [shared, max(values["evaluate"]["shares"])]
-    return short_hash([evaluate, data, own, shared, ask.protocol])
+    return short_hash([evaluate, data, datasets, shared, ask.protocol])
 
 
 def _measured_on(folds: Sequence[Fold], workspace: Folders) -> dict[str, Any]:

@@ -208,12 +208,12 @@ def _about_objects(prepared: Prepared, least: int) -> Iterator[str]:
 
 def _instead(start: _Start, other: Settings, device: torch.device) -> str:
     """Return that there is no GPU, and what the recipe for one would take; all processes measure it together."""
-    own, data, train = start.settings, other.data, other.train
-    seconds = training_seconds(start.prepared, own, device, start.speed)
-    seconds *= times_as_long(own, other, classes=start.prepared.classes, speed=start.speed)
+    settings, data, train = start.settings, other.data, other.train
+    seconds = training_seconds(start.prepared, settings, device, start.speed)
+    seconds *= times_as_long(settings, other, classes=start.prepared.classes, speed=start.speed)
     return (
-        f"No GPU is used: recipe {ON_CPU}, {own.data.window} px windows. Recipe {ON_GPU} ({data.window} px, {train.images:,}"
-        f" samples) would take about {roughly(seconds)} here."
+        f"No GPU is used: recipe {ON_CPU}, {settings.data.window} px windows. Recipe {ON_GPU} ({data.window} px,"
+        f" {train.images:,} samples) would take about {roughly(seconds)} here."
     )
 
 

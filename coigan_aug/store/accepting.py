@@ -106,8 +106,8 @@ def _accept_images(folder: Path, dataset: Dataset, say: Callable[[str], None]) -
     except Damaged:
         before = None
     for position, record in enumerate(dataset):
-        if said := changed_since(before, position, dataset.image_root / record.file):
-            say(f"{record.file}: taken as it is now ({said})")
+        if change := changed_since(before, position, dataset.image_root / record.file):
+            say(f"{record.file}: taken as it is now ({change})")
     write_bytes(folder / IMAGES, now)
 
 

@@ -141,9 +141,9 @@ class Dataset:
             raise DataError(
                 f"{record.file} is {size} pixels, its record says {record.height} x {record.width}.", remedy=_AGAIN
             )
-        if said := self.change_of(position):
+        if change := self.change_of(position):
             raise DataError(
-                f"{self.image_root / record.file} is not the image that was imported: {said}.",
+                f"{self.image_root / record.file} is not the image that was imported: {change}.",
                 remedy=accepting(self.folder),
             )
         return pixels

@@ -44,7 +44,7 @@ def test_losses_are_counted_by_kind_with_the_first_place() -> None:
     losses.add("parts", first="b.png", count=0)
     losses.note("ids", first="c.png", count=0)
     losses.note("names", first="c.png", count=2)
-    assert [str(loss) for loss in losses.found()] == ["1,201 holes, which are filled (first: a.png)"]
+    assert [str(loss) for loss in losses.lost()] == ["1,201 holes, which are filled (first: a.png)"]
     assert [str(note) for note in losses.noted()] == ["2 names (first: c.png)"]
 
 
@@ -89,7 +89,7 @@ def test_a_writer_tells_what_its_format_could_not_hold(
         records.append(_overlapping("images/a_1.png"))
     losses, strict = Losses(), Losses(strict=True)
     format_named(name).write(tmp_path / "out", records, classes=CLASSES, losses=losses)
-    assert {loss.what: loss.count for loss in losses.found()} == lost
+    assert {loss.what: loss.count for loss in losses.lost()} == lost
     assert {note.what: note.count for note in losses.noted()} == noted
     if not lost:
         format_named(name).write(tmp_path / "strict", records, classes=CLASSES, losses=strict)
@@ -111,16 +111,16 @@ def test_ids_are_lost_only_where_there_is_a_place_for_them(tmp_path: Path, name:
     again = Losses()
     format_named(name).write(tmp_path / "again", [_record("a.png", "pit", "scratch")], classes=places, losses=again)
     if name in ("yolo", "voc", "line-json", "coco", "supervisely"):
-        assert again.noted() == again.found() == ()
+        assert again.noted() == again.lost() == ()
     if name == "mask-index":
-        assert [str(loss) for loss in again.found()] == [f"2 {ANEW} (first: pit)"], "0 is the background's"
+        assert [str(loss) for loss in again.lost()] == [f"2 {ANEW} (first: pit)"], "0 is the background's"
 
 
 def test_names_are_lost_in_a_csv_where_no_id_stands_for_them(tmp_path: Path) -> None:
     nameless = make_classes(["pit", "2", "rust"], source_ids=[None, None, 3])
     losses = Losses()
     format_named("severstal").write(tmp_path, [_record("a.png", "pit", "2", "rust")], classes=nameless, losses=losses)
-    assert [str(loss) for loss in losses.found()] == [f"1 {NAMES} (first: pit)"]
+    assert [str(loss) for loss in losses.lost()] == [f"1 {NAMES} (first: pit)"]
     assert [str(note) for note in losses.noted()] == [f"1 {KNOWN} (first: rust)"]
 
 
@@ -131,4 +131,4 @@ def test_nothing_is_lost_where_everything_fits(tmp_path: Path) -> None:
     for name in ("labelme", "cvat", "label-studio"):
         plain = make_classes(["1", "2"], source_ids=[None, None])
         format_named(name).write(tmp_path / name, [_record("a.png", "1", "2")], classes=plain, losses=losses)
-    assert losses.found() == ()
+    assert losses.lost() == ()

@@ -122,7 +122,7 @@ def test_what_is_wrong_says_in_which_file(roboflow: Path) -> None:
     write(path, coco(["a.jpg"], {1: "pit"}, shape=[]))
     problems = Problems()
     assert len(list(opened(roboflow, problems=problems).records)) == 4
-    assert [(found.file, found.done) for found in problems.found] == [("valid/_annotations.coco.json", "dropped")]
+    assert [(found.file, found.done) for found in problems.all] == [("valid/_annotations.coco.json", "dropped")]
     path.write_text('{"images": [], "categories": [')
     with pytest.raises(DataError, match=r"valid/_annotations\.coco\.json"):
         opened(roboflow)

@@ -224,7 +224,7 @@ def read(sample: Sample, options: ReadOptions) -> Read | CoiganError:
         return error
     names = {known.name for known in source.classes}
     assert len(records) <= source.count
-    assert all(len(str(problem)) < _LONGEST_MESSAGE for problem in problems.found)
+    assert all(len(str(problem)) < _LONGEST_MESSAGE for problem in problems.all)
     for record in records:
         _check(record, names, source.image_root)
     return source, records

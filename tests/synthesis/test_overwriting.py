@@ -39,7 +39,7 @@ def read_back(made: Made, form: str) -> tuple[list[ImageRecord], list[str]]:
     options = ReadOptions(classes=parse_classes("spot=1,line=2") if form == "severstal" else ())
     path = made.annotations.parent if form.startswith("mask-") else made.annotations
     source = open_source(path, options=options, problems=problems, name=form)
-    return list(source.records), [str(problem) for problem in problems.found]
+    return list(source.records), [str(problem) for problem in problems.all]
 
 
 @pytest.mark.parametrize("form", NAMES)

@@ -57,9 +57,9 @@ def _difference(path: Path, written: Written, *, filled: bool) -> str:
     coco.createIndex()
     items = list(coco.anns.values())
     pixels = sum(item["area"] for item in items)
-    found = Written(images=len(coco.imgs), annotations=len(items), categories=len(coco.cats), pixels=pixels)
-    if found != written:
-        return f"it holds {found}, written were {written}"
+    counts = Written(images=len(coco.imgs), annotations=len(items), categories=len(coco.cats), pixels=pixels)
+    if counts != written:
+        return f"it holds {counts}, written were {written}"
     for item in items[:: max(len(items) // _SAMPLED, 1)] if filled else ():
         pixels = int(decode(coco.annToRLE(item)).sum())
         if pixels != item["area"]:

@@ -222,27 +222,27 @@ def _records(
 def _size(opened: _Opened, item: _Item, path: str) -> tuple[int, int] | None:
     """Return an image's height and width; None where it is left out, which is noted."""
     name, sized = opened.reading.name, "height" in item and "width" in item
-    size = measure(opened.reading, opened.folder, path, said=name, sized=sized)
+    size = measure(opened.reading, opened.folder, path, at=name, sized=sized)
     if size is None:
         return None
-    said = (item.get("height", size[0]), item.get("width", size[1]))
-    if said == size:
+    stated = (item.get("height", size[0]), item.get("width", size[1]))
+    if stated == size:
         return size
     with opened.reading.problems.attempt(file=name, done="image left out"):
-        check_size(size, said, image=item["file_name"], file=name)
+        check_size(size, stated, image=item["file_name"], file=name)
     return None
 
 
 def _read(opened: _Opened, waiting: Sequence[_Waiting]) -> Iterator[ImageRecord]:
     """Read the masks of images."""
     items = _items(opened, waiting)
-    places = [_place(opened, item, image) for image, own in zip(waiting, items, strict=True) for item in own]
-    every = [item for own in items for item in own]
+    places = [_place(opened, item, image) for image, entries in zip(waiting, items, strict=True) for item in entries]
+    every = [item for entries in items for item in entries]
     masks = masks_of([item["segmentation"] for item in every], places)
     note_odd_extents(every, masks, places)
     left = iter(masks)
-    for image, own in zip(waiting, items, strict=True):
-        annotations = [_annotation(item, next(left), opened.labels) for item in own]
+    for image, entries in zip(waiting, items, strict=True):
+        annotations = [_annotation(item, next(left), opened.labels) for item in entries]
         yield ImageRecord(
             file=image.path, height=image.height, width=image.width, source=_source(image),
             annotations=tuple(annotation for annotation in annotations if annotation is not None),
@@ -281,7 +281,7 @@ def _source(image: _Waiting) -> _Item:
 def _annotation(item: _Item, mask: rle.Rle | None, labels: Mapping[int | str, str]) -> Annotation | None:
     if mask is None:
         return None
-    attributes = {key: said for key, said in item.items() if key not in OWN and (key != "iscrowd" or said)}
+    attributes = {key: value for key, value in item.items() if key not in OWN and (key != "iscrowd" or value)}
     if isinstance(item.get("id"), float):
         attributes["id"] = int(item["id"])
     return Annotation(label=labels[meant(item["category_id"], labels)], rle=mask, attributes=attributes)

@@ -32,11 +32,11 @@ def note_odd_extents(items: Sequence[Mapping[str, Any]], masks: Sequence[Rle | N
     known = [k for k, mask in enumerate(masks) if mask is not None]
     if not known:
         return
-    found = extents([mask for mask in masks if mask is not None])
-    areas = np.array([area for area, _ in found], np.float64)
-    boxes = np.array([box for _, box in found], np.float64)
-    said = [items[k] for k in known]
-    for what, wrong in ((_AREAS, _wrong_areas(said, areas, boxes)), (_BOXES, _wrong_boxes(said, boxes))):
+    pairs = extents([mask for mask in masks if mask is not None])
+    areas = np.array([area for area, _ in pairs], np.float64)
+    boxes = np.array([box for _, box in pairs], np.float64)
+    masked = [items[k] for k in known]
+    for what, wrong in ((_AREAS, _wrong_areas(masked, areas, boxes)), (_BOXES, _wrong_boxes(masked, boxes))):
         for k in np.flatnonzero(wrong).tolist():
             at = places[known[k]]
             first = f"{at.text.removeprefix(f'{at.file}: ')} of {at.image}"
@@ -44,33 +44,33 @@ def note_odd_extents(items: Sequence[Mapping[str, Any]], masks: Sequence[Rle | N
 
 
 def _wrong_areas(items: Sequence[Mapping[str, Any]], areas: NDArray[Any], boxes: NDArray[Any]) -> NDArray[np.bool_]:
-    said = _numbers([[item.get("area")] for item in items], areas[:, None])[:, 0]
+    stated = _numbers([[item.get("area")] for item in items], areas[:, None])[:, 0]
     around = 2 * boxes[:, 2:].sum(axis=1)
-    apart = np.maximum(said, areas) > _FACTOR * np.minimum(said, areas)
-    return np.asarray(np.isnan(said) | (apart & (np.abs(said - areas) > around)))
+    apart = np.maximum(stated, areas) > _FACTOR * np.minimum(stated, areas)
+    return np.asarray(np.isnan(stated) | (apart & (np.abs(stated - areas) > around)))
 
 
 def _wrong_boxes(items: Sequence[Mapping[str, Any]], boxes: NDArray[Any]) -> NDArray[np.bool_]:
-    said = _numbers([item.get("bbox") for item in items], boxes)
-    begin, end = said[:, :2], said[:, :2] + said[:, 2:]
-    own_begin, own_end = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
-    far = np.maximum(np.abs(begin - own_begin), np.abs(end - own_end)).max(axis=1) > _SLACK
-    common = np.maximum(np.minimum(end, own_end) - np.maximum(begin, own_begin), 0).prod(axis=1)
-    either = np.maximum(said[:, 2:], 0).prod(axis=1) + boxes[:, 2:].prod(axis=1) - common
-    return np.asarray(np.isnan(said).any(axis=1) | (far & (common < _COMMON * either)))
+    stated = _numbers([item.get("bbox") for item in items], boxes)
+    begin, end = stated[:, :2], stated[:, :2] + stated[:, 2:]
+    mask_begin, mask_end = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
+    far = np.maximum(np.abs(begin - mask_begin), np.abs(end - mask_end)).max(axis=1) > _SLACK
+    common = np.maximum(np.minimum(end, mask_end) - np.maximum(begin, mask_begin), 0).prod(axis=1)
+    either = np.maximum(stated[:, 2:], 0).prod(axis=1) + boxes[:, 2:].prod(axis=1) - common
+    return np.asarray(np.isnan(stated).any(axis=1) | (far & (common < _COMMON * either)))
 
 
-def _numbers(said: Sequence[Any], own: NDArray[Any]) -> NDArray[Any]:
-    """Return what was said as an array like `own`: the same where nothing was, NaN where it is something else."""
-    rows = [row if type(row) is list and len(row) == own.shape[1] else None for row in said]
+def _numbers(stated: Sequence[Any], measured: NDArray[Any]) -> NDArray[Any]:
+    """Return what is stated as an array like `measured`: the same where nothing is, NaN where it is something else."""
+    rows = [row if type(row) is list and len(row) == measured.shape[1] else None for row in stated]
     plain = [value for row in rows if row is not None for value in row]
-    if len(plain) == own.size and _KINDS.issuperset(map(type, plain)):
-        return np.array([min(max(value, -_MOST), _MOST) for value in plain], np.float64).reshape(own.shape)
-    return np.array([_row(row, known.tolist()) for row, known in zip(said, own, strict=True)])
+    if len(plain) == measured.size and _KINDS.issuperset(map(type, plain)):
+        return np.array([min(max(value, -_MOST), _MOST) for value in plain], np.float64).reshape(measured.shape)
+    return np.array([_row(row, known.tolist()) for row, known in zip(stated, measured, strict=True)])
 
 
-def _row(said: Any, own: list[float]) -> list[float]:
-    if said is None or said in ([None], []):
-        return own
-    fitting = isinstance(said, list) and len(said) == len(own) and _KINDS.issuperset(map(type, said))
-    return [min(max(value, -_MOST), _MOST) for value in said] if fitting else [np.nan] * len(own)
+def _row(stated: Any, measured: list[float]) -> list[float]:
+    if stated is None or stated in ([None], []):
+        return measured
+    fitting = isinstance(stated, list) and len(stated) == len(measured) and _KINDS.issuperset(map(type, stated))
+    return [min(max(value, -_MOST), _MOST) for value in stated] if fitting else [np.nan] * len(measured)

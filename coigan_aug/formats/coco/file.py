@@ -95,13 +95,13 @@ class CocoFile:
             DataError: as `item`, for one of them.
         """
         try:
-            found = _USUAL.decode(b"[%b]" % b",".join(self._texts(entries)))
+            items = _USUAL.decode(b"[%b]" % b",".join(self._texts(entries)))
         except (msgspec.MsgspecError, ValueError):
             return [self.item(entry) for entry in entries]
-        if len(found) != len(entries):
+        if len(items) != len(entries):
             return [self.item(entry) for entry in entries]
-        said = (msgspec.structs.asdict(item) for item in found)
-        return [{key: value for key, value in item.items() if value is not msgspec.UNSET} for item in said]
+        fields = (msgspec.structs.asdict(item) for item in items)
+        return [{key: value for key, value in item.items() if value is not msgspec.UNSET} for item in fields]
 
     def _texts(self, entries: Sequence[Entry]) -> Iterator[bytes]:
         """Read the text of entries, of those that stand side by side at once."""
@@ -154,17 +154,17 @@ def parse_text(text: msgspec.Raw, file: str) -> Any:
 
 def _scanned(stream: BinaryIO) -> tuple[list[_Item], list[_Item], list[Entry]]:
     """Find the entries, in bounded memory. What this raises means no more than that the plain way has to look."""
-    found: dict[str, list[Any]] = {}
+    lists: dict[str, list[Any]] = {}
     for piece in read_pieces(stream, lists=("images", "categories", "annotations")):
         items = _entries(piece) if piece.key == "annotations" else msgspec.json.decode(piece.text, type=list[_Item])
-        found.setdefault(piece.key, []).extend(items)
-    return found["images"], found["categories"], found.get("annotations", [])
+        lists.setdefault(piece.key, []).extend(items)
+    return lists["images"], lists["categories"], lists.get("annotations", [])
 
 
 def _entries(piece: Piece) -> list[Entry]:
     return [
-        Entry(own.id, own.image_id, own.category_id, _holds_something(own.segmentation), begin, size)
-        for own, begin, size in zip(_ENTRIES.decode(piece.text), piece.begins, piece.sizes, strict=True)
+        Entry(item.id, item.image_id, item.category_id, _holds_something(item.segmentation), begin, size)
+        for item, begin, size in zip(_ENTRIES.decode(piece.text), piece.begins, piece.sizes, strict=True)
     ]
 
 
@@ -179,7 +179,7 @@ def _holds_something(segmentation: msgspec.Raw) -> bool:
 def _parsed(path: Path) -> tuple[list[_Item], list[_Item], list[Entry], int]:
     top = load_object(path, kind="a COCO file", nan=True)
     items = [_list(top, key, path.name) for key in ("images", "categories", "annotations")]
-    missing = sum(_leave_out_nan(item) for own in items for item in own)
+    missing = sum(_leave_out_nan(item) for entries in items for item in entries)
     return items[0], items[1], [_entry(item) for item in items[2]], missing
 
 

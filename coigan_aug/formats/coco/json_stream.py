@@ -95,13 +95,13 @@ class _Window:
 
     def take(self, pattern: re.Pattern[bytes]) -> re.Match[bytes]:
         """Match a pattern here and go behind it."""
-        found = pattern.match(self.data, self.at)
-        while (found is None or found.end() == len(self.data)) and self.more():
-            found = pattern.match(self.data, self.at)
-        if found is None:
+        match = pattern.match(self.data, self.at)
+        while (match is None or match.end() == len(self.data)) and self.more():
+            match = pattern.match(self.data, self.at)
+        if match is None:
             raise ValueError("something else is expected")
-        self.at = found.end()
-        return found
+        self.at = match.end()
+        return match
 
 
 def _name(window: _Window) -> bytes:
@@ -184,10 +184,10 @@ def _piece(window: _Window, key: str) -> Piece:
         for end in _ends(window):
             text = b"[%b]" % window.data[window.at : end]
             try:
-                found = _RAWS.decode(text)
+                elements = _RAWS.decode(text)
             except msgspec.MsgspecError:
                 continue
-            piece = Piece(key, text, *_places(text, found, window.base + window.at))
+            piece = Piece(key, text, *_places(text, elements, window.base + window.at))
             window.at = end
             return piece
         if not window.more():
@@ -200,8 +200,8 @@ def _ends(window: _Window) -> Iterator[int]:
     likely = _last(data, at, len(data))
     if likely is not None:
         yield likely
-    for _, found in zip(range(_TRIES), _LAST.finditer(data, at), strict=False):  # the list itself may end here
-        yield found.start() + 1
+    for _, match in zip(range(_TRIES), _LAST.finditer(data, at), strict=False):  # the list itself may end here
+        yield match.start() + 1
     for _ in range(_TRIES):
         likely = _last(data, at, likely - 1) if likely is not None else None
         if likely is not None:
@@ -216,9 +216,9 @@ def _last(data: bytes, at: int, end: int) -> int | None:
     return brace + 1 if brace >= 0 else None
 
 
-def _places(text: bytes, found: list[msgspec.Raw], base: int) -> tuple[list[int], list[int]]:
+def _places(text: bytes, elements: list[msgspec.Raw], base: int) -> tuple[list[int], list[int]]:
     """Return where elements begin in the file, and their sizes; `text` has one bracket before what begins at `base`."""
-    begins, sizes = [], [len(memoryview(raw)) for raw in found]
+    begins, sizes = [], [len(memoryview(raw)) for raw in elements]
     at, usual = 1, b"]"
     for size in sizes:
         begins.append(base + at - 1)

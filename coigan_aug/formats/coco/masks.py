@@ -89,11 +89,11 @@ def _plain_polygons(value: Any) -> _Parts | None:
 
 
 def _from_runs(value: _Item, at: Place) -> rle.Rle:
-    said = value.get("size")
-    size = [as_whole(side) for side in said] if isinstance(said, list) else said
+    sides = value.get("size")
+    size = [as_whole(side) for side in sides] if isinstance(sides, list) else sides
     if size != [at.height, at.width]:
-        turned, remedy = about_turning((at.height, at.width), said, image=at.image)
-        what = f"{at.text}: the mask's size is {said}, {at.image} is {at.size} (height x width).{turned}"
+        turned, remedy = about_turning((at.height, at.width), sides, image=at.image)
+        what = f"{at.text}: the mask's size is {sides}, {at.image} is {at.size} (height x width).{turned}"
         raise DataError(what, remedy=remedy)
     counts = value.get("counts")
     try:

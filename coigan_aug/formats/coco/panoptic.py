@@ -97,7 +97,7 @@ def _records(
         name, picture = item["file_name"], pictures.get(number)
         path = paths.get(name)
         size = (
-            measure(reading, folder, path, said=reading.name, sized="height" in item and "width" in item)
+            measure(reading, folder, path, at=reading.name, sized="height" in item and "width" in item)
             if path
             else None
         )
@@ -107,16 +107,16 @@ def _records(
         if picture is None:
             what = "images have no picture of their segments"
             reading.problems.count(what, file=reading.name, first=name, done=STATE_UNKNOWN, lost=name)
-        own = _annotations(reading, picture, labels, image=name, size=size, home=home) if picture is not None else ()
+        drawn = _annotations(reading, picture, labels, image=name, size=size, home=home) if picture is not None else ()
         source = {"id": item["id"]} | ({"name": name} if name != path else {})
-        yield ImageRecord(file=path, height=size[0], width=size[1], annotations=tuple(own), source=source)
+        yield ImageRecord(file=path, height=size[0], width=size[1], annotations=tuple(drawn), source=source)
 
 
 def _folder_of(names: list[str], path: Path, images: Path) -> Path:
     """Return the folder of the pictures: named like the file, or any beside it that has the first, but that of the images."""
-    beside = sorted(found for found in path.resolve().parent.iterdir() if found.is_dir())
-    others = [found for found in beside if found != images.resolve()]
-    named = [found for found in others if path.stem.lower() in found.name.lower() or "panoptic" in found.name.lower()]
+    beside = sorted(entry for entry in path.resolve().parent.iterdir() if entry.is_dir())
+    others = [entry for entry in beside if entry != images.resolve()]
+    named = [entry for entry in others if path.stem.lower() in entry.name.lower() or "panoptic" in entry.name.lower()]
     places = [path.with_suffix(""), *named, *others, path.parent, images]
     return next((place for place in places if names and _is_there(place / names[0])), path.parent)
 
@@ -157,8 +157,8 @@ def _annotations(
         if label is not None and mask is None:
             reading.problems.add(f"{at} of {image} has no pixels", file=file, done=DROPPED, lost=image)
         elif label is not None and mask is not None:
-            said = {key: value for key, value in segment.items() if key not in _OWN and (key != "iscrowd" or value)}
-            yield Annotation(label=label, rle=mask, attributes=said | {"id": number})
+            extra = {key: value for key, value in segment.items() if key not in _OWN and (key != "iscrowd" or value)}
+            yield Annotation(label=label, rle=mask, attributes=extra | {"id": number})
     unknown = sorted(masks.keys() - seen)
     if unknown:
         raise DataError(f"{file}: {name} has pixels of segment {unknown[0]}, which {_SEGMENTS} does not name.")

@@ -127,13 +127,13 @@ def _measured(masks: Sequence[rle.Rle], *, polygons: str | None) -> Iterable[tup
     if polygons is None:
         return zip(extents(masks), ({"size": [m.height, m.width], "counts": m.counts} for m in masks), strict=True)
     traced = trace_corners_many(masks) if polygons == "pycocotools" else trace_turns_many(masks)
-    return zip(extents(masks), ([points.ravel().tolist() for points in own] for own in traced), strict=True)
+    return zip(extents(masks), ([points.ravel().tolist() for points in outlines] for outlines in traced), strict=True)
 
 
 def _written(annotation: Annotation, number: int, about: _Item, style: _Style) -> _Item:
     beside = {key: value for key, value in annotation.attributes.items() if key not in OWN | {"id", "iscrowd"}}
-    own = {"id": annotation.attributes["id"] if style.own_ids else number, "image_id": about["image_id"]}
-    return own | {"category_id": style.categories[annotation.label]} | about | {"iscrowd": int(style.crowd)} | beside
+    ids = {"id": annotation.attributes["id"] if style.own_ids else number, "image_id": about["image_id"]}
+    return ids | {"category_id": style.categories[annotation.label]} | about | {"iscrowd": int(style.crowd)} | beside
 
 
 def _json(value: Any) -> bytes:

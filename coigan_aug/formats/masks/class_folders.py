@@ -28,7 +28,7 @@ def folder_names(names: Sequence[str]) -> dict[str, str]:
     >>> folder_names(["a/b", "a_b", ".."])
     {'a/b': 'a_b', 'a_b': 'a_b_', '..': '_..'}
     """
-    found: dict[str, str] = {}
+    folders: dict[str, str] = {}
     taken: set[str] = set()
     for name in names:
         plain = "".join("_" if sign in _NOT_IN_PATHS or ord(sign) < 32 else sign for sign in name)
@@ -37,8 +37,8 @@ def folder_names(names: Sequence[str]) -> dict[str, str]:
         while plain.lower() in taken:
             plain += "_"
         taken.add(plain.lower())
-        found[name] = plain
-    return found
+        folders[name] = plain
+    return folders
 
 
 def noted_names(parent: Path) -> dict[str, str]:

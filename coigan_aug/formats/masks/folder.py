@@ -130,8 +130,8 @@ def _note_left(reading: Reading, layout: Layout) -> None:
 
 
 def _note_missing(reading: Reading, layout: Layout) -> None:
-    told = bool(noted_names(layout.root / "masks"))
-    missing = images_without_mask(layout, told=told)
+    noted = bool(noted_names(layout.root / "masks"))
+    missing = images_without_mask(layout, noted=noted)
     for image in missing:
         reading.problems.lose(image)
     if missing:
@@ -189,7 +189,7 @@ def _chosen(names: Mapping[str, str], choices: Sequence[ClassChoice]) -> dict[st
             f"The folder of class {unknown[0]} is not among the classes {','.join(given)} given with --classes.",
             remedy=f"Name them all, or merge them: --classes {SINGLE}",
         )
-    return {label: name for name in given for label, own in names.items() if own == name}
+    return {label: name for name in given for label, class_name in names.items() if class_name == name}
 
 
 _Object = tuple[str, str, int, int]
@@ -205,9 +205,9 @@ def _records(
     meaning: Meaning,
 ) -> Iterator[ImageRecord]:
     for image, masks in sorted(layout.images.items()):
-        size = measure(reading, layout.folder, image, said=image, sized=True)
+        size = measure(reading, layout.folder, image, at=image, sized=True)
         paths = [mask.path for mask in masks]
-        sizes = [measure(reading, layout.mask_folder, path, said=image, sized=True, mask=True) for path in paths]
+        sizes = [measure(reading, layout.mask_folder, path, at=image, sized=True, mask=True) for path in paths]
         if size is None or any(known is None for known in sizes):
             continue
         record: ImageRecord | None = None
@@ -220,7 +220,7 @@ def _records(
                 for key, part in _parts(reading, read, mask, names=names):
                     parts.setdefault(key, []).append(part)
                 voids += [read.void] if read.void is not None else []
-            void = without(rle.union(voids), [own for several in parts.values() for own in several]) if voids else None
+            void = without(rle.union(voids), [part for group in parts.values() for part in group]) if voids else None
             record = ImageRecord(
                 file=image, height=height, width=width, annotations=_annotations(parts, classes), void=void
             )

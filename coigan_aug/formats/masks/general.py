@@ -39,11 +39,11 @@ def spot_by_role(path: str, *, last: bool = False) -> tuple[str, Spot]:
     """
     *folders, name = stem_of(path).split("/")
     roles = [role_of(folder) for folder in folders]
-    said = [k for k, (role, _) in enumerate(roles) if role]
-    if not said:
+    levels = [k for k, (role, _) in enumerate(roles) if role]
+    if not levels:
         return "", Spot((), stem_of(path))
-    at = said[-1] if last else said[0]
-    for k in said if last else [at]:
+    at = levels[-1] if last else levels[0]
+    for k in levels if last else [at]:
         folders[k] = roles[k][1]
     kept, fixed = ([folder for folder in part if folder] for part in (folders, folders[: at + 1]))
     return roles[at][0], Spot((), "/".join([*kept, name]), fixed=len(fixed))
@@ -69,7 +69,7 @@ def _parallel(paths: Sequence[str], pattern: re.Pattern[str] | None, *, last: bo
         if role == "masks" or not path.lower().endswith(".gif"):
             spots[role][path] = spot
     if pattern is not None:
-        spots = {role: by_key(own, pattern) for role, own in spots.items()}
+        spots = {role: by_key(of_role, pattern) for role, of_role in spots.items()}
     pairs = _paired([spots["images"], spots[""]], spots["masks"])
     if not pairs.count:
         return None
@@ -132,7 +132,7 @@ def beside(paths: Sequence[str], pattern: re.Pattern[str] | None) -> Match | Non
         return None
     words = "masks beside images, by the ends of their names"
     if not named:
-        labels = {mask.label for own in pairs.images.values() for mask in own}
+        labels = {mask.label for files in pairs.images.values() for mask in files}
         words = f"masks beside images, {f'a folder a class: {len(labels)}' if len(labels) > 1 else 'one class'}"
     return Match(words, pairs)
 

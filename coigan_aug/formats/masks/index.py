@@ -106,11 +106,11 @@ def _choices(reading: Reading, values: Sequence[int]) -> tuple[ClassChoice, ...]
         return options.classes
     file = _named_values(path)
     if file is not None:
-        own = {choice.name: choice for choice in _read_classes(file)}
-        unknown = next((choice.name for choice in options.classes if choice.name not in own), None)
+        by_name = {choice.name: choice for choice in _read_classes(file)}
+        unknown = next((choice.name for choice in options.classes if choice.name not in by_name), None)
         if unknown is not None:
-            raise DataError(f"{file.name} has no class {unknown} as --classes says; it has {', '.join(own)}.")
-        chosen = tuple(own[choice.name] for choice in options.classes) or tuple(own.values())
+            raise DataError(f"{file.name} has no class {unknown} as --classes says; it has {', '.join(by_name)}.")
+        chosen = tuple(by_name[choice.name] for choice in options.classes) or tuple(by_name.values())
         return chosen + _void_of(file)
     if options.classes:
         return tuple(ClassChoice(choice.name, str(k)) for k, choice in enumerate(options.classes, start=1))
@@ -133,22 +133,22 @@ def _read_classes(path: Path) -> list[ClassChoice]:
     entries = value.get("classes") if isinstance(value, dict) else None
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise DataError(f"{path.name} holds no list of classes.")
-    found: dict[int, str] = {}
+    names: dict[int, str] = {}
     for k, entry in enumerate(entries):
         number, name = entry.get("value"), entry.get("name")
         usable = type(number) is int and 0 < number <= _LARGEST and isinstance(name, str) and name.strip()
-        if not usable or number in found or name in found.values():
+        if not usable or number in names or name in names.values():
             what = f"{path.name}: classes[{k}] needs a value from 1 to {_LARGEST} and a name that no other has."
             raise DataError(what)
-        found[number] = name
-    return [ClassChoice(name, str(number)) for number, name in found.items()]
+        names[number] = name
+    return [ClassChoice(name, str(number)) for number, name in names.items()]
 
 
 def _void_of(path: Path) -> tuple[ClassChoice, ...]:
     """Return what stands for void, as our own file says."""
     value = read_json(path)
-    said = isinstance(value, dict) and path.name == CLASSES and value.get("void") == VOID_VALUE
-    return (ClassChoice(IGNORED, str(VOID_VALUE)),) if said else ()
+    void = isinstance(value, dict) and path.name == CLASSES and value.get("void") == VOID_VALUE
+    return (ClassChoice(IGNORED, str(VOID_VALUE)),) if void else ()
 
 
 def _nnunet_classes(labels: object) -> list[dict[str, object]]:

@@ -39,7 +39,7 @@ def _why_no_mask(layout: Layout, image: str, mask: MaskFile) -> str:
     quiet = Problems()
     try:
         read_masks(layout.mask_path(mask), meaning=Meaning(coding=layout.coding), problems=quiet)
-        alike = bool(quiet.found) and _is_same_picture(layout, image, mask)
+        alike = bool(quiet.all) and _is_same_picture(layout, image, mask)
     except NoMaskError as error:
         return error.message
     except DataError:
@@ -49,11 +49,11 @@ def _why_no_mask(layout: Layout, image: str, mask: MaskFile) -> str:
 
 def _is_same_picture(layout: Layout, image: str, mask: MaskFile) -> bool:
     """Tell whether a mask of many greys shows what its image shows, which is not itself black and white."""
-    own, other = read_rgb(layout.root / image).mean(axis=2), read_mask_values(layout.mask_path(mask))
+    picture, other = read_rgb(layout.root / image).mean(axis=2), read_mask_values(layout.mask_path(mask))
     grey = other if other.ndim == 2 else other.mean(axis=2)
-    shades = ((own > _EDGE) & (own < 255 - _EDGE)).mean() > _SHADES
+    shades = ((picture > _EDGE) & (picture < 255 - _EDGE)).mean() > _SHADES
     shades = shades and len(np.unique(grey)) > MOST_GREYS
-    return bool(shades and own.shape == grey.shape and np.abs(own - grey).mean() < _ALIKE)
+    return bool(shades and picture.shape == grey.shape and np.abs(picture - grey).mean() < _ALIKE)
 
 
 def check_background(layout: Layout, reading: Reading, meaning: Meaning) -> None:
@@ -62,8 +62,8 @@ def check_background(layout: Layout, reading: Reading, meaning: Meaning) -> None
     Raises:
         DataError: they are, and neither `options.invert_masks` nor a value says what they mean.
     """
-    told = reading.options.invert_masks is not None or bool(meaning.values) or meaning.coding == "numbered"
-    if told or noted_names(layout.root / "masks"):
+    decided = reading.options.invert_masks is not None or bool(meaning.values) or meaning.coding == "numbered"
+    if decided or noted_names(layout.root / "masks"):
         return
     shares = {mask.path: share for _, mask in sample(layout) if (share := _share(layout, mask, meaning))}
     large = [path for path, share in shares.items() if share > 1 / 2]

@@ -46,7 +46,7 @@ class Layout:
 
     def masks(self) -> list[MaskFile]:
         """Return all mask files that have an image."""
-        return [mask for own in self.images.values() for mask in own]
+        return [mask for files in self.images.values() for mask in files]
 
     def mask_path(self, mask: MaskFile) -> Path:
         """Return where a mask lies."""
@@ -166,11 +166,11 @@ def _two_folders(masks: Path, images: Path, problems: Problems, pattern: re.Patt
     if images.parent.resolve() != masks.parent.resolve():
         return Layout(words, folder, mask_folder, pairs.images, pairs.orphans)
     both = ImageFolder(images.parent, problems=Problems(), below=(images.name, masks.name), suffixes=MASK_SUFFIXES)
-    found = {
-        f"{images.name}/{path}": [MaskFile(mask.label, f"{masks.name}/{mask.path}", mask.instance) for mask in own]
-        for path, own in pairs.images.items()
+    joined = {
+        f"{images.name}/{path}": [MaskFile(mask.label, f"{masks.name}/{mask.path}", mask.instance) for mask in files]
+        for path, files in pairs.images.items()
     }
-    return Layout(words, both, both, found, tuple(f"{masks.name}/{path}" for path in pairs.orphans))
+    return Layout(words, both, both, joined, tuple(f"{masks.name}/{path}" for path in pairs.orphans))
 
 
 def _outside(folder: ImageFolder, other: Path) -> list[str]:

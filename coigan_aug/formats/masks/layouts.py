@@ -54,10 +54,10 @@ class Declaration:
 
     def spots(self, kind: str, tree: Mapping[str, list[str]]) -> dict[str, Spot]:
         """Return where the files of a kind lie in a tree (folder -> names), by their paths."""
-        found: dict[str, Spot] = {}
+        spots: dict[str, Spot] = {}
         for template in self._templates[kind]:
-            found |= template.spots(tree)
-        return found
+            spots |= template.spots(tree)
+        return spots
 
     @property
     def words(self) -> str:

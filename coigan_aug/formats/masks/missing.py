@@ -14,7 +14,7 @@ from coigan_aug.formats.masks.pairing import MaskFile
 from coigan_aug.formats.masks.words import SINGLE, is_free, is_share, role_of
 
 
-def images_without_mask(layout: Layout, *, told: bool = False) -> list[str]:
+def images_without_mask(layout: Layout, *, noted: bool = False) -> list[str]:
     """Return the images whose mask is missing.
 
     What a layout calls free of defects is; else it says what an image without a mask is, or leaves it to be judged. It is
@@ -27,9 +27,9 @@ def images_without_mask(layout: Layout, *, told: bool = False) -> list[str]:
       folder is that of a class.
 
     Args:
-        told: the set says by itself that an image without a mask has no defect, as those that are written here do.
+        noted: the set says by itself that an image without a mask has no defect, as those that are written here do.
     """
-    if (told or layout.bare == "clean") and not layout.orphans:
+    if (noted or layout.bare == "clean") and not layout.orphans:
         return []
     bare = sorted(image for image, masks in layout.images.items() if not masks and image not in layout.clean)
     if layout.bare != "judged":

@@ -36,7 +36,7 @@ class Pairs:
 
     def with_more(self, later: Pairs) -> Pairs:
         """Return these with the pairs that were made of their orphans."""
-        images = {path: sorted([*own, *later.images.get(path, [])]) for path, own in self.images.items()}
+        images = {path: sorted([*files, *later.images.get(path, [])]) for path, files in self.images.items()}
         return Pairs(images, later.orphans)
 
 
@@ -89,7 +89,7 @@ def pair(images: Mapping[str, Spot], masks: Mapping[str, Spot]) -> Pairs:
             orphans.append(path)
         else:
             pairs[image].append(mask)
-    return Pairs({path: sorted(own) for path, own in pairs.items()}, tuple(sorted(orphans)))
+    return Pairs({path: sorted(files) for path, files in pairs.items()}, tuple(sorted(orphans)))
 
 
 def by_key(names: Mapping[str, Spot], pattern: re.Pattern[str]) -> dict[str, Spot]:

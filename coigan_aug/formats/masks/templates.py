@@ -87,7 +87,7 @@ class Template:
 
     def spots(self, tree: Mapping[str, list[str]]) -> dict[str, Spot]:
         """Return where the files of a tree (folder -> names) lie that fit, by their paths."""
-        found: dict[str, Spot] = {}
+        spots: dict[str, Spot] = {}
         for folder, names in tree.items():
             around = self.folders.fullmatch(folder)
             if around is None or ("free" in around.groupdict() and not is_free(around["free"])):
@@ -95,8 +95,8 @@ class Template:
             for name in names:
                 match = self.file.fullmatch(name)
                 if match is not None:
-                    found[folder + name] = _spot(around.groupdict() | match.groupdict())
-        return found
+                    spots[folder + name] = _spot(around.groupdict() | match.groupdict())
+        return spots
 
 
 def _compiled(text: str) -> re.Pattern[str]:
@@ -108,12 +108,12 @@ def _pattern(part: str) -> str:
     if part == "{}":
         return r"[^./]+"
     if part.startswith("{"):
-        name, _, own = part[1:-1].partition(":")
-        return f"(?P<{name}>{_pattern(own) if own else _PARTS[name]})"
+        name, _, inner = part[1:-1].partition(":")
+        return f"(?P<{name}>{_pattern(inner) if inner else _PARTS[name]})"
     return part.replace(".", r"\.").replace("#", "[0-9]+").replace("(", "(?:")
 
 
 def _spot(groups: Mapping[str, str | None]) -> Spot:
-    own = {key: value for key, value in groups.items() if value is not None}
-    place = tuple(own.get(key, "").lower() for key in _PLACES)
-    return Spot(place, own.get("sub", "") + own["name"], own.get("kind", ""), own.get("n", ""))
+    parts = {key: value for key, value in groups.items() if value is not None}
+    place = tuple(parts.get(key, "").lower() for key in _PLACES)
+    return Spot(place, parts.get("sub", "") + parts["name"], parts.get("kind", ""), parts.get("n", ""))

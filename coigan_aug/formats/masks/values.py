@@ -105,9 +105,9 @@ def read_masks(path: Path, *, meaning: Meaning, problems: Problems) -> Masks:
     by_number = any(isinstance(value, int) for value in values) or meaning.coding == "numbered"
     pixels = read_mask_values(path, by_number=by_number)
     if values:
-        found = _by_value(pixels, values, path)
-        void = found.pop(IGNORED, None)
-        return Masks([Part(name, 0, mask) for name, mask in found.items()], void)
+        masks = _by_value(pixels, values, path)
+        void = masks.pop(IGNORED, None)
+        return Masks([Part(name, 0, mask) for name, mask in masks.items()], void)
     if pixels.ndim == 3 and not lossy:
         colours = _colours(pixels)
         if len(colours) > _MOST_COLOURS:
@@ -134,13 +134,13 @@ def _of_one_class(pixels: Values, path: Path, meaning: Meaning, problems: Proble
 def _histogram(pixels: Values) -> tuple[list[int], list[int]]:
     """Return the values but 0 that occur, in their order, and how many pixels have each."""
     if pixels.dtype == np.uint8:
-        found, counts = np.arange(256), np.zeros(256, np.int64)
+        values, counts = np.arange(256), np.zeros(256, np.int64)
         for rows in range(0, len(pixels), _ROWS):
             counts += np.bincount(pixels[rows : rows + _ROWS].ravel(), minlength=256)
     else:
-        found, counts = np.unique(pixels, return_counts=True)
-    kept = (found > 0) & (counts > 0)
-    return found[kept].tolist(), counts[kept].tolist()
+        values, counts = np.unique(pixels, return_counts=True)
+    kept = (values > 0) & (counts > 0)
+    return values[kept].tolist(), counts[kept].tolist()
 
 
 def _least(pixels: Values, used: Sequence[int], path: Path, *, lossy: bool) -> int:
@@ -180,20 +180,20 @@ def _is_photograph(pixels: Values, values: int, most: int) -> bool:
 
 
 def _by_value(pixels: Values, values: Mapping[Value, str], path: Path) -> dict[str, rle.Rle]:
-    found: dict[str, rle.Rle] = {}
+    masks: dict[str, rle.Rle] = {}
     known = np.zeros(pixels.shape[:2], dtype=bool)
     for value, name in _with_border(pixels, values).items():
-        own = _equal(pixels, value)
-        known |= own
-        if own.any():
-            found[name] = rle.encode(own)
+        mask = _equal(pixels, value)
+        known |= mask
+        if mask.any():
+            masks[name] = rle.encode(mask)
     background = (pixels == 0) if pixels.ndim == 2 else (pixels == 0).all(axis=2)
     rest = pixels[~(known | background)]
     if len(rest) and pixels.ndim == 3:
         raise _unknown(path, "colours", [_spelled(colour) for colour in _colours(rest)])
     if len(rest):
         raise _unknown(path, "values", [str(value) for value in np.unique(rest)])
-    return found
+    return masks
 
 
 def _with_border(pixels: Values, values: Mapping[Value, str]) -> Mapping[Value, str]:
@@ -217,8 +217,8 @@ def _equal(pixels: Values, value: Value) -> np.ndarray[tuple[int, ...], np.dtype
 def _colours(pixels: Values) -> list[tuple[int, int, int]]:
     """List the colours that are not black, the most frequent first."""
     codes = pixels.reshape(-1, 3).astype(np.int64) @ np.array([65536, 256, 1])
-    found, counts = np.unique(codes[codes > 0], return_counts=True)
-    ordered = found[np.argsort(-counts, kind="stable")].tolist()
+    distinct, counts = np.unique(codes[codes > 0], return_counts=True)
+    ordered = distinct[np.argsort(-counts, kind="stable")].tolist()
     return [(code >> 16, code >> 8 & 255, code & 255) for code in ordered]
 
 
@@ -231,12 +231,12 @@ def _photograph(path: Path, count: int, kind: str) -> NoMaskError:
     return NoMaskError(what, remedy="Name the folder of the masks: coigan-aug import MASKS --images IMAGES")
 
 
-def _unknown(path: Path, kind: str, found: Sequence[str]) -> DataError:
-    shown = ", ".join(found[:6]) + (f" and {len(found) - 6} more" if len(found) > 6 else "")
+def _unknown(path: Path, kind: str, values: Sequence[str]) -> DataError:
+    shown = ", ".join(values[:6]) + (f" and {len(values) - 6} more" if len(values) > 6 else "")
     what = f"{path.name} has {kind} without a class: {shown}."
     if kind == "colours":
         return DataError(what, remedy="Give --classes scratch=#ff0000,pit=#00ff00")
-    return DataError(what, remedy=naming([int(value) for value in found]))
+    return DataError(what, remedy=naming([int(value) for value in values]))
 
 
 def naming(values: Sequence[int]) -> str:

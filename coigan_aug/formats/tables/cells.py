@@ -98,9 +98,9 @@ def _plain_masks(cells: Sequence[str], targets: Sequence[Target]) -> list[rle.Rl
     starts, ends = numbers[0::2] - 1, numbers[0::2] - 1 + numbers[1::2]
     plain = _are_plain(starts, ends, count, targets)
     kept = np.repeat(plain, count)
-    sizes = [target.sides for target, own in zip(targets, plain.tolist(), strict=True) if own]
+    sizes = [target.sides for target, is_plain in zip(targets, plain.tolist(), strict=True) if is_plain]
     masks = iter(from_intervals_many(sizes, starts[kept], ends[kept], count[plain]))
-    return [next(masks) if own else None for own in plain.tolist()]
+    return [next(masks) if is_plain else None for is_plain in plain.tolist()]
 
 
 def _are_plain(starts: rle.Runs, ends: rle.Runs, count: rle.Runs, targets: Sequence[Target]) -> NDArray[np.bool_]:

@@ -66,16 +66,16 @@ class Columns:
 def columns_from(names: Sequence[str]) -> Columns | None:
     """Bind columns by their names, whatever their case, spaces and underscores; None where they are not of this format."""
     at = {re.sub(r"[\s_-]", "", name.lower()): k for k, name in enumerate(names)}
-    own = tuple(name.strip() for name in names)
+    titles = tuple(name.strip() for name in names)
     cell = _first(at, _CELLS if "celltype" not in at else (_DRAWN, *_CELLS))
     if cell is None:
         return None
     joined = _first(at, _JOINED)
     if joined is not None:
-        return Columns(own, joined, None, cell, joined=True, by_rows=False)
+        return Columns(titles, joined, None, cell, joined=True, by_rows=False)
     image = _first(at, _IMAGES)
     by_rows = any(known <= at.keys() for known in _BY_ROWS)
-    return None if image is None else Columns(own, image, _first(at, _CLASSES), cell, joined=False, by_rows=by_rows)
+    return None if image is None else Columns(titles, image, _first(at, _CLASSES), cell, joined=False, by_rows=by_rows)
 
 
 def parse_order(text: str | None) -> str | None:

@@ -23,9 +23,10 @@ from coigan_aug.files import read_json, write_json
 from coigan_aug.formats.format import Format
 from coigan_aug.formats.image_folder import AbsentImages, ImageFolder, resolve
 from coigan_aug.formats.image_sizes import about_turning, measure
+from coigan_aug.formats.labels import label_id, label_order
 from coigan_aug.formats.losses import Losses, note_class_ids
 from coigan_aug.formats.reading import Reading
-from coigan_aug.formats.source import DROPPED, ClassChoice, Problems, Source, label_id, label_order, make_classes, place
+from coigan_aug.formats.source import DROPPED, ClassChoice, Problems, Source, make_classes, place
 from coigan_aug.formats.tables.line_json_files import (
     RECORDS,
     Traced,
@@ -145,7 +146,7 @@ def write(
     losses = losses or Losses()
     note_class_ids(losses, classes, least=0)
     traced = (
-        _traced(record, found, labels, losses=losses) for record, found in of_records(records, trace_centres_many)
+        _traced(record, outlines, labels, losses=losses) for record, outlines in of_records(records, trace_centres_many)
     )
     path = write_records(out, map(packed_of if binary else text_of, traced), binary=binary)
     write_json(out / PARAMETERS, {"classes": {label: name for name, label in labels.items()}, "binary": binary})
@@ -153,10 +154,11 @@ def write(
 
 
 def _traced(
-    record: ImageRecord, found: Sequence[Sequence[NDArray[np.int32]]], labels: Mapping[str, str], *, losses: Losses
+    record: ImageRecord, outlines: Sequence[Sequence[NDArray[np.int32]]], labels: Mapping[str, str], *, losses: Losses
 ) -> Traced:
     losses.add_attributes(record)
-    polygons = [(labels[own.label], points) for own, points in zip(record.annotations, found, strict=True) if points]
+    pairs = zip(record.annotations, outlines, strict=True)
+    polygons = [(labels[annotation.label], points) for annotation, points in pairs if points]
     return Traced(record.file.removeprefix("data/"), polygons)
 
 
@@ -245,8 +247,8 @@ def _records(
     border, folder_label = _Border(), _folder_label(reading.path.resolve().parent)
     for number, value in read_values(replace(reading, problems=Problems())):
         path = None if number in wrong else paths.get(value["img"])
-        said = place(reading.name, number)
-        size = measure(reading, folder, path, said=said, sized="shape" in value) if path else None
+        here = place(reading.name, number)
+        size = measure(reading, folder, path, at=here, sized="shape" in value) if path else None
         if path is None or size is None:
             continue
         at = _Place(reading, border, number, value["img"], *size)

@@ -117,10 +117,10 @@ def _ends(reading: Reading) -> list[int]:
             return [int(end) for end in ends]
     if index.exists():
         reading.problems.add(f"the index does not fit {path.name}", file=INDEX, done="not used")
-    found = [int(end) for end in scan_binary(path)[1:]]
-    if not found or found[-1] != size:
-        raise DataError(f"{path.name} is cut off or damaged after record {len(found)}.", remedy="Copy it again.")
-    return found
+    offsets = [int(end) for end in scan_binary(path)[1:]]
+    if not offsets or offsets[-1] != size:
+        raise DataError(f"{path.name} is cut off or damaged after record {len(offsets)}.", remedy="Copy it again.")
+    return offsets
 
 
 def write_records(out: Path, records: Iterable[bytes], *, binary: bool) -> Path:

@@ -20,19 +20,10 @@ from coigan_aug.files import atomic_write
 from coigan_aug.formats.format import Format
 from coigan_aug.formats.image_folder import ImageFolder, NamedImages, open_images
 from coigan_aug.formats.image_sizes import measure
+from coigan_aug.formats.labels import label_id, label_order
 from coigan_aug.formats.losses import Losses, add_class_ids, class_masks
 from coigan_aug.formats.reading import Reading
-from coigan_aug.formats.source import (
-    ClassChoice,
-    Problems,
-    Source,
-    label_id,
-    label_order,
-    make_classes,
-    output_ids,
-    place,
-    whole_number,
-)
+from coigan_aug.formats.source import ClassChoice, Problems, Source, make_classes, output_ids, place, whole_number
 from coigan_aug.formats.tables.cells import CELLS, Target, check_length, read_cells, write_cell
 from coigan_aug.formats.tables.columns import Columns
 from coigan_aug.formats.tables.mask_file import MaskFile
@@ -184,7 +175,7 @@ def _read_row(reading: Reading, table: _Table, row: Row, named: NamedImages) -> 
     if image is None:
         return
     if image not in table.sizes:
-        table.sizes[image] = measure(reading, named.folder, image, said=place(reading.name, row.number))
+        table.sizes[image] = measure(reading, named.folder, image, at=place(reading.name, row.number))
     size = table.sizes[image]
     if size is not None:
         if row.others:
@@ -221,13 +212,13 @@ def _read_waiting(table: _Table) -> None:
         if mask is None:
             target.reading.problems.lose(image)
             continue
-        own = table.masks.setdefault(image, {}).setdefault(label, [])
+        places = table.masks.setdefault(image, {}).setdefault(label, [])
         parts = [mask]
-        if own and not (table.columns is not None and table.columns.objects):
+        if places and not (table.columns is not None and table.columns.objects):
             reading, what = target.reading, f"{target.name} has class {label} twice"
             reading.problems.add(what, file=reading.name, row=target.number, done="masks joined")
-            parts.append(rle.Rle(mask.height, mask.width, table.file.get(own.pop())))
-        own.append(table.file.put((rle.union(parts) if len(parts) > 1 else mask).counts))
+            parts.append(rle.Rle(mask.height, mask.width, table.file.get(places.pop())))
+        places.append(table.file.put((rle.union(parts) if len(parts) > 1 else mask).counts))
 
 
 # Classes and records
@@ -280,7 +271,7 @@ def _records(
         masks = [(c.name, rle.Rle(*size, table.file.get(at))) for c in classes for at in places.get(c.name, [])]
         annotations = tuple(Annotation(label=label, rle=mask) for label, mask in masks)
         name = names.get(image, image)
-        others = {key: said for key, said in table.others.pop(image, {}).items() if key not in table.mixed}
+        others = {key: value for key, value in table.others.pop(image, {}).items() if key not in table.mixed}
         source = others | ({"name": name} if name != image else {})
         yield ImageRecord(file=image, height=size[0], width=size[1], annotations=annotations, source=source)
 

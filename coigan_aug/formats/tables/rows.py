@@ -152,8 +152,8 @@ def _bound(reading: Reading, rows: Iterable[tuple[int, list[str]]], names: list[
             with reading.problems.attempt(file=file, row=number, done="row left out", lost=_image(values, columns)):
                 raise
         if row is not None:
-            said = {name: values[k].strip() for name, k in others if values[k].strip()}
-            yield Row(number, *row, said)
+            extra = {name: values[k].strip() for name, k in others if values[k].strip()}
+            yield Row(number, *row, extra)
 
 
 def _row(values: list[str], number: int, columns: Columns, file: str) -> tuple[str, str, str]:

@@ -22,9 +22,10 @@ from coigan_aug.formats.drawn import Place
 from coigan_aug.formats.format import Format
 from coigan_aug.formats.image_folder import ImageFolder, open_images, resolve
 from coigan_aug.formats.image_sizes import check_size, measure
+from coigan_aug.formats.labels import chosen_labels, class_of, classes_of, colour_text
 from coigan_aug.formats.losses import Losses, note_class_ids
 from coigan_aug.formats.reading import Reading
-from coigan_aug.formats.source import Source, chosen_labels, class_of, classes_of, colour_text, place
+from coigan_aug.formats.source import Source, place
 from coigan_aug.formats.tools.cvat_shapes import KINDS, Shape, attributes_of, mask_of
 from coigan_aug.formats.xml_elements import NOT_XML, Element, quoted, read_elements, text_of
 
@@ -148,7 +149,7 @@ def _take(image: _Image, element: Element, at: str) -> None:
             raise DataError(f"{at}  a {element.name} of {image.name} has no label.")
         image.shapes.append(Shape(element.name, label, element.attributes, element.line))
     elif len(element.path) == 4 and element.name == "attribute" and not element.start:
-        image.shapes[-1].said[element.attributes.get("name", "")] = element.text
+        image.shapes[-1].attributes[element.attributes.get("name", "")] = element.text
 
 
 # Records
@@ -159,14 +160,14 @@ def _records(
 ) -> Iterator[ImageRecord]:
     for image in _images(reading.path, _Labels()):
         file = paths.get(image.name)
-        said = place(reading.name, image.line)
+        here = place(reading.name, image.line)
         if file is None:
             continue
-        size = measure(reading, folder, file, said=said, sized=set(_SIZE) <= image.about.keys())
+        size = measure(reading, folder, file, at=here, sized=set(_SIZE) <= image.about.keys())
         if size is None:
             continue
         height, width = (_number(image.about.get(key, str(side))) for key, side in zip(_SIZE, size, strict=True))
-        check_size(size, (height, width), image=image.name, file=said)
+        check_size(size, (height, width), image=image.name, file=here)
         places = (
             Place(reading, reading.name, place(reading.name, shape.line), image.name, *size) for shape in image.shapes
         )
@@ -205,39 +206,39 @@ def write(
     """
     losses = losses or Losses()
     note_class_ids(losses, classes)
-    odd = [found.name for found in classes if NOT_XML.search(found.name)]
+    odd = [c.name for c in classes if NOT_XML.search(c.name)]
     losses.add("class names with signs that XML can't hold, which become ?", first="".join(odd[:1]), count=len(odd))
     path = out / "annotations.xml"
     out.mkdir(parents=True, exist_ok=True)
-    said: dict[str, dict[str, None]] = {defect_class.name: {} for defect_class in classes}
+    used: dict[str, dict[str, None]] = {defect_class.name: {} for defect_class in classes}
     with atomic_write(path) as stream, tempfile.TemporaryFile(dir=out) as body:
         for number, record in enumerate(records):
-            body.writelines(_image_lines(record, number, said, losses))
-        stream.write(_head(classes, said))
+            body.writelines(_image_lines(record, number, used, losses))
+        stream.write(_head(classes, used))
         body.seek(0)
         shutil.copyfileobj(body, stream)
         stream.write(b"</annotations>\n")
     return path
 
 
-def _head(classes: Sequence[DefectClass], said: Mapping[str, Iterable[str]]) -> bytes:
-    labels = "".join(_label(defect_class, said[defect_class.name]) for defect_class in classes)
+def _head(classes: Sequence[DefectClass], used: Mapping[str, Iterable[str]]) -> bytes:
+    labels = "".join(_label(defect_class, used[defect_class.name]) for defect_class in classes)
     start = '<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n  <version>1.1</version>\n'
     return f"{start}  <meta>\n    <task>\n      <labels>\n{labels}      </labels>\n    </task>\n  </meta>\n".encode()
 
 
 def _label(defect_class: DefectClass, attributes: Iterable[str]) -> str:
-    own = "".join(
+    inner = "".join(
         f"<attribute><name>{text_of(name)}</name><mutable>False</mutable><input_type>text</input_type>"
         "<default_value></default_value><values></values></attribute>"
         for name in attributes
     )
     colour = colour_text(defect_class.colour)
     about = f"<name>{text_of(defect_class.name)}</name><color>{colour}</color><type>any</type>"
-    return f"        <label>{about}<attributes>{own}</attributes></label>\n"
+    return f"        <label>{about}<attributes>{inner}</attributes></label>\n"
 
 
-def _image_lines(record: ImageRecord, number: int, said: Mapping[str, dict[str, None]], losses: Losses) -> list[bytes]:
+def _image_lines(record: ImageRecord, number: int, used: Mapping[str, dict[str, None]], losses: Losses) -> list[bytes]:
     name = record.file.removeprefix("images/")
     size = f'width="{record.width}" height="{record.height}"'
     lines = [f'  <image id="{number}" name={quoted(name)} {size}>\n'.encode()]
@@ -245,11 +246,11 @@ def _image_lines(record: ImageRecord, number: int, said: Mapping[str, dict[str, 
         empty = rle.area(annotation.rle) == 0
         losses.add("masks without pixels, which are left out", first=record.file, count=empty)
         if not empty:
-            lines.append(_mask_line(annotation, said[annotation.label], record, losses).encode())
+            lines.append(_mask_line(annotation, used[annotation.label], record, losses).encode())
     return [*lines, b"  </image>\n"]
 
 
-def _mask_line(annotation: Annotation, said: dict[str, None], record: ImageRecord, losses: Losses) -> str:
+def _mask_line(annotation: Annotation, used: dict[str, None], record: ImageRecord, losses: Losses) -> str:
     left, top, width, height = rle.box(annotation.rle)
     counts = ", ".join(map(str, rle.row_runs(rle.decode_box(annotation.rle, (left, top, width, height))).tolist()))
     box = f'rle="{counts}" left="{left}" top="{top}" width="{width}" height="{height}"'
@@ -261,9 +262,9 @@ def _mask_line(annotation: Annotation, said: dict[str, None], record: ImageRecor
     held = {key: text for key, text in texts.items() if text is not None}
     flags = {key: text for key, text in held.items() if key in _FLAGS and re.fullmatch("-?[0-9]{1,9}", text)}
     about = " ".join(f"{key}={quoted(text)}" for key, text in ({"occluded": "0", "z_order": "0"} | flags).items())
-    own = {key: text for key, text in held.items() if key not in flags}
-    said.update(dict.fromkeys(own))
-    inner = "".join(f"<attribute name={quoted(key)}>{text_of(text)}</attribute>" for key, text in own.items())
+    others = {key: text for key, text in held.items() if key not in flags}
+    used.update(dict.fromkeys(others))
+    inner = "".join(f"<attribute name={quoted(key)}>{text_of(text)}</attribute>" for key, text in others.items())
     return f'    <mask label={quoted(annotation.label)} source="file" {about} {box}>{inner}</mask>\n'
 
 

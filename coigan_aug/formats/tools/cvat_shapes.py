@@ -37,20 +37,20 @@ _TAKEN = {"label", "points", "rle", "left", "top", "width", "height", "xtl", "yt
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A shape as the file has it: its element's name and attributes, and what a person said of it (`said`)."""
+    """A shape as the file has it: its element's name and attributes, and what a person said of it (`attributes`)."""
 
     kind: str
     label: str
     values: dict[str, str]
     line: int
-    said: dict[str, str] = field(default_factory=dict)
+    attributes: dict[str, str] = field(default_factory=dict)
 
 
 def attributes_of(shape: Shape) -> dict[str, Any]:
     """Return what the file says of a shape beside its place: whole numbers as such (0 is left out), the rest as text."""
-    own = {key: value for key, value in shape.values.items() if key not in _TAKEN and value not in ("", "0")}
-    numbers: dict[str, Any] = {k: int(v) if re.fullmatch("-?[0-9]{1,18}", v) else v for k, v in own.items()}
-    return numbers | shape.said
+    values = {key: value for key, value in shape.values.items() if key not in _TAKEN and value not in ("", "0")}
+    numbers: dict[str, Any] = {k: int(v) if re.fullmatch("-?[0-9]{1,18}", v) else v for k, v in values.items()}
+    return numbers | shape.attributes
 
 
 def mask_of(shape: Shape, at: Place) -> rle.Rle | None:

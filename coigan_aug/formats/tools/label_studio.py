@@ -37,18 +37,10 @@ from coigan_aug.formats.format import Format
 from coigan_aug.formats.image_folder import ImageFolder, first_there, open_images, resolve_files
 from coigan_aug.formats.image_sizes import check_size, measure
 from coigan_aug.formats.json_files import both_ends
+from coigan_aug.formats.labels import chosen_labels, class_of, classes_of, colour_text
 from coigan_aug.formats.losses import Losses, note_class_ids
 from coigan_aug.formats.reading import Reading
-from coigan_aug.formats.source import (
-    DROPPED,
-    STATE_UNKNOWN,
-    Problems,
-    Source,
-    chosen_labels,
-    class_of,
-    classes_of,
-    colour_text,
-)  # fmt: skip
+from coigan_aug.formats.source import DROPPED, STATE_UNKNOWN, Problems, Source
 from coigan_aug.formats.tools.label_studio_brush import decode_brush, encode_brush
 from coigan_aug.formats.tools.label_studio_tasks import Region, Task, read_tasks
 from coigan_aug.formats.xml_elements import NOT_XML, SHORT, quoted, read_elements
@@ -110,13 +102,13 @@ def read(reading: Reading) -> Source:
 
 def _skipped(folder: ImageFolder, tasks: Mapping[str, list[str]], taken: Mapping[str, str]) -> dict[str, str]:
     """Return the images of tasks without an annotation, as far as they are there and no other task's."""
-    known, found = set(taken.values()), dict[str, str]()
+    known, skipped = set(taken.values()), dict[str, str]()
     for text, names in tasks.items():
         image = next((image for image in map(partial(_there, folder), names) if image is not None), None)
         if image is not None and image not in known:
             known.add(image)
-            found[text] = image
-    return found
+            skipped[text] = image
+    return skipped
 
 
 def _there(folder: ImageFolder, name: str) -> str | None:
@@ -160,13 +152,13 @@ def _records(
             reading.problems.lose(image)
         sizes = [region.about.get(key) for region in task.regions for key in _SIZE]
         sized = bool(sizes) and None not in sizes
-        size = measure(reading, folder, image, said=task.text, sized=sized)
+        size = measure(reading, folder, image, at=task.text, sized=sized)
         if size is None:
             continue
         at = Place(reading, reading.name, task.text, image, *size)
         drawn = [_annotation(region, names, replace(at, text=region.text)) for region in task.regions]
         annotations = tuple(annotation for annotation in drawn if annotation is not None)
-        source = attributes_from(task.said | ({"name": task.names[0]} if task.names[0] != image else {}), at, but=())
+        source = attributes_from(task.about | ({"name": task.names[0]} if task.names[0] != image else {}), at, but=())
         yield ImageRecord(file=image, height=size[0], width=size[1], annotations=annotations, source=source)
 
 
@@ -184,8 +176,8 @@ def _annotation(region: Region, names: Mapping[str, str], at: Place) -> Annotati
     if mask is None or with_pixels(mask, at) is None:
         return None
     meta = region.about.get("meta")
-    said = {key: region.about[key] for key in ("id", "score") if key in region.about}
-    attributes = (meta if isinstance(meta, dict) else {}) | region.said | said
+    kept = {key: region.about[key] for key in ("id", "score") if key in region.about}
+    attributes = (meta if isinstance(meta, dict) else {}) | region.answers | kept
     return Annotation(label=label, rle=mask, attributes=attributes_from(attributes, at, but=()))
 
 
@@ -195,8 +187,8 @@ def _check_picture(region: Region, at: Place) -> None:
         what = f"{at.text}: {at.image} was turned by {region.about['image_rotation']} degrees in Label Studio."
         raise DataError(what, remedy="Turn it back there and export again; its regions can't be placed otherwise.")
     height, width = (region.about.get(key) for key in _SIZE)
-    said = (at.height if height is None else height, at.width if width is None else width)
-    check_size((at.height, at.width), said, image=at.image, file=at.text)
+    stated = (at.height if height is None else height, at.width if width is None else width)
+    check_size((at.height, at.width), stated, image=at.image, file=at.text)
 
 
 def _mask(region: Region, at: Place) -> rle.Rle | None:
@@ -263,10 +255,10 @@ def write(
 
 def _config(classes: Sequence[DefectClass], losses: Losses) -> bytes:
     """Return the labeling configuration; signs that XML can't hold become `?`."""
-    odd = [found.name for found in classes if NOT_XML.search(found.name)]
+    odd = [c.name for c in classes if NOT_XML.search(c.name)]
     losses.add("class names with signs that XML can't hold, which become ?", first="".join(odd[:1]), count=len(odd))
     labels = "".join(
-        f"    <Label value={quoted(found.name)} background={quoted(colour_text(found.colour))}/>\n" for found in classes
+        f"    <Label value={quoted(c.name)} background={quoted(colour_text(c.colour))}/>\n" for c in classes
     )
     start = '<View>\n  <Image name="image" value="$image" zoom="true"/>\n  <BrushLabels name="label" toName="image">\n'
     return f"{start}{labels}  </BrushLabels>\n</View>\n".encode()
@@ -286,8 +278,8 @@ def _task(record: ImageRecord, losses: Losses) -> dict[str, Any]:
 
 
 def _result(annotation: Annotation, ids: dict[str, None]) -> dict[str, Any]:
-    own = annotation.attributes.get("id")
-    name = own if isinstance(own, str) and own not in ids else f"region-{len(ids)}"
+    identity = annotation.attributes.get("id")
+    name = identity if isinstance(identity, str) and identity not in ids else f"region-{len(ids)}"
     ids[name] = None
     stroke = list(encode_brush(rle.decode(annotation.rle)))
     meta = {key: value for key, value in annotation.attributes.items() if key != "id"}

@@ -32,9 +32,9 @@ def decode_brush(data: bytes, *, height: int, width: int) -> NDArray[np.bool_]:
     count, at = 4 * height * width, _HEAD
     if end < _HEAD:
         raise ValueError("is cut off")
-    said = int.from_bytes(stream[:4], "big")
-    if said != count:
-        raise ValueError(f"has {said} values, an image of {height} x {width} pixels has {count}")
+    stated = int.from_bytes(stream[:4], "big")
+    if stated != count:
+        raise ValueError(f"has {stated} values, an image of {height} x {width} pixels has {count}")
     head = int.from_bytes(stream[:7], "big") >> 3
     bits = (head >> 16 & 31) + 1
     sizes = [(head >> shift & 15) + 1 for shift in (12, 8, 4, 0)]
@@ -61,8 +61,8 @@ def decode_brush(data: bytes, *, height: int, width: int) -> NDArray[np.bool_]:
 def _not_zero(stream: bytes, at: int, length: int, bits: int) -> NDArray[np.bool_]:
     """Return which of the values that begin at a bit are not 0."""
     data = np.frombuffer(stream, np.uint8, count=(at + length * bits + 7 >> 3) - (at >> 3), offset=at >> 3)
-    own = np.unpackbits(data)[at & 7 :][: length * bits]
-    return np.asarray(own.reshape(length, bits).any(axis=1))
+    unpacked = np.unpackbits(data)[at & 7 :][: length * bits]
+    return np.asarray(unpacked.reshape(length, bits).any(axis=1))
 
 
 def encode_brush(mask: NDArray[np.generic]) -> bytes:

@@ -22,7 +22,7 @@ _Item = dict[str, Any]
 class Region:
     """What was drawn: a kind ("brush", "polygon", "rectangle", "ellipse", else one without an area), labels and values.
 
-    `about` holds what the result says beside its value, `said` the answers to questions about the region.
+    `about` holds what the result says beside its value, `answers` those to questions about the region.
     """
 
     text: str
@@ -30,21 +30,22 @@ class Region:
     labels: list[str]
     value: _Item
     about: _Item
-    said: _Item = field(default_factory=dict)
+    answers: _Item = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Task:
     """A task: its place in words, the names that its image may have, and the regions of the annotation that counts.
 
-    `annotations` says how many count; where none does, the task is not annotated. `said` holds answers about the image.
+    `annotations` says how many count; where none does, the task is not annotated. `about` holds its ids and the answers
+    about the image.
     """
 
     text: str
     names: list[str]
     annotations: int
     regions: list[Region]
-    said: _Item
+    about: _Item
 
 
 def read_tasks(path: Path) -> Iterator[Task]:
@@ -75,9 +76,9 @@ def _full(item: _Item, text: str) -> Task:
     if not isinstance(results, list) or not all(isinstance(result, dict) for result in results):
         raise DataError(f"{text} has an annotation without a list of results.")
     last = taken[-1] if taken else {}
-    said = _ids(item.get("id"), last.get("id"), last.get("completed_by"))
-    regions = _regions(results, text, said)
-    return Task(text, _names(data, text, item.get("file_upload")), len(usable), regions, said)
+    about = _ids(item.get("id"), last.get("id"), last.get("completed_by"))
+    regions = _regions(results, text, about)
+    return Task(text, _names(data, text, item.get("file_upload")), len(usable), regions, about)
 
 
 def _ids(task: Any, annotation: Any, annotator: Any) -> _Item:
@@ -95,20 +96,20 @@ def _short(item: _Item, text: str) -> Task:
         for value in values if drawn else []:
             size = {name: value[name] for name in ("original_width", "original_height") if name in value}
             results.append({"value": value, "from_name": key} | size)
-    said = _ids(item.get("id"), item.get("annotation_id"), item.get("annotator"))
-    return Task(text, _names(item, text, None), 1, _regions(results, text, said), said)
+    about = _ids(item.get("id"), item.get("annotation_id"), item.get("annotator"))
+    return Task(text, _names(item, text, None), 1, _regions(results, text, about), about)
 
 
 # Regions
 
 
-def _regions(results: list[_Item], text: str, said: _Item) -> list[Region]:
-    """Put the results of one region together: its shape, its labels and the answers; answers about the image go to `said`.
+def _regions(results: list[_Item], text: str, about: _Item) -> list[Region]:
+    """Put the results of one region together: its shape, its labels and the answers; those about the image go to `about`.
 
     Raises:
         DataError: a result is malformed.
     """
-    found: dict[str, Region] = {}
+    regions: dict[str, Region] = {}
     answers: dict[str, _Item] = {}
     for k, result in enumerate(results):
         value = result.get("value")
@@ -118,15 +119,15 @@ def _regions(results: list[_Item], text: str, said: _Item) -> list[Region]:
         here = f"{text}, region {key}"
         kind, labels = _kind(value), _labels(value, here)
         if kind:
-            before = found.get(key)
+            before = regions.get(key)
             labels = labels or (before.labels if before else [])
-            found[key] = Region(here, kind, labels, value, result, answers.setdefault(key, {}))
+            regions[key] = Region(here, kind, labels, value, result, answers.setdefault(key, {}))
         elif isinstance(result.get("from_name"), str):
             answers.setdefault(key, {})[result["from_name"]] = value.get(str(result.get("type")), value)
-    for key, own in answers.items():
-        if key not in found:
-            said.update(own)
-    return list(found.values())
+    for key, answer in answers.items():
+        if key not in regions:
+            about.update(answer)
+    return list(regions.values())
 
 
 def _kind(value: Mapping[str, Any]) -> str:

@@ -23,10 +23,11 @@ from coigan_aug.formats.format import Format
 from coigan_aug.formats.image_folder import ImageFolder, open_images, resolve_files
 from coigan_aug.formats.image_sizes import check_size, clean_records, images_without, measure
 from coigan_aug.formats.json_files import both_ends, load_json
+from coigan_aug.formats.labels import chosen_labels, class_of, classes_of
 from coigan_aug.formats.losses import Losses, note_class_ids
 from coigan_aug.formats.names import CARD
 from coigan_aug.formats.reading import Reading
-from coigan_aug.formats.source import Source, chosen_labels, class_of, classes_of
+from coigan_aug.formats.source import Source
 from coigan_aug.formats.tools.labelme_shapes import KINDS, mask_of, shapes_of, written_shapes
 
 LABELS = "labels.txt"
@@ -75,12 +76,12 @@ def _files(path: Path) -> list[str]:
     """Return the JSON files of a source, relative to its folder; of one that is a file, its name."""
     if not path.is_dir():
         return [path.name]
-    found = []
+    paths = []
     for folder, folders, names in os.walk(path):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         below = Path(folder).relative_to(path).as_posix()
-        found += [posixpath.normpath(f"{below}/{name}") for name in names if name.lower().endswith(".json")]
-    return sorted(found)
+        paths += [posixpath.normpath(f"{below}/{name}") for name in names if name.lower().endswith(".json")]
+    return sorted(paths)
 
 
 def read(reading: Reading) -> Source:
@@ -189,15 +190,15 @@ def _records(
     for file, image in paths.items():
         item = load_json(reading.path / file)
         size = measure(
-            reading, folder, image, said=file,
+            reading, folder, image, at=file,
             sized=None not in (item.get("imageHeight"), item.get("imageWidth")),
             turned_by="labelme" if item["shapes"] else "",
         )  # fmt: skip
         if size is None:
             continue
-        said = (size[0] if item.get("imageHeight") is None else item["imageHeight"],
-                size[1] if item.get("imageWidth") is None else item["imageWidth"])  # fmt: skip
-        check_size(size, said, image=image, file=file)
+        stated = (size[0] if item.get("imageHeight") is None else item["imageHeight"],
+                  size[1] if item.get("imageWidth") is None else item["imageWidth"])  # fmt: skip
+        check_size(size, stated, image=image, file=file)
         at = Place(reading, file, f"{file}: the file", image, *size)
         annotations = _annotations(item, names, at)
         name = "" if item["imagePath"] == posixpath.basename(image) else item["imagePath"]
@@ -228,8 +229,8 @@ def _annotations(item: _Item, names: Mapping[str, str], at: Place) -> tuple[Anno
             parts.setdefault(key, []).append(mask)
             about.setdefault(key, attributes_from(shape, here, but=_SHAPE_KEYS))
     return tuple(
-        Annotation(label=key[0], rle=own[0] if len(own) == 1 else rle.union(own), attributes=about[key])
-        for key, own in parts.items()
+        Annotation(label=key[0], rle=masks[0] if len(masks) == 1 else rle.union(masks), attributes=about[key])
+        for key, masks in parts.items()
     )
 
 
@@ -252,7 +253,7 @@ def write(
     """
     losses = losses or Losses()
     note_class_ids(losses, classes)
-    listed = [found.name for found in classes if found.name.strip() == found.name and len(found.name.splitlines()) == 1]
+    listed = [c.name for c in classes if c.name.strip() == c.name and len(c.name.splitlines()) == 1]
     write_bytes(out / LABELS, "".join(f"{name}\n" for name in listed).encode())
     written: set[str] = set()
     for record in records:

@@ -144,21 +144,21 @@ class _Groups:
 
     def of(self, annotation: Annotation, losses: Losses, *, several: bool) -> int | None:
         """Return the group_id to write; None where none is needed."""
-        own = _group(annotation)
-        if own is not None and (annotation.label, own) in self._used:
+        group = _group(annotation)
+        if group is not None and (annotation.label, group) in self._used:
             losses.add("group_ids that objects of one class share, which become others", first=self._file)
-            own, several = None, True
-        if own is None and several:
-            own = next(k for k in range(1, len(self._taken) + 2) if k not in self._taken)
-        if own is not None:
-            self._taken.add(own)
-            self._used.add((annotation.label, own))
-        return own
+            group, several = None, True
+        if group is None and several:
+            group = next(k for k in range(1, len(self._taken) + 2) if k not in self._taken)
+        if group is not None:
+            self._taken.add(group)
+            self._used.add((annotation.label, group))
+        return group
 
 
 def _group(annotation: Annotation) -> int | None:
-    found = annotation.attributes.get("group_id")
-    return found if type(found) is int else None
+    group = annotation.attributes.get("group_id")
+    return group if type(group) is int else None
 
 
 def _about(attributes: Mapping[str, Any], record: ImageRecord, losses: Losses) -> _Item:

@@ -21,9 +21,10 @@ from coigan_aug.formats.format import Format
 from coigan_aug.formats.image_folder import ImageFolder, first_there, resolve_files
 from coigan_aug.formats.image_sizes import check_size, clean_records, images_without, measure
 from coigan_aug.formats.json_files import load_object
+from coigan_aug.formats.labels import chosen_labels, class_of, classes_of, colour_text
 from coigan_aug.formats.losses import Losses, add_class_ids
 from coigan_aug.formats.reading import Reading
-from coigan_aug.formats.source import Source, chosen_labels, class_of, classes_of, colour_text
+from coigan_aug.formats.source import Source
 from coigan_aug.formats.tools.supervisely_objects import (
     KINDS,
     kind_of,
@@ -106,15 +107,15 @@ def _classes_of(meta: _Item) -> dict[str, _Item]:
     classes = meta.get("classes")
     if not isinstance(classes, list):
         raise DataError(f"{META} is not a project's: it has no list 'classes'.")
-    found: dict[str, _Item] = {}
+    entries: dict[str, _Item] = {}
     for k, item in enumerate(classes):
         title = item.get("title") if isinstance(item, dict) else None
         if not isinstance(title, str) or not title:
             raise DataError(f"{META}: classes[{k}] has no title.")
-        if title in found:
+        if title in entries:
             raise DataError(f"{META}: two classes are named {title}.")
-        found[title] = item
-    return found
+        entries[title] = item
+    return entries
 
 
 def _values(listed: Mapping[str, _Item], key: str, kind: type) -> dict[str, Any]:
@@ -153,13 +154,13 @@ def _records(
 ) -> Iterator[ImageRecord]:
     for file, image in paths.items():
         item = load_object(reading.path / file, kind="an annotation of Supervisely")
-        said = item.get("size", {})
-        if not isinstance(said, dict):
+        stated = item.get("size", {})
+        if not isinstance(stated, dict):
             raise DataError(f"{file} has no usable size.")
-        size = measure(reading, folder, image, said=file, sized={"height", "width"} <= said.keys())
+        size = measure(reading, folder, image, at=file, sized={"height", "width"} <= stated.keys())
         if size is None:
             continue
-        check_size(size, (said.get("height", size[0]), said.get("width", size[1])), image=image, file=file)
+        check_size(size, (stated.get("height", size[0]), stated.get("width", size[1])), image=image, file=file)
         at = Place(reading, file, file, image, *size)
         drawn = [_annotation(value, names, here) for value, here in _objects(item, at)]
         source = attributes_from({"tags": tags_of(item, at)}, at, but=())
@@ -232,9 +233,9 @@ def image_place(name: str) -> str:
 
 
 def _dataset(folders: Sequence[str]) -> str:
-    own = folders[:-1] if folders[-1:] == ["img"] else folders
-    nested = len(own) % 2 == 1 and set(own[1::2]) <= {_NESTED}
-    return "/".join(own) if nested else f"/{_NESTED}/".join(own or [_DATASET])
+    parts = folders[:-1] if folders[-1:] == ["img"] else folders
+    nested = len(parts) % 2 == 1 and set(parts[1::2]) <= {_NESTED}
+    return "/".join(parts) if nested else f"/{_NESTED}/".join(parts or [_DATASET])
 
 
 def _place(file: str) -> str:
@@ -246,8 +247,8 @@ def _written(record: ImageRecord, kinds: dict[str, str], losses: Losses) -> _Ite
     filled = [annotation for annotation in record.annotations if rle.area(annotation.rle)]
     empty = len(record.annotations) - len(filled)
     losses.add("masks without pixels, which are left out", first=record.file, count=empty)
-    said = record.source.get("tags")
-    tags, lost = written_tags(said if isinstance(said, dict) else {}, kinds)
+    values = record.source.get("tags")
+    tags, lost = written_tags(values if isinstance(values, dict) else {}, kinds)
     losses.add("tags of images that are no tags of Supervisely, which are not written", first=record.file, count=lost)
     size = {"height": record.height, "width": record.width}
     objects = [written_object(annotation, kinds, record, losses) for annotation in filled]
@@ -255,12 +256,12 @@ def _written(record: ImageRecord, kinds: dict[str, str], losses: Losses) -> _Ite
 
 
 def _meta(classes: Sequence[DefectClass], kinds: Mapping[str, str], losses: Losses) -> _Item:
-    written = [found.source_id if isinstance(found.source_id, int) else None for found in classes]
+    written = [c.source_id if isinstance(c.source_id, int) else None for c in classes]
     add_class_ids(losses, classes, written)
     listed = [
-        {"title": found.name, "shape": "bitmap", "color": colour_text(found.colour).upper(), "geometry_config": {}}
-        | ({} if own is None else {"id": own})
-        for found, own in zip(classes, written, strict=True)
+        {"title": c.name, "shape": "bitmap", "color": colour_text(c.colour).upper(), "geometry_config": {}}
+        | ({} if number is None else {"id": number})
+        for c, number in zip(classes, written, strict=True)
     ]
     tags = [{"name": name, "value_type": kind, "color": "#808080"} for name, kind in kinds.items()]
     return {"classes": listed, "tags": tags, "projectType": "images"}

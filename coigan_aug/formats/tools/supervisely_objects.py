@@ -126,13 +126,13 @@ def tags_of(value: _Item, at: Place) -> dict[str, Any]:
     tags = value.get("tags", [])
     if not isinstance(tags, list) or not all(isinstance(tag, dict) for tag in tags):
         raise DataError(f"{at.text} has tags that are not a list of objects.")
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for tag in tags:
-        name, said = tag.get("name"), tag.get("value")
-        if not isinstance(name, str) or not isinstance(said, (str, int, float, type(None))):
+        name, content = tag.get("name"), tag.get("value")
+        if not isinstance(name, str) or not isinstance(content, (str, int, float, type(None))):
             raise DataError(f"{at.text} has a tag without a name or with a value that is no text or number.")
-        found[name] = True if said is None else said
-    return found
+        values[name] = True if content is None else content
+    return values
 
 
 def written_object(annotation: Annotation, kinds: dict[str, str], record: ImageRecord, losses: Losses) -> _Item:
@@ -142,9 +142,9 @@ def written_object(annotation: Annotation, kinds: dict[str, str], record: ImageR
     """
     left, top, width, height = rle.box(annotation.rle)
     picture = encode_bitmap(rle.decode_box(annotation.rle, (left, top, width, height)), clear=True)
-    said = {key: value for key, value in annotation.attributes.items() if key not in ("id", "description")}
+    attributes = {key: value for key, value in annotation.attributes.items() if key not in ("id", "description")}
     description = annotation.attributes.get("description", "")
-    tags, lost = written_tags(said, kinds)
+    tags, lost = written_tags(attributes, kinds)
     lost += not isinstance(description, str)
     losses.add("attributes that are no tags of Supervisely, which are not written", first=record.file, count=lost)
     return {
@@ -156,14 +156,14 @@ def written_object(annotation: Annotation, kinds: dict[str, str], record: ImageR
     }
 
 
-def written_tags(said: Mapping[str, Any], kinds: dict[str, str]) -> tuple[list[_Item], int]:
+def written_tags(attributes: Mapping[str, Any], kinds: dict[str, str]) -> tuple[list[_Item], int]:
     """Return attributes as tags, and how many can't be written; the kinds of new tags are noted in `kinds`."""
     tags = []
-    for name, value in said.items():
+    for name, value in attributes.items():
         kind = _kind(value)
         if kind and kinds.setdefault(name, kind) == kind:
             tags.append({"name": name, "value": None if kind == "none" else value})
-    return tags, len(said) - len(tags)
+    return tags, len(attributes) - len(tags)
 
 
 def _kind(value: Any) -> str:

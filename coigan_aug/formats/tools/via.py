@@ -21,10 +21,11 @@ from coigan_aug.formats.format import Format
 from coigan_aug.formats.image_folder import ImageFolder, open_images, resolve
 from coigan_aug.formats.image_sizes import measure
 from coigan_aug.formats.json_files import both_ends, load_object
+from coigan_aug.formats.labels import chosen_labels, class_of, classes_of
 from coigan_aug.formats.losses import Losses, note_class_ids
 from coigan_aug.formats.reading import Reading
-from coigan_aug.formats.source import DROPPED, Source, chosen_labels, class_of, classes_of
-from coigan_aug.formats.tools.via_regions import KINDS, ONLY_CLASS, class_attribute, mask_of, said_of
+from coigan_aug.formats.source import DROPPED, Source
+from coigan_aug.formats.tools.via_regions import KINDS, ONLY_CLASS, answers_of, class_attribute, mask_of
 
 _IMAGES, _ATTRIBUTES = "_via_img_metadata", "_via_attributes"
 _SIGNS = ((b'"_via_img_metadata"',), (b'"regions"', b'"filename"'))
@@ -66,15 +67,15 @@ def read(reading: Reading) -> Source:
     top = load_object(reading.path, kind=_KIND)
     images = _images(top, reading.name)
     regions = [region for image in images for region in image.regions]
-    said = [said_of(region) for region in regions if KINDS.become_masks(_kind(region), reading.options)]
-    attribute = class_attribute(said, reading.options.classes, file=reading.name)
+    answers = [answers_of(region) for region in regions if KINDS.become_masks(_kind(region), reading.options)]
+    attribute = class_attribute(answers, reading.options.classes, file=reading.name)
     used = dict.fromkeys(
-        own[attribute] if attribute else ONLY_CLASS for own in said if not attribute or attribute in own
+        values[attribute] if attribute else ONLY_CLASS for values in answers if not attribute or attribute in values
     )
     names = chosen_labels([*_listed(top, attribute), *used], reading.options.classes)
     rows: dict[str, int | None] = {image.name: None for image in images}
     folder, where = open_images(reading, rows)
-    contents = f"{len(images):,} images, {len(said):,} regions with an area"
+    contents = f"{len(images):,} images, {len(answers):,} regions with an area"
     contents += f", classes by {attribute}" if attribute else ""
     return Source(
         format="via",
@@ -114,8 +115,8 @@ def _regions(value: Any, at: str) -> list[_Item]:
         shape = region.get("shape_attributes") if isinstance(region, dict) else None
         if not isinstance(shape, dict) or not isinstance(shape.get("name"), str):
             raise DataError(f"{at}: regions[{k}] has no shape with a name.")
-        said = region.get("region_attributes")
-        region["region_attributes"] = said if isinstance(said, dict) else {}
+        answers = region.get("region_attributes")
+        region["region_attributes"] = answers if isinstance(answers, dict) else {}
     return regions
 
 
@@ -141,7 +142,7 @@ def _records(
     for image in images:
         path = paths.get(image.name)
         turned_by = "VIA" if image.regions else ""
-        size = measure(reading, folder, path, said=reading.name, turned_by=turned_by) if path else None
+        size = measure(reading, folder, path, at=reading.name, turned_by=turned_by) if path else None
         if path is None or size is None:
             continue
         place = Place(reading, reading.name, f"{reading.name}: {image.name}", image.name, *size)
@@ -150,18 +151,18 @@ def _records(
             at = Place(reading, reading.name, f"{reading.name}: {image.name}: regions[{k}]", image.name, *size)
             with reading.problems.attempt(file=reading.name, done="region left out", lost=image.name):
                 drawn.append(_annotation(region, names, attribute, at))
-        said = {key: value for key, value in image.about.items() if isinstance(value, (str, int, float))}
-        source = attributes_from(said | ({"name": image.name} if image.name != path else {}), place, but=())
+        values = {key: value for key, value in image.about.items() if isinstance(value, (str, int, float))}
+        source = attributes_from(values | ({"name": image.name} if image.name != path else {}), place, but=())
         annotations = tuple(annotation for annotation in drawn if annotation is not None)
         yield ImageRecord(file=path, height=size[0], width=size[1], annotations=annotations, source=source)
 
 
 def _annotation(region: _Item, names: Mapping[str, str], attribute: str, at: Place) -> Annotation | None:
-    kind, said = _kind(region), said_of(region)
+    kind, answers = _kind(region), answers_of(region)
     if not KINDS.become_masks(kind, at.reading.options):
         KINDS.note_dropped(kind, at)
         return None
-    label = said.pop(attribute, "") if attribute else ONLY_CLASS
+    label = answers.pop(attribute, "") if attribute else ONLY_CLASS
     if not label:
         at.count(f"regions have no {attribute}, which names the class of others", done=DROPPED)
         return None
@@ -170,7 +171,7 @@ def _annotation(region: _Item, names: Mapping[str, str], attribute: str, at: Pla
     name = class_of(label, names, at.text)
     drawn = mask_of(region["shape_attributes"], at)
     mask = None if drawn is None else with_pixels(drawn, at)
-    return None if mask is None else Annotation(label=name, rle=mask, attributes=said)
+    return None if mask is None else Annotation(label=name, rle=mask, attributes=answers)
 
 
 # Writing
@@ -186,7 +187,7 @@ def write(
     losses, order, path = losses or Losses(), list[str](), out / "via.json"
     note_class_ids(losses, classes)
     with atomic_write(path) as stream:
-        stream.write(_head([found.name for found in classes]) + b'"_via_img_metadata": {')
+        stream.write(_head([c.name for c in classes]) + b'"_via_img_metadata": {')
         for record, traced in of_records(records, trace_corners_many):
             losses.add_attributes(record)
             name, regions = record.file.removeprefix("images/"), []

@@ -32,7 +32,7 @@ _USUAL = ("class", "label", "name", "category", "type")
 _Item = dict[str, Any]
 
 
-def said_of(region: _Item) -> dict[str, str]:
+def answers_of(region: _Item) -> dict[str, str]:
     """Return the attributes of a region that say something; of boxes to tick those that are ticked."""
     return {name: text for name, value in region["region_attributes"].items() if (text := _text(value))}
 
@@ -43,7 +43,7 @@ def _text(value: Any) -> str:
     return str(value).strip() if isinstance(value, (str, int, float)) and not isinstance(value, bool) else ""
 
 
-def class_attribute(said: Iterable[Mapping[str, str]], choices: Sequence[ClassChoice], *, file: str) -> str:
+def class_attribute(answers: Iterable[Mapping[str, str]], choices: Sequence[ClassChoice], *, file: str) -> str:
     """Return the attribute whose values are the classes: the only one, one of a usual name, or that of --classes' values.
 
     Returns "" where no region has an attribute: there is one class then.
@@ -52,11 +52,11 @@ def class_attribute(said: Iterable[Mapping[str, str]], choices: Sequence[ClassCh
         DataError: it can't be told.
     """
     values: dict[str, set[str]] = {}
-    for own in said:
-        for name, text in own.items():
+    for region in answers:
+        for name, text in region.items():
             values.setdefault(name, set()).add(text)
-    wanted = {choice.value or choice.name.lower() for choice in choices}
-    meant = [name for name, texts in values.items() if wanted and wanted <= {text.lower() for text in texts}]
+    chosen = {choice.value or choice.name.lower() for choice in choices}
+    meant = [name for name, texts in values.items() if chosen and chosen <= {text.lower() for text in texts}]
     usual = [name for name in values if name.lower() in _USUAL]
     for names in (list(values), meant, usual):
         if len(names) == 1:

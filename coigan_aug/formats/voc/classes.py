@@ -76,14 +76,14 @@ def read_classes(path: Path, meaning: Meaning) -> Numbers:
         return _looked_up(pixels, _by_number(_used(pixels), meaning, path))
     codes, where = np.unique(_codes(pixels), return_inverse=True)
     colours = [_colour(code) for code in codes.tolist()]
-    found = [_of_colour(colour, meaning) for colour in colours]
-    if None in found and all(red == green == blue for red, green, blue in colours):
+    classes = [_of_colour(colour, meaning) for colour in colours]
+    if None in classes and all(red == green == blue for red, green, blue in colours):
         table = _by_number([red for red, _, _ in colours], meaning, path)
-        found = [table[red] for red, _, _ in colours]
-    wrong = [str(colour) for colour, own in zip(colours, found, strict=True) if own is None]
+        classes = [table[red] for red, _, _ in colours]
+    wrong = [str(colour) for colour, position in zip(colours, classes, strict=True) if position is None]
     if wrong:
         raise _unknown(path, "colours", wrong)
-    return np.array(found, np.int32)[where].reshape(pixels.shape[:2])
+    return np.array(classes, np.int32)[where].reshape(pixels.shape[:2])
 
 
 def _used(numbers: Pixels) -> list[int]:
@@ -99,10 +99,10 @@ def _by_colour(palette: Pixels, used: Sequence[int], meaning: Meaning) -> dict[i
     """
     if not meaning.colours:
         return None
-    found = {value: _of_colour(_rgb(palette[value]), meaning) for value in used if value}
-    if VOID_VALUE in found and not found[VOID_VALUE]:
-        found[VOID_VALUE] = VOID
-    return {0: 0} | {value: own for value, own in found.items() if own} if all(found.values()) else None
+    classes = {value: _of_colour(_rgb(palette[value]), meaning) for value in used if value}
+    if VOID_VALUE in classes and not classes[VOID_VALUE]:
+        classes[VOID_VALUE] = VOID
+    return {0: 0} | {value: k for value, k in classes.items() if k} if all(classes.values()) else None
 
 
 def _by_number(used: Sequence[int], meaning: Meaning, path: Path) -> dict[int, int]:
@@ -140,8 +140,8 @@ def read_objects(path: Path) -> Numbers:
         raise DataError(f"{path.name} has {len(codes):,} colours: is it a photograph, or saved with loss?")
     numbers = {colour: number for number, colour in enumerate(VOC_COLOURS)} | {VOID_COLOUR: VOID}
     others = 256 + np.arange(len(codes))
-    found = [numbers.get(_colour(code), other) for code, other in zip(codes.tolist(), others.tolist(), strict=True)]
-    return np.array(found, np.int32)[where].reshape(pixels.shape[:2])
+    values = [numbers.get(_colour(code), other) for code, other in zip(codes.tolist(), others.tolist(), strict=True)]
+    return np.array(values, np.int32)[where].reshape(pixels.shape[:2])
 
 
 def used_numbers(path: Path) -> set[int]:
@@ -175,8 +175,8 @@ def _rgb(colour: Pixels) -> Colour:
     return red, green, blue
 
 
-def _unknown(path: Path, kind: str, found: Sequence[str]) -> DataError:
-    shown = ", ".join(found[:6]) + (f" and {len(found) - 6} more" if len(found) > 6 else "")
+def _unknown(path: Path, kind: str, values: Sequence[str]) -> DataError:
+    shown = ", ".join(values[:6]) + (f" and {len(values) - 6} more" if len(values) > 6 else "")
     what = f"{path.name} has {kind} without a class: {shown}."
     return DataError(
         what, remedy=f"Name them: --classes NAME=1,NAME=2 (or =#ff0000), or a {LABELMAP} or labels.txt beside."
@@ -200,15 +200,15 @@ def read_labelmap(path: Path) -> dict[str, Colour | None]:
     Raises:
         DataError: a line is malformed, or a name or colour is there twice.
     """
-    found: dict[str, Colour | None] = {}
+    colours: dict[str, Colour | None] = {}
     for row, line in _rows(path):
         name, colour = _entry(line, place(path.name, row))
         if line.startswith("#") and colour is None:
             continue
-        if name in found or (colour is not None and colour in found.values()):
+        if name in colours or (colour is not None and colour in colours.values()):
             raise DataError(f"{place(path.name, row)}  the name or colour of {name} is there twice.")
-        found[name] = colour
-    return found
+        colours[name] = colour
+    return colours
 
 
 def _entry(line: str, at: str) -> tuple[str, Colour | None]:
@@ -232,13 +232,13 @@ def read_class_names(path: Path) -> dict[str, int]:
     lines = [(row, line) for row, line in _rows(path) if line != _IGNORED]
     numbered = [_NUMBERED.fullmatch(line) for _, line in lines]
     names = [
-        found[2].strip() if found and all(numbered) else line for found, (_, line) in zip(numbered, lines, strict=True)
+        match[2].strip() if match and all(numbered) else line for match, (_, line) in zip(numbered, lines, strict=True)
     ]
     for k, (row, _) in enumerate(lines):
         if names[k] in names[:k]:
             raise DataError(f"{place(path.name, row)}  the class {names[k]} is there twice.")
     offset = 0 if names and _is_background(names[0]) else 1
-    numbers = [int(found[1]) if found and all(numbered) else k + offset for k, found in enumerate(numbered)]
+    numbers = [int(match[1]) if match and all(numbered) else k + offset for k, match in enumerate(numbered)]
     return {name: k for name, k in zip(names, numbers, strict=True) if k > 0 and not _is_background(name)}
 
 

@@ -44,8 +44,8 @@ class Layout:
 def find_folder(home: Path, name: str) -> Path | None:
     """Return a folder below another by its name, in whatever case; None where there is none."""
     with os.scandir(home) as entries:
-        found = sorted(entry.name for entry in entries if entry.name.lower() == name.lower() and entry.is_dir())
-    return home / found[0] if found else None
+        names = sorted(entry.name for entry in entries if entry.name.lower() == name.lower() and entry.is_dir())
+    return home / names[0] if names else None
 
 
 def open_layout(reading: Reading) -> Layout:
@@ -115,26 +115,26 @@ def _masks(reading: Reading, name: str) -> dict[str, Path]:
 
 def xml_files(home: Path) -> dict[str, str]:
     """Return the XML files below a folder, relative to it, by their paths without the suffix."""
-    found = {}
+    files = {}
     for folder, folders, names in os.walk(home):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             if name.lower().endswith(_XML) and (Path(folder) / name).is_file():
                 path = (Path(folder) / name).relative_to(home).as_posix()
-                found[path[: -len(_XML)]] = path
-    return found
+                files[path[: -len(_XML)]] = path
+    return files
 
 
 def _described(layout: Layout, stems: Iterable[str]) -> dict[str, str]:
     """Return the XML files, relative to the data set, by their images' names; those of no image by their own."""
     home, root = layout.reading.path.resolve(), layout.folder.root.resolve()
     before = root.relative_to(home).as_posix() + "/" if root != home and root.is_relative_to(home) else ""
-    files, found = xml_files(layout.reading.path), {}
+    files, described = xml_files(layout.reading.path), {}
     for stem in stems:
         name = next((name for name in _xml_names(before + stem, stem) if name in files), None)
         if name is not None:
-            found[stem] = files.pop(name)
-    return files | found
+            described[stem] = files.pop(name)
+    return files | described
 
 
 def _xml_names(path: str, stem: str) -> Iterator[str]:
@@ -146,23 +146,23 @@ def _xml_names(path: str, stem: str) -> Iterator[str]:
     """
     *folders, name = path.split("/")
     yield path
-    for own in (ANNOTATIONS, ANNOTATIONS.lower()):
-        yield "/".join([*(own if part.lower() in _IMAGE_FOLDERS else part for part in folders), name])
-        yield f"{own}/{stem}"
+    for folder in (ANNOTATIONS, ANNOTATIONS.lower()):
+        yield "/".join([*(folder if part.lower() in _IMAGE_FOLDERS else part for part in folders), name])
+        yield f"{folder}/{stem}"
     yield stem
 
 
 def _stems(folder: ImageFolder) -> dict[str, str]:
-    found: dict[str, str] = {}
-    own = f"{CLASSES}/", f"{OBJECTS}/"
+    images: dict[str, str] = {}
+    mask_folders = f"{CLASSES}/", f"{OBJECTS}/"
     for path in folder.images():
         stem = path.rpartition(".")[0]
-        if path.startswith(own):
+        if path.startswith(mask_folders):
             continue
-        if stem in found:
-            raise DataError(f"the images {found[stem]} and {path} in {folder.root.name}/ have one name, {stem}.")
-        found[stem] = path
-    return found
+        if stem in images:
+            raise DataError(f"the images {images[stem]} and {path} in {folder.root.name}/ have one name, {stem}.")
+        images[stem] = path
+    return images
 
 
 def _note_missing(layout: Layout, missing: list[str]) -> None:
@@ -200,12 +200,12 @@ def _lists(home: Path, stems: Mapping[str, str]) -> dict[str, str]:
     """Return image name -> "train", "val", "test", or "" where another list alone names it; {} where there are none."""
     folder = home.joinpath(*LISTS)
     files = sorted(folder.glob("*.txt")) if folder.is_dir() else []
-    found: dict[str, str] = {}
+    splits: dict[str, str] = {}
     for file in sorted(files, key=lambda file: file.stem not in _SPLITS):
         split = file.stem if file.stem in _SPLITS else ""
         for name in _names(file, stems):
-            found.setdefault(name, split)
-    return found
+            splits.setdefault(name, split)
+    return splits
 
 
 def _names(file: Path, stems: Mapping[str, str]) -> Iterator[str]:
@@ -213,7 +213,7 @@ def _names(file: Path, stems: Mapping[str, str]) -> Iterator[str]:
         name = line.strip().strip('"').replace("\\", "/")
         if name:
             first = name.split()[0]
-            known = next((own for own in (name, name.rpartition(".")[0], first) if own in stems), None)
+            known = next((spelling for spelling in (name, name.rpartition(".")[0], first) if spelling in stems), None)
             if known is None and (".." in name.split("/") or name.startswith("/")):
                 raise DataError(f"{place(file.name, row)}  the name {name[:60]!r} leaves the image folder.")
             yield known or name

@@ -18,8 +18,9 @@ from coigan_aug.annotations.records import Annotation, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.formats.drawn import Place, check_outlines, note_short, number_from, with_pixels
 from coigan_aug.formats.image_sizes import check_size, measure
+from coigan_aug.formats.labels import chosen_labels, class_of, classes_of
 from coigan_aug.formats.reading import Reading
-from coigan_aug.formats.source import DROPPED, Source, chosen_labels, class_of, classes_of, place
+from coigan_aug.formats.source import DROPPED, Source, place
 from coigan_aug.formats.voc.files import Layout, open_described, xml_files
 from coigan_aug.formats.voc.xml import Listed, read_annotation
 
@@ -71,12 +72,12 @@ def read(reading: Reading) -> Source:
 
 def _records(layout: Layout, names: Mapping[str, str]) -> Iterator[ImageRecord]:
     for item in layout.items.values():
-        said, objects = read_annotation(item.about) if item.about is not None else (None, [])
-        size = measure(layout.reading, layout.folder, item.image, sized=said is not None)
+        stated, objects = read_annotation(item.about) if item.about is not None else (None, [])
+        size = measure(layout.reading, layout.folder, item.image, sized=stated is not None)
         if size is None:
             continue
-        if said is not None and item.about is not None:
-            check_size(size, said, image=item.image, file=item.about.name)
+        if stated is not None and item.about is not None:
+            check_size(size, stated, image=item.image, file=item.about.name)
         file = item.about.name if item.about is not None else ""
         places = (Place(layout.reading, file, place(file, listed.line), item.image, *size) for listed in objects)
         drawn = [_annotation(listed, names, at) for listed, at in zip(objects, places, strict=True)]
@@ -118,10 +119,10 @@ def _polygon(values: Sequence[tuple[str, str]], at: Place) -> Points:
     Raises:
         DataError: it holds something else than an x and a y of each number.
     """
-    found = {key: number_from(text, at, key) for key, text in values if re.fullmatch("[xy][0-9]{1,7}", key)}
-    numbers = sorted(int(key[1:]) for key in found if key[0] == "x")
-    if len(found) != len(values) or {f"{axis}{k}" for k in numbers for axis in "xy"} != found.keys():
+    coordinates = {key: number_from(text, at, key) for key, text in values if re.fullmatch("[xy][0-9]{1,7}", key)}
+    numbers = sorted(int(key[1:]) for key in coordinates if key[0] == "x")
+    if len(coordinates) != len(values) or {f"{axis}{k}" for k in numbers for axis in "xy"} != coordinates.keys():
         raise DataError(
             f"{at.text} of {at.image}: a polygon is not a list of x1, y1, x2, y2, ... ({len(values)} values)."
         )
-    return np.array([(found[f"x{k}"], found[f"y{k}"]) for k in numbers], dtype=np.float64).reshape(-1, 2)
+    return np.array([(coordinates[f"x{k}"], coordinates[f"y{k}"]) for k in numbers], dtype=np.float64).reshape(-1, 2)

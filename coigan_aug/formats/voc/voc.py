@@ -77,7 +77,7 @@ def sniff(path: Path) -> str | None:
 
 def _masks_in(path: Path) -> str | None:
     folder = find_folder(path, CLASSES) if path.is_dir() else None
-    if folder is None or not any(found.suffix.lower() == ".png" for found in folder.rglob("*")):
+    if folder is None or not any(file.suffix.lower() == ".png" for file in folder.rglob("*")):
         return None
     objects = find_folder(path, OBJECTS)
     return f"Pascal VOC ({CLASSES}/{f' and {OBJECTS}/' if objects is not None else ', no objects'})"
@@ -144,11 +144,11 @@ def write(
 def _write_record(out: Path, stem: str, record: ImageRecord, numbers: Mapping[str, int], losses: Losses) -> None:
     losses.add_attributes(record, kept=KEPT)
     objects = paint_objects(record, losses)
-    own = paint(record, [numbers[annotation.label] for annotation in record.annotations])
+    classes = paint(record, [numbers[annotation.label] for annotation in record.annotations])
     more = "objects after the 254th of their image, which only their class is kept of"
     losses.add(more, first=record.file, count=max(len(record.annotations) - _MOST, 0))
     shown = np.where(objects <= _MOST, objects, 0)
-    write_bytes(out / CLASSES / f"{stem}.png", encode_indexed(with_void(own, record), VOC_COLOURS))
+    write_bytes(out / CLASSES / f"{stem}.png", encode_indexed(with_void(classes, record), VOC_COLOURS))
     write_bytes(out / OBJECTS / f"{stem}.png", encode_indexed(with_void(shown, record), VOC_COLOURS))
     write_bytes(out / ANNOTATIONS / f"{stem}.xml", write_objects(record).encode())
 
@@ -202,10 +202,10 @@ def _own_classes(layout: Layout) -> tuple[dict[str, int], dict[Colour, str], str
         return read_class_names(home / listed), {}, listed
     if options.classes:
         return {}, {}, ""
-    return _told_by_xml(layout)
+    return _meaning_of_xml(layout)
 
 
-def _told_by_xml(layout: Layout) -> tuple[dict[str, int], dict[Colour, str], str]:
+def _meaning_of_xml(layout: Layout) -> tuple[dict[str, int], dict[Colour, str], str]:
     """Return class name -> number, colour -> name and a word, as the names in XML files let the masks be understood.
 
     They are Pascal VOC's own where these name its 20 and nothing else. Numbers alone mean no class.
@@ -217,7 +217,7 @@ def _told_by_xml(layout: Layout) -> tuple[dict[str, int], dict[Colour, str], str
     masks = [item.classes for item in layout.items.values() if item.classes is not None]
     used = sorted(set().union(*(used_numbers(mask) for mask in masks if not options.skip_broken or _is_whole(mask))))
     files = [item.about for item in layout.items.values() if item.about is not None]
-    names = {found.label for file in files for found in read_annotation(file)[1]}
+    names = {listed.label for file in files for listed in read_annotation(file)[1]}
     if len(used) == len(names) == 1:
         return dict.fromkeys(names, used[0]), {}, "as the XML files say"
     if used and not (names and names <= set(NAMES)):

@@ -33,7 +33,7 @@ class Listed:
 @dataclass
 class _Object:
     line: int
-    said: dict[str, str] = field(default_factory=dict)
+    values: dict[str, str] = field(default_factory=dict)
     polygons: list[list[tuple[str, str]]] = field(default_factory=list)
 
 
@@ -46,9 +46,9 @@ def read_objects(path: Path, *, image: str, size: tuple[int, int]) -> list[Liste
     Raises:
         DataError: over 10 MB, not XML, with a document type, or of an image of another size; the message names the line.
     """
-    said, objects = read_annotation(path)
-    if said is not None:
-        check_size(size, said, image=image, file=path.name)
+    stated, objects = read_annotation(path)
+    if stated is not None:
+        check_size(size, stated, image=image, file=path.name)
     return objects
 
 
@@ -58,7 +58,7 @@ def read_annotation(path: Path) -> tuple[tuple[int, int] | None, list[Listed]]:
     Raises:
         DataError: over 10 MB, not XML, or with a document type; the message names the line.
     """
-    said: dict[str, str] = {}
+    sides: dict[str, str] = {}
     objects: list[_Object] = []
     for element in read_elements(path, most=SHORT):
         match element.path[1:]:
@@ -69,17 +69,17 @@ def read_annotation(path: Path) -> tuple[tuple[int, int] | None, list[Listed]]:
             case ("object", "polygon", key) if not element.start:
                 objects[-1].polygons[-1].append((key, element.text))
             case ("object", key) if not element.start:
-                objects[-1].said.setdefault(key, element.text.strip())
+                objects[-1].values.setdefault(key, element.text.strip())
             case ("size", key) if not element.start:
-                said.setdefault(key, element.text)
-    height, width = (whole_number(said.get(key, "")) for key in ("height", "width"))
-    return (height, width) if height and width else None, [_listed(found) for found in objects]
+                sides.setdefault(key, element.text)
+    height, width = (whole_number(sides.get(key, "")) for key in ("height", "width"))
+    return (height, width) if height and width else None, [_listed(item) for item in objects]
 
 
-def _listed(found: _Object) -> Listed:
-    said = {key: found.said.get(key, "") for key in KEPT}
-    values = {key: whole_number(text) or text for key, text in said.items() if text.lower() not in _UNSAID}
-    return Listed(found.said.get("name", ""), values, found.line, found.polygons)
+def _listed(item: _Object) -> Listed:
+    texts = {key: item.values.get(key, "") for key in KEPT}
+    values = {key: whole_number(text) or text for key, text in texts.items() if text.lower() not in _UNSAID}
+    return Listed(item.values.get("name", ""), values, item.line, item.polygons)
 
 
 def write_objects(record: ImageRecord) -> str:
@@ -97,8 +97,8 @@ def _object(record: ImageRecord, position: int) -> str:
     left, top, width, height = rle.box(annotation.rle)
     edges = (("xmin", left + 1), ("ymin", top + 1), ("xmax", left + width), ("ymax", top + height))
     unsaid = {"pose": "Unspecified", "truncated": 0, "difficult": 0}
-    said = unsaid | {key: annotation.attributes[key] for key in KEPT if key in annotation.attributes}
-    about = "".join(_element(key, int(value) if isinstance(value, bool) else value) for key, value in said.items())
+    values = unsaid | {key: annotation.attributes[key] for key in KEPT if key in annotation.attributes}
+    about = "".join(_element(key, int(value) if isinstance(value, bool) else value) for key, value in values.items())
     box = "".join(_element(key, value) for key, value in edges)
     return f"<object>{_element('name', annotation.label)}{about}<bndbox>{box}</bndbox></object>"
 

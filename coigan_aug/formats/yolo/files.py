@@ -99,10 +99,10 @@ def settings_file(path: Path) -> Path | None:
 
 def _has_names(path: Path) -> bool:
     try:
-        found = read_settings(path)
+        settings = read_settings(path)
     except DataError:
         return False
-    return bool({"names", "nc"} & set(found)) and bool({"path", *_SPLITS} & set(found))
+    return bool({"names", "nc"} & set(settings)) and bool({"path", *_SPLITS} & set(settings))
 
 
 class _PlainLoader(yaml.SafeLoader):
@@ -149,15 +149,15 @@ def class_names(settings: Mapping[Any, Any], file: str) -> dict[int, str] | None
     )
     if not pairs:
         raise DataError(f"{file}: names is neither a list of class names nor  number: name  lines.")
-    found: dict[int, str] = {}
+    numbered: dict[int, str] = {}
     for key, name in pairs:
         number = whole_number(str(key)) if isinstance(key, (int, str)) and not isinstance(key, bool) else None
-        if number is None or number < 0 or number in found:
+        if number is None or number < 0 or number in numbered:
             raise DataError(f"{file}: names holds {_shown(key)}, which is not a class number of its own.")
         if isinstance(name, bool) or not isinstance(name, (str, int, float)) or not str(name).strip():
             raise DataError(f"{file}: class {number} has no usable name ({_shown(name)}).")
-        found[number] = str(name).strip()
-    return _once(found, file)
+        numbered[number] = str(name).strip()
+    return _once(numbered, file)
 
 
 def _shown(value: Any) -> str:
@@ -165,8 +165,8 @@ def _shown(value: Any) -> str:
 
 
 def _once(names: dict[int, str], file: str) -> dict[int, str]:
-    own = list(names.values())
-    twice = next((name for k, name in enumerate(own) if name in own[:k]), None)
+    listed = list(names.values())
+    twice = next((name for k, name in enumerate(listed) if name in listed[:k]), None)
     if twice is not None:
         raise DataError(f"{file}: several classes are named {twice}.", remedy="Name them: --classes NAME=ID,NAME=ID")
     return names
@@ -179,7 +179,7 @@ def names_file(home: Path) -> tuple[dict[int, str], str] | None:
         DataError: it is not UTF-8 text, or a name is there twice.
     """
     files = (home / below / name for below in ("", _LABELS) for name in NAMES)
-    path = next((found for found in files if found.is_file()), None)
+    path = next((file for file in files if file.is_file()), None)
     if path is None:
         return None
     lines = read_text(path).rstrip().splitlines()
@@ -213,10 +213,10 @@ def open_layout(reading: Reading) -> tuple[Layout, dict[Any, Any]]:
 
 def _root(home: Path, settings: Mapping[Any, Any]) -> Path:
     """Return the folder of the data set: `path` of data.yaml where it lies below that, else data.yaml's own."""
-    said = settings.get("path")
-    if not isinstance(said, str) or "\0" in said:
+    path = settings.get("path")
+    if not isinstance(path, str) or "\0" in path:
         return home
-    below = home / said
+    below = home / path
     return below if below.is_dir() and below.resolve().is_relative_to(home.resolve()) else home
 
 
@@ -247,7 +247,7 @@ def _in_any_case(base: Path, name: str) -> Path:
         return at
     for part in PurePosixPath(name).parts:
         near = [] if (base / part).exists() or not base.is_dir() else sorted(base.iterdir())
-        base = next((found for found in near if found.name.lower() == part.lower()), base / part)
+        base = next((entry for entry in near if entry.name.lower() == part.lower()), base / part)
     return base
 
 
@@ -310,7 +310,7 @@ def _texts_in(folder: Path) -> list[Path]:
 
 
 def _subfolders(folder: Path) -> list[Path]:
-    return sorted(found for found in folder.iterdir() if found.is_dir())[:20] if folder.is_dir() else []
+    return sorted(entry for entry in folder.iterdir() if entry.is_dir())[:20] if folder.is_dir() else []
 
 
 def _first_line(path: Path) -> bytes:

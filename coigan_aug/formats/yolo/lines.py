@@ -100,8 +100,8 @@ def _numbers(words: Sequence[bytes], at: str) -> NDArray[np.float64]:
 def turned_rectangles(lines: Sequence[Line]) -> bool:
     """Tell whether lines look like rotated boxes (OBB): all have four points, and not all of them lie along the axes."""
     points = [line.points for line in lines if line.points is not None]
-    along = [len(np.unique(own[:, 0])) == len(np.unique(own[:, 1])) == 2 for own in points]
-    return bool(points) and all(len(own) == _BOX for own in points) and not all(along)
+    along = [len(np.unique(outline[:, 0])) == len(np.unique(outline[:, 1])) == 2 for outline in points]
+    return bool(points) and all(len(outline) == _BOX for outline in points) and not all(along)
 
 
 def fill_line(reading: Reading, line: Line, *, height: int, width: int, image: str) -> Rle | None:

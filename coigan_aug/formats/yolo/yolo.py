@@ -138,8 +138,8 @@ def _write_settings(out: Path, shares: Mapping[str, Sequence[str]], names: Seque
     if shares.get("val"):
         value = {"train": "train.txt", "val": "val.txt"}
         images = {"train": [*shares.get("train", []), *shares.get("", [])], "val": shares["val"]}
-        for share, own in images.items():
-            write_bytes(out / value[share], "".join(f"./{image}\n" for image in own).encode())
+        for share, paths in images.items():
+            write_bytes(out / value[share], "".join(f"./{image}\n" for image in paths).encode())
     else:
         note = _NO_SPLIT
     value["names"] = dict(enumerate(names))
@@ -156,7 +156,7 @@ def _label_files(layout: Layout) -> dict[str, Path]:
     Raises:
         DataError: none has, or two images share one.
     """
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     owner: dict[Path, str] = {}
     for image in layout.images:
         file = layout.label(image)
@@ -164,22 +164,22 @@ def _label_files(layout: Layout) -> dict[str, Path]:
             continue
         if file in owner:
             raise DataError(f"the images {owner[file]} and {image} have one label file, {layout.name(file)}.")
-        found[image], owner[file] = file, image
-    if not found:
+        files[image], owner[file] = file, image
+    if not files:
         first = next(iter(layout.images), None)
         looked = f"of {len(layout.images):,} images (looked for {label_of(first)})" if first else "and no image"
         raise DataError(
             f"{layout.folder.root} holds no label file {looked}.", remedy="Say where the images are: --images DIR"
         )
-    return found
+    return files
 
 
 def _names(layout: Layout, settings: Mapping[Any, Any], labels: Mapping[str, Path]) -> tuple[dict[int, str], str]:
     """Return class number -> name, and where they are from: data.yaml, classes.txt, --classes, or the numbers used."""
     file, choices = settings_file(layout.reading.path), layout.reading.options.classes
-    own = class_names(settings, file.name) if file is not None else None
-    listed = names_file(layout.home) if own is None else None
-    names, where = listed if listed is not None else (own, file.name if file is not None and own else "")
+    declared = class_names(settings, file.name) if file is not None else None
+    listed = names_file(layout.home) if declared is None else None
+    names, where = listed if listed is not None else (declared, file.name if file is not None and declared else "")
     if choices:
         return _chosen(names, choices, where), where or "classes from --classes"
     if names is not None:
@@ -190,19 +190,19 @@ def _names(layout: Layout, settings: Mapping[Any, Any], labels: Mapping[str, Pat
 
 def _chosen(names: Mapping[int, str] | None, choices: Sequence[ClassChoice], file: str) -> dict[int, str]:
     """Return class number -> name for --classes: by number, by the name in the source, else in order from 0."""
-    found: dict[int, str] = {}
+    chosen: dict[int, str] = {}
     for k, choice in enumerate(choices):
-        number = next((own for own, name in (names or {}).items() if name == choice.name), None)
+        number = next((key for key, name in (names or {}).items() if name == choice.name), None)
         if choice.value:
             number = int(choice.value) if choice.value.isascii() and choice.value.isdigit() else None
         elif names is None:
             number = k
         if number is None or (names is not None and number not in names):
-            have = ", ".join(f"{name} ({own})" for own, name in (names or {}).items())
+            have = ", ".join(f"{name} ({key})" for key, name in (names or {}).items())
             what = f"{file or '--classes'} has no class {choice.value or choice.name} as --classes says; it has {have}."
             raise DataError(what, remedy="Name them by number: --classes NAME=0,NAME=1")
-        found[number] = choice.name
-    return found
+        chosen[number] = choice.name
+    return chosen
 
 
 # Records

@@ -92,7 +92,7 @@ def test_segmentations_are_read(tmp_path: Path, segmentation: Any, expected: np.
     assert annotation.attributes == {"id": 5, "score": 0.5} | ({"iscrowd": 1} if crowd else {})
     assert annotation.label == "crack"
     assert [record.source for record in records] == [{"id": 12}, {"id": "b"}]
-    assert not problems.found
+    assert not problems.all
 
 
 AREAS, BOXES = "areas are not those of their masks", "boxes are not those of their masks ([left, top, width, height])"
@@ -124,7 +124,7 @@ def test_areas_and_boxes_that_can_not_be_the_masks_are_counted_and_not_taken(
     first, second = next(source.records).annotations
     assert first.rle == second.rle == rle.encode(mask_of(SQUARE))
     words = [f"2 {what} (first: annotation 5 of a.png)" for what in expected]
-    assert [(found.what, found.done) for found in problems.found] == [(what, "the masks are taken") for what in words]
+    assert [(found.what, found.done) for found in problems.all] == [(what, "the masks are taken") for what in words]
 
 
 @settings(max_examples=200)
@@ -145,7 +145,7 @@ def test_extents_as_pycocotools_finds_them_are_no_oddity(polygons: list[list[tup
     items = [{"area": area, "bbox": box}] + ([{"bbox": drawn}] if len(flat) == 1 and convex(sides) else [])
     at = Place(Reading(Path("c.json"), problems=problems), "c.json", "c.json: annotation 1", "a.png", 60, 80)
     note_odd_extents(items, [mask] * len(items), [at] * len(items))
-    assert not problems.found or not area
+    assert not problems.all or not area
 
 
 def convex(points: np.ndarray) -> bool:
@@ -174,9 +174,9 @@ def test_ids_and_names_of_classes_are_kept(tmp_path: Path) -> None:
 def test_odd_annotations_are_noted(tmp_path: Path, changes: dict[str, Any], what: str, done: str, kept: int) -> None:
     source, problems = opened(tmp_path, annotated(**changes))
     assert len(next(source.records).annotations) == kept
-    assert len(problems.found) == 1
-    assert what in problems.found[0].what
-    assert problems.found[0].done == done
+    assert len(problems.all) == 1
+    assert what in problems.all[0].what
+    assert problems.all[0].done == done
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ def test_wrong_files_are_errors_with_their_place(tmp_path: Path, value: Any, exp
     if expected == "fewer":
         source, problems = opened(tmp_path, value)
         assert not next(source.records).annotations
-        assert "fewer than 3 points" in problems.found[0].what
+        assert "fewer than 3 points" in problems.all[0].what
         return
     with pytest.raises(DataError) as caught:
         list(opened(tmp_path, value)[0].records)
@@ -270,7 +270,7 @@ def test_ids_and_sizes_that_a_table_has_changed_are_those_that_were_meant(tmp_pa
         {"id": 6},
     )
     assert type(first.annotations[0].attributes["id"]) is int
-    assert [str(problem) for problem in problems.found] == [
+    assert [str(problem) for problem in problems.all] == [
         "c.json  2 fields are NaN or Infinity, which JSON has not; taken as not there"
     ]
 
@@ -280,7 +280,7 @@ def test_ids_that_begin_anew_in_each_image_are_counted(tmp_path: Path) -> None:
     entries = [{"id": k, "image_id": image} | own for image in (12, "b") for k in (1, 2)]
     source, problems = opened(tmp_path, document(annotations=entries))
     assert [len(record.annotations) for record in source.records] == [2, 2]
-    assert str(problems.found[0]) == (
+    assert str(problems.all[0]) == (
         "c.json  2 annotations have an id that one of another image has (first: annotations[2] has the id 1, which"
         " annotations[0] of another image has too); told apart by their images"
     )
@@ -294,7 +294,7 @@ def test_names_of_another_machine_are_found_by_their_last_parts(tmp_path: Path, 
     images = [{"id": 12, "file_name": f"{place}a.png"}, {"id": "b", "file_name": f"{place}b.png"}]
     source, problems = opened(tmp_path, document(images=images), images=tmp_path / "images" if chosen else None)
     assert [record.file.rpartition("/")[2] for record in source.records] == ["a.png", "b.png"]
-    assert not problems.found
+    assert not problems.all
 
 
 def test_of_two_images_a_name_of_another_machine_means_the_one_with_more_common_parts(tmp_path: Path) -> None:
@@ -311,7 +311,7 @@ def test_of_two_images_a_name_of_another_machine_means_the_one_with_more_common_
 def test_clipping_cuts_runs_that_leave_the_image(tmp_path: Path) -> None:
     source, problems = opened(tmp_path, annotated(segmentation={"size": [6, 8], "counts": [40, 10**12]}), clip_rle=True)
     assert rle.area(next(source.records).annotations[0].rle) == 8
-    assert problems.found[0].done == "cut"
+    assert problems.all[0].done == "cut"
 
 
 HEADED = ({"id": 0, "name": "pits", "supercategory": "none"}, {"id": 21, "name": "crack", "supercategory": "pits"})
@@ -323,7 +323,7 @@ def test_a_category_that_only_heads_the_others_is_no_class(tmp_path: Path) -> No
     assert [(found.name, found.source_id) for found in source.classes] == [("crack", 21)]
     assert "1 classes; pits is no class, it heads the others)" in source.description
     assert [annotation.label for record in source.records for annotation in record.annotations] == ["crack"]
-    assert not problems.found
+    assert not problems.all
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ def test_segments_become_masks(tmp_path: Path, pictures: str) -> None:
     ]
     assert all(np.array_equal(mask, about["id"] == NUMBERS) for _, mask, about in masks)
     assert [first.state, second.state, third.state] == ["annotated", "clean", "unknown"]
-    assert [str(problem) for problem in problems.found] == [
+    assert [str(problem) for problem in problems.all] == [
         "p.json  1 images have no picture of their segments (first: c.png); of unknown state"
     ]
 

@@ -105,7 +105,7 @@ def test_layouts(tmp_path: Path, files: dict[str, np.ndarray], classes: list[str
     source, records, problems = read(write(tmp_path, files))
     assert [found.name for found in source.classes] == classes
     assert same(masks(records), expected)
-    assert not problems.found
+    assert not problems.all
     assert mask_folder.sniff(tmp_path)
 
 
@@ -114,7 +114,7 @@ def test_grey_edges_are_cut_at_half_and_noted_once(tmp_path: Path) -> None:
     soft[0, 0] = 128
     _, records, problems = read(write(tmp_path, {f"{k}.{end}": soft for k in range(3) for end in ("jpg", "png")}))
     assert np.array_equal(masks(records)["0.jpg"]["defect"] > 0, soft > 127)
-    assert [str(problem) for problem in problems.found] == [
+    assert [str(problem) for problem in problems.all] == [
         "0.png  3 masks have grey pixels between 0 and 255; pixels above 127 taken"
     ]
 
@@ -134,13 +134,13 @@ def test_masks_with_numbers_are_objects_of_their_own(tmp_path: Path, names: tupl
     source, (record,), problems = read(write(tmp_path, dict(zip(names, (A, A, B, both), strict=True))))
     assert [found.name for found in source.classes] == ["pit"]
     assert [np.array_equal(rle.decode(a.rle) * 255, m) for a, m in zip(record.annotations, (A, B, both), strict=True)]
-    assert not problems.found
+    assert not problems.all
 
 
 def test_a_word_that_contradicts_its_folder_makes_no_mask(tmp_path: Path) -> None:
     _, (record,), problems = read(write(tmp_path, {"images/x.png": A, "masks/pit/x.png": A, "masks/pit/x_dent.png": B}))
     assert [a.label for a in record.annotations] == ["pit"]
-    assert problems.found[0].what == "the mask masks/pit/x_dent.png has no image"
+    assert problems.all[0].what == "the mask masks/pit/x_dent.png has no image"
 
 
 def test_masks_saved_as_jpeg_are_cut_at_half_and_noted(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_masks_saved_as_jpeg_are_cut_at_half_and_noted(tmp_path: Path) -> None:
     files |= {"images/3.png": large, "masks/3.jpeg": np.repeat(large[:, :, None], 3, axis=2)}
     _, records, problems = read(write(tmp_path, files))
     assert [np.array_equal(rle.decode(a.rle) * 255, large) for r in records for a in r.annotations] == [True, True]
-    assert [str(problem) for problem in problems.found] == [
+    assert [str(problem) for problem in problems.all] == [
         "masks/2.jpg  the mask is empty; image kept, without this defect",
         "1.jpg  2 masks are JPEG files, which do not keep pixels as they were; pixels above 127 taken",
     ]
@@ -165,7 +165,7 @@ def test_values_to_be_ignored_are_void(tmp_path: Path, classes: str) -> None:
     assert [found.name for found in source.classes] == ["pit"]
     assert same(masks([record]), {"images/1.png": {"pit": A}})
     assert np.array_equal(rle.decode(record.void), mask == 255)
-    assert not problems.found
+    assert not problems.all
 
 
 def test_what_one_mask_calls_void_and_another_a_class_is_the_class(tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_an_empty_mask_in_a_class_folder_is_noted(tmp_path: Path) -> None:
     files = {"pit/1.jpg": A, "pit/1.png": A, "pit/2.jpg": A, "pit/2.png": BLANK}
     _, records, problems = read(write(tmp_path, files))
     assert [len(record.annotations) for record in records] == [1, 0]
-    assert [problem.file for problem in problems.found] == ["pit/2.png"]
+    assert [problem.file for problem in problems.all] == ["pit/2.png"]
 
 
 @pytest.mark.parametrize(
@@ -243,7 +243,7 @@ def test_the_only_class_can_be_named(tmp_path: Path, classes: str, expected: str
 def test_masks_without_an_image_are_noted(tmp_path: Path) -> None:
     _, records, problems = read(write(tmp_path, {"images/1.png": A, "masks/1.png": A, "masks/2.png": A}))
     assert len(records) == 1
-    assert "masks/2.png has no image" in problems.found[0].what
+    assert "masks/2.png has no image" in problems.all[0].what
 
 
 def test_broken_masks_are_errors_or_their_images_skipped(tmp_path: Path) -> None:
@@ -254,7 +254,7 @@ def test_broken_masks_are_errors_or_their_images_skipped(tmp_path: Path) -> None
         read(tmp_path)
     _, records, problems = read(tmp_path, skip_broken=True)
     assert [record.file for record in records] == ["images/2.png"]
-    assert problems.found[0].done == "image left out"
+    assert problems.all[0].done == "image left out"
 
 
 def test_a_folder_without_masks_is_an_error(tmp_path: Path) -> None:
@@ -273,7 +273,7 @@ def test_written_masks_are_read_again(tmp_path: Path) -> None:
         write_image(tmp_path / records[-1].file, BLANK)
     assert mask_folder.write(tmp_path, records, classes=classes) == tmp_path / "masks"
     source, found, problems = read(tmp_path)
-    assert not problems.found
+    assert not problems.all
     assert [own.name for own in source.classes] == ["pit", "big/dent", "big:dent", "Rest"]
     assert sorted(folder.name for folder in (tmp_path / "masks").iterdir() if folder.is_dir()) == [
         "Rest", "big_dent", "big_dent_", "pit",

@@ -81,7 +81,7 @@ def test_values_are_named_by_classes_or_a_file(tmp_path: Path, palette: Any, cla
     assert {c.name: c.source_id for c in source.classes} == {"pit": 1, "dent": 2}
     assert source.format == "mask-index"
     assert source.description.startswith("Index mask images (images/ and masks/)")
-    assert not problems.found
+    assert not problems.all
 
 
 def test_255_beside_named_values_is_void(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_255_beside_named_values_is_void(tmp_path: Path) -> None:
         assert [known.name for known in source.classes] == ["pit", "dent"]
         assert masks(record) == expected("pit", "dent")
         assert np.array_equal(rle.decode(record.void), VOID == 255)
-        assert not problems.found
+        assert not problems.all
 
 
 def test_an_image_of_void_alone_has_no_mask(tmp_path: Path) -> None:
@@ -182,10 +182,10 @@ def test_an_index_mask_gives_each_pixel_to_the_last_class_on_it(
     assert masks(found) == [
         (name, (last == k).astype(int).tolist()) for name, k in (("pit", 7), ("böse/r", 2)) if (last == k).any()
     ]
-    assert not problems.found
+    assert not problems.all
     union = {label: np.any([m for own, m in pairs if own == label], axis=0) for label, _ in pairs}
     covered = sum((last[mask > 0] != {"pit": 7, "böse/r": 2}[label]).any() for label, mask in union.items())
-    counts = {loss.what: loss.count for loss in losses.found()}
+    counts = {loss.what: loss.count for loss in losses.lost()}
     assert counts.get("classes that others cover in an image, which lose those pixels", 0) == covered
     assert counts.get("masks joined with another of their class in the image", 0) == len(pairs) - len(union)
 
@@ -208,8 +208,8 @@ def test_masks_by_instance_are_read_again_one_by_one(
     for own, order in zip(found, (filled, filled[::-1]), strict=True):
         wanted = [(label, m.tolist()) for label in ("pit", "böse/r") for k, m in order if k == label]
         assert masks(own) == wanted
-    assert not problems.found
-    empty = sum(loss.count for loss in losses.found() if "without pixels" in loss.what)
+    assert not problems.all
+    empty = sum(loss.count for loss in losses.lost() if "without pixels" in loss.what)
     assert empty == 2 * (len(pairs) - len(filled))
 
 
@@ -218,7 +218,7 @@ def test_a_mask_named_as_another_image_is_a_loss(tmp_path: Path) -> None:
     records = [record("a.png", [("pit", mask)]), record("a_1.png", [("pit", mask)])]
     mask_instances.write(tmp_path, records, classes=make_classes(["pit"], source_ids=[1]), losses=losses)
     assert "1 masks are named as another image, which a reader gives them to (first: a_1.png)" in map(
-        str, losses.found()
+        str, losses.lost()
     )
     assert mask_instances.MASK_INSTANCES.sniff(tmp_path) is None
     for name in ("a.png", "a_1.png"):
@@ -232,7 +232,7 @@ def test_ids_that_no_value_can_be_become_positions(tmp_path: Path) -> None:
     losses = Losses()
     mask_index.write(tmp_path, [record("a.png", [("dent", np.ones((H, W)))])], classes=classes, losses=losses)
     assert [c["value"] for c in json.loads((tmp_path / "classes.json").read_text())["classes"]] == [1, 2]
-    assert [str(loss) for loss in losses.found()] == ["1 class ids, which are numbered anew (first: pit)"]
+    assert [str(loss) for loss in losses.lost()] == ["1 class ids, which are numbered anew (first: pit)"]
     with pytest.raises(DataError, match="values for 254 classes; there are 255"):
         many = make_classes([str(k) for k in range(255)], source_ids=range(255))
         mask_index.write(tmp_path, [], classes=many)

@@ -271,8 +271,8 @@ def test_each_layout_gives_classes_states_and_pixels(tree: Tree, tmp_path: Path)
             label: [m.tolist() for m in masks] for label, masks in (wanted if isinstance(wanted, dict) else {}).items()
         }, record.file
     assert tree.name in source.description, source.description
-    assert sum("has no image" in problem.what for problem in problems.found if problem.error) == tree.orphans
-    left = [problem.what for problem in problems.found if problem.done == "not read"]
+    assert sum("has no image" in problem.what for problem in problems.all if problem.error) == tree.orphans
+    left = [problem.what for problem in problems.all if problem.done == "not read"]
     assert [re.findall(r"images of (\S+)/ have", what)[0] for what in left] == list(tree.unread)
 
 

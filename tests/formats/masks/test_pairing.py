@@ -57,7 +57,7 @@ def test_any_two_folders_pair_by_names_or_by_an_expression(case: Pairing, tmp_pa
     records = list(open_source(tmp_path / masks, options=options, problems=problems).records)
     shown = {record.file: [(rle.decode(a.rle) * 255).tolist() for a in record.annotations] for record in records}
     assert shown == {name: [mask.tolist() for mask in own] for name, own in case.images.items()}  # type: ignore[attr-defined]
-    assert sum("has no image" in problem.what for problem in problems.found) == case.orphans
+    assert sum("has no image" in problem.what for problem in problems.all) == case.orphans
 
 
 @pytest.mark.parametrize(("text", "says"), [("(", "is not a regular expression"), (r"(\d+)", "no group named key")])

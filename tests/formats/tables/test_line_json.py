@@ -76,7 +76,7 @@ def test_image_records_are_read(tmp_path: Path, write: Any) -> None:
         assert np.array_equal(rle.decode(records[0].annotations[0].rle), filled(SQUARE, DENT))
         assert np.array_equal(rle.decode(records[0].annotations[1].rle), filled(DENT))
         assert not records[1].annotations
-        assert not problems.found
+        assert not problems.all
         assert [(found.name, found.source_id) for found in source.classes] == [("0", 0), ("2", 2)]
         assert line_json.sniff(path)
 
@@ -98,14 +98,14 @@ def test_points_on_the_border_line_are_moved_onto_the_last_pixel(tmp_path: Path)
     write_text(tmp_path, [{"img": "0.jpg", "points": edge, "shape": [6, 8]}])
     records, problems, _ = read(tmp_path)
     assert np.array_equal(rle.decode(records[0].annotations[0].rle), filled([[5, 2], [7, 2], [7, 5], [5, 5]]))
-    assert problems.found[0].done == "moved onto the last pixel"
+    assert problems.all[0].done == "moved onto the last pixel"
 
 
 def test_a_stray_outline_beside_usable_ones_is_left_off_and_noted(tmp_path: Path) -> None:
     write_text(tmp_path, [{"img": "0.jpg", "polygons": [{"label": "a", "points": [SQUARE, [[1, 1], [2, 2]]]}]}])
     records, problems, _ = read(tmp_path)
     assert np.array_equal(rle.decode(records[0].annotations[0].rle), filled(SQUARE))
-    assert [(problem.row, problem.done) for problem in problems.found] == [(1, "left off")]
+    assert [(problem.row, problem.done) for problem in problems.all] == [(1, "left off")]
     assert not records[0].unknown
 
 
@@ -117,7 +117,7 @@ def test_a_missing_index_is_no_problem(tmp_path: Path) -> None:
         (folder / "index").unlink()
         records, problems, _ = read(folder)
         assert [len(record.annotations) for record in records] == [2, 0]
-        assert not problems.found
+        assert not problems.all
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_a_stale_index_is_noted_and_not_used(tmp_path: Path, write: Any, index: 
     write(tmp_path, RECORDS, index=index)
     records, problems, _ = read(tmp_path)
     assert len(records) == 2
-    assert [(problem.file, problem.done) for problem in problems.found] == [("index", "not used")]
+    assert [(problem.file, problem.done) for problem in problems.all] == [("index", "not used")]
 
 
 def one(**changes: Any) -> list[Any]:
@@ -181,7 +181,7 @@ def test_clipping_cuts_polygons_that_leave_the_image(tmp_path: Path) -> None:
     write_text(tmp_path, one(points=[[[5, 1], [12, 1], [12, 2], [5, 2]]]))
     records, problems, _ = read(tmp_path, clip_rle=True)
     assert np.array_equal(rle.decode(records[0].annotations[0].rle), filled([[5, 1], [7, 1], [7, 2], [5, 2]]))
-    assert problems.found[0].done == "cut"
+    assert problems.all[0].done == "cut"
     write_text(tmp_path, one(points=[[[1, 1], [4e9, 1], [4, 4]]]))
     with pytest.raises(DataError, match="lies outside"):
         read(tmp_path, clip_rle=True)
@@ -212,7 +212,7 @@ def test_written_masks_are_read_again_exactly(tmp_path: Path, binary: bool) -> N
         write_image(tmp_path / records[-1].file, np.zeros((15, 17), np.uint8))
     path = line_json.write(tmp_path, records, classes=classes, binary=binary)
     found, problems, source = read(path)
-    assert not problems.found
+    assert not problems.all
     assert [known.name for known in source.classes] == ["scratch", "pit"]
     for before, after in zip(records, found, strict=True):
         assert f"data/{after.file}" == before.file

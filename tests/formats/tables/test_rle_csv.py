@@ -68,7 +68,7 @@ def test_rows_are_read(folder: Path, text: str, expected: dict[str, list[int]]) 
     assert [record.file for record in records] == ["a.jpg", "b.jpg", "c.jpg"]
     assert pixels(records[0]) == expected
     assert not records[1].annotations
-    assert not problems.found
+    assert not problems.all
 
 
 @pytest.mark.parametrize(
@@ -83,9 +83,9 @@ def test_rows_are_read(folder: Path, text: str, expected: dict[str, list[int]]) 
 def test_odd_rows_are_mended_and_noted(folder: Path, row: str, expected: list[int], what: str, done: str) -> None:
     records, problems = opened(folder, HEADER + row + "\n")
     assert pixels(records[0])["1"] == expected
-    assert [(what in problem.what, problem.done) for problem in problems.found] == [(True, done)]
-    assert problems.found[0].file == "train.csv"
-    assert problems.found[0].row == 2 + row.count("\n")
+    assert [(what in problem.what, problem.done) for problem in problems.all] == [(True, done)]
+    assert problems.all[0].file == "train.csv"
+    assert problems.all[0].row == 2 + row.count("\n")
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_columns_and_encodings_of_other_tables_are_known(folder: Path, text: str
     alone = [[pixels(replace(record, annotations=(a,))) for a in record.annotations] for record in records]
     assert alone == [[{label: own} for label, own in TABLES[text]], [], []]
     assert rle_csv.sniff(folder / "train.csv")
-    assert not problems.found
+    assert not problems.all
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_a_row_of_too_few_cells_costs_its_image_its_state(folder: Path) -> None:
     path.write_text("id,class,rle\na,pit\nb,pit,1 1\n")
     list(rle_csv.read(Reading(path, problems=problems)).records)
     assert problems.lost == {"a", "a.jpg"}
-    assert str(problems.found[0]).startswith("train.csv:2  has 2 cells; the first line has 3. It is of a")
+    assert str(problems.all[0]).startswith("train.csv:2  has 2 cells; the first line has 3. It is of a")
 
 
 @pytest.mark.parametrize("quoted", ["", '"'])
@@ -190,8 +190,8 @@ def test_a_bare_name_that_fits_two_images_is_an_error(tmp_path: Path) -> None:
 def test_clipping_cuts_runs_that_leave_the_image(folder: Path, cell: str, expected: list[int]) -> None:
     records, problems = opened(folder, HEADER + f"a.jpg,1,{cell}\n", clip_rle=True)
     assert pixels(records[0])["1"] == expected
-    assert problems.found[0].done == "cut"
-    assert str(problems.found[0]).startswith("train.csv:2  RLE run ")
+    assert problems.all[0].done == "cut"
+    assert str(problems.all[0]).startswith("train.csv:2  RLE run ")
 
 
 def test_a_run_outside_says_how_to_cut_it(folder: Path) -> None:
@@ -203,13 +203,13 @@ def test_a_run_outside_says_how_to_cut_it(folder: Path) -> None:
 def test_a_mask_wholly_outside_leaves_the_image_free_of_defects(folder: Path) -> None:
     records, problems = opened(folder, HEADER + "a.jpg,1,50 4\n", clip_rle=True)
     assert not records[0].annotations
-    assert len(problems.found) == 2
+    assert len(problems.all) == 2
 
 
 def test_missing_images_may_be_skipped(folder: Path) -> None:
     records, problems = opened(folder, HEADER + "x.jpg,1,1 1\na.jpg,1,1 1\n", skip_missing=True)
     assert [record.file for record in records] == ["a.jpg", "b.jpg", "c.jpg"]
-    assert str(problems.found[0]) == "train.csv:2  x.jpg not found in train_images/; image left out"
+    assert str(problems.all[0]) == "train.csv:2  x.jpg not found in train_images/; image left out"
 
 
 def test_broken_images_are_errors_or_skipped(folder: Path) -> None:
@@ -221,8 +221,8 @@ def test_broken_images_are_errors_or_skipped(folder: Path) -> None:
     for row in ("a.jpg,1,1 1", "b.jpg,1,1 1"):
         records, problems = opened(folder, HEADER + row + "\n", skip_broken=True)
         assert [record.file for record in records] == ["a.jpg", "c.jpg"]
-        assert len(problems.found) == 1
-        assert "cut off" in problems.found[0].what
+        assert len(problems.all) == 1
+        assert "cut off" in problems.all[0].what
 
 
 @pytest.mark.parametrize(
@@ -274,7 +274,7 @@ def test_masks_beside_images_are_not_images(tmp_path: Path) -> None:
     write_images(tmp_path / "images", "a.jpg", "a.png", "b.jpg")
     records, problems = opened(tmp_path, HEADER + "a.jpg,1,1 1\n")
     assert [record.file for record in records] == ["a.jpg", "b.jpg"]
-    assert "1 .png files lie beside images" in problems.found[0].what
+    assert "1 .png files lie beside images" in problems.all[0].what
 
 
 def test_links_out_of_the_image_folder_are_refused(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -283,7 +283,7 @@ def test_links_out_of_the_image_folder_are_refused(folder: Path, tmp_path_factor
     (folder / "train_images" / "z.jpg").symlink_to(elsewhere / "z.jpg")
     records, problems = opened(folder, HEADER + "a.jpg,1,1 1\n")
     assert [record.file for record in records] == ["a.jpg", "b.jpg", "c.jpg"]
-    assert "1 links lead out" in problems.found[0].what
+    assert "1 links lead out" in problems.all[0].what
     with pytest.raises(DataError, match="through a link"):
         opened(folder, HEADER + "a.jpg,1,1 1\nz.jpg,1,1 1\n", images=folder / "train_images")
 
@@ -370,7 +370,7 @@ def test_odd_cells_among_plain_ones_are_read_and_noted_by_their_lines(folder: Pa
     records, problems = opened(folder, HEADER + "".join(rows))
     found = {int(label): own for record in records for label, own in pixels(record).items()}
     assert found == {k: pixels_of.get(k, [2, 4, 5, 6]) for k in range(200)}
-    assert [(problem.row, problem.done) for problem in problems.found] == [
+    assert [(problem.row, problem.done) for problem in problems.all] == [
         (42, "sorted"),
         (92, "joined"),
         (133, "dropped"),
@@ -388,7 +388,7 @@ def test_rows_after_one_that_is_not_plain_are_read_once_and_named_by_their_lines
         name: {"3": [1, 2]},
         "b.jpg": {"2": [3]},
     }
-    assert not problems.found
+    assert not problems.all
     with pytest.raises(DataError) as caught:
         opened(tmp_path, text + "b.jpg,1,1\n")
     assert f"train.csv:{6 if 'c' + chr(10) in odd else 5}  EncodedPixels holds 1 numbers" in str(caught.value)

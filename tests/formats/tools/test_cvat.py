@@ -109,7 +109,7 @@ def test_an_ellipse_holds_the_pixels_whose_centres_lie_inside(
     mask = rle.decode(found[0].rle) if found else np.zeros((6, 8))
     clear = np.abs(expected - 1) > 1e-9
     assert np.array_equal(mask[clear] > 0, (expected <= 1)[clear])
-    assert found or "has no pixels" in problems.found[-1].what
+    assert found or "has no pixels" in problems.all[-1].what
 
 
 def test_labels_colours_ids_and_attributes_are_kept(tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_labels_colours_ids_and_attributes_are_kept(tmp_path: Path) -> None:
         "occluded": 1, "z_order": 3, "group_id": 9, "deep": "yes & no", "mm": "",
     }  # fmt: skip
     assert source.description.startswith("CVAT for images 1.1 (1 images, 1 shapes with an area). Images: images/")
-    assert not problems.found
+    assert not problems.all
 
 
 def test_shapes_without_an_area_are_counted_and_boxes_are_told(tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_shapes_without_an_area_are_counted_and_boxes_are_told(tmp_path: Path) -
     source, problems = opened(tmp_path, document(*shapes))
     assert len(next(source.records).annotations) == 1
     assert list(source.records) == []
-    assert [str(problem) for problem in problems.found] == [
+    assert [str(problem) for problem in problems.all] == [
         "annotations.xml  1 shapes without an area (polyline; --line-width PX gives it one) (first: annotations.xml:10);"
         " dropped",
         "annotations.xml  1 shapes without an area (tag) (first: annotations.xml:11); dropped",
@@ -156,7 +156,7 @@ def test_polylines_become_masks_where_their_width_is_said(tmp_path: Path) -> Non
     for row, column in np.ndindex(6, 8):
         near = min(distance((column + 0.5, row + 0.5), *part) for part in parts)
         assert mask[row, column] == (near <= 0.75)
-    assert not problems.found
+    assert not problems.all
 
 
 def distance(point: tuple[float, float], begin: tuple[float, float], end: tuple[float, float]) -> float:
@@ -222,8 +222,8 @@ def test_a_box_that_leaves_the_image_is_cut_when_asked(tmp_path: Path) -> None:
 def test_shapes_without_pixels_are_noted(tmp_path: Path, shape: str) -> None:
     source, problems = opened(tmp_path, document(shape))
     assert next(source.records).annotations == ()
-    assert problems.found[0].done == "dropped"
-    assert problems.found[0].what.startswith("annotations.xml:10 of a.png")
+    assert problems.all[0].done == "dropped"
+    assert problems.all[0].what.startswith("annotations.xml:10 of a.png")
 
 
 def test_strict_ends_at_the_first_oddity(tmp_path: Path) -> None:
@@ -273,9 +273,9 @@ def test_written_masks_are_read_again_bit_for_bit(
     records = [record_of(f"images/ä {k}.png", pair) for k, pair in enumerate(own)]
     _, found, losses, problems = there_and_back(cvat, tmp_path_factory.mktemp("w"), records)
     assert content(found) == content(records)
-    assert not problems.found
+    assert not problems.all
     empty = sum(not mask.any() for _, mask in own)
-    assert sum(loss.count for loss in losses.found()) == empty
+    assert sum(loss.count for loss in losses.lost()) == empty
 
 
 def test_classes_colours_and_attributes_are_written(tmp_path: Path) -> None:
@@ -290,7 +290,7 @@ def test_classes_colours_and_attributes_are_written(tmp_path: Path) -> None:
     assert [(c.name, c.colour) for c in source.classes] == [("pit", (1, 2, 255)), ("unused", (0, 9, 0))]
     text = said | {"score": "0.5", "ok": "true", "control": "a?b"}
     assert found[0].annotations[0].attributes == text
-    assert {loss.what: loss.count for loss in losses.found()} == {
+    assert {loss.what: loss.count for loss in losses.lost()} == {
         "attributes with signs that XML can't hold, which become ?": 1,
         "attributes that are lists or objects, which are not written": 1,
     }

@@ -155,7 +155,7 @@ def test_ids_annotator_meta_and_answers_are_kept(tmp_path: Path) -> None:
     assert record.annotations[0].attributes == {"id": "r1", "score": 0.5, "text": ["deep"], "grade": ["bad"]}
     assert record.source == {"id": 17, "annotation": 31, "annotator": 2, "quality": 4}
     assert source.description == "Label Studio JSON (1 tasks, 1 masks). Images: images/ (found beside it)"
-    assert not problems.found
+    assert not problems.all
 
 
 def test_one_annotation_of_a_task_counts(tmp_path: Path) -> None:
@@ -168,15 +168,15 @@ def test_one_annotation_of_a_task_counts(tmp_path: Path) -> None:
         source, problems = opened(tmp_path, [task(annotations=done_ones)])
         assert np.array_equal(rle.decode(next(source.records).annotations[0].rle), expected)
         assert list(source.records) == []
-        assert str(problems.found[0]) == (
+        assert str(problems.all[0]) == (
             "export.json  1 tasks with several annotations (first: export.json: [0] (task 17));"
             " ground truth or the last one taken"
         )
     for done_ones in ([], [cancelled]):
         source, problems = opened(tmp_path, [task(annotations=done_ones, predictions=[first]), task()])
         assert [record.annotations for record in source.records] == [()]
-        assert problems.found[0].what.startswith("1 tasks without an annotation (first: export.json: [0] (task 17))")
-        assert problems.found[0].done == "of unknown state"
+        assert problems.all[0].what.startswith("1 tasks without an annotation (first: export.json: [0] (task 17))")
+        assert problems.all[0].done == "of unknown state"
 
 
 def test_what_is_no_mask_is_counted(tmp_path: Path) -> None:
@@ -193,7 +193,7 @@ def test_what_is_no_mask_is_counted(tmp_path: Path) -> None:
     assert [annotation.label for annotation in next(source.records).annotations] == ["pit", "pit"]
     assert list(source.records) == []
     at = "export.json: [0] (task 17), region"
-    assert [(problem.what, problem.done) for problem in problems.found] == [
+    assert [(problem.what, problem.done) for problem in problems.all] == [
         (f"{at} o of a.png is an open line", "dropped"),
         (f"{at} two of a.png is an open line", "dropped"),
         (f"2 regions without an area (first: {at} k)", "dropped"),
@@ -246,7 +246,7 @@ def test_the_short_export_is_read(tmp_path: Path) -> None:
     assert record.source == {"id": 5, "annotation": 9, "annotator": 1, "name": "data/upload/1/1a2b3c4d-a.png"}
     assert source.description.startswith("Label Studio JSON-MIN (1 tasks, 2 masks)")
     assert list(source.records) == []
-    assert [problem.done for problem in problems.found] == ["dropped"]
+    assert [problem.done for problem in problems.all] == ["dropped"]
 
 
 WHOLE = json.dumps([task(brush())]).encode()
@@ -333,8 +333,8 @@ def test_written_masks_are_read_again_bit_for_bit(
     records = [record_of(f"images/ä #{k}?%20.png", pair, pair) for k, pair in enumerate(own)]
     _, found, losses, problems = there_and_back(label_studio, tmp_path_factory.mktemp("w"), records)
     assert content(found) == content(records)
-    assert not problems.found
-    assert sum(loss.count for loss in losses.found()) == sum(2 for _, mask in own if not mask.any())
+    assert not problems.all
+    assert sum(loss.count for loss in losses.lost()) == sum(2 for _, mask in own if not mask.any())
 
 
 def test_what_is_written_has_what_an_import_needs(tmp_path: Path) -> None:
@@ -349,7 +349,7 @@ def test_what_is_written_has_what_an_import_needs(tmp_path: Path) -> None:
         {"id": "own", "depth": [1, {"x": 2}]}, {"id": "region-1", "depth": [1, {"x": 2}]},
     ]  # fmt: skip
     assert [record.file for record in found] == ["images/a.png", "images/free.png"]
-    assert losses.found() == ()
+    assert losses.lost() == ()
     assert [note.what for note in losses.noted()] == ["class ids, which the format does not keep"]
     view = ElementTree.parse(tmp_path / "label_config.xml").getroot()
     image, labels = view.find("Image"), view.find("BrushLabels")

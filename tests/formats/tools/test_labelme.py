@@ -189,7 +189,7 @@ def test_parts_of_a_group_are_one_object_and_what_was_said_is_kept(tmp_path: Pat
     }  # fmt: skip
     assert record.annotations[3].attributes == {}
     assert record.source == {"flags": {"blurred": True}}
-    assert not problems.found
+    assert not problems.all
     assert source.description == "labelme JSON (1 files, 5 shapes with an area). Images: " + source.image_root.name + (
         "/ (the same folder)"
     )
@@ -203,7 +203,7 @@ def test_shapes_without_an_area_are_counted_and_rectangles_told(tmp_path: Path) 
     assert len(next(source.records).annotations) == 1
     assert list(source.records) == []
     name = tmp_path.name
-    assert [str(problem) for problem in problems.found] == [
+    assert [str(problem) for problem in problems.all] == [
         "a.json  a.json: shapes[6] of a.png has fewer than 3 points; dropped",
         f"{name}/  2 shapes without an area (line; --line-width PX gives it one) (first: a.json: shapes[0]); dropped",
         f"{name}/  1 shapes without an area (linestrip; --line-width PX gives it one) (first: a.json: shapes[1]); dropped",
@@ -221,7 +221,7 @@ def test_lines_become_masks_where_their_width_is_said(tmp_path: Path, kind: str)
     assert [found.name for found in source.classes] == ["pit"]
     upright = painted(4, 1, 6, 6) if strip else 0
     assert np.array_equal(rle.decode(next(source.records).annotations[0].rle), painted(0, 1, 6, 3) | upright)
-    assert not problems.found
+    assert not problems.all
     assert not problems.lost
 
 
@@ -304,7 +304,7 @@ def test_the_place_of_images_is_understood(tmp_path: Path) -> None:
         source = labelme.read(Reading(tmp_path / "labels", options=options, problems=problems))
         found = [(source.image_root / record.file).relative_to(tmp_path).as_posix() for record in source.records]
         assert found == ["images/a.png", "images/sub/a.png", "images/ü b.png", "images/sub/free.png"]
-        assert [problem.done for problem in problems.found] == ["taken as defect-free"]
+        assert [problem.done for problem in problems.all] == ["taken as defect-free"]
 
 
 def test_each_folder_has_its_own_images(tmp_path: Path) -> None:
@@ -333,7 +333,7 @@ def test_other_json_files_are_left_out_and_an_image_has_one_file(tmp_path: Path)
     (tmp_path / "card.json").write_text('{"engine": "gan"}')  # of a synthesized set: nobody forgot it there
     source, problems = opened(tmp_path, document(shape()))
     assert source.count == 1
-    assert problems.found[0].what == "1 JSON files are not labelme's (first: z.json)"
+    assert problems.all[0].what == "1 JSON files are not labelme's (first: z.json)"
     (tmp_path / "b.json").write_text(json.dumps(document(shape())))
     with pytest.raises(DataError, match=r"b\.json  the image a\.png is named in a\.json already"):
         opened(tmp_path, document(shape()))
@@ -349,7 +349,7 @@ def test_pixels_in_the_file_are_not_used_and_missed_images_are_explained(tmp_pat
         Reading(tmp_path / "x", options=ReadOptions(images=tmp_path / "x", skip_missing=True), problems=problems)
     )
     assert list(source.records) == []
-    assert str(problems.found[-1]).startswith("a.json  a.png not found in")
+    assert str(problems.all[-1]).startswith("a.json  a.png not found in")
 
 
 def test_labels_txt_gives_the_order_and_classes_can_be_chosen(tmp_path: Path) -> None:
@@ -379,8 +379,8 @@ def test_written_masks_are_read_again_bit_for_bit(
     folder = tmp_path_factory.mktemp("w")
     _, found, losses, problems = there_and_back(labelme, folder, records, polygons=polygons)
     assert content(found) == content(records)
-    assert not problems.found
-    assert sum(loss.count for loss in losses.found()) == sum(2 for _, mask in own if not mask.any())
+    assert not problems.all
+    assert sum(loss.count for loss in losses.lost()) == sum(2 for _, mask in own if not mask.any())
 
 
 @settings(max_examples=60)
@@ -412,7 +412,7 @@ def test_what_is_said_of_objects_is_written_and_groups_stay_apart(tmp_path: Path
     assert said["s/a.png"] == [{"group_id": 1, "description": "d"}]
     assert sorted(path.name for path in (tmp_path / "s").glob("*.json")) == ["a.json", "a.png.json"]
     assert (tmp_path / "labels.txt").read_text() == "pit\nnever\n"
-    assert {loss.what: loss.count for loss in losses.found()} == {
+    assert {loss.what: loss.count for loss in losses.lost()} == {
         "attributes that labelme has other uses for, which are not written": 3,
         "group_ids that objects of one class share, which become others": 1,
     }

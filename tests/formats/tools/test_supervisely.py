@@ -163,7 +163,7 @@ def test_classes_tags_and_ids_are_kept(tmp_path: Path) -> None:
     }  # fmt: skip
     assert record.source == {"tags": {"blurred": True}}
     assert source.description.startswith("Supervisely project (1 images, 2 classes). Images: ")
-    assert not problems.found
+    assert not problems.all
 
 
 def test_objects_without_an_area_are_counted_and_rectangles_told(tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def test_objects_without_an_area_are_counted_and_rectangles_told(tmp_path: Path)
     assert len(next(source.records).annotations) == 1
     assert list(source.records) == []
     at = "ds0/ann/a.png.json: objects"
-    assert [(problem.what, problem.done) for problem in problems.found] == [
+    assert [(problem.what, problem.done) for problem in problems.all] == [
         (f"{at}[4] of ds0/img/a.png has fewer than 3 points", "dropped"),
         (f"2 objects without an area (line; --line-width PX gives it one) (first: {at}[0])", "dropped"),
         (f"1 objects without an area (point) (first: {at}[1])", "dropped"),
@@ -277,7 +277,7 @@ def test_datasets_lie_in_folders_and_older_names_are_understood(tmp_path: Path) 
     assert [(record.file, len(record.annotations)) for record in source.records] == [
         ("deep/datasets/in/img/a.png", 1), ("ds0/img/a.png", 1), ("old/img/b.jpg", 1), ("ds0/img/free.png", 0),
     ]  # fmt: skip
-    assert [str(problem) for problem in problems.found] == [
+    assert [str(problem) for problem in problems.all] == [
         f"{tmp_path.name}/  1 images have no file in ann/ (first: ds0/img/free.png); taken as defect-free"
     ]
 
@@ -319,8 +319,8 @@ def test_written_masks_are_read_again_bit_for_bit(
     _, found, losses, problems = there_and_back(supervisely, tmp_path_factory.mktemp("w"), records)
     assert content(found) == content(records)
     assert [record.file for record in found] == [record.file for record in records]
-    assert not problems.found
-    assert sum(loss.count for loss in losses.found()) == sum(2 for _, mask in own if not mask.any())
+    assert not problems.all
+    assert sum(loss.count for loss in losses.lost()) == sum(2 for _, mask in own if not mask.any())
 
 
 @settings(max_examples=60)
@@ -358,7 +358,7 @@ def test_classes_and_attributes_are_written(tmp_path: Path) -> None:
     assert attributes["ds0/img/a.png"] == {"description": "d", "mm": 0.5, "who": "me", "deep": True}
     assert attributes["images/s/b.png"] == {"n": 7}
     assert found[0].source == {"tags": {"dark": True}}
-    assert {loss.what: loss.count for loss in losses.found()} == {
+    assert {loss.what: loss.count for loss in losses.lost()} == {
         "attributes that are no tags of Supervisely, which are not written": 4,
         "class ids, which are numbered anew": 1,
     }

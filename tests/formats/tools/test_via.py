@@ -96,7 +96,7 @@ def test_a_project_lists_its_classes_and_says_more_of_images_and_regions(tmp_pat
     record = next(source.records)
     assert [(a.label, a.attributes) for a in record.annotations] == [("pit", {"deep": "yes"}), ("crack", {})]
     assert record.source == {"strip": "7"}
-    assert not problems.found
+    assert not problems.all
 
 
 def test_the_attribute_that_names_the_class_is_told_by_its_values(tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_what_has_no_area_or_no_class_costs_its_image_its_state(tmp_path: Path) 
     source, problems = opened(tmp_path, value)
     assert len(next(source.records).annotations) == 1
     assert problems.lost == {"a.png"}
-    assert [problem.what.partition(" (first")[0] for problem in problems.found] == [
+    assert [problem.what.partition(" (first")[0] for problem in problems.all] == [
         "1 shapes without an area (polyline; --line-width PX gives it one)",
         "1 shapes without an area (point)",
         "1 regions have no kind, which names the class of others",

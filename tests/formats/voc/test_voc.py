@@ -127,7 +127,7 @@ def test_objects_and_classes_are_read(tmp_path: Path, classes: Any, objects: Any
     assert masks(record) == EXPECTED
     assert record.file == "a.jpg"
     assert {"pit", "crack"} == {found.name for found in source.classes}
-    assert not problems.found
+    assert not problems.all
 
 
 def test_a_palette_in_the_labelmaps_colours_is_read_by_them(tmp_path: Path) -> None:
@@ -186,7 +186,7 @@ def test_void_pixels_are_part_of_no_mask_but_the_void_of_their_image(tmp_path: P
     _, records, problems = opened(tmp_path, classes="pit,crack")
     assert [masks(record) for record in records] == [EXPECTED] * 2
     assert all(np.array_equal(rle.decode(record.void), border) for record in records)
-    assert not problems.found
+    assert not problems.all
     coloured = rgb(with_void["a"], {1: VOC_COLOURS[1], 2: VOC_COLOURS[2], 255: (224, 224, 192)})
     dataset(tmp_path, {"a": coloured}, {"a": rgb(np.where(border, 255, OBJECTS), dict(enumerate(VOC_COLOURS)))})
     record = opened(tmp_path, classes="pit=#800000,crack=#008000")[1][0]
@@ -212,7 +212,7 @@ def test_without_objects_each_class_of_an_image_is_a_mask(tmp_path: Path) -> Non
     dataset(tmp_path, {"a": CLASSES})
     _, (record,), problems = opened(tmp_path, classes="pit,crack")
     assert masks(record) == [(n, (k == CLASSES).astype(int).tolist()) for k, n in ((1, "pit"), (2, "crack"))]
-    assert not problems.found
+    assert not problems.all
 
 
 def test_pixels_that_fit_no_object_or_class_are_noted(tmp_path: Path) -> None:
@@ -225,7 +225,7 @@ def test_pixels_that_fit_no_object_or_class_are_noted(tmp_path: Path) -> None:
     assert [(label, int(np.sum(mask))) for label, mask in masks(record)] == [
         ("crack", 1), ("pit", 12), ("pit", 4), ("crack", 16),
     ]  # fmt: skip
-    assert [problem.what for problem in problems.found] == [
+    assert [problem.what for problem in problems.all] == [
         "1 images have pixels of an object without a class",
         "1 images have pixels of a class without an object",
         "1 objects have pixels of several classes",
@@ -246,7 +246,7 @@ def test_lists_say_which_images_are_meant_and_for_what(tmp_path: Path) -> None:
     assert {record.file: dict(record.source) for record in records} == {
         "a.jpg": {"split": "train"}, "b c.jpg": {"split": "val"}, "d.jpg": {}, "sub/höhe 1.jpg": {"split": "train"},
     }  # fmt: skip
-    assert [str(problem) for problem in problems.found] == [
+    assert [str(problem) for problem in problems.all] == [
         "SegmentationClass/  1 images have no mask (first: d); of unknown state",
         "SegmentationClass/  1 images of test.txt have no mask (first: t); left out, not annotated",
     ]
@@ -263,7 +263,7 @@ def test_what_xml_says_of_the_object_of_a_number_is_kept(tmp_path: Path) -> None
     dataset(tmp_path, {"a": CLASSES}, {"a": OBJECTS}, {"Annotations/a.xml": text})
     _, (record,), problems = opened(tmp_path, classes="pit,crack")
     assert [dict(a.attributes) for a in record.annotations] == [{"pose": "Left", "truncated": 1}, {}, {}]
-    assert [str(problem) for problem in problems.found] == [
+    assert [str(problem) for problem in problems.all] == [
         "a.jpg  1 objects of XML files have a box and no mask; dropped"
     ]
 
@@ -356,7 +356,7 @@ def test_masks_that_do_not_fit_are_errors(tmp_path: Path, change: Any, expected:
     if "cut off" in expected or "empty" in expected:
         _, records, problems = opened(tmp_path, classes="pit,crack", skip_broken=True)
         assert [record.file for record in records] == ["b.jpg"]
-        assert str(problems.found[0]) == f"a.jpg  the mask {folder}/a.png is broken; image left out"
+        assert str(problems.all[0]) == f"a.jpg  the mask {folder}/a.png is broken; image left out"
 
 
 def test_a_photograph_is_no_mask_of_objects(tmp_path: Path) -> None:
@@ -373,7 +373,7 @@ def test_missing_images_can_be_skipped_and_lie_elsewhere(tmp_path: Path) -> None
         opened(tmp_path / "v", classes="pit,crack")
     _, records, problems = opened(tmp_path / "v", classes="pit,crack", skip_missing=True)
     assert [record.file for record in records] == ["a.jpg"]
-    assert problems.found[0].done == "left out"
+    assert problems.all[0].done == "left out"
     write_image(tmp_path / "w" / "a.bmp", np.zeros(SHAPE, np.uint8))
     write_image(tmp_path / "w" / "b.png", np.zeros(SHAPE, np.uint8))
     assert len(opened(tmp_path / "v", classes="pit,crack", images=tmp_path / "w")[1]) == 2
@@ -436,12 +436,12 @@ def test_what_no_later_mask_covers_is_read_again(
     source, (found,), problems = opened(folder)
     assert masks(found) == expected
     assert [(c.name, c.source_id) for c in source.classes] == [("pit", 1), ("böse: 2", 2)]
-    counts = {loss.what: loss.count for loss in losses.found()}
+    counts = {loss.what: loss.count for loss in losses.lost()}
     assert counts.get("masks that later ones cover in part, which lose those pixels", 0) == cut
     assert counts.get("masks that later ones cover wholly, which are lost", 0) == gone
     assert counts.get("masks without pixels, which are left out", 0) == sum(not mask.any() for _, mask in pairs)
-    dropped = sum(1 for problem in problems.found if "box and no mask" in problem.what)
-    assert len(problems.found) == dropped == (len(expected) < len(pairs))
+    dropped = sum(1 for problem in problems.all if "box and no mask" in problem.what)
+    assert len(problems.all) == dropped == (len(expected) < len(pairs))
 
 
 def test_written_pictures_are_what_other_programs_expect(tmp_path: Path) -> None:
@@ -473,7 +473,7 @@ def test_the_254th_object_is_the_last_that_has_a_number(tmp_path: Path) -> None:
     losses = Losses()
     written = ImageRecord(file="a.png", height=15, width=20, annotations=annotations)
     voc.write(tmp_path, [written], classes=make_classes(["pit"], source_ids=[1]), losses=losses)
-    assert [str(loss) for loss in losses.found()] == [
+    assert [str(loss) for loss in losses.lost()] == [
         "6 objects after the 254th of their image, which only their class is kept of (first: a.png)"
     ]
     write_image(tmp_path / "JPEGImages" / "a.png", np.zeros((15, 20), np.uint8))

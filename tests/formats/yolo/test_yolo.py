@@ -103,7 +103,7 @@ def test_layouts(tmp_path: Path, files: dict[str, str | None], expected: dict[st
     assert detect(dataset(tmp_path, files))[0] == "yolo"
     _, records, problems = opened(tmp_path)
     assert labels(records) == expected
-    assert not problems.found
+    assert not problems.all
 
 
 def test_data_yaml_itself_can_be_named_and_its_words_for_the_shares_are_kept(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_boxes_and_polygons_without_pixels_are_dropped_and_counted(tmp_path: Pat
     dataset(tmp_path, {"data.yaml": YAML} | files | dict.fromkeys(("images/a.png", "images/b.png")))
     _, records, problems = opened(tmp_path)
     assert labels(records) == {"images/a.png": ["crack"], "images/b.png": []}
-    assert [str(problem) for problem in problems.found] == [
+    assert [str(problem) for problem in problems.all] == [
         "labels/a.txt:1  2 lines have a box and no mask; dropped",
         "labels/b.txt:2  1 polygons reach out of their image by a pixel at most; cut",
         "labels/b.txt:2  1 polygons have no pixels in their image; dropped",
@@ -160,7 +160,7 @@ def test_boxes_and_polygons_without_pixels_are_dropped_and_counted(tmp_path: Pat
 def test_label_files_without_an_image_are_counted(tmp_path: Path) -> None:
     dataset(tmp_path, {"data.yaml": YAML, "images/a.png": None, "labels/a.txt": LINE, "labels/b.txt": LINE})
     _, _, problems = opened(tmp_path)
-    assert [str(problem) for problem in problems.found] == ["labels/b.txt  1 label files have no image; left out"]
+    assert [str(problem) for problem in problems.all] == ["labels/b.txt  1 label files have no image; left out"]
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -175,7 +175,7 @@ def test_polygons_are_of_the_image_as_exif_turns_it(tmp_path: Path, orientation:
     mask = Image.fromarray(rle.decode(record.annotations[0].rle))
     mask.getexif()[0x0112] = orientation
     assert np.array_equal(ImageOps.exif_transpose(mask), drawn([float(v) for v in LINE.split()[1:]]))
-    said = [problem.done for problem in problems.found]
+    said = [problem.done for problem in problems.all]
     assert said == (["masks turned back to the stored pixels"] if orientation > 1 else [])
 
 
@@ -193,7 +193,7 @@ def test_folders_and_suffixes_may_be_in_any_case(tmp_path: Path, files: dict[str
     assert detect(tmp_path)[0] == "yolo"
     _, records, problems = opened(tmp_path)
     assert [len(record.annotations) for record in records] == [1]
-    assert not problems.found
+    assert not problems.all
 
 
 POSE = "0 0.5 0.5 0.2 0.2 0.1 0.1 2 0.3 0.3 1\n"
@@ -213,7 +213,7 @@ def test_key_points_are_no_polygon(tmp_path: Path, settings: str, line: str) -> 
     assert source.description.startswith("YOLO-pose") == ("kpt_shape" in settings)
     assert not records[0].annotations
     assert problems.lost == {"images/a.png"}
-    assert str(problems.found[0]) == "labels/a.txt:1  1 lines have a box and key points (pose), and no mask; dropped"
+    assert str(problems.all[0]) == "labels/a.txt:1  1 lines have a box and key points (pose), and no mask; dropped"
 
 
 def test_rotated_boxes_are_areas(tmp_path: Path) -> None:
@@ -263,7 +263,7 @@ def test_clipping_cuts_polygons_that_reach_out(tmp_path: Path) -> None:
         opened(tmp_path)
     _, records, problems = opened(tmp_path, clip_rle=True)
     assert np.array_equal(rle.decode(records[0].annotations[0].rle), drawn(values))
-    assert str(problems.found[0]) == "labels/a.txt:1  a polygon reaches 20 px out of images/a.png; cut"
+    assert str(problems.all[0]) == "labels/a.txt:1  a polygon reaches 20 px out of images/a.png; cut"
 
 
 BOMB = "l0: &l0 {a: x}\n" + "".join(f"l{k}: &l{k}\n  <<: [{', '.join([f'*l{k - 1}'] * 9)}]\n" for k in range(1, 12))
@@ -332,7 +332,7 @@ def test_folders_that_data_yaml_names_and_that_are_not_there_are_noted(tmp_path:
     dataset(tmp_path / "x", files | {"images/a.png": None, "labels/a.txt": LINE})
     _, records, problems = opened(tmp_path / "x")
     assert len(records) == 1
-    assert [str(problem) for problem in problems.found] == ["data.yaml  ../test/images is not in x/; left out"]
+    assert [str(problem) for problem in problems.all] == ["data.yaml  ../test/images is not in x/; left out"]
 
 
 @pytest.mark.parametrize(
@@ -448,11 +448,11 @@ def test_written_masks_are_read_again_part_by_part(
     assert [(c.name, c.source_id) for c in source.classes] == [("pit", 0), ("böse", 1)]
     parts = [(a.label, part) for a in written.annotations for part in rle.components(a.rle)]
     assert sorted((a.label, a.rle.counts) for a in found.annotations) == sorted((n, p.counts) for n, p in parts)
-    assert not problems.found
+    assert not problems.all
     several = sum(len(rle.components(a.rle)) > 1 for a in written.annotations)
     empty = sum(rle.area(a.rle) == 0 for a in written.annotations)
-    assert [loss.count for loss in losses.found() if "parts" in loss.what] == [several] * (several > 0)
-    assert [loss.count for loss in losses.found() if "without pixels" in loss.what] == [empty] * (empty > 0)
+    assert [loss.count for loss in losses.lost() if "parts" in loss.what] == [several] * (several > 0)
+    assert [loss.count for loss in losses.lost() if "without pixels" in loss.what] == [empty] * (empty > 0)
 
 
 def test_images_of_the_test_share_are_those_to_validate_with(tmp_path: Path) -> None:
@@ -469,7 +469,7 @@ def test_images_of_the_test_share_are_those_to_validate_with(tmp_path: Path) -> 
     _, found, problems = opened(tmp_path)
     assert {r.file: r.source["split"] for r in found} == {"images/a.png": "train", "train/images/b.png": "val"}
     assert all(np.array_equal(rle.decode(r.annotations[0].rle), mask) for r in found)
-    assert not problems.found
+    assert not problems.all
 
 
 def test_images_that_differ_in_their_suffix_only_are_refused(tmp_path: Path) -> None:
