@@ -22,6 +22,8 @@ from coigan_aug.store.dataset import Dataset
 from coigan_aug.store.writer import write_dataset
 from tests.cli import calling
 
+pytestmark = pytest.mark.usefixtures("coarse")
+
 
 def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[int, str, str]:
     """Run `coigan-aug evaluate quality` in this process, without a segmenter if not asked: exit code, stdout, stderr."""
