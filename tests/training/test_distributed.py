@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import pickle
-import sys
 from pathlib import Path
 
 import pytest
@@ -24,16 +23,16 @@ from coigan_aug.training.networks import Networks, Step, build_networks, update_
 from coigan_aug.training.place import Place, find_place
 from coigan_aug.training.steps import training_step
 from tests.conftest import SMALL
-from tests.training.children import end, start
+from tests.training.children import begin_ranks, end
 
 CPU = torch.device("cpu")
 STEPS = 2
 NAMES = ("generator", "average", "defect", "reference")
 CASES = {
-    "patch": ("tiny", "train.r1_every=2", "train.batch=12"),
-    "default": ("default", "train.r1_every=2", "train.batch=12", "train.workers=0"),
+    "patch": ("tiny", "train.r1_every=2", "train.batch=6"),
+    "default": ("default", "train.r1_every=2", "train.batch=6", "train.workers=0"),
     "thesis": (
-        "tiny", "train.r1_every=2", "train.batch=24", "train.smooth_l1=2", "train.path_length=1", "train.path_length_every=2",
+        "tiny", "train.r1_every=2", "train.batch=12", "train.smooth_l1=2", "train.path_length=1", "train.path_length_every=2",
         "train.paired=0", "train.gain=0", "train.translate=0", "model.discriminator_masks=false",
         "train.perceptual=efficientnet_lite0", "train.perceptual_weight=0.1",
     ),
@@ -42,7 +41,7 @@ CASES = {
         "train.loss=relativistic", "train.r2=0.1", "train.mismatch=0.5",
     ),
     "projected": (
-        "tiny", "train.batch=12", "train.r1_every=1", "train.r1=0", "model.reference_discriminator=projected",
+        "tiny", "train.batch=6", "train.r1_every=1", "train.r1=0", "model.reference_discriminator=projected",
         "train.loss=hinge", "train.gradient_penalty=1", "data.fit=1", "model.contrast=true",
         "train.contrast=4",
     ),
@@ -96,24 +95,24 @@ def take_steps(prepared: Prepared, case: str) -> tuple[list[dict[str, float]], d
     return losses, weights | {"path_mean": networks.path_mean}
 
 
-@pytest.fixture(scope="module")
-def steps_alone(prepared: Prepared) -> dict[str, tuple[list[dict[str, float]], dict[str, torch.Tensor]]]:
-    """What one process finds."""
-    return {case: take_steps(prepared, case) for case in CASES}
+def _be_one(folder: str) -> None:
+    """Be one of the processes of `test_several_processes_take_the_steps_of_one`."""
+    prepared = pickle.loads((Path(folder) / "prepared").read_bytes())
+    with joined(find_place(os.environ), CPU):
+        for case in CASES:
+            made = take_steps(prepared, case)
+            if rank() == 0:
+                torch.save(made, Path(folder) / f"{case}.pt")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("count", "cases"), [(2, tuple(CASES)), (3, ("patch", "projected"))])
-def test_several_processes_take_the_steps_of_one(
-    prepared: Prepared, steps_alone: dict[str, tuple[list[dict[str, float]], dict[str, torch.Tensor]]],
-    tmp_path: Path, count: int, cases: tuple[str, ...],
-) -> None:  # fmt: skip
+def test_several_processes_take_the_steps_of_one(prepared: Prepared, tmp_path: Path) -> None:
     """Losses and weights after some steps, R1, path length and perceptual loss among them, to float64 accuracy."""
     (tmp_path / "prepared").write_bytes(pickle.dumps(prepared))
-    for code, said in end(start([sys.executable, __file__, str(tmp_path), *cases], count, cwd=tmp_path)):
+    for code, said in end(begin_ranks(_be_one, str(tmp_path), count=3, cwd=tmp_path, folder=tmp_path / "said")):
         assert code == 0, said
-    for case in cases:
-        losses, weights = steps_alone[case]
+    for case in CASES:
+        losses, weights = take_steps(prepared, case)
         other_losses, other_weights = torch.load(tmp_path / f"{case}.pt", weights_only=True)
         found = {name for step in losses for name in step}
         assert EXPECTED[case] <= found
@@ -215,17 +214,3 @@ def test_more_gpus_than_there_are_are_refused_with_their_number(monkeypatch: pyt
         choose_device(None, gpus=2)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert choose_device(None, gpus=2) == torch.device("cuda")
-
-
-def _main(folder: Path, cases: list[str]) -> None:
-    """Be one of the processes of `test_several_processes_take_the_steps_of_one`."""
-    prepared = pickle.loads((folder / "prepared").read_bytes())
-    with joined(find_place(os.environ), CPU):
-        for case in cases:
-            made = take_steps(prepared, case)
-            if rank() == 0:
-                torch.save(made, folder / f"{case}.pt")
-
-
-if __name__ == "__main__":
-    _main(Path(sys.argv[1]), sys.argv[2:])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -12,16 +11,19 @@ from pathlib import Path
 
 import pytest
 
+from coigan_aug.cli.main import run
 from coigan_aug.sealed import read_lines
+from coigan_aug.training.launch import launch
 from coigan_aug.training.run import list_runs
 from tests.conftest import SMALL, write_toy
-from tests.training.children import end, environment, start
+from tests.training.children import Child, begin, begin_ranks, command_line, end
 
-CODE = "from coigan_aug.cli.main import main; main()"
-LAUNCH = (
-    "import sys; from coigan_aug.cli.main import run; from coigan_aug.training.launch import launch;"
-    f"sys.exit(run(lambda: sys.exit(launch([sys.executable, '-c', {CODE!r}, *sys.argv[1:]], count=2, again='Go on.'))))"
-)
+
+def _launched(*arguments: str) -> None:
+    """Be the launcher of two processes, in a session of its own as a terminal's command is; the two start from nothing."""
+    os.setsid()
+    words = [sys.executable, "-m", "coigan_aug", *arguments]
+    sys.exit(run(lambda: sys.exit(launch(words, count=2, again="Go on."))))
 
 
 def _train(images: int, *more: str) -> list[str]:
@@ -39,14 +41,18 @@ def _lines(folder: Path) -> list[dict[str, float]]:
     return [line for run in list_runs(folder / "coigan" / "runs") for line in read_lines(run.metrics)]
 
 
-def _wait(ready: Callable[[], object], children: list[subprocess.Popen[str]]) -> None:
+def _wait(ready: Callable[[], object], children: list[Child]) -> None:
     ends = time.monotonic() + 120
     while not ready():
-        assert time.monotonic() < ends and all(child.poll() is None for child in children)
+        assert time.monotonic() < ends and all(child.runs() for child in children)
         time.sleep(0.02)
 
 
-def _ranks_of(launcher: subprocess.Popen[str]) -> list[int]:
+def _several(count: int, folder: Path, *arguments: str) -> list[Child]:
+    return begin_ranks(command_line, *arguments, count=count, cwd=folder, folder=folder / "said")
+
+
+def _ranks_of(launcher: Child) -> list[int]:
     """Return the process ids of the launcher's processes, in the order of their ranks."""
     children = Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children").read_text().split()
     found = {}
@@ -59,10 +65,9 @@ def _ranks_of(launcher: subprocess.Popen[str]) -> list[int]:
 @pytest.mark.slow
 def test_a_training_stopped_in_two_processes_continues_in_one_and_in_two_again(standing: Path) -> None:
     """A signal to one of two stops both at the same step; any number of processes goes on from there."""
-    command = [sys.executable, "-c", CODE]
-    children = start([*command, *_train(8000)], 2, cwd=standing)
+    children = _several(2, standing, *_train(8000))
     _wait(lambda: len(_lines(standing)) >= 3, children)
-    children[1].send_signal(signal.SIGTERM)
+    children[1].send(signal.SIGTERM)
     (first, said), (second, silence) = end(children)
     assert (first, second) == (143, 143), said + silence
     position = _lines(standing)[-1]["images"]
@@ -70,22 +75,15 @@ def test_a_training_stopped_in_two_processes_continues_in_one_and_in_two_again(s
     assert "Traceback" not in said + silence
     assert silence.strip() == ""
     for count, more in ((1, 8), (2, 16)):
-        resume = [*command, "train", "--device", "cpu", "--resume", "--images-seen", str(position + more)]
-        resumed = end(start(resume, count, cwd=standing))
+        resume = ["train", "--device", "cpu", "--resume", "--images-seen", str(position + more)]
+        resumed = end(_several(count, standing, *resume))
         assert [code for code, _ in resumed] == [0] * count, resumed
         assert f"continuing 001-tiny at {position + more - 8:,} images" in resumed[0][1]
     assert [run.name for run in list_runs(standing / "coigan" / "runs")] == ["001-tiny"]
     found = [line["images"] for line in _lines(standing)]
     assert found == list(range(4, position + 17, 4))
-    alone = subprocess.run(
-        [*command, *_train(position + 16)],
-        cwd=standing,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert alone.returncode == 0, alone.stderr
+    [(code, said)] = end(_several(1, standing, *_train(position + 16)))
+    assert code == 0, said
     lines = _lines(standing)
     for one, other in zip(lines[: len(found)], lines[len(found) :], strict=True):
         assert one == pytest.approx(other, rel=0.02, abs=2e-3)  # float32, whose last bits depend on the split
@@ -93,9 +91,9 @@ def test_a_training_stopped_in_two_processes_continues_in_one_and_in_two_again(s
 
 @pytest.mark.slow
 def test_a_killed_process_ends_the_other_with_a_message_that_names_it(standing: Path) -> None:
-    children = start([sys.executable, "-c", CODE, *_train(8000)], 2, cwd=standing)
+    children = _several(2, standing, *_train(8000))
     _wait(lambda: _lines(standing), children)
-    children[1].kill()
+    children[1].send(signal.SIGKILL)
     (code, said), _ = end(children, within=30)
     assert code == 4, said
     assert f"Training process 1 (process id {children[1].pid} on" in said
@@ -105,9 +103,9 @@ def test_a_killed_process_ends_the_other_with_a_message_that_names_it(standing: 
 
 @pytest.mark.slow
 def test_a_killed_first_process_is_named_by_the_next(standing: Path) -> None:
-    children = start([sys.executable, "-c", CODE, *_train(8000)], 2, cwd=standing)
+    children = _several(2, standing, *_train(8000))
     _wait(lambda: _lines(standing), children)
-    children[0].kill()
+    children[0].send(signal.SIGKILL)
     _, (code, said) = end(children, within=30)
     assert code == 4, said
     assert f"Training process 0 (process id {children[0].pid} on" in said
@@ -118,13 +116,7 @@ def test_the_launcher_says_which_process_was_killed_and_leaves_nothing_behind(
     standing: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     temporary = tmp_path_factory.mktemp("temporary")
-    launcher = subprocess.Popen(
-        [sys.executable, "-c", LAUNCH, *_train(8000)],
-        cwd=standing,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment() | {"TMPDIR": str(temporary)},
-    )
+    launcher = begin(_launched, *_train(8000), cwd=standing, folder=standing / "said", TMPDIR=str(temporary))
     _wait(lambda: _lines(standing), [launcher])
     processes = _ranks_of(launcher)
     os.kill(processes[1], signal.SIGKILL)
@@ -133,7 +125,7 @@ def test_the_launcher_says_which_process_was_killed_and_leaves_nothing_behind(
     assert f"Process 1 of 2 (process id {processes[1]}) was ended by SIGKILL" in said
     assert "Traceback" not in said
     assert not any(Path(f"/proc/{process}").exists() for process in processes)
-    assert not list(temporary.iterdir())
+    assert [path.name for path in temporary.iterdir() if "torchinductor" not in path.name] == []
 
 
 @pytest.mark.slow
@@ -142,10 +134,7 @@ def test_a_signal_to_the_whole_group_saves_once_and_keeps_its_exit_code(
 ) -> None:
     """As Ctrl-C does: launcher and processes get it at once, and the processes again from the launcher."""
     temporary = tmp_path_factory.mktemp("temporary")
-    launcher = subprocess.Popen(
-        [sys.executable, "-c", LAUNCH, *_train(8000)], cwd=standing, stderr=subprocess.PIPE, text=True,
-        env=environment() | {"TMPDIR": str(temporary)}, start_new_session=True,
-    )  # fmt: skip
+    launcher = begin(_launched, *_train(8000), cwd=standing, folder=standing / "said", TMPDIR=str(temporary))
     _wait(lambda: _lines(standing), [launcher])
     processes = _ranks_of(launcher)
     os.killpg(launcher.pid, signal.SIGINT)
@@ -155,7 +144,7 @@ def test_a_signal_to_the_whole_group_saves_once_and_keeps_its_exit_code(
     assert said.count(f"saved at {position:,} images") == 1, said
     assert "Traceback" not in said
     assert not any(Path(f"/proc/{process}").exists() for process in processes)
-    assert not list(temporary.iterdir())
+    assert [path.name for path in temporary.iterdir() if "torchinductor" not in path.name] == []
 
 
 @pytest.mark.slow
@@ -168,7 +157,7 @@ def test_a_signal_to_the_whole_group_saves_once_and_keeps_its_exit_code(
 def test_a_mistake_is_said_once_by_all_processes_together(
     standing: Path, more: tuple[str, ...], code: int, says: str
 ) -> None:
-    ended = end(start([sys.executable, "-c", CODE, *_train(24, *more)], 2, cwd=standing))
+    ended = end(_several(2, standing, *_train(24, *more)))
     assert [found for found, _ in ended] == [code, code], ended
     assert says in ended[0][1]
     assert ended[1][1].strip() == ""
@@ -178,7 +167,7 @@ def test_a_mistake_is_said_once_by_all_processes_together(
 def test_a_dry_run_plans_for_all_processes(standing: Path) -> None:
     named = _train(24)
     unnamed = [word for word in named if word not in ("--recipe", "tiny")]
-    ended = end(start([sys.executable, "-c", CODE, *unnamed, "--dry-run"], 2, cwd=standing))
+    ended = end(_several(2, standing, *unnamed, "--dry-run"))
     assert [code for code, _ in ended] == [0, 0], ended
     assert "Recipe default (32 px, 24 samples) would take about" in ended[0][1], "all processes measure it together"
     assert "batch 4 (2 a process)" in ended[0][1]
