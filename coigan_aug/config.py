@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import math
 import typing
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ from typing import Any, TypeVar
 import yaml
 
 from coigan_aug.errors import ConfigError, UsageError
+from coigan_aug.plain_yaml import PlainLoader
 from coigan_aug.settings import Settings
 
 T = TypeVar("T")
@@ -50,7 +52,7 @@ def load_settings(
         ConfigError: an unknown recipe, section or key ("did you mean"), a value of the wrong type or out of range.
     """
     values: Values = {}
-    _merge(values, _read_yaml(recipe_text(recipe), f"recipe {recipe}"))
+    _merge(values, _recipe_values(recipe))
     if file is not None:
         _merge(values, _read_file(file))
     for override in overrides:
@@ -114,6 +116,11 @@ def settings_to_yaml(settings: Settings) -> str:
     return yaml.safe_dump(settings_to_dict(settings), sort_keys=False, default_flow_style=None)
 
 
+@functools.cache
+def _recipe_values(recipe: str) -> Values:
+    return _read_yaml(recipe_text(recipe), f"recipe {recipe}")
+
+
 def _merge(into: Values, values: Values) -> None:
     for section, keys in values.items():
         into.setdefault(section, {}).update(keys)
@@ -128,7 +135,7 @@ def _read_file(path: Path) -> Values:
 
 def _read_yaml(text: str, name: str) -> Values:
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        root = yaml.compose(text, Loader=PlainLoader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
         raise ConfigError(f"{name}:{line}  not valid YAML: {error.problem}.") from error
@@ -179,7 +186,7 @@ def _read_override(text: str) -> Values:
         raise ConfigError(f"--set {text}: write  --set section.key=value .")
     _known(section, [f.name for f in dataclasses.fields(Settings)], f"--set {text}", "section")
     try:
-        return {section: {key: (yaml.safe_load(value), f"--set {text}")}}
+        return {section: {key: (yaml.load(value, Loader=PlainLoader), f"--set {text}")}}
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(f"--set {_short(text)}: the value is not valid YAML.") from error
 

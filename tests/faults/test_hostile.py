@@ -10,6 +10,7 @@ import json
 import os
 import re
 import resource
+from collections import defaultdict
 from collections.abc import Iterator
 from html import escape
 from pathlib import Path
@@ -186,15 +187,18 @@ BAD_NUMBERS = ["NaN", "Infinity", "-1", "2147483648", "1099511627776", "1e999", 
 @pytest.mark.usefixtures("little_memory")
 @pytest.mark.parametrize("number", BAD_NUMBERS, ids=lambda number: number[:14])
 def test_no_number_is_too_odd(sample: Sample, number: str) -> None:
-    """Up to 16 numbers of each file are replaced, one at a time."""
+    """Up to 16 numbers of the files of each kind are replaced, one at a time."""
+    kinds = defaultdict(list)
+    for path, text in _texts(sample).items():
+        numbers = re.finditer(r"(?<![\w.])-?[0-9][0-9.]*", text)
+        kinds[path.parent, path.suffix] += [(path, text, *match.span()) for match in numbers]
     with _mended(sample):
-        for path, text in _texts(sample).items():
-            places = list(re.finditer(r"(?<![\w.])-?[0-9][0-9.]*", text))
-            for match in places[:: len(places) // 16 + 1]:
-                path.write_text(text[: match.start()] + number + text[match.end() :])
+        for places in kinds.values():
+            for path, text, start, end in places[:: len(places) // 16 + 1]:
+                path.write_text(text[:start] + number + text[end:])
                 for _ in damaged_reads(sample):
                     pass
-            path.write_text(text)
+                path.write_text(text)
 
 
 OPENERS = {".json": "[", ".jsonl": "[", ".xml": "<a>", ".yaml": "[", ".csv": '"', ".txt": "0 "}

@@ -16,6 +16,7 @@ from coigan_aug.formats.image_folder import ImageFolder, NamedImages
 from coigan_aug.formats.reading import Reading
 from coigan_aug.formats.source import place, whole_number
 from coigan_aug.imaging import SUFFIXES
+from coigan_aug.plain_yaml import PlainLoader
 
 SETTINGS = "data.yaml"
 NAMES = ("classes.txt", "obj.names")
@@ -105,7 +106,7 @@ def _has_names(path: Path) -> bool:
     return bool({"names", "nc"} & set(found)) and bool({"path", *_SPLITS} & set(found))
 
 
-class _PlainLoader(yaml.SafeLoader):
+class _Loader(PlainLoader):
     """Loads plain values; merge keys (`<<`) are refused, since a few lines of them can fill the memory."""
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
@@ -122,7 +123,7 @@ def read_settings(path: Path) -> dict[Any, Any]:
     try:
         if path.stat().st_size > _LARGEST:
             raise DataError(f"{path.name} has over {_LARGEST:,} bytes; it should name classes and folders.")
-        value = yaml.load(read_text(path), Loader=_PlainLoader)
+        value = yaml.load(read_text(path), Loader=_Loader)
     except OSError as error:
         raise DataError(f"{path} can't be read: {error.strerror}.") from error
     except yaml.MarkedYAMLError as error:

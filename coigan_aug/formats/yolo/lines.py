@@ -20,6 +20,7 @@ _DIGITS = 6
 _LARGEST = 1e9
 _LARGE = 1 << 18  # pixels from which six digits no longer tell them apart
 _SIGNS = b"0123456789+-.eE"
+_SPACES = b" \t\n\r\v\f"
 BOXES = "lines have a box and no mask"
 POSES = "lines have a box and key points (pose), and no mask"
 NOTHING = "polygons have no pixels in their image"
@@ -60,7 +61,8 @@ def read_line(text: bytes, *, file: str, number: int, pose: bool = False) -> Lin
     if not words:
         return None
     at = place(file, number)
-    wrong = next((word for word in words if word.translate(None, _SIGNS)), None)
+    odd = bool(text.translate(None, _SIGNS + _SPACES))  # at once; which word it is in is seldom asked for
+    wrong = next((word for word in words if word.translate(None, _SIGNS)), None) if odd else None
     label = whole_number(words[0].decode("latin-1"))
     if wrong is not None or label is None:
         shown = (wrong or words[0])[:40].decode("utf-8", errors="replace")
@@ -89,7 +91,7 @@ def _is_pose(values: NDArray[np.float64]) -> bool:
 
 def _numbers(words: Sequence[bytes], at: str) -> NDArray[np.float64]:
     try:
-        values = np.array(words).astype(np.float64) if words else np.zeros(0)
+        values = np.fromiter(map(float, words), np.float64, count=len(words))
     except ValueError as error:
         raise DataError(f"{at}  holds something that is not a number.") from error
     if not (np.abs(values) < _LARGEST).all():
