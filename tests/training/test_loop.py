@@ -7,6 +7,7 @@ import functools
 import os
 import re
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -63,9 +64,18 @@ def _train(prepared: Prepared, settings: Settings, run: Run, *, kill_at: int | N
     return train(prepared, settings, run, device=CPU, speed=SPEED, report=report)
 
 
-def test_resume_after_a_kill_equals_the_uninterrupted_run(prepared: Prepared, small: Settings, tmp_path: Path) -> None:
-    whole, broken = _begin(tmp_path / "a", prepared, small), _begin(tmp_path / "b", prepared, small)
-    assert _train(prepared, small, whole) == 24
+@pytest.fixture(scope="module")
+def whole(prepared: Prepared, small: Settings, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A training that nothing has interrupted; tests only read it."""
+    run = _begin(tmp_path_factory.mktemp("whole"), prepared, small)
+    assert _train(prepared, small, run) == 24
+    return run
+
+
+def test_resume_after_a_kill_equals_the_uninterrupted_run(
+    prepared: Prepared, small: Settings, whole: Run, tmp_path: Path
+) -> None:
+    broken = _begin(tmp_path, prepared, small)
     for kill_at in (4, 12, 20):
         with pytest.raises(Killed):
             _train(prepared, small, broken, kill_at=kill_at)
@@ -77,9 +87,10 @@ def test_resume_after_a_kill_equals_the_uninterrupted_run(prepared: Prepared, sm
     assert len(list_states(whole.checkpoints)) == small.log.keep
 
 
-def test_a_signal_saves_stops_and_says_how_to_continue(prepared: Prepared, small: Settings, tmp_path: Path) -> None:
-    whole, stopped = _begin(tmp_path / "a", prepared, small), _begin(tmp_path / "b", prepared, small)
-    _train(prepared, small, whole)
+def test_a_signal_saves_stops_and_says_how_to_continue(
+    prepared: Prepared, small: Settings, whole: Run, tmp_path: Path
+) -> None:
+    stopped = _begin(tmp_path, prepared, small)
 
     def report(done: int, total: int, note: str = "") -> None:
         if done == 12:
@@ -95,10 +106,9 @@ def test_a_signal_saves_stops_and_says_how_to_continue(prepared: Prepared, small
 
 
 def test_a_flipped_byte_in_a_checkpoint_is_noticed_and_the_one_before_used(
-    prepared: Prepared, small: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    prepared: Prepared, small: Settings, whole: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    whole, hurt = _begin(tmp_path / "a", prepared, small), _begin(tmp_path / "b", prepared, small)
-    _train(prepared, small, whole)
+    hurt = _begin(tmp_path, prepared, small)
     with pytest.raises(Killed):
         _train(prepared, small, hurt, kill_at=20)
     newest = list_states(hurt.checkpoints)[-1]
@@ -117,19 +127,15 @@ def test_a_time_budget_ends_a_run_as_finished(prepared: Prepared, small: Setting
     assert run.finished
 
 
-def test_samples_are_pictures_with_a_row_for_each_sample(prepared: Prepared, small: Settings, tmp_path: Path) -> None:
-    run = _begin(tmp_path, prepared, small)
-    _train(prepared, small, run)
-    pictures = sorted(run.samples.glob("*.png"))
+def test_samples_are_pictures_with_a_row_for_each_sample(whole: Run) -> None:
+    pictures = sorted(whole.samples.glob("*.png"))
     assert [int(picture.stem) for picture in pictures] == [16, 24]
     assert read_image(pictures[0]).shape == (8 * 192 + 48, 7 * 192, 3)
 
 
-def test_the_generator_file_holds_the_average_in_eval_mode(prepared: Prepared, small: Settings, tmp_path: Path) -> None:
-    run = _begin(tmp_path, prepared, small)
-    _train(prepared, small, run)
-    made = load_generator(run.generator)
-    state, _ = load_latest(run.checkpoints)
+def test_the_generator_file_holds_the_average_in_eval_mode(prepared: Prepared, small: Settings, whole: Run) -> None:
+    made = load_generator(whole.generator)
+    state, _ = load_latest(whole.checkpoints)
     assert state is not None
     for key, value in made.generator.state_dict().items():
         assert torch.equal(value, state["average"][key])
@@ -212,48 +218,61 @@ def test_a_device_that_is_not_there_is_refused(name: str | None, gpus: int | Non
     assert caught.value.remedy
 
 
-def _watched(settings: Settings, monkeypatch: pytest.MonkeyPatch, *, patience: int = 0) -> Settings:
-    monkeypatch.setattr(loop, "begin_watch", functools.partial(begin_watch, samples=8))
+@pytest.fixture(scope="module")
+def few_samples(coarse: None) -> Iterator[None]:
+    """A watch looks at 8 samples."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "begin_watch", functools.partial(begin_watch, samples=8))
+        yield
+
+
+def _watched(settings: Settings, *, patience: int = 0) -> Settings:
     log = dataclasses.replace(settings.log, watch_every=8)
     return dataclasses.replace(settings, log=log, train=dataclasses.replace(settings.train, patience=patience))
 
 
-def test_a_watched_training_keeps_its_best_generator_beside_the_last(
-    prepared: Prepared, small: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings = _watched(small, monkeypatch)
-    run = _begin(tmp_path, prepared, settings)
-    _train(prepared, settings, run)
-    measured = {line["images"]: line["kid"] for line in read_lines(run.metrics) if "kid" in line}
+@pytest.fixture(scope="module")
+def watched(prepared: Prepared, small: Settings, few_samples: None, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A watched training that nothing has interrupted; tests only read it."""
+    run = _begin(tmp_path_factory.mktemp("watched"), prepared, _watched(small))
+    _train(prepared, _watched(small), run)
+    return run
+
+
+def test_a_watched_training_keeps_its_best_generator_beside_the_last(watched: Run) -> None:
+    measured = {line["images"]: line["kid"] for line in read_lines(watched.metrics) if "kid" in line}
     assert list(measured) == [8, 16, 24]
     best = min(measured, key=lambda images: measured[images])
-    told = read_sealed(run.folder / "run.json")["best"]
+    told = read_sealed(watched.folder / "run.json")["best"]
     assert (told["images"], round(told["distance"], 5)) == (best, measured[best])
-    assert load_generator(run.generator).images == best
-    assert load_generator(run.last).images == 24
+    assert load_generator(watched.generator).images == best
+    assert load_generator(watched.last).images == 24
 
 
 def test_a_watched_training_that_is_killed_ends_as_if_it_had_not_been(
-    prepared: Prepared, small: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    prepared: Prepared, small: Settings, watched: Run, tmp_path: Path
 ) -> None:
-    settings = _watched(small, monkeypatch)
-    whole, broken = _begin(tmp_path / "a", prepared, settings), _begin(tmp_path / "b", prepared, settings)
-    _train(prepared, settings, whole)
+    settings = _watched(small)
+    broken = _begin(tmp_path, prepared, settings)
     for kill_at in (12, 20):
         with pytest.raises(Killed):
             _train(prepared, settings, broken, kill_at=kill_at)
     _train(prepared, settings, broken)
+    _equal(watched, broken)
+
+
+def _equal(whole: Run, broken: Run) -> None:
+    """Check that two runs ended alike."""
     for one, other in ((whole.generator, broken.generator), (whole.last, broken.last), (whole.metrics, broken.metrics)):
         assert sha256(one) == sha256(other)
     assert read_sealed(whole.folder / "run.json") == read_sealed(broken.folder / "run.json")
 
 
 def test_a_training_killed_in_its_last_measurement_finishes_it(
-    prepared: Prepared, small: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    prepared: Prepared, small: Settings, few_samples: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All samples are seen and saved, nothing is measured yet: a training is finished when it says so, not by a counter."""
-    settings = _watched(small, monkeypatch)
-    settings = dataclasses.replace(settings, log=dataclasses.replace(settings.log, watch_every=1500))
+    settings = dataclasses.replace(small, log=dataclasses.replace(small.log, watch_every=1500))
     whole, broken = _begin(tmp_path / "a", prepared, settings), _begin(tmp_path / "b", prepared, settings)
     _train(prepared, settings, whole)
     real = loop.save_best
@@ -269,15 +288,13 @@ def test_a_training_killed_in_its_last_measurement_finishes_it(
         assert not broken.finished
     _train(prepared, settings, broken)
     assert [line["images"] for line in read_lines(broken.metrics) if "kid" in line] == [24]
-    for one, other in ((whole.generator, broken.generator), (whole.last, broken.last), (whole.metrics, broken.metrics)):
-        assert sha256(one) == sha256(other)
-    assert read_sealed(whole.folder / "run.json") == read_sealed(broken.folder / "run.json")
+    _equal(whole, broken)
 
 
 def test_a_training_ends_when_it_no_longer_gets_better(
-    prepared: Prepared, small: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    prepared: Prepared, small: Settings, few_samples: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = _watched(small, monkeypatch, patience=2)
+    settings = _watched(small, patience=2)
     settings = dataclasses.replace(settings, train=dataclasses.replace(settings.train, images=80))
     found = iter([0.5, 0.4, 0.6, 0.45, 0.1])
     monkeypatch.setattr(loop, "distance", lambda watch, generator: next(found))
@@ -369,18 +386,16 @@ def _begin_from(root: Path, prepared: Prepared, settings: Settings, weights: Pat
 
 
 def test_a_run_begins_with_the_weights_of_another(
-    prepared: Prepared, small: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    prepared: Prepared, small: Settings, whole: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """With learning rates near 0 its generator stays the other's; the average begins anew and is 0.9 of it after a step."""
-    first = _begin(tmp_path / "a", prepared, small)
-    _train(prepared, small, first)
     still = dataclasses.replace(small.train, learning_rate=1e-7, discriminator_learning_rate=1e-7, images=4)
     settings = dataclasses.replace(small, train=still)
-    wanted = load_generator(first.generator).generator.state_dict()
-    state, _ = load_latest(first.checkpoints)
+    wanted = load_generator(whole.generator).generator.state_dict()
+    state, _ = load_latest(whole.checkpoints)
     assert state is not None
-    whole = {key: 0.1 * state["average"][key] + 0.9 * state["generator"][key] for key in wanted}
-    for weights, expected in ((first.folder, whole), (first.generator, wanted)):
+    mixed = {key: 0.1 * state["average"][key] + 0.9 * state["generator"][key] for key in wanted}
+    for weights, expected in ((whole.folder, mixed), (whole.generator, wanted)):
         run = _begin_from(tmp_path / weights.name, prepared, settings, weights)
         _train(prepared, settings, run)
         for key, value in load_generator(run.generator).generator.state_dict().items():
@@ -393,17 +408,15 @@ def test_a_run_begins_with_the_weights_of_another(
 
 
 def test_weights_of_another_model_are_taken_as_far_as_they_fit(
-    prepared: Prepared, small: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    prepared: Prepared, small: Settings, whole: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    first = _begin(tmp_path / "a", prepared, small)
-    _train(prepared, small, first)
     told = dataclasses.replace(small, model=dataclasses.replace(small.model, contrast=True))  # one more input channel
-    _train(prepared, told, _begin_from(tmp_path / "b", prepared, told, first.folder))
+    _train(prepared, told, _begin_from(tmp_path / "b", prepared, told, whole.folder))
     taken, of = re.search(r"begins with (\d+) of (\d+) weights", capsys.readouterr().err).groups()  # type: ignore[union-attr]
     assert int(of) - int(taken) == 2, "the first convolution of generator and average"
     wider = dataclasses.replace(small, model=dataclasses.replace(small.model, generator="ffc", width=4))
     with pytest.raises(DataError, match=r"No weight of .* fits this model"):
-        _train(prepared, wider, _begin_from(tmp_path / "c", prepared, wider, first.generator))
+        _train(prepared, wider, _begin_from(tmp_path / "c", prepared, wider, whole.generator))
 
 
 def test_a_stopped_run_that_began_with_other_weights_is_continued_by_the_same_command_only(
