@@ -106,21 +106,30 @@ def written(source: Any) -> dict[str, Any]:
     return {name: convert(source.dataset, source.dataset.parent / name, to=name) for name in NAMES}
 
 
+@pytest.fixture(scope="module")
+def loaded(written: dict[str, Any]) -> dict[str, Any]:
+    """What each of them holds."""
+    return {name: formats.load(made) for name, made in written.items()}
+
+
 @pytest.mark.parametrize("name", NAMES)
-def test_what_a_dataset_loses_in_a_format_is_told(name: str, source: Any, written: dict[str, Any]) -> None:
-    _assert_told(formats.told(written[name]), formats.difference(source, formats.load(written[name])))
+def test_what_a_dataset_loses_in_a_format_is_told(
+    name: str, source: Any, written: dict[str, Any], loaded: dict[str, Any]
+) -> None:
+    _assert_told(formats.told(written[name]), formats.difference(source, loaded[name]))
 
 
 @pytest.mark.parametrize("to", NAMES)
 @pytest.mark.parametrize("first", NAMES)
-def test_what_one_format_loses_in_another_is_told(first: str, to: str, written: dict[str, Any], tmp_path: Path) -> None:
-    before = formats.load(written[first])
+def test_what_one_format_loses_in_another_is_told(
+    first: str, to: str, written: dict[str, Any], loaded: dict[str, Any], tmp_path: Path
+) -> None:
     path = formats.readable(written[first])
     made = convert(path, tmp_path / "out", to=to)
     assert made.source == first or not format_named(first).sniff(path), (
         "it is recognised, or says that another one reads it"
     )
-    _assert_told(formats.told(made), formats.difference(before, formats.load(made)))
+    _assert_told(formats.told(made), formats.difference(loaded[first], formats.load(made)))
     if first == to:
         assert not formats.told(made).shapes, "what a format gave it can hold"
 

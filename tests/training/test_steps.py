@@ -94,14 +94,14 @@ def test_the_average_copies_buffers_too() -> None:
 
 
 def test_two_windows_are_learnt_by_heart(prepared: Prepared, small: Settings) -> None:
-    """Erased defects are drawn again: the paired loss falls to a third in 150 steps on two samples."""
+    """Erased defects are drawn again: the paired loss falls to a third in 100 steps on two samples."""
     train = dataclasses.replace(small.train, adversarial=0.0, reference_adversarial=0.0, learning_rate=3e-3)
     settings = dataclasses.replace(small, train=train)
     networks = _networks(prepared, settings)
     stream = Stream(prepared, settings, 7)
     batch = stack([stream[k] for k in range(2)])
     assert batch.pair_masks.any()
-    seen = [float(training_step(networks, batch, _step(1, settings))["generator_paired"]) for _ in range(150)]
+    seen = [float(training_step(networks, batch, _step(1, settings))["generator_paired"]) for _ in range(100)]
     assert seen[-1] < seen[0] / 3
 
 
@@ -256,8 +256,10 @@ def test_every_adversarial_loss_trains_every_network(prepared: Prepared, small: 
 
 @pytest.mark.parametrize("reference", ["projected", "wavelet", "patch"])
 def test_a_style_generator_trains_against_every_reference_discriminator(
-    prepared: Prepared, small: Settings, reference: str
+    prepared: Prepared, small: Settings, monkeypatch: pytest.MonkeyPatch, reference: str
 ) -> None:
+    narrow = functools.partial(WaveletDiscriminator, max_channels=32)
+    monkeypatch.setattr("coigan_aug.models.build.WaveletDiscriminator", narrow)
     model = dataclasses.replace(
         small.model, generator="style_unet", latent=8, blocks=1, reference_discriminator=reference, multiplier=1
     )
@@ -276,7 +278,7 @@ def test_wrong_masks_are_rejected_more_and_more(prepared: Prepared, small: Setti
     settings = dataclasses.replace(small, train=train)
     networks = _networks(prepared, settings)
     found = [
-        training_step(networks, _batch(prepared, settings, start=4 * n), _step(n + 1, settings)) for n in range(60)
+        training_step(networks, _batch(prepared, settings, start=4 * n), _step(n + 1, settings)) for n in range(30)
     ]
     for who in ("defect", "reference"):
         values = [float(losses[f"{who}_mismatch"]) for losses in found]

@@ -13,6 +13,7 @@ from coigan_aug.settings import Settings
 from coigan_aug.training.watch import _crops, begin_watch, distance
 
 CPU = torch.device("cpu")
+pytestmark = pytest.mark.usefixtures("coarse")
 
 
 class Pasting(torch.nn.Module):
