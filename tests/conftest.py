@@ -6,9 +6,12 @@ import os
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
+import functools
 import itertools
 import socket
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -16,6 +19,7 @@ import hypothesis
 import numpy as np
 import pytest
 import torch
+from markupsafe import Markup
 
 from coigan_aug import rng
 from coigan_aug.annotations import rle
@@ -117,6 +121,45 @@ def write_toy(folder: Path, *, count: int = 12) -> Dataset:
 def toy(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     """The small data set; tests only read it."""
     return write_toy(tmp_path_factory.mktemp("toy"))
+
+
+@contextmanager
+def charts_left_empty() -> Iterator[None]:
+    """Leave the charts of pages empty, which take most of a page's time: for tests of anything else."""
+    from coigan_aug.report import fit, plots, score_plots
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (fit, plots, score_plots):
+            patch.setattr(module, "inline", _empty_chart)
+        yield
+
+
+def _empty_chart(axes: object, key: str, label: str) -> Markup:
+    return Markup('<svg class="plot" role="img" aria-label="{}"></svg>').format(label)
+
+
+@pytest.fixture
+def no_charts() -> Iterator[None]:
+    with charts_left_empty():
+        yield
+
+
+@pytest.fixture(scope="module")
+def few_draws() -> Iterator[None]:
+    """Intervals from 200 draws instead of 2,000."""
+    from coigan_aug.evaluation import summary
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(summary, "draw", functools.partial(summary.draw, draws=200))
+        yield
+
+
+@pytest.fixture(scope="module")
+def coarse() -> Iterator[None]:
+    """Lite0 looks at 96 px instead of 224, in a sixth of the time: for what holds in any space of features."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("coigan_aug.metrics.features._LITE0_SIDE", 96)
+        yield
 
 
 SMALL = (

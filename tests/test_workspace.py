@@ -25,6 +25,9 @@ from coigan_aug.sealed import read_sealed
 from coigan_aug.stages import asks
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.training.launch import start_several
+from tests.conftest import charts_left_empty
+
+pytestmark = pytest.mark.usefixtures("no_charts")
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -33,7 +36,8 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which `coigan-aug demo --per-class 1` was called."""
     folder = tmp_path_factory.mktemp("here")
-    run_demo(DemoAsk(out=folder / "coigan-demo", per_class=1))
+    with charts_left_empty():
+        run_demo(DemoAsk(out=folder / "coigan-demo", per_class=1))
     return folder
 
 

@@ -20,6 +20,7 @@ from coigan_aug.segmenter.scoring import iou
 Scores = NDArray[np.float64]
 ALARMS = (0.05, 0.10)
 """Shares of defect-free images that may be alarmed."""
+_BLOCK = 32  # rows of counts whose sums stay in the processor's cache
 CURVE = tuple(np.round(np.arange(0, 0.505, 0.02), 2).tolist())
 """Shares of alarmed images at which the curve is drawn."""
 
@@ -38,6 +39,12 @@ def average_precision(positive: Scores, negative: Scores) -> Scores:
     The sum over the thresholds of the precision times the gain in recall, ties taken together, as scikit-learn's
     average_precision_score has it.
     """
+    rows = [counts.reshape(-1, counts.shape[-1]) for counts in (positive, negative)]
+    blocks = ([counts[k : k + _BLOCK] for counts in rows] for k in range(0, len(rows[0]), _BLOCK))
+    return np.concatenate([_average_precision(*block) for block in blocks]).reshape(positive.shape[:-1])
+
+
+def _average_precision(positive: Scores, negative: Scores) -> Scores:
     hits, false = (np.cumsum(counts[..., ::-1], axis=-1, dtype=np.float64) for counts in (positive, negative))
     precision = hits / np.maximum(hits + false, 1e-300)
     total = hits[..., -1]

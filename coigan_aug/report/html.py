@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -145,6 +146,7 @@ def data_uri(pixels: Pixels, level: Level) -> str:
     return "data:image/webp;base64," + base64.b64encode(data).decode()
 
 
+@functools.cache
 def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("coigan_aug.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,

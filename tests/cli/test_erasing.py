@@ -15,6 +15,8 @@ from coigan_aug.sealed import read_sealed
 from coigan_aug.store.dataset import Dataset
 from tests.cli.calling import call
 
+pytestmark = pytest.mark.usefixtures("no_charts")
+
 SMALL = ("--recipe", "tiny", "--set", "data.window=32", "--set", "data.scale=1", "--set", "model.width=8")
 DRAW = ("synthesize", "--engine", "paste", "--per-class", "4", "--out", "new", "--set", "data.window=32",
         "--no-screen")  # fmt: skip

@@ -13,6 +13,8 @@ from coigan_aug.sealed import read_sealed, write_sealed
 from coigan_aug.store.dataset import Dataset
 from tests.cli.calling import call
 
+pytestmark = pytest.mark.usefixtures("few_draws", "no_charts")
+
 LITTLE = (
     "evaluate.segmenter=unet", "evaluate.steps=2", "evaluate.per_class=3", "evaluate.width=8", "evaluate.depth=2",
     "evaluate.batch=4", "evaluate.window=32", "evaluate.screen_steps=2", "synthesize.least_shown=0",
@@ -153,11 +155,12 @@ def test_the_successors_protocol_runs(
     monkeypatch.setattr("coigan_aug.evaluation.protocol.EPOCHS", 1)
     monkeypatch.setattr("coigan_aug.stages.evaluate_benefit.SYNTHETIC_TILES", 6)
     monkeypatch.setattr("coigan_aug.stages.benches.SYNTHETIC_TILES", 6)
-    options = ("--protocol", "coigan", "--minutes", "0.01", "--engines", "gan", "--json")
+    options = ("--protocol", "coigan", "--engines", "gan", "--json", "--set=evaluate.batch=40")
     code, out, err = call(capsys, monkeypatch, *little(*options))
     assert code == 0, err
     value = json.loads(out)
     assert value["numbers"]["classes"] == ["defect"]
+    assert value["numbers"]["steps"] == (6 + 8 * 9) // 40
     assert value["settings"]["evaluate"]["segmenter"] == "fcn_resnet50"
     assert value["settings"]["evaluate"]["shares"][0] == pytest.approx(6 / (6 + 8 * 9), abs=0.05)
 

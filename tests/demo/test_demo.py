@@ -21,6 +21,8 @@ from coigan_aug.imaging import read_image
 from coigan_aug.sealed import Damaged
 from coigan_aug.store.dataset import Dataset
 
+pytestmark = pytest.mark.usefixtures("no_charts")
+
 PACKAGE = Path(run_demo.__code__.co_filename).parent
 
 

@@ -31,6 +31,7 @@ from coigan_aug.store.dataset import Dataset
 from coigan_aug.store.writer import write_dataset
 
 CPU = torch.device("cpu")
+pytestmark = pytest.mark.usefixtures("coarse")
 
 
 def _measure(real: Dataset, made: Dataset, settings: Settings, folder: Path, **options: Any) -> Result[Quality]:
@@ -53,7 +54,7 @@ def made(make_synthetic: Callable[..., Dataset], tmp_path_factory: pytest.TempPa
 
 @pytest.fixture(scope="module")
 def result(
-    real: Dataset, made: Dataset, settings: Settings, tmp_path_factory: pytest.TempPathFactory
+    coarse: None, real: Dataset, made: Dataset, settings: Settings, tmp_path_factory: pytest.TempPathFactory
 ) -> Result[Quality]:
     return _measure(real, made, settings, tmp_path_factory.mktemp("result"))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,23 @@ from coigan_aug.evaluation.numbers import Thesis
 from coigan_aug.evaluation.result import Result
 from coigan_aug.evaluation.thesis import measure_thesis
 from coigan_aug.metrics.features import Lite0
-from coigan_aug.metrics.frechet import Moments, frechet_distance, moments_of
+from coigan_aug.metrics.frechet import Moments, moments_of
 from coigan_aug.settings import Settings
 from coigan_aug.store.dataset import Dataset
+
+pytestmark = pytest.mark.usefixtures("coarse")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def quick_distance() -> Iterator[None]:
+    """A distance of the same moments that takes no matrix apart; the true one: tests/metrics/test_frechet.py."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("coigan_aug.evaluation.thesis.frechet_distance", _distance)
+        yield
+
+
+def _distance(one: Moments, other: Moments) -> float:
+    return float(np.square(one.mean - other.mean).sum() + np.square(one.covariance - other.covariance).sum())
 
 
 @pytest.fixture(scope="module")
@@ -37,12 +51,10 @@ def _measure(
 
 
 @pytest.fixture(scope="module")
-def found(real: Dataset, made: Dataset, settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Result[Thesis]:
+def found(
+    coarse: None, real: Dataset, made: Dataset, settings: Settings, tmp_path_factory: pytest.TempPathFactory
+) -> Result[Thesis]:
     return _measure(real, made, settings, tmp_path_factory.mktemp("result"))
-
-
-def _mean_distance(one: Moments, other: Moments) -> float:
-    return float(np.square(one.mean - other.mean).sum())
 
 
 def test_all_tiles_give_the_distance_of_all_tiles(real: Dataset, made: Dataset, found: Result[Thesis]) -> None:
@@ -55,8 +67,8 @@ def test_all_tiles_give_the_distance_of_all_tiles(real: Dataset, made: Dataset, 
     train, test = (rows(real, real.indices(split)) for split in ("train", "test"))
     synthetic = rows(made, [0, 1, 2, 3], touched=True)
     fid = found.numbers.fid
-    assert fid.train_test == pytest.approx(frechet_distance(moments_of(train), moments_of(test)), rel=1e-4)
-    assert fid.synthetic_test == pytest.approx(frechet_distance(moments_of(synthetic), moments_of(test)), rel=1e-4)
+    assert fid.train_test == pytest.approx(_distance(moments_of(train), moments_of(test)), rel=1e-4)
+    assert fid.synthetic_test == pytest.approx(_distance(moments_of(synthetic), moments_of(test)), rel=1e-4)
     assert {name: own.used for name, own in found.numbers.tiles.items()} == {
         "train": len(train), "test": len(test), "synthetic": len(synthetic),
     }  # fmt: skip
@@ -73,9 +85,8 @@ def test_fewer_tiles_than_asked_for_are_told_and_the_figures_are_not_sold_as_the
 
 
 def test_tiles_are_drawn_without_replacement_by_the_seed(
-    real: Dataset, made: Dataset, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    real: Dataset, made: Dataset, settings: Settings, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("coigan_aug.evaluation.thesis.frechet_distance", _mean_distance)  # which tiles, not how far
     first = _measure(real, made, settings, tmp_path, images=8)
     assert {own.used for own in first.numbers.tiles.values()} == {8}
     assert not any("asked for" in text for text in first.warnings)

@@ -212,9 +212,16 @@ IMPORTED = {
 
 
 @pytest.fixture
-def full(tmp_path: Path, toy: Dataset, small: Settings) -> Path:
-    """A workspace in which everything has been done."""
-    workspace = tmp_path / "coigan"
+def full(everything: Path, tmp_path: Path) -> Path:
+    """A workspace in which everything has been done, for a test to change."""
+    shutil.copytree(everything.parent, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "coigan"
+
+
+@pytest.fixture(scope="session")
+def everything(tmp_path_factory: pytest.TempPathFactory, toy: Dataset, small: Settings) -> Path:
+    """The same to read only."""
+    workspace = tmp_path_factory.mktemp("everything") / "coigan"
     dataset = copy_with_classes(toy, workspace / "dataset", toy.classes, command="coigan-aug import strips.csv")
     write_sealed(workspace / "dataset" / "import.json", IMPORTED)
     write_run(workspace / "runs", dataset, small, command="coigan-aug train --recipe tiny")

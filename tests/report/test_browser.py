@@ -58,13 +58,45 @@ def _write(workspace: Path) -> Path:
     return path
 
 
-@pytest.fixture(params=["full", "empty"])
-def report(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def workspace(everything: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace in which everything has been done, to write pages in."""
+    folder = tmp_path_factory.mktemp("workspace")
+    shutil.copytree(everything.parent, folder, dirs_exist_ok=True)
+    return folder / "coigan"
+
+
+@pytest.fixture(scope="module")
+def full_report(workspace: Path) -> Path:
+    return _write(workspace)
+
+
+@pytest.fixture(scope="module")
+def empty_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _write(tmp_path_factory.mktemp("nothing"))
+
+
+@pytest.fixture(params=["full_report", "empty_report"])
+def report(request: pytest.FixtureRequest) -> Path:
     """A report on a workspace in which everything, or nothing, has been done."""
-    if request.param == "full":
-        return _write(request.getfixturevalue("full"))
-    (tmp_path / "nothing").mkdir()
-    return _write(tmp_path / "nothing")
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(scope="module")
+def preview(workspace: Path) -> Path:
+    made = workspace.parent / "made"
+    return write_preview(
+        made, real=Dataset(workspace / "dataset"), synthetic=Dataset(workspace / "synthetic" / "made"),
+        card=msgspec.convert(CARD, Card), rejected=reject_some(made),
+        command="coigan-aug synthesize " + "--set a.b=1 " * 30,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def inspection(toy: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("inspection")
+    dataset = odd_copy(toy, folder)
+    return write_inspection(folder / "inspect.html", inspect_subject(subject_of(dataset)), dataset)
 
 
 class Visit:
@@ -102,14 +134,9 @@ def test_it_opens_from_disk_and_fits_the_window(browser: Any, report: Path, widt
 
 @pytest.mark.parametrize(("width", "height"), [(360, 740), (1280, 900)])
 def test_the_preview_of_a_set_opens_from_disk_and_fits_the_window(
-    browser: Any, full: Path, width: int, height: int
+    browser: Any, preview: Path, width: int, height: int
 ) -> None:
-    path = write_preview(
-        full.parent / "made", real=Dataset(full / "dataset"), synthetic=Dataset(full / "synthetic" / "made"),
-        card=msgspec.convert(CARD, Card),
-        rejected=reject_some(full.parent / "made"), command="coigan-aug synthesize " + "--set a.b=1 " * 30,
-    )  # fmt: skip
-    visit = Visit(browser, path, width=width, height=height)
+    visit = Visit(browser, preview, width=width, height=height)
     assert [url for url in visit.asked if not url.startswith("data:")] == [visit.address]
     assert visit.said == []
     assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
@@ -121,11 +148,9 @@ def test_the_preview_of_a_set_opens_from_disk_and_fits_the_window(
 
 @pytest.mark.parametrize(("width", "height"), [(360, 740), (1280, 900)])
 def test_the_page_of_an_inspection_opens_from_disk_and_fits_the_window(
-    browser: Any, toy: Dataset, tmp_path: Path, width: int, height: int
+    browser: Any, inspection: Path, width: int, height: int
 ) -> None:
-    dataset = odd_copy(toy, tmp_path)
-    path = write_inspection(tmp_path / "inspect.html", inspect_subject(subject_of(dataset)), dataset)
-    visit = Visit(browser, path, width=width, height=height)
+    visit = Visit(browser, inspection, width=width, height=height)
     assert [url for url in visit.asked if not url.startswith("data:")] == [visit.address]
     assert visit.said == []
     assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
@@ -159,11 +184,10 @@ def test_it_is_dark_in_the_dark_and_prints_light_all_the_same(browser: Any, repo
     visit.context.close()
 
 
-def test_every_text_has_contrast_enough_in_light_and_dark(browser: Any, full: Path) -> None:
+def test_every_text_has_contrast_enough_in_light_and_dark(browser: Any, full_report: Path) -> None:
     """WCAG 2.1, 1.4.3: 4.5 to 1 for the page's own inks on its own grounds."""
-    path = _write(full)
     for scheme in ("light", "dark"):
-        visit = Visit(browser, path, width=1280, height=900, scheme=scheme)
+        visit = Visit(browser, full_report, width=1280, height=900, scheme=scheme)
         shades = visit.page.evaluate(
             "(() => { const s = getComputedStyle(document.documentElement);"
             " return Object.fromEntries(['paper','panel','ink','muted','accent','gain','loss','none']"

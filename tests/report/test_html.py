@@ -64,11 +64,19 @@ def _page(workspace: Path) -> str:
     return render(_contents(workspace), made=MADE)
 
 
-def test_a_full_workspace_fills_every_section(full: Path) -> None:
-    contents = _contents(full)
+@pytest.fixture(scope="module")
+def contents(everything: Path) -> Contents:
+    return _contents(everything)
+
+
+@pytest.fixture(scope="module")
+def page(contents: Contents) -> str:
+    return render(contents, made=MADE)
+
+
+def test_a_full_workspace_fills_every_section(contents: Contents, page: str) -> None:
     assert empty_sections(contents) == []
     assert contents.notes == {}
-    page = render(contents, made=MADE)
     sections = [attributes["id"] for attributes in Outline(page).all("section")]
     assert sections == list(SECTIONS)
     for text in ("No benefit shown", "was not screened", "02 January 2026", "strips"):
@@ -93,6 +101,7 @@ def test_an_empty_workspace_says_for_each_section_which_command_fills_it(tmp_pat
         assert command in page
 
 
+@pytest.mark.usefixtures("no_charts")
 @pytest.mark.parametrize(
     ("gone", "empty"),
     [
@@ -110,18 +119,18 @@ def test_each_part_may_be_missing_alone(full: Path, gone: str, empty: set[str]) 
     assert len(Outline(render(contents, made=MADE)).all("section")) == len(SECTIONS)
 
 
-def test_the_page_refers_to_nothing_outside_itself_and_runs_nothing(full: Path, tmp_path: Path) -> None:
+def test_the_page_refers_to_nothing_outside_itself_and_runs_nothing(page: str, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    for page in (_page(full), _page(tmp_path / "empty")):
-        assert not ADDRESS.findall(page)
-        found = Outline(page)
+    for text in (page, _page(tmp_path / "empty")):
+        assert not ADDRESS.findall(text)
+        found = Outline(text)
         assert not {"script", "iframe", "object", "embed", "form"} & {tag for tag, _ in found.elements}
         policy = next(item["content"] for item in found.all("meta") if item.get("http-equiv"))
         assert policy == "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
-def test_the_page_can_be_read_by_a_machine_that_reads_aloud(full: Path) -> None:
-    found = Outline(_page(full))
+def test_the_page_can_be_read_by_a_machine_that_reads_aloud(page: str) -> None:
+    found = Outline(page)
     assert found.all("html") == [{"lang": "en"}]
     assert all(item.get("alt") for item in found.all("img"))
     assert len(found.all("img")) > 50
@@ -177,6 +186,7 @@ def test_names_that_are_markup_appear_as_text(tmp_path: Path, toy: Dataset, smal
     assert not ADDRESS.findall(page.replace("&lt;img src=x", "").replace("<img src=x", ""))
 
 
+@pytest.mark.usefixtures("no_charts")
 def test_pictures_give_way_until_the_page_keeps_its_bound(full: Path) -> None:
     for folder in (full / "results").iterdir():
         for path in folder.glob("*.png"):
@@ -239,6 +249,7 @@ def test_a_picture_is_stored_no_larger_than_its_level_allows() -> None:
         assert cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR).shape[:2] == wanted
 
 
+@pytest.mark.usefixtures("no_charts", "few_draws")
 def test_finding_comes_first_then_naming_each_with_its_verdict(full: Path) -> None:
     from tests.evaluation.test_benefit import ARMS, _tally, said
 
@@ -255,6 +266,7 @@ def test_finding_comes_first_then_naming_each_with_its_verdict(full: Path) -> No
         assert text in page.replace("Pixel AP", "pixel AP")
 
 
+@pytest.mark.usefixtures("no_charts")
 @pytest.mark.parametrize(
     ("gain", "heading"), [(0.2, "Benefit measured"), (0.0, "No benefit shown"), (-0.2, "Harm measured")]
 )
@@ -267,6 +279,7 @@ def test_the_verdict_goes_by_where_the_interval_lies(full: Path, gain: float, he
     assert [text for text in ("Benefit measured", "No benefit shown", "Harm measured") if text in page] == [heading]
 
 
+@pytest.mark.usefixtures("no_charts")
 def test_what_was_made_from_another_state_of_the_data_is_said(full: Path) -> None:
     path = full / "dataset" / "dataset.json"
     write_sealed(path, read_sealed(path) | {"sha256": "0" * 64})
@@ -277,6 +290,7 @@ def test_what_was_made_from_another_state_of_the_data_is_said(full: Path) -> Non
     assert render(contents, made=MADE).count("another state of the data set") == 3
 
 
+@pytest.mark.usefixtures("no_charts")
 def test_images_that_were_moved_leave_a_sentence_and_the_rest_of_the_report(full: Path) -> None:
     shutil.rmtree(full.parent / "images")
     (full / "results" / "001-quality" / "nearest.png").unlink()
@@ -289,6 +303,7 @@ def test_images_that_were_moved_leave_a_sentence_and_the_rest_of_the_report(full
     assert empty_sections(contents) == ["nearest"]
 
 
+@pytest.mark.usefixtures("no_charts")
 def test_a_picture_outside_the_result_is_not_read(full: Path) -> None:
     write_image(full / "secret.png", noise(8, 8))
     path = full / "results" / "002-benefit" / "result.json"
@@ -308,6 +323,7 @@ def _call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *
     return code, out, err
 
 
+@pytest.mark.usefixtures("no_charts")
 def test_the_command_writes_the_report_and_says_what_is_missing(
     full: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

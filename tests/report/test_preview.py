@@ -42,8 +42,14 @@ CARD = {
 
 
 @pytest.fixture
-def made(tmp_path: Path, toy: Dataset) -> Path:
-    """A workspace with a synthetic set beside it that is a copy of the data set."""
+def made(no_charts: None, charted: Path) -> Path:
+    """A workspace with a synthetic set beside it that is a copy of the data set; its pages have no charts."""
+    return charted
+
+
+@pytest.fixture
+def charted(tmp_path: Path, toy: Dataset) -> Path:
+    """The same with charts."""
     workspace = tmp_path / "coigan"
     dataset = copy_with_classes(toy, workspace / "dataset", toy.classes, command="coigan-aug import strips.csv")
     write_synthetic(workspace, dataset)
@@ -77,8 +83,8 @@ def _page(workspace: Path, card: dict[str, Any], rejected: tuple[Rejected, ...] 
     return path.read_text()
 
 
-def test_everything_that_is_known_is_shown(made: Path) -> None:
-    page = _page(made, CARD, reject_some(made.parent / "made"))
+def test_everything_that_is_known_is_shown(charted: Path) -> None:
+    page = _page(charted, CARD, reject_some(charted.parent / "made"))
     sections = [item["id"] for item in Outline(page).all("section")]
     assert sections == ["verdict", *SECTIONS]
     for text in (
@@ -217,13 +223,13 @@ def test_images_that_were_moved_leave_a_sentence_and_the_rest(made: Path) -> Non
     assert all(not own.real and own.synthetic for own in found.beside)
 
 
-def test_the_same_set_gives_the_same_page(made: Path) -> None:
-    items = reject_some(made.parent / "made")
-    assert _page(made, CARD, items) == _page(made, CARD, items)
+def test_the_same_set_gives_the_same_page(charted: Path) -> None:
+    items = reject_some(charted.parent / "made")
+    assert _page(charted, CARD, items) == _page(charted, CARD, items)
 
 
-def test_it_refers_to_nothing_outside_runs_nothing_and_can_be_read_aloud(made: Path) -> None:
-    page = _page(made, CARD, reject_some(made.parent / "made"))
+def test_it_refers_to_nothing_outside_runs_nothing_and_can_be_read_aloud(charted: Path) -> None:
+    page = _page(charted, CARD, reject_some(charted.parent / "made"))
     assert not ADDRESS.findall(page)
     found = Outline(page)
     assert not {"script", "iframe", "object", "embed", "form"} & {tag for tag, _ in found.elements}
@@ -252,6 +258,7 @@ def test_names_that_are_markup_appear_as_text(tmp_path: Path, toy: Dataset) -> N
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_charts")
 def test_many_classes_on_noise_keep_the_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Fewer than 40 classes, and a bound that they reach: tests/report/test_html.py has the whole."""
     from .test_html import _noisy
