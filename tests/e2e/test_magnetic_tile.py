@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from pycocotools.coco import COCO
 
 from coigan_aug.annotations import rle
 from coigan_aug.annotations.masks import grow
+from coigan_aug.cli.main import app, run
 from coigan_aug.imaging import read_image
 from coigan_aug.store.dataset import Dataset
 
@@ -25,20 +26,25 @@ pytestmark = [
 ]
 
 
-def _coigan(*arguments: str, cwd: Path) -> str:
-    code = "from coigan_aug.cli.main import main; main()"
-    done = subprocess.run(
-        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=cwd, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+def _coigan(*arguments: str, cwd: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(cwd)
+        patch.delenv("COIGAN_WORKSPACE", raising=False)
+        patch.setattr(sys, "argv", ["coigan-aug", *arguments])
+        assert run(app) == 0
+
+
+@pytest.fixture(autouse=True)
+def bare(no_charts: None) -> None:
+    """The pages are looked at in tests/report."""
 
 
 @pytest.fixture(scope="module")
 def imported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder whose `coigan` holds the photographs imported, and in `report.json` what import said."""
     folder = tmp_path_factory.mktemp("tiles")
-    (folder / "report.json").write_text(_coigan("import", str(DATA), "--json", cwd=folder))
+    with (folder / "report.json").open("w") as report, contextlib.redirect_stdout(report):
+        _coigan("import", str(DATA), "--json", cwd=folder)
     return folder
 
 

@@ -33,13 +33,13 @@ from coigan_aug.settings import Settings
 KINDS: dict[str, dict[str, Any]] = {
     "unet": {"generator": "unet", "width": 8, "depth": 2, "colour": "rgb"},
     "style_unet": {
-        "generator": "style_unet", "width": 8, "depth": 2, "blocks": 1, "latent": 8, "contrast": True, "colour": "grey",
+        "generator": "style_unet", "width": 8, "depth": 1, "blocks": 1, "latent": 8, "contrast": True, "colour": "grey",
     },
-    "ffc": {"generator": "ffc", "width": 4, "depth": 2, "blocks": 2, "noise": "replace", "colour": "rgb"},
+    "ffc": {"generator": "ffc", "width": 4, "depth": 1, "blocks": 1, "noise": "replace", "colour": "rgb"},
 }  # fmt: skip
 CLASSES = tuple(DefectClass(name=name, colour=colour_of(k), source_id=k + 1) for k, name in enumerate(("Öl", "crack")))
 GRAPHS = ("onnx", "torchscript")
-SIZE = (36, 50)  # 50 is no multiple of 4: the network pads it and cuts it again
+SIZE = (35, 51)  # neither is a multiple of 2 or 4: the networks pad them and cut them again
 
 
 def trained(kind: str, path: Path) -> GeneratorFile:
@@ -272,10 +272,10 @@ def test_images_of_another_size_are_refused_not_drawn_wrongly(
         foreign(exported("unet", form).path, form, inputs)
 
 
-@pytest.mark.parametrize("form", GRAPHS)
 def test_the_size_is_the_training_window_unless_another_is_given(
-    generators: dict[str, GeneratorFile], tmp_path: Path, form: str
+    generators: dict[str, GeneratorFile], tmp_path: Path
 ) -> None:
+    form = "torchscript"  # it is chosen before the format is
     made = export_model(generators["unet"], tmp_path / "it", form=form)
     assert made.inputs[0].shape == ("N", 3, 32, 32)
     inputs = real_inputs(generators["unet"], count=2, size=(32, 32))

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ import pytest
 from coigan_aug.files import sha256
 from coigan_aug.imaging import write_image
 from coigan_aug.sealed import read_lines
+from tests.training.children import Child, begin, command_line, end
 
 pytestmark = pytest.mark.slow
 SEED = int(os.environ.get("KILL_SEED", random.SystemRandom().randrange(10**6)))
@@ -26,30 +26,22 @@ SETTINGS = [
 ]  # fmt: skip
 
 
-def _run(*arguments: str, cwd: Path) -> subprocess.Popen[bytes]:
-    code = "from coigan_aug.cli.main import main; main()"
-    return subprocess.Popen(
-        [sys.executable, "-c", code, *arguments], cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    )
+def _run(*arguments: str, cwd: Path) -> Child:
+    return begin(command_line, *arguments, cwd=cwd, folder=cwd / "said")
 
 
 def _finish(*arguments: str, cwd: Path) -> None:
-    child = _run(*arguments, cwd=cwd)
-    _, err = child.communicate()
-    assert child.returncode == 0, err.decode()
+    [(code, said)] = end([_run(*arguments, cwd=cwd)])
+    assert code == 0, said
 
 
-def _kill_when(child: subprocess.Popen[bytes], ready: object, *, wait: float) -> bool:
+def _kill_when(child: Child, ready: Callable[[], object], *, wait: float) -> bool:
     """Kill the child a moment after it has begun to work; tell whether it was still running."""
-    while child.poll() is None and not ready():  # type: ignore[operator]
+    while child.runs() and not ready():
         time.sleep(0.01)
     time.sleep(wait)
-    was_running = child.poll() is None
-    child.kill()
-    child.wait()
-    assert child.stderr is not None
-    child.stderr.close()
-    return was_running
+    child.send(signal.SIGKILL)
+    return child.end()[0] == -signal.SIGKILL
 
 
 @pytest.fixture(scope="module")
@@ -129,11 +121,11 @@ def test_ctrl_c_saves_and_exits_130(imported: Path) -> None:
     _finish("import", "data", "--group-by", "none", "--workspace", "stopped", cwd=imported)
     metrics = imported / "stopped" / "runs" / "001-tiny" / "metrics.jsonl"
     child = _run(*[value.replace("64", "16000") for value in arguments], cwd=imported)
-    while child.poll() is None and not list(read_lines(metrics)):
+    while child.runs() and not list(read_lines(metrics)):
         time.sleep(0.01)
-    child.send_signal(signal.SIGINT)
-    _, err = child.communicate()
-    assert child.returncode == 130
-    assert "coigan-aug train --resume" in err.decode()
-    assert "Traceback" not in err.decode()
+    child.send(signal.SIGINT)
+    [(code, said)] = end([child])
+    assert code == 130
+    assert "coigan-aug train --resume" in said
+    assert "Traceback" not in said
     assert list((imported / "stopped/runs/001-tiny/checkpoints").glob("*.pt"))

@@ -35,7 +35,7 @@ from coigan_aug.shapes.maps import MARGIN, SIDE, Known, from_map, square, to_map
 
 CPU = torch.device("cpu")
 QUICK = ShapeGeneratorSettings(width=8, latent=4, batch=8, steps=40, examples=40)
-LONGER = dataclasses.replace(QUICK, steps=400, examples=120)
+LONGER = dataclasses.replace(QUICK, steps=150, examples=120)
 
 
 @pytest.fixture(scope="module")
