@@ -119,7 +119,9 @@ def _once(way: str, folder: Path) -> Run | str:
     command = [sys.executable, str(HERE / "bench_data_ways.py"), way, str(folder)]
     with tempfile.TemporaryFile() as told:
         child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=told, env=_environment())
-        said = child.stdout.read() if child.stdout else b""
+        assert child.stdout is not None
+        with child.stdout as stream:
+            said = stream.read()
         _, status, usage = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)
         if child.returncode:

@@ -219,9 +219,10 @@ def thesis_read(folder: Path) -> Work:
 
     def work() -> int:
         total = 0
-        for position in order:
-            stream.seek(starts[position])
-            total += len(json.loads(stream.readline())["polygons"])
+        with stream:
+            for position in order:
+                stream.seek(starts[position])
+                total += len(json.loads(stream.readline())["polygons"])
         return total
 
     return work

@@ -124,18 +124,18 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 
 @contextmanager
-def charts_left_empty() -> Iterator[None]:
-    """Leave the charts of pages empty, which take most of a page's time: for tests of anything else."""
+def charts_left_empty(*, padding: int = 0) -> Iterator[None]:
+    """Leave the charts of pages empty, which take most of a page's time, or so many bytes long: for tests of anything else."""
     from coigan_aug.report import fit, plots, score_plots
 
     with pytest.MonkeyPatch.context() as patch:
         for module in (fit, plots, score_plots):
-            patch.setattr(module, "inline", _empty_chart)
+            patch.setattr(module, "inline", functools.partial(_empty_chart, padding))
         yield
 
 
-def _empty_chart(axes: object, key: str, label: str) -> Markup:
-    return Markup('<svg class="plot" role="img" aria-label="{}"></svg>').format(label)
+def _empty_chart(padding: int, axes: object, key: str, label: str) -> Markup:
+    return Markup('<svg class="plot" role="img" aria-label="{}">{}</svg>').format(label, padding * "x")
 
 
 @pytest.fixture

@@ -14,10 +14,11 @@ from coigan_aug.eraser.fit import EraserSettings
 from coigan_aug.sealed import read_sealed
 from coigan_aug.store.dataset import Dataset
 from tests.cli.calling import call
+from tests.conftest import SMALL
 
 pytestmark = pytest.mark.usefixtures("no_charts")
 
-SMALL = ("--recipe", "tiny", "--set", "data.window=32", "--set", "data.scale=1", "--set", "model.width=8")
+TINY = ("--recipe", "tiny", *(f"--set={item}" for item in SMALL))
 DRAW = ("synthesize", "--engine", "paste", "--per-class", "4", "--out", "new", "--set", "data.window=32",
         "--no-screen")  # fmt: skip
 
@@ -65,7 +66,7 @@ def test_a_learned_eraser_is_trained_once_and_serves_training_and_synthesis(
     quick = functools.partial(EraserSettings, width=8, depth=2, batch=4, images=16)
     monkeypatch.setattr(erasing, "EraserSettings", quick)
     learned = ("--set", "data.erase=learned")
-    code, _, err = call(capsys, monkeypatch, "train", *SMALL, *learned, "--images-seen", "12")
+    code, _, err = call(capsys, monkeypatch, "train", *TINY, *learned, "--images-seen", "12")
     assert code == 0, err
     files = list((workspace / "coigan/cache/erasers").glob("*.safetensors"))
     assert len(files) == 1
@@ -80,6 +81,6 @@ def test_a_learned_eraser_is_trained_once_and_serves_training_and_synthesis(
 def test_a_way_of_erasing_that_is_not_there_is_refused(
     workspace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    code, _, err = call(capsys, monkeypatch, "train", *SMALL, "--set", "data.erase=magic")
+    code, _, err = call(capsys, monkeypatch, "train", *TINY, "--set", "data.erase=magic")
     assert code == 3
     assert "telea, learned" in err

@@ -28,17 +28,18 @@ from tests.conftest import CLASSES
 from tests.evaluation.test_benefit import examples_of, settings_of
 
 PIECES, EXPOSURES = 12, 3
+SIZE = (36, 48)
 
 
 def photograph(piece: int, exposure: int) -> tuple[np.ndarray, np.ndarray]:
     """Paint a piece with two blotches: which one is called a defect can't be told but by knowing the piece."""
     draw, light = streams.generator(5, "piece", piece), streams.generator(5, "light", 10 * piece + exposure)
-    grain = cv2.GaussianBlur(draw.normal(0, 90, (72, 96)), (0, 0), 2) + draw.normal(0, 6, (72, 96))
-    places = [(24, 20 + int(draw.integers(32))), (72, 20 + int(draw.integers(32)))]
+    grain = cv2.GaussianBlur(draw.normal(0, 60, SIZE), (0, 0), 1.2) + draw.normal(0, 6, SIZE)
+    places = [(12, 10 + int(draw.integers(16))), (36, 10 + int(draw.integers(16)))]
     defect = int(draw.integers(2))
-    masks = [cv2.circle(np.zeros((72, 96), np.uint8), place, 11, 1, -1) for place in places]
+    masks = [cv2.circle(np.zeros(SIZE, np.uint8), place, 6, 1, -1) for place in places]
     image = 130 + grain + 45 * (masks[0] + masks[1])
-    image = (image - 130) * light.uniform(0.85, 1.15) + 130 + light.uniform(-15, 15) + light.normal(0, 2, (72, 96))
+    image = (image - 130) * light.uniform(0.85, 1.15) + 130 + light.uniform(-15, 15) + light.normal(0, 2, SIZE)
     return np.clip(image, 0, 255).astype(np.uint8), masks[defect]
 
 
@@ -53,8 +54,8 @@ def write_pieces(folder: Path, split_of: Callable[[int, int], str]) -> Dataset:
             records.append(
                 ImageRecord(
                     file=file,
-                    height=72,
-                    width=96,
+                    height=SIZE[0],
+                    width=SIZE[1],
                     annotations=(annotation,),
                     group=file,
                     split=split_of(piece, exposure),
@@ -78,7 +79,7 @@ def grouped(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 
 def _score(dataset: Dataset, folder: Path) -> float:
-    settings = settings_of("evaluate.steps=200", "evaluate.width=8", "data.flip=false", "data.window=64")
+    settings = settings_of("evaluate.steps=160", "evaluate.width=8", "data.flip=false", "data.window=32")
     real: Examples = examples_of(dataset, "train", settings, folder)
     test = examples_of(dataset, "test", settings, folder)
     network, mixture = build_segmenter(settings.evaluate, 1, seed=0), Mixture(real=real, flip=False)

@@ -169,8 +169,8 @@ def _brightness(page: Any) -> float:
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-def test_it_is_dark_in_the_dark_and_prints_light_all_the_same(browser: Any, report: Path) -> None:
-    visit = Visit(browser, report, width=1280, height=900, scheme="dark")
+def test_it_is_dark_in_the_dark_and_prints_light_all_the_same(browser: Any, empty_report: Path) -> None:
+    visit = Visit(browser, empty_report, width=1280, height=900, scheme="dark")
     assert _brightness(visit.page) < 60
     ink = "getComputedStyle(document.querySelector('h1')).color"
     assert visit.page.evaluate(ink) == "rgb(236, 235, 231)"
@@ -184,10 +184,10 @@ def test_it_is_dark_in_the_dark_and_prints_light_all_the_same(browser: Any, repo
     visit.context.close()
 
 
-def test_every_text_has_contrast_enough_in_light_and_dark(browser: Any, full_report: Path) -> None:
+def test_every_text_has_contrast_enough_in_light_and_dark(browser: Any, empty_report: Path) -> None:
     """WCAG 2.1, 1.4.3: 4.5 to 1 for the page's own inks on its own grounds."""
     for scheme in ("light", "dark"):
-        visit = Visit(browser, full_report, width=1280, height=900, scheme=scheme)
+        visit = Visit(browser, empty_report, width=1280, height=900, scheme=scheme)
         shades = visit.page.evaluate(
             "(() => { const s = getComputedStyle(document.documentElement);"
             " return Object.fromEntries(['paper','panel','ink','muted','accent','gain','loss','none']"
