@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import cv2
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from coigan_aug.annotations.records import Annotation, ImageRecord
 from coigan_aug.data.statistics import place_map
 from coigan_aug.geometry import Box
 from coigan_aug.prepare import objects
-from coigan_aug.prepare.objects import objects_of, window_masks
+from coigan_aug.prepare.objects import objects_of, scaled_void, window_masks
 
 
 @pytest.fixture
@@ -69,3 +71,15 @@ def test_large_masks_are_split_in_the_order_of_small_ones(monkeypatch: pytest.Mo
     small = rle.components(record.annotations[0].rle)
     monkeypatch.setattr(rle, "_LARGE", 0)
     assert rle.components(record.annotations[0].rle) == small
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.5, 0.25])
+def test_void_at_the_working_scale_is_each_pixel_that_some_of_it_lies_in(record: ImageRecord, scale: float) -> None:
+    void = np.zeros((120, 200), np.uint8)
+    void[13, 7:20] = void[50:60, 40] = 1
+    made = scaled_void(dataclasses.replace(record, width=200, annotations=(), void=rle.encode(void)), scale)
+    side = round(1 / scale)
+    expected = void.reshape(120 // side, side, 200 // side, side).max(axis=(1, 3))
+    assert made is not None
+    assert np.array_equal(rle.decode(made), expected)
+    assert scaled_void(record, scale) is None
