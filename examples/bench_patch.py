@@ -1,4 +1,4 @@
-"""Measure engines that need no training on the same plans: do mask and change agree, is it crisp, is it a copy, how long.
+"""Measure engines that need no training: do mask and change agree, is it crisp, is it a copy, how long.
 
     python examples/bench_patch.py --workspace coigan --engines patch,transplant,paste --count 40
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,7 +47,7 @@ def settle_kind(kind: str, prepared: Prepared, *, windows: bool) -> str:
     """Return the kind of bases that "auto" stands for: clean where there is one, else erased; others as they are."""
     if kind != "auto":
         return kind
-    return "clean" if _clean(prepared, windows) else "erased"
+    return "clean" if any(_clean(prepared, windows)) else "erased"
 
 
 def find_bases(prepared: Prepared, *, kind: str, windows: bool) -> list[Base]:
@@ -60,7 +61,7 @@ def find_bases(prepared: Prepared, *, kind: str, windows: bool) -> list[Base]:
     """
     check_kind(kind)
     kind = settle_kind(kind, prepared, windows=windows)
-    bases = _clean(prepared, windows) if kind != "erased" else []
+    bases = list(_clean(prepared, windows)) if kind != "erased" else []
     bases += _erased(prepared, windows) if kind != "clean" else []
     if bases:
         return bases
@@ -75,20 +76,19 @@ def find_bases(prepared: Prepared, *, kind: str, windows: bool) -> list[Base]:
     )
 
 
-def _clean(prepared: Prepared, windows: bool) -> list[Base]:
+def _clean(prepared: Prepared, windows: bool) -> Iterator[Base]:
     if windows:
-        return [
-            Base(window.position, _full_size(prepared, window)) for window in prepared.clean if window.kind == "clean"
-        ]
+        clean = (window for window in prepared.clean if window.kind == "clean")
+        return (Base(position, view) for position, view in _views(prepared, clean))
     free = dict.fromkeys(window.position for window in prepared.clean if window.position not in prepared.by_record)
-    return [Base(position, _whole(prepared, position)) for position in free]
+    return (Base(position, _whole(prepared, position)) for position in free)
 
 
 def _erased(prepared: Prepared, windows: bool) -> list[Base]:
     few = {position for position in prepared.by_record if erased_share(prepared, position) <= MOST_ERASED}
     own = [window for window in prepared.with_objects if window.position in few]
     if windows:
-        return [Base(window.position, _full_size(prepared, window), erased=True) for window in own]
+        return [Base(position, view, erased=True) for position, view in _views(prepared, own)]
     return [Base(k, _whole(prepared, k), erased=True) for k in dict.fromkeys(window.position for window in own)]
 
 
@@ -110,12 +110,17 @@ def _whole(prepared: Prepared, position: int) -> Box:
     return Box.of((record.height, record.width))
 
 
-def _full_size(prepared: Prepared, window: Window) -> Box:
-    record, scale = prepared.dataset[window.position], prepared.scale
-    side = round(prepared.window / scale)
-    across, down = min(side, record.width), min(side, record.height)
-    view = Box(round(window.left / scale), round(window.top / scale), across, down)
-    return view.shifted_into((record.height, record.width))
+def _views(prepared: Prepared, windows: Iterable[Window]) -> Iterator[tuple[int, Box]]:
+    """Yield each window's image and where it lies there at full size; the record of an image is read once."""
+    wholes: dict[int, Box] = {}
+    scale, side = prepared.scale, round(prepared.window / prepared.scale)
+    for window in windows:
+        if window.position not in wholes:
+            wholes[window.position] = _whole(prepared, window.position)
+        whole = wholes[window.position]
+        across, down = min(side, whole.width), min(side, whole.height)
+        view = Box(round(window.left / scale), round(window.top / scale), across, down)
+        yield window.position, view.shifted_into((whole.height, whole.width))
 
 
 def erased_margin(scale: float) -> int:
