@@ -24,13 +24,14 @@ from torch.utils.data import get_worker_info
 
 from coigan_aug import rng as streams
 from coigan_aug.annotations import masks, rle
-from coigan_aug.annotations.records import ImageRecord
 from coigan_aug.annotations.rle import Mask
+from coigan_aug.annotations.void import no_surface
 from coigan_aug.asking import StrPath
 from coigan_aug.errors import DataError, UsageError
 from coigan_aug.folders import Folders
 from coigan_aug.geometry import Box
 from coigan_aug.imaging import Pixels, cut_mirrored, to_rgb
+from coigan_aug.prepare.objects import objects_of
 from coigan_aug.settings import SynthesizeSettings
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.synthesis.change import measure_change
@@ -91,7 +92,7 @@ class DefectInserter:
         classes: names of the classes to insert, each as often as any other; None: all.
         scale: the size of the images given, where it is not that of the data set's: 0.5 for images of half the size.
         flip: mirror defects, across and down.
-        counts: the most defects in an image.
+        most: of defects that are inserted into an image.
 
     Raises:
         UsageError: an argument is out of its range, or names what there is not.
@@ -100,16 +101,16 @@ class DefectInserter:
 
     def __init__(
         self, source: StrPath = "coigan", *, engine: str = "auto", p: float = 0.5, seed: int = 0,
-        classes: Sequence[str] | None = None, scale: float = 1.0, flip: bool = True, counts: int = 1,
+        classes: Sequence[str] | None = None, scale: float = 1.0, flip: bool = True, most: int = 1,
     ) -> None:  # fmt: skip
         if engine not in ENGINES:
             raise UsageError(f"There is no engine {engine!r} to insert with.", remedy=f"Engines: {', '.join(ENGINES)}.")
-        for name, value, low, high in (("p", p, 0.0, 1.0), ("scale", scale, 0.01, 16.0), ("counts", counts, 1, 100)):
+        for name, value, low, high in (("p", p, 0.0, 1.0), ("scale", scale, 0.01, 16.0), ("most", most, 1, 100)):
             if not low <= value <= high:
                 raise UsageError(f"{name}={value} is not from {low} to {high}.", remedy=f"Give another {name}.")
         dataset = _opened(Path(source))
         self.classes = dataset.names
-        self.engine, self.p, self.seed, self.flip, self.counts = engine, p, seed, flip, counts
+        self.engine, self.p, self.seed, self.flip, self.most = engine, p, seed, flip, most
         labels = _labels(dataset, classes)
         self.donors = _donors(dataset, labels, scale)
         self._by_class = _by_image(self.donors, labels)
@@ -134,7 +135,7 @@ class DefectInserter:
         out = image
         marks = np.zeros(image.shape[:2], np.uint8) if mask is None else mask.copy()
         if rng.random() < self.p:
-            for _ in range(int(rng.integers(1, self.counts + 1))):
+            for _ in range(int(rng.integers(1, self.most + 1))):
                 out = self._insert(rng, out, marks)
         return out, marks
 
@@ -256,7 +257,8 @@ def _labels(dataset: Dataset, classes: Sequence[str] | None) -> list[int]:
         raise UsageError(f"There is no class {unknown[0]!r}.", remedy=f"Classes: {', '.join(dataset.names)}.")
     if len(dataset.names) > _MOST_CLASSES:
         raise UsageError(
-            f"A mask tells {_MOST_CLASSES} classes apart; there are {len(dataset.names)}.", remedy="Name some: classes="
+            f"A mask tells {_MOST_CLASSES} classes apart; there are {len(dataset.names)}.",
+            remedy="Import it with fewer: coigan-aug import SOURCE --classes defect",
         )
     return [k for k, name in enumerate(dataset.names) if classes is None or name in classes]
 
@@ -278,31 +280,21 @@ def _cut_out(dataset: Dataset, position: int, labels: Sequence[int], least: floa
     if not record.annotations:
         return
     image = to_rgb(dataset.stored(position))
-    marked = rle.union([item.rle for item in record.annotations] + ([record.void] if record.void else []))
-    around = Box.of((record.height, record.width)).grow(_REACH)
-    for label, part in _objects(record, dataset.names, labels):
-        if rle.area(part) < least:
+    around, marked = Box.of(image.shape).grow(_REACH), no_surface(record)
+    for item in objects_of(record, position, names=dataset.names, scale=1):
+        if item.label not in labels or rle.area(item.full) < least:
             continue
-        region = rle.box(part).grow(_REACH)
-        inside = np.zeros((region.height, region.width), bool)
-        inside[region.clip(image.shape).seen_from(region).slices] = True
+        region = item.box.grow(_REACH)
         yield Donor(
-            label=label,
+            label=item.label,
             image=position,
             pixels=cut_mirrored(image, region),
-            mask=rle.decode_box(part, region),
-            surface=inside & (rle.decode_box(marked, region) == 0),
+            mask=rle.decode_box(item.full, region),
+            surface=masks.inside(region, image.shape) & (rle.decode_box(marked, region) == 0),
             across=(region.left - around.left) / max(around.width - region.width, 1),
             down=(region.top - around.top) / max(around.height - region.height, 1),
             size=(record.height, record.width),
         )
-
-
-def _objects(record: ImageRecord, names: Sequence[str], labels: Sequence[int]) -> Iterator[tuple[int, rle.Rle]]:
-    for label in labels:
-        own = [item.rle for item in record.annotations if item.label == names[label]]
-        for part in rle.components(rle.union(own)) if own else ():
-            yield label, part
 
 
 def _scaled(donor: Donor, scale: float) -> Donor:

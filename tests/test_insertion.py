@@ -110,7 +110,7 @@ def test_defects_that_are_there_are_kept_and_never_met(insert: DefectInserter, c
 
 
 def test_several_defects_at_most_as_many_as_asked_for(workspace: Path, clean: np.ndarray) -> None:
-    insert = DefectInserter(workspace, p=1, counts=3, classes=["spot"], engine="paste")
+    insert = DefectInserter(workspace, p=1, most=3, classes=["spot"], engine="paste")
     numbers = {cv2.connectedComponents(insert(clean, index=k)[1])[0] - 1 for k in range(40)}
     assert max(numbers) == 3
     assert min(numbers) == 1

@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from coigan_aug.annotations.rle import Mask
+from coigan_aug.annotations.rle import Mask, Rle, decode_box
 from coigan_aug.geometry import Box
+from coigan_aug.imaging import folded
 
 
 def marked(pixels: NDArray[np.uint8], *, level: int = 0) -> NDArray[np.bool_]:
@@ -22,6 +23,26 @@ def grow(mask: NDArray[np.generic], pixels: int) -> Mask:
         return solid
     kernel = np.ones((2 * pixels + 1, 2 * pixels + 1), np.uint8)
     return np.asarray(cv2.dilate(np.ascontiguousarray(solid), kernel), dtype=np.uint8)
+
+
+def inside(region: Box, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Mark what of a region lies in an image of a shape: bool [h, w].
+
+    >>> inside(Box(1, -1, 2, 2), (2, 2)).tolist()
+    [[False, False], [True, False]]
+    """
+    marks = np.zeros((region.height, region.width), bool)
+    marks[region.clip(shape).seen_from(region).slices] = True
+    return marks
+
+
+def decode_mirrored(mask: Rle, region: Box) -> Mask:
+    """Draw a mask inside a region: uint8 [h, w]; beyond the edges it is mirrored as pixels are (`imaging.cut_mirrored`)."""
+    rows = folded(region.top, region.height, mask.height)
+    columns = folded(region.left, region.width, mask.width)
+    left, top = int(columns.min()), int(rows.min())
+    window = Box(left, top, int(columns.max()) - left + 1, int(rows.max()) - top + 1)
+    return decode_box(mask, window)[(rows - top)[:, None], (columns - left)[None, :]]
 
 
 def cut(masks: Mask, region: Box) -> Mask:
@@ -42,22 +63,25 @@ def resize(mask: NDArray[np.generic], *, height: int, width: int) -> Mask:
 
     Lines that are thinner than that keep their best covered pixels, so a defect never vanishes.
     """
-    solid = np.ascontiguousarray((mask != 0).astype(np.float32))
-    if solid.shape == (height, width) or not solid.any():
-        return (solid if solid.any() else np.zeros((height, width))).astype(np.uint8)
-    shrinks = height <= solid.shape[0] and width <= solid.shape[1]
-    cover = cv2.resize(solid, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-    return (cover >= min(0.4, float(cover.max()))).astype(np.uint8)
+    if not mask.any():
+        return np.zeros((height, width), np.uint8)
+    shares = _shares(mask, height=height, width=width)
+    return (shares >= min(0.4, float(shares.max()))).astype(np.uint8)
 
 
 def cover(mask: NDArray[np.generic], *, height: int, width: int) -> Mask:
     """Resize a mask [h, w] so that each pixel belongs to it of which it covers anything at all."""
+    return (_shares(mask, height=height, width=width) > 0).astype(np.uint8)
+
+
+def _shares(mask: NDArray[np.generic], *, height: int, width: int) -> NDArray[np.float32]:
+    """Return which share of each pixel of another size a mask [h, w] covers."""
     solid = np.ascontiguousarray((mask != 0).astype(np.float32))
     if solid.shape == (height, width):
-        return solid.astype(np.uint8)
+        return solid
     shrinks = height <= solid.shape[0] and width <= solid.shape[1]
-    shown = cv2.resize(solid, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-    return (shown > 0).astype(np.uint8)
+    way = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(solid, (width, height), interpolation=way), np.float32)
 
 
 def outline(mask: NDArray[np.generic], *, width: int = 1) -> Mask:

@@ -10,6 +10,11 @@ from coigan_aug.annotations.records import ImageRecord
 from coigan_aug.annotations.rle import Mask, Rle
 
 
+def no_surface(record: ImageRecord) -> Rle:
+    """Return all of an image that is not known to be clean surface: its masks and its void; the image has one at least."""
+    return rle.union([annotation.rle for annotation in record.annotations] + ([record.void] if record.void else []))
+
+
 def without(void: Rle | None, masks: Sequence[Rle]) -> Rle | None:
     """Return the void pixels of an image that are in none of its masks; None where there are none.
 

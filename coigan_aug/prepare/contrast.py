@@ -28,14 +28,14 @@ def contrast_of(examples: Examples, item: DefectObject) -> float:
     for further in (1, 2, 4) if item.position in examples.void else (1,):
         region = item.box.grow(further * reach).clip(examples.cache[item.position].shape)
         inside = decode_box(item.scaled, region) != 0
-        ring = (grow(inside, further * reach) != 0) & (grow(_marked(examples, item.position, region), 1) == 0)
+        ring = (grow(inside, further * reach) != 0) & (grow(no_surface_in(examples, item.position, region), 1) == 0)
         if ring.any():
             grey = examples.pixels(item.position, region).mean(axis=2)
             return min(float(grey[inside].mean()) / max(float(grey[ring].mean()), _DARKEST) - 1, _MOST)
     return 0.0
 
 
-def _marked(examples: Examples, position: int, region: Box) -> Mask:
+def no_surface_in(examples: Examples, position: int, region: Box) -> Mask:
     """Draw all that is no clean surface inside a region: uint8 [h, w]."""
     masks, void = examples.masks(position, region).max(axis=0), examples.void_in(position, region)
     return np.asarray(masks if void is None else masks | void, np.uint8)

@@ -57,23 +57,15 @@ def _scaled(position: int, label: int, part: rle.Rle, record: ImageRecord, scale
         return DefectObject(position, label, part, part, rle.box(part))
     height, width = scaled_size(record.height, record.width, scale)
     if record.height * record.width > LARGE and scale < 1:
-        rows, columns = (
-            _window(start, end, before, after)
-            for start, end, before, after in zip(
-                *_ends(rle.box(part)), (part.height, part.width), (height, width), strict=True
-            )
-        )
-        seen = rle.decode_box(part, (columns[0], rows[0], columns[1] - columns[0], rows[1] - rows[0]))
-        shown = masks.resize(seen, height=rows[3] - rows[2], width=columns[3] - columns[2])
-        small = rle.place(shown, left=columns[2], top=rows[2], height=height, width=width)
+        item = rle.box(part)
+        top, bottom, small_top, small_bottom = _window(item.top, item.bottom, part.height, height)
+        left, right, small_left, small_right = _window(item.left, item.right, part.width, width)
+        seen = rle.decode_box(part, Box(left, top, right - left, bottom - top))
+        shown = masks.resize(seen, height=small_bottom - small_top, width=small_right - small_left)
+        small = rle.place(shown, left=small_left, top=small_top, height=height, width=width)
     else:
         small = rle.encode(masks.resize(rle.decode(part), height=height, width=width))
     return DefectObject(position, label, part, small, rle.box(small))
-
-
-def _ends(item: Box) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Return first and last rows and columns: (top, left), (bottom, right)."""
-    return (item.top, item.left), (item.bottom, item.right)
 
 
 def _window(start: int, end: int, before: int, after: int) -> tuple[int, int, int, int]:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from coigan_aug.annotations.masks import cut, grow
+from coigan_aug.annotations.masks import grow, inside
 from coigan_aug.annotations.rle import Rle, box, decode_box
 from coigan_aug.imaging import Pixels, cut_mirrored, to_rgb
 from coigan_aug.metrics.seams import gradient, ring_of, seam_ratio
@@ -45,7 +45,7 @@ def measure_change(base: Pixels, image: Pixels, mask: Rle, others: Sequence[Rle]
     region = box(mask).grow(margin + 1)
     before, after = (to_rgb(cut_mirrored(pixels, region)).astype(np.float32).mean(axis=2) for pixels in (base, image))
     solid = decode_box(mask, region) != 0
-    free = cut(np.ones(image.shape[:2], np.uint8), region) != 0
+    free = inside(region, image.shape)
     for other in others:
         free &= grow(decode_box(other, region), margin) == 0
     near = (grow(solid, margin) != 0) & free

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from coigan_aug import rng as streams
-from coigan_aug.annotations.masks import resize
-from coigan_aug.annotations.rle import Mask, box, decode_box
+from coigan_aug.annotations.masks import decode_mirrored, resize
+from coigan_aug.annotations.rle import Mask, Rle, box, decode_box
 from coigan_aug.checkpoint import GeneratorFile
 from coigan_aug.compose.noise import condition, draw_latent, noise_fields
 from coigan_aug.geometry import Box
-from coigan_aug.imaging import Pixels, cut_mirrored, folded, to_rgb
+from coigan_aug.imaging import Pixels, cut_mirrored, to_rgb
 from coigan_aug.settings import Settings
 from coigan_aug.synthesis.job import Job, PlannedDefect
 from coigan_aug.synthesis.margin import add_change, alpha_of, margin_of
@@ -93,7 +93,7 @@ def _patch(
 ) -> Patch:
     settings = generator.settings
     region, small = frame
-    mirrored, contrast = _painted(defects, region, image.shape, classes=len(generator.classes))
+    mirrored, contrast = _drawn(defects, region, classes=len(generator.classes), draw=decode_mirrored)
     pixels = to_rgb(cut_mirrored(image, region))
     base = pixels if small == pixels.shape[:2] else cv2.resize(pixels, small[::-1], interpolation=cv2.INTER_AREA)
     contrasts = _averaged(contrast, mirrored.max(axis=0), small)
@@ -111,24 +111,14 @@ def _patch(
     )
 
 
-def _painted(
-    defects: Sequence[PlannedDefect], region: Box, shape: tuple[int, ...], *, classes: int
+def _drawn(
+    defects: Sequence[PlannedDefect], region: Box, *, classes: int, draw: Callable[[Rle, Box], Mask] = decode_box
 ) -> tuple[Mask, NDArray[np.float32]]:
-    """Paint masks [K, h, w] and contrasts [h, w] of defects in a region of an image, mirrored beyond its edges as it is."""
-    rows, columns = folded(region.top, region.height, shape[0]), folded(region.left, region.width, shape[1])
-    left, top = int(columns.min()), int(rows.min())
-    window = Box(left, top, int(columns.max()) - left + 1, int(rows.max()) - top + 1)
-    masks, contrast = _drawn(defects, window, classes=classes)
-    places = (rows - top)[:, None], (columns - left)[None, :]
-    return np.stack([mask[places] for mask in masks]), contrast[places]
-
-
-def _drawn(defects: Sequence[PlannedDefect], region: Box, *, classes: int) -> tuple[Mask, NDArray[np.float32]]:
-    """Paint masks [K, h, w] and contrasts [h, w] of defects in a region; nothing lies beyond the image."""
+    """Paint masks [K, h, w] and contrasts [h, w] of defects in a region; `draw` says what lies beyond the image: nothing."""
     masks = np.zeros((classes, region.height, region.width), np.uint8)
     contrast = np.zeros((region.height, region.width), np.float32)
     for defect in defects:
-        mask = decode_box(defect.rle, region)
+        mask = draw(defect.rle, region)
         masks[defect.label] |= mask
         contrast[mask != 0] = defect.contrast
     return masks, contrast

@@ -38,7 +38,7 @@ def soft_alpha(mask: Mask, settings: Settings) -> Alpha:
     return soft_edge(mask, min(margin_of(settings), 1))
 
 
-def soft_edge(mask: Mask, soften: int = 1) -> Alpha:
+def soft_edge(mask: Mask, soften: int) -> Alpha:
     """Return how much of each pixel a defect replaces that ends with its mask: float32 [H, W], falling over `soften` px."""
     return np.asarray(mask_alpha(torch.from_numpy(mask)[None, None].float(), grow=0, soften=soften)[0, 0].numpy())
 

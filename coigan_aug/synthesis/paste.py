@@ -9,8 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from coigan_aug.annotations.masks import grow
+from coigan_aug.annotations.masks import grow, inside
 from coigan_aug.annotations.rle import Mask, Rle, box, decode, decode_box, union
+from coigan_aug.annotations.void import no_surface
 from coigan_aug.errors import DataError
 from coigan_aug.geometry import Box
 from coigan_aug.imaging import Pixels, cut_mirrored, to_rgb
@@ -86,7 +87,7 @@ def _put(
         inner, own = held.slices, held.seen_from(cut.region).slices
         change = (pixels_of(cut, margin) - cut.target) / np.float32(255)
         alpha = soft_alpha(cut.mask, settings) if soft else alpha_of(cut.mask[None], settings)
-        alpha = (alpha * (_taken(others, cut.region) == 0))[own]  # no margin over a neighbour
+        alpha = (alpha * (covered(others, cut.region) == 0))[own]  # no margin over a neighbour
         out[inner] = add_change(out[inner], change[own], alpha)
     return out
 
@@ -142,10 +143,9 @@ def cut_object(prepared: Prepared, defect: PlannedDefect, image: Pixels, others:
     window = _around(places)
     near = places[0] - np.float32(window.left), places[1] - np.float32(window.top)
     source = cv2.remap(to_rgb(cut_mirrored(whole, window)), *near, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
-    marked = [annotation.rle for annotation in record.annotations] + ([record.void] if record.void else [])
-    bare = _inside(window, whole.shape) & (decode_box(union(marked), window) == 0)
+    bare = inside(window, whole.shape) & (decode_box(no_surface(record), window) == 0)
     plain = cv2.remap(bare.astype(np.uint8), *near, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT) != 0
-    free = _inside(region, image.shape) & (_taken(others, region) == 0)
+    free = inside(region, image.shape) & (covered(others, region) == 0)
     target, mask = to_rgb(cut_mirrored(image, region)), decode_box(defect.rle, region)
     return Cut(region, target, np.asarray(source, np.uint8), mask, plain & free, ring)
 
@@ -179,16 +179,9 @@ def _around(places: tuple[Floats, Floats]) -> Box:
     return Box(left, top, right - left, bottom - top).grow(2)
 
 
-def _taken(others: Sequence[Rle], region: Box) -> Mask:
+def covered(others: Sequence[Rle], region: Box) -> Mask:
     """Return what of a region other defects cover: uint8 [h, w]."""
     return decode_box(union(others), region) if others else np.zeros((region.height, region.width), np.uint8)
-
-
-def _inside(region: Box, shape: tuple[int, ...]) -> Marks:
-    """Mark what of a region lies in an image of a shape: bool [h, w]."""
-    marks = np.zeros((region.height, region.width), bool)
-    marks[region.clip(shape).seen_from(region).slices] = True
-    return marks
 
 
 def matched(cut: Cut, margin: int) -> Floats:

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from coigan_aug import rng as streams
-from coigan_aug.annotations.masks import cut, depths, grow
-from coigan_aug.annotations.rle import Mask, Rle, box, decode, decode_box, union
+from coigan_aug.annotations.masks import decode_mirrored, depths, grow, inside
+from coigan_aug.annotations.rle import Mask, Rle, box, decode_box
+from coigan_aug.annotations.void import no_surface
 from coigan_aug.compose.patchwork import Example, light_of, patchwork, reach_of
-from coigan_aug.geometry import Box
 from coigan_aug.imaging import Pixels, cut_mirrored, to_rgb
-from coigan_aug.prepare.contrast import contrast_of
+from coigan_aug.prepare.contrast import contrast_of, no_surface_in
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.settings import Settings
 from coigan_aug.synthesis.job import Job, PlannedDefect
 from coigan_aug.synthesis.margin import add_change, straddling_alpha
+from coigan_aug.synthesis.paste import GAIN, covered
 
 EXAMPLES = 3  # training objects that a defect is made of
 ALIKE = 10  # those that it resembles most, of which they are drawn
 MOST = 500  # objects of a class that are compared, evenly spread
-GAIN = (0.5, 2.0)  # as `paste.matched`
 _DARK = 8.0  # grey levels added before levels are compared: in the dark all are alike
 
 Floats = NDArray[np.float32]
@@ -92,53 +93,54 @@ def patched(sources: Sources, job: Job, image: Pixels, settings: Settings) -> Pi
     """Draw each of a job's defects onto the image [H, W(, 3)] from patches of training objects of its class."""
     out, masks = image.copy(), [defect.rle for defect in job.defects]
     for k, defect in enumerate(job.defects):
-        rest = masks[:k] + masks[k + 1 :]
-        taken = decode(union(rest)) if rest else np.zeros(image.shape[:2], np.uint8)
-        rng = streams.generator(job.seed, "patch", k)
-        _draw(rng, sources, defect, out, taken, settings)
+        _draw(streams.generator(job.seed, "patch", k), sources, defect, out, masks[:k] + masks[k + 1 :], settings)
     return out
 
 
-def _draw(rng: Rng, sources: Sources, defect: PlannedDefect, image: Pixels, taken: Mask, settings: Settings) -> None:
-    """Draw one defect into an image [H, W(, 3)], but not where others' masks are `taken` [H, W]."""
+def _draw(
+    rng: Rng, sources: Sources, defect: PlannedDefect, image: Pixels, others: Sequence[Rle], settings: Settings
+) -> None:
+    """Draw one defect into an image [H, W(, 3)], but not where others' masks are."""
     tight = box(defect.rle)
     solid = decode_box(defect.rle, tight)
-    region = tight.grow(reach_of(solid))
+    reach = reach_of(solid)
+    region = tight.grow(reach)
     pixels = _values(cut_mirrored(image, region), grey=image.ndim == 2)
-    mask = _mirrored(defect.rle, region)
+    mask = decode_mirrored(defect.rle, region)
     light = light_of(pixels, np.zeros(mask.shape, bool))
     level, form = light[mask != 0].mean(axis=0), form_of(solid)
     examples = []
     for number in sources.choose(rng, defect, form, level=float(level.mean())):
         other = sources.traits(number).form
         turned = settings.data.flip and other.lies[1] * form.lies[1] < 0
-        example = _example(sources.prepared, number, reach_of(solid), level)
-        examples += [_flipped(example, turned, False), *([_flipped(example, not turned, True)] * settings.data.flip)]
+        example = _example(sources.prepared, number, reach, level)
+        examples.append(_flipped(example, turned, False))
+        if settings.data.flip:
+            examples.append(_flipped(example, not turned, True))
     made = light + patchwork(rng, pixels - light, mask, examples)
     held = region.clip(image.shape)
     inner, own = held.slices, held.seen_from(region).slices
-    alpha = straddling_alpha(decode_box(defect.rle, held), settings) * (taken[inner] == 0)
+    alpha = straddling_alpha(decode_box(defect.rle, held), settings) * (covered(others, held) == 0)
     image[inner] = add_change(image[inner], (made - pixels)[own] / np.float32(255), alpha)
 
 
 def _example(prepared: Prepared, number: int, reach: int, level: Floats) -> Example:
     """Cut an object and `reach` px round it out of its image: what it changes of its surface, at another surface's level [C].
 
-    Light multiplies: a change is scaled by the ratio of the levels, within 0.5 and 2. Other defects beside it, and what
-    would lie beyond the image, may not be used.
+    Light multiplies: a change is scaled by the ratio of the levels, within 0.5 and 2. Other defects and void beside it, and
+    what would lie beyond the image, may not be used.
     """
     item = prepared.objects[number]
     image = prepared.dataset.stored(item.position)
     region = box(item.full).grow(reach)
     pixels = _values(cut_mirrored(image, region), grey=len(level) == 1)
-    mask = _mirrored(item.full, region)
-    defects = _mirrored(union([a.rle for a in prepared.dataset[item.position].annotations]), region)
+    mask = decode_mirrored(item.full, region)
+    defects = decode_mirrored(no_surface(prepared.dataset[item.position]), region)
     hole = grow(defects, 1) != 0
     light = light_of(pixels, hole if not hole.all() else mask != 0)
     gain = np.clip((level + 1) / (light[mask != 0].mean(axis=0) + 1), *GAIN)
-    inside = cut(np.ones(image.shape[:2], np.uint8), region) != 0
     others = (grow(defects & (1 - mask), 2) != 0) & (mask == 0)
-    return Example(np.asarray((pixels - light) * gain, np.float32), mask, inside & ~others)
+    return Example(np.asarray((pixels - light) * gain, np.float32), mask, inside(region, image.shape) & ~others)
 
 
 def _flipped(example: Example, across: bool, down: bool) -> Example:
@@ -152,13 +154,6 @@ def _values(pixels: Pixels, *, grey: bool) -> Floats:
     if not grey:
         return to_rgb(pixels).astype(np.float32)
     return (pixels if pixels.ndim == 2 else pixels.mean(axis=2))[..., None].astype(np.float32)
-
-
-def _mirrored(mask: Rle, region: Box) -> Mask:
-    """Draw a mask inside a region [h, w], reflected beyond its image as the pixels are."""
-    if region.within(Box(0, 0, mask.width, mask.height)):
-        return decode_box(mask, region)
-    return cut_mirrored(decode(mask), region)
 
 
 def form_of(mask: Mask) -> Form:
@@ -176,7 +171,7 @@ def _traits(prepared: Prepared, number: int) -> Traits:
     item = prepared.objects[number]
     region = item.box.grow(4)
     pixels = prepared.pixels(item.position, region).mean(axis=2)
-    surface = prepared.masks(item.position, region).max(axis=0) == 0
+    surface = no_surface_in(prepared, item.position, region) == 0
     level = float(np.median(pixels[surface] if surface.any() else pixels))
     record = prepared.dataset[item.position]
     form = form_of(decode_box(item.full, box(item.full)))

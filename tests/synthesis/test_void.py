@@ -22,7 +22,7 @@ from coigan_aug.evaluation.seams import measure_seams
 from coigan_aug.formats.detect import open_source
 from coigan_aug.formats.source import Problems, ReadOptions
 from coigan_aug.geometry import Box
-from coigan_aug.imaging import read_image
+from coigan_aug.imaging import cut_mirrored, read_image
 from coigan_aug.prepare.contrast import contrast_of
 from coigan_aug.prepare.prepared import Prepared, prepare
 from coigan_aug.segmenter.windows import VOID
@@ -37,6 +37,7 @@ from coigan_aug.synthesis.live import LiveCopies
 from coigan_aug.synthesis.margin import margin_of
 from coigan_aug.synthesis.paste import RING as RING_OF_PASTE
 from coigan_aug.synthesis.paste import cut_object, matched, paste, poisson
+from coigan_aug.synthesis.patch import _example
 from tests.synthesis.drawing import made_set, planned, planner_of, with_synthesis
 from tests.voids import BLOCK, RING, WHITE, void_of, write_toy_with_void
 
@@ -381,3 +382,15 @@ def test_what_a_segmenter_sees_of_void_is_not_beside_the_masks(bordered: Prepare
     """It sees white alone, which is void."""
     seen = [_real(Sight(_White(), 1.0, 32, torch.device("cpu")), bordered, k) for k in range(len(bordered.objects))]
     assert [item.spilled for item in seen] == [0.0] * len(bordered.objects)
+
+
+def test_patches_are_taken_from_no_void(bordered: Prepared) -> None:
+    """The void is white: neither its pixels nor the light that it would seem to throw are of the surface."""
+    seen = 0
+    for number, item in enumerate(bordered.objects):
+        example = _example(bordered, number, 8, np.array([130.0], np.float32))
+        white = cut_mirrored(bordered.dataset.stored(item.position), rle.box(item.full).grow(8)) == WHITE
+        assert not (example.usable & white).any()
+        assert np.abs(example.change[example.usable]).max() < 2 * np.abs(example.change[example.mask != 0]).max()
+        seen += int(white.sum())
+    assert seen > 100
