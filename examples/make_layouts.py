@@ -42,6 +42,7 @@ TAIL = """
 | small numbers | classes, to be named: `--classes a=1,b=2`; or the numbers of objects: `--classes NAME` |
 | small numbers and 255 | classes with a void border, neither defect nor clean surface: `--classes a=1,b=2,ignore=255` |
 | most of every image | a question: `--invert-masks`, or `--no-invert-masks` if they are right |
+| another size than its image, in the same proportions | refused; `--resize-masks` brings it to the image's size |
 | many values and nothing that is all black or white | no mask but a photograph: refused |
 """
 

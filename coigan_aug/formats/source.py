@@ -192,6 +192,7 @@ class ReadOptions:
         pair: finds in the names of images and masks what they have in common, as its group `key`.
         invert_masks: the background of masks is white, the defect black; False says that they are right although most of
             every image is defect; None asks then.
+        resize_masks: bring mask images to the size of their images, if they have its proportions.
     """
 
     images: Path | None = None
@@ -207,6 +208,7 @@ class ReadOptions:
     unknown_as_clean: bool = False
     pair: re.Pattern[str] | None = None
     invert_masks: bool | None = None
+    resize_masks: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -24,6 +24,10 @@ from coigan_aug.store.dataset import Dataset
 from coigan_aug.weights import read_weights, weights_bytes
 
 SCREEN_BATCH, SCREEN_RATE = 16, 4e-3
+SCREEN_WINDOW = (
+    96  # px: what is drawn in larger windows is looked at in them, but learnt from these, in seconds less a step
+)
+_PIXELS = SCREEN_BATCH * 64 * 64  # of a step; larger windows are fewer
 _LEARNT_FROM = ("window", "scale", "min_area", "flip", "groups_per_class", "subset_seed")  # of the data settings
 
 
@@ -51,8 +55,9 @@ def segmenter_key(real: Dataset, settings: Settings, device: torch.device) -> st
 
 
 def screening(settings: Settings) -> EvaluateSettings:
-    """Return how it is trained: briefly, at the generator's scale and in its windows, which is what it will look at."""
+    """Return how it is trained: briefly, at the generator's scale, in its windows or in smaller ones."""
     evaluate, data = settings.evaluate, settings.data
+    window = min(data.window, SCREEN_WINDOW)
     return EvaluateSettings(
         seed=evaluate.seed,
         segmenter=evaluate.segmenter,
@@ -62,8 +67,8 @@ def screening(settings: Settings) -> EvaluateSettings:
         photometric=evaluate.photometric,
         steps=evaluate.screen_steps,
         scale=data.scale,
-        window=data.window,
-        batch=SCREEN_BATCH,
+        window=window,
+        batch=min(SCREEN_BATCH, _PIXELS // window**2),
         stride=1,
         jitter=SAME,
         learning_rate=SCREEN_RATE,
@@ -75,10 +80,9 @@ def screening(settings: Settings) -> EvaluateSettings:
 def _train(
     network: nn.Module, real: Dataset, settings: Settings, cache_root: Path, device: torch.device, report: Report
 ) -> None:
-    examples: Examples = load_examples(
-        real, training_positions(real, settings.data), settings.data, cache_root=cache_root
-    )
     evaluate = screening(settings)
+    data = replace(settings.data, window=evaluate.window)
+    examples: Examples = load_examples(real, training_positions(real, data), data, cache_root=cache_root)
     mixture = Mixture(real=examples, flip=settings.data.flip, photometric=evaluate.photometric)
     fit(
         network, lambda step: mixture.batch(evaluate.seed, step, size=evaluate.batch), evaluate, device=device,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from coigan_aug.errors import ConfigError
 from coigan_aug.settings.ranges import check, choice
 
+HARD = ("keep", "reject")
 SHAPES = ("real", "warped", "recombined", "learned")
 
 
@@ -32,6 +33,9 @@ class SynthesizeSettings:
     most_seam: float = 2.5
     """screen: how much steeper than the base a picture may be where a defect's margin ends; lower it where edges of drawn
     defects can be seen in preview.html"""
+    hard: str = "keep"
+    """screen: drawn defects that a segmenter of the real images does not see: keep, since they teach it most, or reject, where
+    preview.html shows some that nobody would call a defect"""
     synthetic_share: float = 0.35
     """the largest share of synthetic images, among those with defects, in a set made with --with-real; raise it where
     evaluate benefit shows a gain at a larger share"""
@@ -47,3 +51,4 @@ class SynthesizeSettings:
         if shares and (min(shares) < 0 or not 0.99 < sum(shares) < 1.01 or sum(shares[1:]) <= 0):
             raise ConfigError(f"synthesize.defects is {list(shares)}; probabilities that add up to 1, or [].")
         choice(self, "shapes", SHAPES)
+        choice(self, "hard", HARD)

@@ -47,6 +47,7 @@ class ImportAsk(Ask):
     skip_broken: shared.SkipBroken = False
     pair: shared.Pair = None
     invert_masks: shared.InvertMasks = None
+    resize_masks: shared.ResizeMasks = False
     unknown_as: shared.UnknownAs = None
     rle_order: shared.RleOrder = None
     line_width: shared.LineWidth = None
@@ -96,6 +97,7 @@ class ConvertAsk(Ask):
     skip_broken: shared.SkipBroken = False
     pair: shared.Pair = None
     invert_masks: shared.InvertMasks = None
+    resize_masks: shared.ResizeMasks = False
     unknown_as: shared.UnknownAs = None
     rle_order: shared.RleOrder = None
     line_width: shared.LineWidth = None
@@ -128,6 +130,7 @@ class InspectAsk(Ask):
     classes: Annotated[str | None, Option("Class names, as for import. Default: PATH's own.")] = None
     pair: shared.Pair = None
     invert_masks: shared.InvertMasks = None
+    resize_masks: shared.ResizeMasks = False
     unknown_as: shared.UnknownAs = None
     rle_order: shared.RleOrder = None
     line_width: shared.LineWidth = None

@@ -41,6 +41,7 @@ REVISION = 2
 MOST_CLEAN = 100
 """Defect-free training images that the threshold for use is taken from, at most."""
 _FREE = ("batch", "workers", "synthetic_share")  # of the settings of synthesize: no pixel depends on them
+_SEGMENTED = ("hard",)  # of them, what only the segmenter that screens drawn defects asks for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,11 +116,12 @@ def _mark(fold: Fold, name: str, *, screen: bool) -> str:
     if name in fold.given:
         return short_hash(fold.given[name].manifest["sha256"])
     values = settings_to_dict(fold.settings)
-    drawn = {key: value for key, value in values["synthesize"].items() if key not in _FREE}
+    drawn = {key: value for key, value in values["synthesize"].items() if key not in (*_FREE, *_SEGMENTED)}
     parts = [REVISION, values["data"], values["model"]["grow"], values["model"]["soften"], drawn]
     if name not in LIVE:
         generator = fold.generator.sha256 if fold.generator and name == "gan" else None
         parts += [generator, values["evaluate"]["per_class"], screen, values["evaluate"]["screen_steps"]]
+        parts += [values["synthesize"][key] for key in _SEGMENTED]
     return short_hash(parts)
 
 

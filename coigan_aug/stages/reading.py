@@ -23,6 +23,8 @@ class ReadingAsk(Protocol):
     @property
     def invert_masks(self) -> bool | None: ...
     @property
+    def resize_masks(self) -> bool: ...
+    @property
     def unknown_as(self) -> str | None: ...
     @property
     def rle_order(self) -> str | None: ...
@@ -41,6 +43,7 @@ def read_options(ask: ReadingAsk) -> ReadOptions:
         classes=parse_classes(ask.classes) if ask.classes else (),
         pair=parse_pair(ask.pair),
         invert_masks=ask.invert_masks,
+        resize_masks=ask.resize_masks,
         unknown_as_clean=parse_unknown(ask.unknown_as),
         rle_order=parse_order(ask.rle_order),
         line_width=ask.line_width,

@@ -49,6 +49,10 @@ InvertMasks = Annotated[
         flag="--invert-masks/--no-invert-masks",
     ),
 ]
+ResizeMasks = Annotated[
+    bool,
+    Option("Bring masks that were drawn on smaller or larger copies to the size of their images. Default: an error."),
+]
 RleOrder = Annotated[
     str | None,
     Option(

@@ -78,11 +78,15 @@ class Screen:
         for k, seen in enumerate(self.sight.look(base, image, defects, margin=self.margin)):
             label = defects[k][0]
             least, most = self.bounds.found[label], self.bounds.spilled[label]
-            if least is not None and seen.found < least:
+            if least is not None and seen.found < least and self._rejects_hard:
                 return Finding("mask", label, k, seen.found, least)
             if most is not None and seen.spilled > most:
                 return Finding("mask", label, k, seen.spilled, most)
         return None
+
+    @property
+    def _rejects_hard(self) -> bool:
+        return self.settings.synthesize.hard == "reject"
 
     def _copied(self, job: Job, image: Pixels, engines: Sequence[str]) -> Finding | None:
         if self.known is None:
@@ -103,7 +107,8 @@ class Screen:
         asked = self.settings.synthesize
         limits: dict[str, Any] = {"least_shown": asked.least_shown, "most_seam": asked.most_seam}
         if self.bounds is not None:
-            limits["least_found"] = dict(zip(names, self.bounds.found, strict=True))
+            if self._rejects_hard:
+                limits["least_found"] = dict(zip(names, self.bounds.found, strict=True))
             limits["most_spilled"] = dict(zip(names, self.bounds.spilled, strict=True))
         if self.known is not None:
             limits["least_distance"] = dict(zip(names, self.known.limits, strict=True))

@@ -68,9 +68,9 @@ def test_every_option_is_explained_and_every_command_ends_with_an_example(comman
 
 FLAGS = {
     "import": "binary classes clip-rle fold folds format group-by help images invert-masks json line-width "
-    "overwrite pair quiet rle-order seed skip-broken skip-missing split strict unknown-as value-range workspace",
+    "overwrite pair quiet resize-masks rle-order seed skip-broken skip-missing split strict unknown-as value-range workspace",
     "convert": "accept-changes binary classes clip-rle crowd from help image-files images invert-masks json "
-    "line-width overwrite pair polygons quiet rle-order size skip-broken skip-missing strict to unknown-as",
+    "line-width overwrite pair polygons quiet resize-masks rle-order size skip-broken skip-missing strict to unknown-as",
     "train": "accept-changes config device dry-run gpus help images-seen init-from minutes perceptual-weights "
     "quiet recipe resume seed set workspace",
     "synthesize": "accept-changes append balance bases class config contrast defects-per-image device dry-run "
@@ -79,7 +79,7 @@ FLAGS = {
     "draw": "class config contrast device help image json mask out overwrite quiet run seed set workspace",
     "merge": "help json out quiet workspace",
     "inspect": "accept-changes classes format help html images invert-masks json line-width min-area pair quiet "
-    "rle-order strict unknown-as workspace",
+    "resize-masks rle-order strict unknown-as workspace",
     "evaluate quality": "accept-changes config device features help images inception-weights json protocol "
     "quiet segmenter set synthetic workspace",
     "evaluate benefit": "accept-changes arm config device engines folds groups-per-class help jobs json minutes "

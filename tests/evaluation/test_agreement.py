@@ -32,3 +32,12 @@ def test_a_kept_segmenter_answers_as_when_it_was_trained_and_other_settings_trai
     other = dataclasses.replace(settings, evaluate=dataclasses.replace(evaluate, seed=1))
     quality.real_only(toy, other, cache_root=tmp_path, device=CPU)
     assert trained == [1]
+
+
+@pytest.mark.parametrize(("window", "learnt", "batch"), [(32, 32, 16), (64, 64, 16), (96, 96, 7), (256, 96, 7)])
+def test_large_windows_are_learnt_from_smaller_ones(small: Settings, window: int, learnt: int, batch: int) -> None:
+    """A step costs no more than one of the recipe tiny, whose windows have 64 px."""
+    settings = dataclasses.replace(small, data=dataclasses.replace(small.data, window=window))
+    screening = real_only.screening(settings)
+    assert (screening.window, screening.batch) == (learnt, batch)
+    assert batch * learnt**2 <= 16 * 64**2

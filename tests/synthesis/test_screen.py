@@ -156,7 +156,6 @@ def test_a_picture_without_flaw_passes_and_each_flaw_is_named(small: Settings) -
     for image, reason in (
         (base, "invisible"),
         (_darker(base, _square(28, 18, 16), 100), "seam"),
-        (_darker(base, inner, 20), "mask"),
         (_darker(_darker(base, inner, 100), _square(46, 20, 6), 100), "mask"),
     ):
         _, finding = screen.judge(job, base, image, ["gan"])
@@ -165,9 +164,19 @@ def test_a_picture_without_flaw_passes_and_each_flaw_is_named(small: Settings) -
         assert dataclasses.replace(screen, on=False).judge(job, base, image, ["gan"])[1] is None
 
 
+def test_what_the_segmenter_does_not_see_is_kept_unless_hard_ones_are_rejected(small: Settings) -> None:
+    base, mask = _surface(noise=1.0), _square(30, 20)
+    faint = _darker(base, _square(31, 21, 10), 20)
+    for hard, reason in (("keep", None), ("reject", "mask")):
+        screen = _screen(with_synthesis(small, least_shown=0.3, most_seam=2.5, hard=hard))
+        _, finding = screen.judge(_job((0, mask)), base, faint, ["gan"])
+        assert (finding and finding.reason) == reason
+        assert ("least_found" in screen.about(["a", "b"]).limits) == (hard == "reject")
+
+
 def test_a_class_that_the_segmenter_cannot_judge_is_not_judged(small: Settings) -> None:
     base, mask = _surface(noise=1.0), _square(30, 20)
-    screen = _screen(with_synthesis(small), bounds=Bounds((None, 0.3), (None, 0.2)))
+    screen = _screen(with_synthesis(small, hard="reject"), bounds=Bounds((None, 0.3), (None, 0.2)))
     assert screen.judge(_job((0, mask)), base, _darker(base, _square(31, 21, 10), 20), ["gan"])[1] is None
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import atexit
 import dataclasses
 import os
 import pickle
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 
+from coigan_aug.cli.main import run
 from coigan_aug.compose.composer import Stream
 from coigan_aug.config import load_settings
 from coigan_aug.errors import EnvironmentProblem, UsageError
@@ -214,3 +217,31 @@ def test_more_gpus_than_there_are_are_refused_with_their_number(monkeypatch: pyt
         choose_device(None, gpus=2)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert choose_device(None, gpus=2) == torch.device("cuda")
+
+
+def _ends_in(what: str) -> None:
+    """Be one of two processes, the other of which dies or errs too; what is registered for the exit comes last."""
+    place = find_place(os.environ)
+    assert place is not None
+
+    atexit.register(lambda: print("torch cleans up", file=sys.stderr))
+
+    def work() -> None:
+        with joined(place, CPU):
+            if what == "error":
+                raise UsageError("A mistake in all of them.")
+            if place.rank == 1:
+                os._exit(9)
+            across(torch.ones(1))
+
+    sys.exit(run(work))
+
+
+@pytest.mark.parametrize("what", ["error", "death"])
+def test_processes_that_end_by_an_error_leave_before_anything_cleans_up(tmp_path: Path, what: str) -> None:
+    """Where peers are gone, torch's clean-up at exit may wait for them or abort: it must not begin."""
+    ends = end(begin_ranks(_ends_in, what, count=2, cwd=tmp_path, folder=tmp_path / "said"), within=60)
+    expected = [(2, "A mistake"), (2, "Training process 1")] if what == "error" else [(4, "has died"), (9, "")]
+    for (code, said), (wanted, words) in zip(ends, expected, strict=True):
+        assert (code, words in said) == (wanted, True), said
+        assert "torch cleans up" not in said

@@ -212,11 +212,12 @@ def _records(
             continue
         record: ImageRecord | None = None
         with reading.problems.attempt(file=image, done="image left out"):
-            height, width = same_size([image, *paths], [size, *(known for known in sizes if known is not None)])
+            height, width = _size(reading, image, size, paths, [known for known in sizes if known is not None])
             parts: dict[_Object, list[rle.Rle]] = {}
             voids: list[rle.Rle] = []
             for mask in masks:
                 read = read_masks(layout.mask_path(mask), meaning=meaning, problems=reading.problems)
+                read = read.resized(height=height, width=width)
                 for key, part in _parts(reading, read, mask, names=names):
                     parts.setdefault(key, []).append(part)
                 voids += [read.void] if read.void is not None else []
@@ -226,6 +227,36 @@ def _records(
             )
         if record is not None:
             yield record
+
+
+def _size(
+    reading: Reading, image: str, size: tuple[int, int], paths: Sequence[str], sizes: Sequence[tuple[int, int]]
+) -> tuple[int, int]:
+    """Return an image's size (height, width), which its masks have, or are brought to.
+
+    Raises:
+        DataError: a mask has another size, and `options.resize_masks` is off or its proportions are others.
+    """
+    others = [path for path, known in zip(paths, sizes, strict=True) if known != size]
+    if others and all(_alike(size, known) for known in sizes):
+        if reading.options.resize_masks:
+            reading.problems.count("masks have another size than their images", file=others[0], done="brought to it")
+            return size
+        try:
+            return same_size([image, *paths], [size, *sizes])
+        except DataError as error:
+            raise DataError(
+                error.message, remedy="Was it drawn on a smaller or larger copy? Add --resize-masks."
+            ) from None
+    return same_size([image, *paths], [size, *sizes])
+
+
+def _alike(size: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Tell whether two sizes (height, width) are one, or have the same proportions, as far as whole pixels can."""
+    (height, width), (h, w) = size, other
+    if height == h or width == w:  # one side was cut off or padded
+        return size == other
+    return abs(height * w - width * h) <= (height + width) / 2
 
 
 def _parts(

@@ -209,6 +209,14 @@ LAYOUTS = (
         classes="the value: --classes a=1,b=2,ignore=255",
     ),
     Declaration(
+        name="Cityscapes",
+        images=("{top}leftImg8bit/{sub}{name}_leftImg8bit",),
+        masks=("{top}gtFine/{sub}{name}_gtFine_labelIds",),
+        aside=("{top}gtFine/{sub}{name}_gtFine_(color|instanceIds|labelTrainIds)",),
+        bare="unknown",
+        classes="the value: --classes a=1,b=2,ignore=255",
+    ),
+    Declaration(
         name="nnU-Net",
         images=("{top}images{share:Tr|Ts}/{name}_0000",),
         masks=("{top}labels{share:Tr|Ts}/{name}",),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from coigan_aug.annotations import rle
+from coigan_aug.annotations.masks import resize
 from coigan_aug.errors import DataError, UsageError
 from coigan_aug.formats.masks.layouts import Coding
 from coigan_aug.formats.source import ClassChoice, Problems
@@ -85,6 +87,21 @@ class Masks:
 
     parts: list[Part]
     void: rle.Rle | None = None
+
+    def resized(self, *, height: int, width: int) -> Masks:
+        """Return them at another size, px; themselves where they have it."""
+
+        def at_size(mask: rle.Rle) -> rle.Rle:
+            if (mask.height, mask.width) == (height, width):
+                return mask
+            pixels = rle.decode(mask)
+            if height < mask.height or width < mask.width:
+                return rle.encode(resize(pixels, height=height, width=width))
+            larger = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
+            return rle.encode(np.asarray(larger, np.uint8))
+
+        parts = [replace(part, mask=at_size(part.mask)) for part in self.parts]
+        return Masks(parts, None if self.void is None else at_size(self.void))
 
 
 class NoMaskError(DataError):

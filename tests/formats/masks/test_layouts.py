@@ -184,6 +184,14 @@ TREES = [
         classes="a=1,b=2,ignore=255",
     ),
     Tree(
+        "Cityscapes",
+        {"leftImg8bit/train/a/0_leftImg8bit.png": "", "gtFine/train/a/0_gtFine_labelIds.png": NUMBERS,
+         "gtFine/train/a/0_gtFine_color.png": "", "gtFine/train/a/0_gtFine_instanceIds.png": NUMBERS,
+         "leftImg8bit/test/b/1_leftImg8bit.png": ""},
+        {"leftImg8bit/train/a/0_leftImg8bit.png": one("a") | one("b", B), "leftImg8bit/test/b/1_leftImg8bit.png": UNKNOWN},
+        classes="a=1,b=2",
+    ),
+    Tree(
         "nnU-Net",
         {"imagesTr/x_0000.png": "", "imagesTr/x_0001.png": "", "labelsTr/x.png": NUMBERS, "imagesTs/y_0000.png": ""},
         {"imagesTr/x_0000.png": one("crack") | one("dent", B), "imagesTs/y_0000.png": UNKNOWN},
