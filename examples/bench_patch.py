@@ -5,9 +5,8 @@
 For each class and engine a markdown row says
 
 - overlap: of what visibly changed with the mask, IoU, median and lower quartile (`synthesis/change.py`, as the card has it);
-- grain and edge against real objects: what a Gaussian of 1.2 px takes away inside the mask (its deviation), and the mean
-  gradient within 1 px of the mask's border, each over the brightness round the object, the medians' ratio to those of all
-  training objects; 1 is as crisp as real ones;
+- grain and edge against real objects (`metrics/crispness.py`), the medians' ratio to those of all training objects; 1 is as
+  crisp as real ones;
 - rejected: the share that the screen's measures of pixels reject, and copies: the share nearer to a training object than
   all but 1 % of the training objects are to one of another group (for engines that copy it is shown, not rejected);
 - s: processor seconds for a defect, the mean, without reading the base.
@@ -24,12 +23,9 @@ import cv2
 import numpy as np
 import torch
 
-from coigan_aug.annotations.masks import grow
-from coigan_aug.annotations.rle import Rle, box, decode_box
 from coigan_aug.compose.erase import TELEA
 from coigan_aug.config import load_settings
-from coigan_aug.imaging import cut_mirrored, to_rgb
-from coigan_aug.metrics.seams import gradient
+from coigan_aug.metrics.crispness import crispness
 from coigan_aug.places.density import measure_places
 from coigan_aug.prepare.prepared import Prepared, prepare
 from coigan_aug.shapes.draw import shape_source
@@ -41,19 +37,6 @@ from coigan_aug.synthesis.margin import margin_of
 from coigan_aug.synthesis.plan import Planner, make_planner
 from coigan_aug.synthesis.resemblance import Known, known_objects
 from coigan_aug.synthesis.screen import Screen
-
-AROUND = 8  # px: how far round an object its brightness is that of its surface
-
-
-def crispness(image: np.ndarray, mask: Rle) -> tuple[float, float]:
-    """Return the grain inside a mask and the steepness of its edge, both over the brightness round it."""
-    region = box(mask).grow(AROUND + 4)
-    grey = to_rgb(cut_mirrored(image, region)).astype(np.float32).mean(axis=2)
-    solid = decode_box(mask, region)
-    fine = grey - cv2.GaussianBlur(grey, (0, 0), 1.2)
-    ring = (grow(solid, 1) != 0) & (cv2.erode(solid, np.ones((3, 3), np.uint8)) == 0)
-    level = float(np.median(grey[(grow(solid, AROUND) != 0) & (grow(solid, 2) == 0)]))
-    return float(fine[solid != 0].std()) / level, float(gradient(grey[..., None])[ring].mean()) / level
 
 
 def planner_of(prepared: Prepared, settings, engine: Engine, *, cache: Path) -> Planner:

@@ -257,6 +257,26 @@ class SeamCounts(Struct, frozen=True, kw_only=True):
     classes: dict[str, SeamRatios] = {}
 
 
+class CrispOf(Struct, frozen=True, kw_only=True):
+    """Medians over `n` objects: grain inside the mask and steepness of its edge, shares of the brightness of the surface."""
+
+    n: int = 0
+    grain: float | None = None
+    edge: float | None = None
+
+
+class Crisp(Struct, frozen=True, kw_only=True):
+    """How crisp a class is: its synthetic, training and test objects, and the first and last over training's (1: as crisp)."""
+
+    synthetic: CrispOf
+    train: CrispOf
+    test: CrispOf
+    grain: float | None
+    edge: float | None
+    test_grain: float | None
+    test_edge: float | None
+
+
 class Agreed(Struct, frozen=True, kw_only=True):
     """IoU of a segmenter that knows only real images, on synthetic and held-out real ones, and the first over the second."""
 
@@ -280,6 +300,7 @@ class Quality(Struct, frozen=True, kw_only=True):
     spaces: list[Space] = []
     inside: dict[str, Inside] = {}
     seams: SeamCounts | None = None
+    crispness: dict[str, Crisp] | None = None
     agreement: dict[str, Agreed] | None = None
 
 

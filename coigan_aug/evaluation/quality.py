@@ -14,9 +14,20 @@ import torch
 
 from coigan_aug.evaluation.comparison import Kind, Sample, compare_all
 from coigan_aug.evaluation.copies import copies_picture, measure_copies, measure_diversity
+from coigan_aug.evaluation.crispness import chosen, compared, measure_crispness
 from coigan_aug.evaluation.crops import CROP_FACTOR, Instance
 from coigan_aug.evaluation.embedding import Advance, Embedded, PictureSet, counted, embed
-from coigan_aug.evaluation.numbers import Agreed, Inside, Pairs, Quality, SeamCounts, SeamRatios, SetCounts, Space
+from coigan_aug.evaluation.numbers import (
+    Agreed,
+    Crisp,
+    Inside,
+    Pairs,
+    Quality,
+    SeamCounts,
+    SeamRatios,
+    SetCounts,
+    Space,
+)
 from coigan_aug.evaluation.result import Result
 from coigan_aug.evaluation.seams import Seams, measure_seams
 from coigan_aug.evaluation.sets import measured_on, picture_sets, set_warnings, shows_parts
@@ -49,9 +60,9 @@ def measure_quality(
     """Measure a synthetic set against the real training and test images.
 
     Compared are whole images that hold objects, object crops, and object crops of each class, in the feature spaces
-    of `settings.evaluate.features`; then how varied the insides of the masks are, whether they are copies, the seams,
-    and how well a segmenter that knows only real images finds the synthetic objects. Rows of features lie in files
-    below `folder` until it is done, so memory does not grow with the number of images.
+    of `settings.evaluate.features`; then how varied the insides of the masks are, whether they are copies, how crisp they
+    are, the seams, and how well a segmenter that knows only real images finds the synthetic objects. Rows of features lie
+    in files below `folder` until it is done, so memory does not grow with the number of images.
 
     Args:
         folder: where the picture of the nearest pairs goes.
@@ -74,10 +85,12 @@ def measure_quality(
     }
     passes = len(extractors.keys() | {Lite0.name})  # of an object: once through Lite0 for its inside, in any case
     work = sum(len(extractors) * len(p.positions) + passes * len(p.instances) for p in sets.values())
+    work += sum(len(chosen(p.instances, k)) for p in sets.values() for k in range(len(real.names)))
     advance = counted(report, work + len(synthetic) * (card.margin_px is not None))
     spaces, inside, neighbours = _measure_rows(
         sets, extractors, lite0, factor=CROP_FACTOR, folder=folder, advance=advance
     )
+    crisp = {name: _crisp(sets, k, advance) for k, name in enumerate(real.names)}
     seams = None
     if card.margin_px is not None:
         seams = measure_seams(synthetic, real, margin=card.margin_px, advance=advance)
@@ -93,6 +106,7 @@ def measure_quality(
             spaces=spaces,
             inside=inside,
             seams=None if seams is None else _seam_counts(seams, real.names),
+            crispness=crisp,
             agreement=None if agreement is None else _agreed(agreement, sets),
         ),
         warnings=(*set_warnings(real, synthetic, card), *_warnings(spaces, inside, seams)),
@@ -177,6 +191,14 @@ def _measure_inside(sets: Sets, embedded: Mapping[str, Embedded], label: int) ->
     copies, pairs = measure_copies((made, train, test), objects, known, files, features=INSIDE)
     inside = Inside(diversity=measure_diversity(made, train, features=INSIDE), copies=copies)
     return inside, [(objects[pair.synthetic], known[pair.train]) for pair in pairs]
+
+
+def _crisp(sets: Sets, label: int, advance: Advance) -> Crisp:
+    made, train, test = (
+        measure_crispness(pictures.dataset, chosen(pictures.instances, label), advance=advance)
+        for pictures in (sets[name] for name in ("synthetic", "train", "test"))
+    )
+    return compared(made, train, test)
 
 
 def _counts(pictures: PictureSet) -> SetCounts:

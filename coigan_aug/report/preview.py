@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from coigan_aug.errors import DataError
+from coigan_aug.evaluation.crispness import chosen, compared, measure_crispness
+from coigan_aug.evaluation.crops import find_instances
+from coigan_aug.evaluation.numbers import CrispOf
 from coigan_aug.files import write_bytes
 from coigan_aug.report.crops import Beside, beside
 from coigan_aug.report.distributions import SMALL, state_of, words_of
@@ -25,6 +30,7 @@ from coigan_aug.synthesis.rejected import Rejected
 PREVIEW = "preview.html"
 MOST_BYTES = 5_000_000
 CLOSE_UPS = 8
+MEASURED = 24  # defects of a class whose grain and edges are measured
 SOUND, POOR = 0.7, 0.5  # median IoU of what changed with its mask
 MANY = 0.5  # of what was drawn
 
@@ -52,7 +58,8 @@ class MadeRow:
 class MaskRow:
     """A class: how what really changed overlaps the mask that was asked for, and of how many defects.
 
-    `median` is the median IoU of the two, `shown` the median share of the mask that changed, 0..1; None where not known.
+    `median` is the median IoU of the two, `shown` the median share of the mask that changed, 0..1; `grain` and `edge` are
+    those of some of the defects over those of real ones (1: as crisp). None where not known.
     """
 
     name: str
@@ -60,6 +67,8 @@ class MaskRow:
     median: float
     shown: float | None
     n: int | None
+    grain: float | None
+    edge: float | None
 
     @property
     def words(self) -> str:
@@ -146,6 +155,7 @@ def compose_preview(
         rows.append(MadeRow(name=item.name, colour=colour(item), defects=sum(counts), by_engine=counts))
     least_area = round(card.settings.get("data", {}).get("min_area") or 1)
     fits = tuple(fits_of(real, synthetic, least_area=least_area, most=CLASSES))
+    crisp = _crisp(real, synthetic, [name for name in card.effective if name in real.names][:CLASSES], least_area)
     masks = tuple(
         MaskRow(
             name=name,
@@ -153,6 +163,7 @@ def compose_preview(
             median=effective.median,
             shown=effective.shown,
             n=effective.n,
+            **crisp.get(name, {"grain": None, "edge": None}),
         )
         for name, effective in card.effective.items()
     )
@@ -179,6 +190,24 @@ def compose_preview(
         stands_out=tuple(_stands_out(fits, masks, lost)),
         notes=notes.by_section,
     )
+
+
+def _crisp(
+    real: Dataset, synthetic: Dataset, names: Sequence[str], least_area: int
+) -> dict[str, dict[str, float | None]]:
+    """Measure grain and edge of some objects of each class over those of real training objects."""
+    measured: list[list[CrispOf]] = []
+    for dataset, positions in ((real, real.indices("train")), (synthetic, range(len(synthetic)))):
+        found = find_instances(dataset, positions, min_area=least_area)
+        chosen_each = [
+            chosen(found, dataset.names.index(name), most=MEASURED) for name in names if name in dataset.names
+        ]
+        with contextlib.suppress(DataError):  # an image is gone; the close-ups say so
+            measured.append([measure_crispness(dataset, items) for items in chosen_each])
+    if len(measured) < 2:
+        return {}
+    ratios = (compared(made, train) for train, made in zip(*measured, strict=True))
+    return {name: {"grain": of.grain, "edge": of.edge} for name, of in zip(names, ratios, strict=True)}
 
 
 def _facts(card: Card, engines: Sequence[str]) -> Iterator[tuple[str, Any]]:

@@ -91,6 +91,13 @@ def tables_of(numbers: Quality) -> Iterator[tuple[str, str, Table]]:
             percents = (DASH if share is None else f"{share:.0%}" for share in shares)
             rows.append((name, cell(copies.n_synthetic), _two(inside.diversity.ratio), *percents))
         yield "Inside the masks", _INSIDE, Table(heads, tuple(rows))
+    if numbers.crispness:
+        crisp = (
+            (name, cell(item.synthetic.n), *map(_two, (item.grain, item.test_grain, item.edge, item.test_edge)))
+            for name, item in numbers.crispness.items()
+        )
+        table = Table(("", "Objects", "Grain", "held-out real", "Edge", "held-out real"), tuple(crisp))
+        yield "Crispness", _CRISPNESS, table
     if numbers.seams:
         seams = (
             (name, cell(seam.n), _two(seam.median), _two(seam.p95)) for name, seam in numbers.seams.classes.items()
@@ -105,6 +112,10 @@ def tables_of(numbers: Quality) -> Iterator[tuple[str, str, Table]]:
 _INSIDE = (
     "Variety is the mean distance between two synthetic objects over that of real ones: 1 is as varied. A near copy is"
     " nearer to a training object than training objects are to each other; held-out real ones give what is usual."
+)
+_CRISPNESS = (
+    "Fine grain inside the masks and steepness of their edges, over those of the real training objects: 1 is as crisp, less is"
+    " blurred; held-out real ones give what is usual."
 )
 _AGREEMENT = "Its IoU on the synthetic images and on held-out real ones. A ratio near 1: the masks fit what is drawn."
 

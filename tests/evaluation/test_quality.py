@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -112,6 +113,25 @@ def test_the_training_images_as_synthetic_are_no_distance_from_train_and_the_flo
         assert own["copies"]["from_shape_source"] is None
     assert sum("nearer to a training object" in text for text in found.warnings) == 2
     assert any("seams are not measured" in text for text in found.warnings)
+
+
+def test_training_images_are_as_crisp_as_themselves_noise_crisper_and_what_is_blurred_less(
+    real: Dataset, result: Result[Quality], make_synthetic: Callable[..., Dataset], settings: Settings, tmp_path: Path
+) -> None:
+    copies = _rewritten(real, tmp_path / "copies", [real[k] for k in real.indices("train")])
+    same = _numbers(_measure(real, copies, settings, tmp_path / "same"))["crispness"]
+
+    def blur(image: np.ndarray, mask: np.ndarray, index: int) -> np.ndarray:
+        return np.asarray(cv2.GaussianBlur(np.where(mask[..., None] > 0, 30, image), (0, 0), 3))
+
+    soft = _numbers(_measure(real, make_synthetic(tmp_path / "soft", paint=blur), settings, tmp_path / "less"))[
+        "crispness"
+    ]
+    for name in real.names:
+        assert (same[name]["grain"], same[name]["edge"]) == (1, 1)
+        assert soft[name]["edge"] < 0.9
+        assert (soft[name]["synthetic"]["n"], soft[name]["train"]["n"], soft[name]["test"]["n"]) == (10, 12, 4)
+        assert soft[name]["test_edge"] == pytest.approx(same[name]["test_edge"])
 
 
 def test_noise_is_farther_than_what_looks_real(

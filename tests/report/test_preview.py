@@ -9,12 +9,14 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import msgspec
+import numpy as np
 import pytest
 
 from coigan_aug.annotations.records import DefectClass, ImageRecord
 from coigan_aug.files import append_lines
-from coigan_aug.imaging import write_image
+from coigan_aug.imaging import read_image, write_image
 from coigan_aug.report.preview import MOST_BYTES, SECTIONS, Preview, compose_preview, write_preview
 from coigan_aug.sealed import append_line, read_sealed, write_sealed
 from coigan_aug.store.card import Card
@@ -208,6 +210,19 @@ def test_what_stands_out_is_said_first(made: Path) -> None:
     records = [replace(r, annotations=tuple(a for a in r.annotations if a.label == "spot")) for r in own]
     write_dataset(own.folder, records, classes=own.classes, image_root=own.image_root, provenance={})
     assert _compose(made, {}).stands_out == ("line: none were made.",)
+
+
+def test_a_copy_of_the_real_set_is_as_crisp_as_it_and_a_blurred_one_is_not(made: Path) -> None:
+    """The made set copies the data set, of which the training images count here."""
+    own = Dataset(made / "synthetic" / "made")
+    for k in range(len(own)):
+        path = own.image_path(k)
+        write_image(path, np.asarray(cv2.GaussianBlur(read_image(path), (0, 0), 2.0)))
+    soft = {row.name: row for row in _compose(made, CARD).masks}
+    assert all(row.edge is not None and row.edge < 0.8 for row in soft.values())
+    assert f"<td>{soft['spot'].edge:.2f}</td>" in _page(made, CARD)
+    own.image_path(0).unlink()
+    assert all(row.edge is row.grain is None for row in _compose(made, CARD).masks)
 
 
 def test_another_state_of_the_data_is_said(made: Path) -> None:
