@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from coigan_aug.errors import UsageError
 from coigan_aug.evaluation.tally import Held, Tally, read_tally, take_tally, write_tally
@@ -18,7 +19,7 @@ from coigan_aug.segmenter.build import METADATA, build_segmenter
 from coigan_aug.segmenter.fit import fit
 from coigan_aug.segmenter.windows import CutMix, Empty, Mixture, Pool, Source
 from coigan_aug.settings import DataSettings, EvaluateSettings, Settings
-from coigan_aug.weights import weights_bytes
+from coigan_aug.weights import read_weights, weights_bytes
 
 REAL, DUPLICATES, CUTMIX, EMPTY = "real", "duplicates", "cutmix", "empty"
 CONTROLS = (DUPLICATES, CUTMIX, EMPTY)
@@ -141,6 +142,20 @@ def run_arm(bench: Bench, arm: Arm, seed: int, *, device: torch.device, report: 
     write_bytes(network_file(bench, arm, seed), weights_bytes(network.state_dict(), METADATA, "{}"))
     write_tally(tally_file(bench, arm, seed), tally)
     return tally
+
+
+def kept_network(bench: Bench, arm: Arm, seed: int, *, device: torch.device) -> nn.Module | None:
+    """Return the segmenter that `run_arm` kept, in eval mode; None where the tally was made elsewhere.
+
+    Raises:
+        Damaged: the file is not as it was written.
+    """
+    weights, evaluate = network_file(bench, arm, seed), bench.settings.evaluate
+    if not weights.exists():
+        return None
+    network = build_segmenter(evaluate, 1 if evaluate.binary else bench.real.classes, seed=seed)
+    network.load_state_dict(read_weights(weights, METADATA, bare=True, remedy=f"Delete {weights}.")[1])
+    return network.eval().to(device)
 
 
 def load_tally(bench: Bench, arm: Arm, seed: int) -> Tally:

@@ -9,15 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from coigan_aug.evaluation.arms import Arm, Bench, network_file
+from coigan_aug.evaluation.arms import Arm, Bench, kept_network
 from coigan_aug.geometry import Box
 from coigan_aug.imaging import write_image
 from coigan_aug.prepare.examples import Examples
-from coigan_aug.segmenter.build import METADATA, build_segmenter, cam_layer
+from coigan_aug.segmenter.build import cam_layer
 from coigan_aug.segmenter.gradcam import Examples as Shown
 from coigan_aug.segmenter.gradcam import cam_sheet
 from coigan_aug.segmenter.windows import Pool
-from coigan_aug.weights import read_weights
 
 PICTURE = "where-it-looks.png"
 EACH = 4
@@ -34,12 +33,9 @@ def where_it_looks(
     pool = bench.added.get(about)
     if arm is None or not isinstance(pool, Pool) or bench.settings.evaluate.binary:
         return ()
-    weights = network_file(bench, arm, seed)
-    if not weights.exists():  # the tally was made elsewhere
+    network = kept_network(bench, arm, seed, device=device)
+    if network is None:
         return ()
-    network = build_segmenter(bench.settings.evaluate, bench.real.classes, seed=seed)
-    network.load_state_dict(read_weights(weights, METADATA, bare=True, remedy=f"Delete {weights}.")[1])
-    network = network.eval().to(device)
     classes, labels = bench.real.dataset.classes, range(bench.real.classes)
     real = [_examples(bench.held.test, label, device) for label in labels]
     synthetic = [_examples(pool.examples, label, device) for label in labels]

@@ -24,6 +24,7 @@ from coigan_aug.evaluation.numbers import FEW_PIECES, Benefit, Images
 from coigan_aug.evaluation.protocol import PROTOCOLS, SYNTHETIC_TILES, counted, follow, tiles_of
 from coigan_aug.evaluation.result import Result, begin_result, write_result
 from coigan_aug.evaluation.summary import Question, summarise
+from coigan_aug.evaluation.worst import ten_worst
 from coigan_aug.files import folder_lock
 from coigan_aug.folders import Folders
 from coigan_aug.progress import SILENT, Talk
@@ -100,6 +101,7 @@ def evaluate_benefit(workspace: Folders, ask: BenefitAsk, *, talk: Talk = SILENT
         pictures = (
             draw_curve(result_folder, numbers.arms),
             draw_confusions(result_folder, numbers.arms, numbers.classes, about=numbers.about),
+            *ten_worst(benches[0], arms, seeds[0], folder=result_folder, device=device),
             *where_it_looks(benches[0], arms, seeds[0], about=about, folder=result_folder, device=device),
         )
         result = Result(

@@ -45,9 +45,14 @@ def test_all_arms_are_trained_scored_shown_and_kept(
     assert err.index("Finding any defect") < err.index("Naming its class")
     assert "(few)" in err, "so few test pieces are named beside the class"
     assert "1 seed only" in err
-    for name in ("where-it-looks.png", "objects-found.png", "confusion.png"):
+    for name in ("where-it-looks.png", "objects-found.png", "confusion.png", "ten-worst.png"):
         assert (folder / name).exists()
-    assert {name for _, name in value["pictures"]} == {"where-it-looks.png", "objects-found.png", "confusion.png"}
+    assert {name for _, name in value["pictures"]} == {
+        "where-it-looks.png",
+        "objects-found.png",
+        "confusion.png",
+        "ten-worst.png",
+    }
 
 
 def test_a_measurement_takes_the_trainings_that_others_made(
