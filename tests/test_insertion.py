@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pickle
+import runpy
+import sys
+import types
 from pathlib import Path
 
 import cv2
@@ -181,3 +184,45 @@ def test_as_a_transform_of_albumentations(insert: DefectInserter, clean: np.ndar
     assert made["mask"].any()
     assert changed[made["mask"] > 0].mean() > 0.5
     assert not changed[cv2.dilate(made["mask"], np.ones((3, 3), np.uint8)) == 0].any()
+
+
+class _DiceLoss(torch.nn.Module):
+    """A stand-in for the loss of segmentation-models-pytorch: 1 less the mean probability of the right class."""
+
+    def __init__(self, mode: str, ignore_index: int | None = None) -> None:
+        super().__init__()
+        assert mode == "multiclass"
+
+    def forward(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        return 1 - logits.softmax(dim=1).gather(1, labels[:, None]).mean()
+
+
+class _Levels(torch.nn.Module):
+    """Tells sixteen levels of grey apart, strongly, so that a few steps are enough to learn what each is called."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        levels = torch.linspace(0, 1, 16)[:, None, None]
+        return 50 * torch.exp(-(((x.mean(dim=1, keepdim=True) - levels) * 16) ** 2))
+
+
+def test_the_example_trains_without_and_with_inserted_defects(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """segmentation-models-pytorch is too heavy for a test; its place takes a network that only sees colours."""
+
+    def unet(encoder: str, *, encoder_weights: str | None, in_channels: int, classes: int) -> torch.nn.Module:
+        assert (encoder, encoder_weights, in_channels, classes) == ("resnet18", None, 3, 3)
+        return torch.nn.Sequential(_Levels(), torch.nn.Conv2d(16, classes, 1))
+
+    stand_in = types.SimpleNamespace(Unet=unet, losses=types.SimpleNamespace(DiceLoss=_DiceLoss))
+    monkeypatch.setitem(sys.modules, "segmentation_models_pytorch", stand_in)
+    main = runpy.run_path(str(Path(__file__).parents[1] / "examples" / "train_with_insertion.py"))["main"]
+    main([str(workspace), "--steps=60", "--window=32", "--encoder-weights=none", "--workers=0", "--device=cpu"])
+    head, line, real, inserted = capsys.readouterr().out.splitlines()
+    assert head == "| | spot | line | mean |"
+    assert line == "|---|---|---|---|"
+    assert real.startswith("| real | ")
+    assert inserted.startswith("| real, defects inserted | ")
+    values = [[float(cell.strip(" %")) for cell in row.split("|")[2:-1]] for row in (real, inserted)]
+    assert all(value[2] == pytest.approx(np.mean(value[:2]), abs=0.1) for value in values)
+    assert min(value[1] for value in values) > 30, "lines are bright: colours tell them"
