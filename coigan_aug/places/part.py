@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -86,7 +88,8 @@ def _background(smooth: Field, corner: tuple[int, int]) -> NDArray[np.bool_] | N
     level = np.median(patch, axis=0)
     if np.quantile(np.abs(patch - level).max(axis=1), 0.9) > _EVEN:
         return None
-    off = np.asarray(np.abs(smooth - level).max(axis=2), np.float32)
+    channels = (np.abs(smooth[..., k] - level[k]) for k in range(smooth.shape[2]))
+    off = functools.reduce(np.maximum, channels)  # many times faster than a maximum over an axis of three
     first = _reached(off <= _NEAR, corner)
     beyond = _beside(first)
     contrast = float(np.median(off[beyond])) if beyond.any() else 0.0

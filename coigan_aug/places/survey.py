@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from coigan_aug.annotations.rle import Mask
+from coigan_aug.annotations.rle import Mask, Rle, decode, encode
 from coigan_aug.geometry import Box
 from coigan_aug.places.part import find_part, full_size
 from coigan_aug.prepare.examples import Examples
@@ -26,7 +26,7 @@ class PartSurvey:
 
     `used`: they are; else every image is all part. `cut`: in how many of the `images` background was seen. `off`: the share
     of each class' defect pixels that lie on that background. `filled`: in how many images what looks like the part is
-    mostly defect.
+    mostly defect. `parts` holds those of the images in which background was seen, where they are used.
     """
 
     used: bool
@@ -34,11 +34,12 @@ class PartSurvey:
     cut: int
     off: tuple[float, ...]
     filled: int
+    parts: Mapping[int, Rle] = field(default_factory=dict)
 
     def mask(self, examples: Examples, position: int) -> Mask:
         """Return the part in a record's image at the working scale: uint8 [h, w], 1 on the part."""
-        image = examples.cache[position]
-        return find_part(image) if self.used else np.ones(image.shape[:2], np.uint8)
+        part = self.parts.get(position)
+        return np.ones(examples.cache[position].shape[:2], np.uint8) if part is None else decode(part)
 
     def full(self, examples: Examples, position: int) -> Mask:
         """Return the part in a record's image at full size, by nearest neighbour: uint8 [H, W], 1 on the part."""
@@ -65,6 +66,7 @@ def survey_parts(examples: Examples, *, report: Report = silent) -> PartSurvey:
     """
     off, all_pixels = np.zeros(examples.classes), np.zeros(examples.classes)
     counts: dict[str, int] = defaultdict(int)
+    parts: dict[int, Rle] = {}
     for done, position in enumerate(examples.positions):
         report(done, len(examples.positions))
         part = find_part(examples.cache[position])
@@ -72,16 +74,19 @@ def survey_parts(examples: Examples, *, report: Report = silent) -> PartSurvey:
         all_pixels += masks.sum(axis=(1, 2))
         if part.all():
             continue
+        parts[position] = encode(part)
         off += masks[:, part == 0].sum(axis=1)
         counts["cut"] += 1
         counts["both"] += bool(masks.any())
         counts["filled"] += bool((masks.max(axis=0) & part).sum() > _FILLED * part.sum())
     shares = off / np.maximum(all_pixels, 1)
     filled = counts["filled"] > _MOST_FILLED * counts["both"]
+    used = not filled and bool((shares <= MOST_OFF).all())
     return PartSurvey(
-        used=not filled and bool((shares <= MOST_OFF).all()),
+        used=used,
         images=len(examples.positions),
         cut=counts["cut"],
         off=tuple(shares.tolist()),
         filled=counts["filled"],
+        parts=parts if used else {},
     )

@@ -26,6 +26,12 @@ class SynthesizeSettings:
     """threads that read, plan and write beside the network; 0: everything in one. Raise it where a GPU waits for images"""
     shapes: tuple[str, ...] = ("real",)
     """kinds of shapes, each as often: real, warped (within what the class shows), recombined, learned"""
+    strength: tuple[float, float] = (1.0, 1.0)
+    """defects show this much as strongly as their originals, a factor within these; below 1 fainter ones, which are harder to
+    find"""
+    size: tuple[float, float] = (1.0, 1.0)
+    """transplants are made larger or smaller by a factor within these, in their place; where sizes vary more on held-out
+    pieces than on the training ones"""
     attempts: int = 6
     """tries at an image before it is given up, where the screen rejects it; raise it where too few images come out"""
     least_shown: float = 0.3
@@ -50,5 +56,9 @@ class SynthesizeSettings:
         shares = self.defects
         if shares and (min(shares) < 0 or not 0.99 < sum(shares) < 1.01 or sum(shares[1:]) <= 0):
             raise ConfigError(f"synthesize.defects is {list(shares)}; probabilities that add up to 1, or [].")
+        for name, least, most in (("strength", 0.05, 2.0), ("size", 0.2, 5.0)):
+            values = getattr(self, name)
+            if len(values) != 2 or not least <= values[0] <= values[1] <= most:
+                raise ConfigError(f"synthesize.{name} is {list(values)}; least and most, within {least:g} to {most:g}.")
         choice(self, "shapes", SHAPES)
         choice(self, "hard", HARD)

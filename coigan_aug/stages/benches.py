@@ -41,6 +41,7 @@ REVISION = 2
 MOST_CLEAN = 100
 """Defect-free training images that the threshold for use is taken from, at most."""
 _FREE = ("batch", "workers", "synthetic_share")  # of the settings of synthesize: no pixel depends on them
+_LATER = ("strength", "size")  # they name nothing else while they are as before there were any
 _SEGMENTED = ("hard",)  # of them, what only the segmenter that screens drawn defects asks for
 
 
@@ -117,6 +118,9 @@ def _mark(fold: Fold, name: str, *, screen: bool) -> str:
         return short_hash(fold.given[name].manifest["sha256"])
     values = settings_to_dict(fold.settings)
     drawn = {key: value for key, value in values["synthesize"].items() if key not in (*_FREE, *_SEGMENTED)}
+    for key in _LATER:
+        if tuple(drawn[key]) == (1.0, 1.0):
+            del drawn[key]
     parts = [REVISION, values["data"], values["model"]["grow"], values["model"]["soften"], drawn]
     if name not in LIVE:
         generator = fold.generator.sha256 if fold.generator and name == "gan" else None

@@ -120,7 +120,7 @@ def _drawn(
     for defect in defects:
         mask = draw(defect.rle, region)
         masks[defect.label] |= mask
-        contrast[mask != 0] = defect.contrast
+        contrast[mask != 0] = defect.contrast * defect.strength
     return masks, contrast
 
 

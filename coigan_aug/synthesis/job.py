@@ -19,7 +19,8 @@ class PlannedDefect:
     `shape_of` is the training object it is shaped after, None where it is after none. `warp` is the 2 x 3 matrix, row by
     row, that takes (x, y, 1) in that object's image to the image to make, full-size px: what the shape went through, and
     an engine that copies pixels does too; empty where there is no such way. `bend` is what it was bent by besides.
-    `contrast` is how much brighter or darker than its surroundings it is to be, a ratio less 1: that object's own.
+    `contrast` is how much brighter or darker than its surroundings that object is, a ratio less 1, and `strength` how much
+    of this it is to be.
     """
 
     label: int
@@ -29,6 +30,7 @@ class PlannedDefect:
     contrast: float = 0.0
     bend: tuple[float, ...] = ()
     shape: str = "real"
+    strength: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

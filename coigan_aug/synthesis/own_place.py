@@ -28,12 +28,15 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Donor:
-    """The defects of one class of a training image, to be moved together: positions in `Prepared.objects`, mirrored or not."""
+    """The defects of one class of a training image, to be moved together: positions in `Prepared.objects`, mirrored or not,
+    `size` times as large about their middle, or from the edge of the image that they touch.
+    """
 
     label: int
     objects: tuple[int, ...]
     flip_x: bool
     flip_y: bool
+    size: float = 1.0
 
     @property
     def first(self) -> int:
@@ -41,14 +44,26 @@ class Donor:
         return self.objects[0]
 
 
-def draw_donor(prepared: Prepared, places: PlaceDensity, rng: Rng, label: int, *, flip: bool) -> Donor:
-    """Draw a training image with a class, each as often as any other, mirrored so that the class keeps its sides."""
+def draw_donor(
+    prepared: Prepared,
+    places: PlaceDensity,
+    rng: Rng,
+    label: int,
+    *,
+    flip: bool,
+    size: tuple[float, float] = (1.0, 1.0),
+) -> Donor:
+    """Draw a training image with a class, each as often as any other, mirrored so that the class keeps its sides.
+
+    Args:
+        size: how many times as large it is drawn, from and to; all factors alike on a logarithmic scale.
+    """
     images = prepared.by_image[label]
     position = list(images)[int(rng.integers(len(images)))]
     members = sorted(images[position], key=lambda k: (-rle.area(prepared.objects[k].full), k))
     x, y = (bool(value) for value in (rng.random(2) < 0.5) & flip)
     flip_x, flip_y, _ = places.mirror(rng, label, members[0], x=x, y=y)
-    return Donor(label, tuple(members), flip_x, flip_y)
+    return Donor(label, tuple(members), flip_x, flip_y, drawn_within(rng, size))
 
 
 def stretch_of(prepared: Prepared, donor: Donor, base: int) -> float:
@@ -86,7 +101,30 @@ def to_base(prepared: Prepared, donor: Donor, base: int) -> Floats:
     """Return the matrix [2, 3] that takes (x, y, 1) in the donor's image to the base image, edge to edge, full-size px."""
     old, new = prepared.dataset[prepared.objects[donor.first].position], prepared.dataset[base]
     rows = [_axis(old.width, new.width, flip=donor.flip_x), _axis(old.height, new.height, flip=donor.flip_y)]
-    return np.array([[rows[0][0], 0, rows[0][1]], [0, rows[1][0], rows[1][1]]])
+    matrix = np.array([[rows[0][0], 0, rows[0][1]], [0, rows[1][0], rows[1][1]]])
+    if donor.size == 1:
+        return matrix
+    hull = rle.box(rle.union([prepared.objects[k].full for k in donor.objects]))
+    fixed = [_fixed(hull.left, hull.right, old.width), _fixed(hull.top, hull.bottom, old.height), 1.0]
+    grown = matrix * donor.size
+    grown[:, 2] += matrix @ np.array(fixed) * (1 - donor.size)
+    return grown
+
+
+def _fixed(first: int, last: int, length: int) -> float:
+    """Return what stays where it is when defects from `first` to before `last` change their size: an edge that they touch
+    alone, else their middle, as the middles of pixels are counted.
+    """
+    if (first == 0) != (last == length):
+        return -0.5 if first == 0 else length - 0.5
+    return (first + last - 1) / 2
+
+
+def drawn_within(rng: Rng, bounds: tuple[float, float]) -> float:
+    """Draw a factor between two, all alike on a logarithmic scale; nothing is drawn where they are one."""
+    if bounds[0] == bounds[1]:
+        return bounds[0]
+    return float(np.exp(rng.uniform(*np.log(bounds))))
 
 
 def _axis(old: int, new: int, *, flip: bool) -> tuple[float, float]:

@@ -87,7 +87,7 @@ def _put(
         inner, own = held.slices, held.seen_from(cut.region).slices
         change = (pixels_of(cut, margin) - cut.target) / np.float32(255)
         alpha = soft_alpha(cut.mask, settings) if soft else alpha_of(cut.mask[None], settings)
-        alpha = (alpha * (covered(others, cut.region) == 0))[own]  # no margin over a neighbour
+        alpha = (alpha * (covered(others, cut.region) == 0))[own] * np.float32(defect.strength)  # none over a neighbour
         out[inner] = add_change(out[inner], change[own], alpha)
     return out
 

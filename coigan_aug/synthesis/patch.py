@@ -121,6 +121,7 @@ def _draw(
     held = region.clip(image.shape)
     inner, own = held.slices, held.seen_from(region).slices
     alpha = straddling_alpha(decode_box(defect.rle, held), settings) * (covered(others, held) == 0)
+    alpha *= np.float32(defect.strength)
     image[inner] = add_change(image[inner], (made - pixels)[own] / np.float32(255), alpha)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,7 @@ from coigan_aug.store.card import PlacesUsed
 from coigan_aug.synthesis.bases import Base, find_bases, void_of
 from coigan_aug.synthesis.counting import Together, share_out
 from coigan_aug.synthesis.job import Job, PlannedDefect, noise_seed, stream_of
-from coigan_aug.synthesis.own_place import STRETCHES, Donor, draw_donor, move, stretch_of
+from coigan_aug.synthesis.own_place import STRETCHES, Donor, draw_donor, drawn_within, move, stretch_of
 
 SHAPES, BASES_EACH = 5, 10  # tries at the shapes of an image, and at a base for them
 SPANNING = 6  # bases that are passed over because a defect would not reach from edge to edge as it does on its own
@@ -91,7 +91,8 @@ class Planner:
     def _shape(self, rng: Rng, label: int) -> Shape | Donor:
         """Draw a shape of a class, or defects to be moved; mirrored so that the class keeps its sides of the part."""
         if label in self.own_places:
-            return draw_donor(self.prepared, self.places, rng, label, flip=self.settings.data.flip)
+            own = self.settings
+            return draw_donor(self.prepared, self.places, rng, label, flip=own.data.flip, size=own.synthesize.size)
 
         def mirrors(mirror_rng: Rng, chosen: int) -> NDArray[np.float64]:
             x, y = (bool(value) for value in (mirror_rng.random(2) < 0.5) & self.settings.data.flip)
@@ -121,7 +122,8 @@ class Planner:
                 defect = self._place(rng, label, shape, base, allowed, room, spanning=passed < SPANNING)
             if defect is None:
                 return None
-            placed.append(defect)
+            strength = drawn_within(rng, self.settings.synthesize.strength)
+            placed.append(defect if strength == 1 else replace(defect, strength=round(strength, 4)))
         return tuple(placed)
 
     def _move(self, donor: Donor, base: Base, allowed: NDArray[np.bool_], *, passed: int) -> PlannedDefect | None:

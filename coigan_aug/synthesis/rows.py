@@ -41,6 +41,7 @@ class DefectRow(Struct, frozen=True, kw_only=True):
     object: int | UnsetType = UNSET
     warp: tuple[float, ...] | UnsetType = UNSET
     bend: tuple[float, ...] | UnsetType = UNSET
+    strength: Annotated[float, Meta(ge=0, le=2)] | UnsetType = UNSET
     size: tuple[int, int] = (0, 0)
     counts: str = ""
     mask: str | UnsetType = UNSET
@@ -123,6 +124,7 @@ def _defect_row(prepared: Prepared, defect: PlannedDefect) -> DefectRow:
         object=number,
         warp=defect.warp or UNSET,
         bend=defect.bend or UNSET,
+        strength=UNSET if defect.strength == 1 else defect.strength,
         size=(defect.rle.height, defect.rle.width),
         counts=defect.rle.counts,
     )
@@ -199,6 +201,7 @@ class Reader:
             contrast=row.contrast,
             bend=row.bend or (),
             shape=row.shape,
+            strength=1.0 if row.strength is UNSET else row.strength,
         )
 
     def _object(self, row: DefectRow, at: str) -> int | None:

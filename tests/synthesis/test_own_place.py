@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,13 +21,13 @@ from coigan_aug.sealed import read_lines, read_sealed
 from coigan_aug.segmenter.windows import Mixture
 from coigan_aug.settings import Settings
 from coigan_aug.store.writer import write_dataset
-from coigan_aug.synthesis.engines import Engine, copying_engine
+from coigan_aug.synthesis.engines import Engine, copying_engine, untrained_engine
 from coigan_aug.synthesis.live import LiveCopies
 from coigan_aug.synthesis.margin import margin_of
 from coigan_aug.synthesis.own_place import Donor, draw_donor, move, stretch_of, to_base
 from coigan_aug.synthesis.paste import counterfeit
 from coigan_aug.synthesis.plan import Planner
-from tests.synthesis.drawing import made_set, planner_of
+from tests.synthesis.drawing import made_set, planner_of, with_synthesis
 
 
 def planner_here(prepared: Prepared, settings: Settings) -> Planner:
@@ -103,6 +104,49 @@ def test_corners_of_the_donor_go_to_corners_of_the_base(sizes: Prepared) -> None
         corners = matrix @ np.array([[-0.5, 79.5], [-0.5, 59.5], [1, 1]])
         ends = np.array([[-0.5, 95.5], [-0.5, 65.5]])
         np.testing.assert_allclose(corners, ends[:, ::-1] if flips[0] else ends)
+
+
+@pytest.mark.parametrize("size", [0.5, 1.2])
+def test_what_is_made_larger_or_smaller_stays_at_its_edge_and_in_its_middle(sizes: Prepared, size: float) -> None:
+    """The bars reach from the upper edge to row 48 and from column 10 to 70: they grow from that edge, about column 40."""
+    plain, other = (_moved(sizes, replace(_donor(sizes), size=factor), 2) for factor in (1.0, size))
+    assert other[0].any()
+    upper = rle.box(rle.encode(np.ascontiguousarray(other[: round(20 * size)])))
+    assert (upper.top, upper.height) == (0, round(12 * size))
+    assert upper.left == pytest.approx(40 + (10 - 40) * size, abs=1)
+    assert other.sum() == pytest.approx(plain.sum() * size**2, rel=0.15)
+    assert rle.box(rle.encode(other)).bottom == pytest.approx(48 * size, abs=1)
+
+
+def test_sizes_and_strengths_are_drawn_evenly_and_only_where_they_are_asked_for(
+    prepared: Prepared, small: Settings
+) -> None:
+    plain = planner_here(prepared, small)
+    varied = planner_here(prepared, with_synthesis(small, size=(0.5, 2.0), strength=(0.4, 0.8)))
+    jobs = [planner.place(k, [0], part=0, attempt=0) for planner in (plain, varied) for k in range(60)]
+    strengths = [[defect.strength for job in own if job for defect in job.defects] for own in (jobs[:60], jobs[60:])]
+    assert set(strengths[0]) == {1.0}
+    assert min(strengths[1]) == pytest.approx(0.42, abs=0.02)
+    assert max(strengths[1]) == pytest.approx(0.78, abs=0.02)
+    donors = [varied._shape(streams.generator(0, "x", k), 0).size for k in range(200)]
+    assert np.median(donors) == pytest.approx(1, abs=0.15)
+    assert min(donors) == pytest.approx(0.51, abs=0.01)
+    assert max(donors) == pytest.approx(1.98, abs=0.02)
+
+
+@pytest.mark.parametrize("engine", ["transplant", "paste", "poisson", "patch"])
+def test_what_is_half_as_strong_changes_half_as_much_under_the_same_mask(
+    sizes: Prepared, small: Settings, engine: str
+) -> None:
+    planner, drawn = planner_here(sizes, small), untrained_engine(engine, sizes, small)
+    job = planner.place(0, [0], part=0, attempt=0)
+    assert job is not None
+    base = read_image(sizes.dataset.image_path(job.base))
+    faint = replace(job, defects=tuple(replace(defect, strength=0.5) for defect in job.defects))
+    (whole,), (half,) = (drawn.draw([own], [base], [[]]) for own in (job, faint))
+    change, less = (made.astype(int) - base.astype(int) for made in (whole, half))
+    assert np.abs(change).max() > 40
+    assert np.abs(less - change / 2).max() <= 1
 
 
 def test_where_defects_may_not_lie_they_are_not_put(sizes: Prepared) -> None:
