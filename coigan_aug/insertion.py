@@ -36,6 +36,7 @@ from coigan_aug.settings import SynthesizeSettings
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.synthesis.change import measure_change
 from coigan_aug.synthesis.margin import add_change, soft_edge
+from coigan_aug.synthesis.own_place import drawn_within
 from coigan_aug.synthesis.paste import RING, Cut, matched
 
 ENGINES = ("auto", "transplant", "paste")
@@ -93,6 +94,8 @@ class DefectInserter:
         scale: the size of the images given, where it is not that of the data set's: 0.5 for images of half the size.
         flip: mirror defects, across and down.
         most: of defects that are inserted into an image.
+        size: how many times as large as its original a defect is made, from and to, such as (0.5, 2).
+        strength: how strongly it shows beside its original, from and to, such as (0.4, 1.1): 0.5 is half as dark.
 
     Raises:
         UsageError: an argument is out of its range, or names what there is not.
@@ -102,15 +105,23 @@ class DefectInserter:
     def __init__(
         self, source: StrPath = "coigan", *, engine: str = "auto", p: float = 0.5, seed: int = 0,
         classes: Sequence[str] | None = None, scale: float = 1.0, flip: bool = True, most: int = 1,
+        size: tuple[float, float] = (1.0, 1.0), strength: tuple[float, float] = (1.0, 1.0),
     ) -> None:  # fmt: skip
         if engine not in ENGINES:
             raise UsageError(f"There is no engine {engine!r} to insert with.", remedy=f"Engines: {', '.join(ENGINES)}.")
         for name, value, low, high in (("p", p, 0.0, 1.0), ("scale", scale, 0.01, 16.0), ("most", most, 1, 100)):
             if not low <= value <= high:
                 raise UsageError(f"{name}={value} is not from {low} to {high}.", remedy=f"Give another {name}.")
+        for name, bounds, least, highest in (("size", size, 0.2, 5.0), ("strength", strength, 0.05, 2.0)):
+            if len(bounds) != 2 or not least <= bounds[0] <= bounds[1] <= highest:
+                raise UsageError(
+                    f"{name}={bounds} is not from and to, within {least:g} to {highest:g}.",
+                    remedy=f"Such as {name}=(0.5, 1.0).",
+                )
         dataset = _opened(Path(source))
         self.classes = dataset.names
         self.engine, self.p, self.seed, self.flip, self.most = engine, p, seed, flip, most
+        self.size, self.strength = size, strength
         labels = _labels(dataset, classes)
         self.donors = _donors(dataset, labels, scale)
         self._by_class = _by_image(self.donors, labels)
@@ -161,8 +172,10 @@ class DefectInserter:
             members = images[int(rng.integers(len(images)))]
             donor = self.donors[members[int(rng.integers(len(members)))]]
             x, y = (bool(value) for value in (rng.random(2) < 0.5) & self.flip)
+            size, strength = drawn_within(rng, self.size), drawn_within(rng, self.strength)
+            donor = donor if size == 1 else _scaled(donor, size)
             region = self._place(rng, donor, image.shape, x=x, y=y)
-            made = _put(donor, image, marks, region, x=x, y=y)
+            made = _put(donor, image, marks, region, x=x, y=y, strength=strength)
             if made is not None:
                 return made
         return image
@@ -331,7 +344,7 @@ def _check(image: Pixels, mask: Mask | None) -> None:
         )
 
 
-def _put(donor: Donor, image: Pixels, marks: Mask, region: Box, *, x: bool, y: bool) -> Pixels | None:
+def _put(donor: Donor, image: Pixels, marks: Mask, region: Box, *, x: bool, y: bool, strength: float) -> Pixels | None:
     """Return the image with a donor in a region, and mark it; None where it would not fit, meet a defect, or not be seen."""
     flips = (slice(None, None, -1 if y else 1), slice(None, None, -1 if x else 1))
     held = region.clip(image.shape)
@@ -345,7 +358,7 @@ def _put(donor: Donor, image: Pixels, marks: Mask, region: Box, *, x: bool, y: b
     old = image[held.slices]
     cut = Cut(held, to_rgb(old), source, mask, surface & ~taken)
     change = (matched(cut, MARGIN) - cut.target) / np.float32(255)
-    new = add_change(old, change, soft_edge(mask, MARGIN))
+    new = add_change(old, change, soft_edge(mask, MARGIN) * np.float32(strength))
     if measure_change(old, new, rle.encode(mask), [], margin=MARGIN).shown < LEAST_SHOWN:
         return None
     out = image.copy()

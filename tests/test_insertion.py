@@ -144,6 +144,25 @@ class _Tiles(torch.utils.data.Dataset):  # type: ignore[type-arg]
         return self.image, np.zeros(self.image.shape, np.uint8)
 
 
+def test_sizes_and_strengths_vary_within_what_is_asked_for(workspace: Path, clean: np.ndarray) -> None:
+    """As large, and as strong, as the same draws have it without: only the factor is between."""
+
+    def drawn(**given: tuple[float, float]) -> list[tuple[int, float]]:
+        insert = DefectInserter(workspace, p=1, seed=5, engine="transplant", classes=["spot"], **given)
+        made = [insert(clean, index=k) for k in range(80)]
+        return [(int((mask > 0).sum()), float((clean.astype(int) - image)[mask > 0].mean())) for image, mask in made]
+
+    plain = np.median(drawn(), axis=0)
+    small, large, faint = (
+        np.median(drawn(**given), axis=0)
+        for given in ({"size": (0.5, 0.6)}, {"size": (1.9, 2.0)}, {"strength": (0.5, 0.5)})
+    )
+    assert small[0] == pytest.approx(0.3 * plain[0], rel=0.25)
+    assert large[0] == pytest.approx(3.8 * plain[0], rel=0.25)
+    assert faint == pytest.approx([plain[0], plain[1] / 2], rel=0.1)
+    assert np.abs(np.array([small[1], large[1]]) - plain[1]).max() < 0.25 * plain[1], "they are as dark as ever"
+
+
 def test_workers_and_epochs_draw_anew_and_a_seed_repeats_them(insert: DefectInserter, clean: np.ndarray) -> None:
     def epochs() -> list[bytes]:
         loader = torch.utils.data.DataLoader(
@@ -166,6 +185,8 @@ def test_what_makes_no_sense_is_refused_in_words(workspace: Path, insert: Defect
         ({"engine": "gan"}, "no engine 'gan'"),
         ({"p": 1.5}, "p=1.5"),
         ({"classes": ["dent"]}, "'dent'"),
+        ({"size": (2.0, 0.5)}, "size=.* is not from and to"),
+        ({"strength": (0.5, 3.0)}, "within 0.05 to 2"),
     ):
         with pytest.raises(UsageError, match=says):
             DefectInserter(workspace, **wrong)  # type: ignore[arg-type]
