@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import functools
 import math
 import typing
@@ -14,7 +13,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from coigan_aug.errors import ConfigError, UsageError
+from coigan_aug.errors import ConfigError, UsageError, meant
 from coigan_aug.plain_yaml import PlainLoader
 from coigan_aug.settings import Settings
 
@@ -83,7 +82,7 @@ def recipe_text(name: str) -> str:
     """
     if name not in RECIPES:
         raise ConfigError(
-            f"There is no recipe {name!r}.{_meant(name, RECIPES)}", remedy=f"Recipes: {', '.join(RECIPES)}."
+            f"There is no recipe {name!r}.{meant(name, RECIPES)}", remedy=f"Recipes: {', '.join(RECIPES)}."
         )
     return (resources.files("coigan_aug") / "recipes" / f"{name}.yaml").read_text()
 
@@ -194,14 +193,9 @@ def _read_override(text: str) -> Values:
 def _known(name: str, names: Sequence[str], where: str, what: str) -> None:
     if name not in names:
         raise ConfigError(
-            f"{where}  unknown {what} {_short(name)!r}.{_meant(_short(name), names)}",
+            f"{where}  unknown {what} {_short(name)!r}.{meant(_short(name), names)}",
             remedy=f"Known: {', '.join(names)}.",
         )
-
-
-def _meant(name: str, names: Sequence[str]) -> str:
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    return f" Did you mean {near[0]!r}?" if near else ""
 
 
 def _build(values: Values) -> Settings:

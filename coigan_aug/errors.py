@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import re
+from collections.abc import Sequence
 from typing import ClassVar
 
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -15,6 +17,16 @@ def plain(text: str) -> str:
     pit\x1b[31m
     """
     return _CONTROLS.sub(lambda match: ascii(match[0])[1:-1], text)
+
+
+def meant(name: str, names: Sequence[str]) -> str:
+    """Ask whether a name that there is not was meant to be one that there is; "" where none is like it.
+
+    >>> meant("transplants", ["transplant", "paste"])
+    " Did you mean 'transplant'?"
+    """
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    return f" Did you mean {near[0]!r}?" if near else ""
 
 
 def brief(text: str, *, most: int = 2000) -> str:

@@ -27,7 +27,7 @@ from coigan_aug.annotations import masks, rle
 from coigan_aug.annotations.rle import Mask
 from coigan_aug.annotations.void import no_surface
 from coigan_aug.asking import StrPath
-from coigan_aug.errors import DataError, UsageError
+from coigan_aug.errors import DataError, UsageError, meant
 from coigan_aug.folders import Folders
 from coigan_aug.geometry import Box
 from coigan_aug.imaging import Pixels, cut_mirrored, to_rgb
@@ -108,7 +108,10 @@ class DefectInserter:
         size: tuple[float, float] = (1.0, 1.0), strength: tuple[float, float] = (1.0, 1.0),
     ) -> None:  # fmt: skip
         if engine not in ENGINES:
-            raise UsageError(f"There is no engine {engine!r} to insert with.", remedy=f"Engines: {', '.join(ENGINES)}.")
+            raise UsageError(
+                f"There is no engine {engine!r} to insert with.{meant(engine, ENGINES)}",
+                remedy=f"Engines: {', '.join(ENGINES)}.",
+            )
         for name, value, low, high in (("p", p, 0.0, 1.0), ("scale", scale, 0.01, 16.0), ("most", most, 1, 100)):
             if not low <= value <= high:
                 raise UsageError(f"{name}={value} is not from {low} to {high}.", remedy=f"Give another {name}.")

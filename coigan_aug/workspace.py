@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from coigan_aug.asking import Ask, StrPath, options
-from coigan_aug.folders import Folders
+from coigan_aug.folders import DEFAULT, Folders
 from coigan_aug.progress import Talk
 from coigan_aug.stages import asks
 
@@ -83,7 +83,7 @@ class Workspace(Folders):
 
     def _command(self, ask: Ask) -> str:
         """Return the command line that does the same."""
-        elsewhere = "" if self.root == Path("coigan") else f" --workspace {shlex.quote(str(self.root))}"
+        elsewhere = "" if self.root == DEFAULT else f" --workspace {shlex.quote(str(self.root))}"
         return ask.command() + elsewhere
 
     @_with_options_of(asks.ImportAsk)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from coigan_aug.cli.next_step import next_step
 from coigan_aug.cli.options import Here, command
 from coigan_aug.progress import say
 from coigan_aug.stages.asks import QualityAsk
@@ -24,6 +25,7 @@ def evaluate_quality(ask: QualityAsk, here: Here) -> None:
     result = stage(here.workspace, ask, talk=here.talk, command=here.command)
     if not here.talk.quiet:
         show(result)
+        say(next_step(here.workspace, "evaluate benefit"))
     if here.as_json:
         print(json.dumps(to_json(result), ensure_ascii=False))
 
@@ -50,4 +52,3 @@ def show(result: Result[Any]) -> None:
         say(f"! {text}")
     say(result.verdict)
     say("   ".join(str(result.folder / name) for name in (RESULT, *(name for _, name in result.pictures))))
-    say("Next: coigan-aug evaluate benefit")

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from coigan_aug.cli.next_step import next_step
 from coigan_aug.cli.options import Here, command
 from coigan_aug.progress import say
 from coigan_aug.stages.asks import ImportAsk
@@ -28,6 +29,7 @@ def import_data(ask: ImportAsk, here: Here) -> None:
     report = stage(here.workspace, ask, talk=here.talk, command=here.command)
     if not here.talk.quiet:
         show(report)
+        say(next_step(here.workspace, "inspect", "train"))
         if report.folds:
             first = here.workspace.fold(1).root
             say(f"A workspace for each: {first} ... coigan-aug evaluate benefit --folds tests every piece once")
@@ -74,7 +76,6 @@ def _lines(report: ImportReport) -> Iterator[str]:
     if not report.defect_free:
         yield "No image is free of defects: what is drawn on is training images with their own defects erased."
         yield "  Defect-free images of the same surface are better; add them if you have some."
-    yield "Next: coigan-aug inspect    then    coigan-aug train"
 
 
 def _split_lines(report: ImportReport) -> Iterator[str]:

@@ -15,7 +15,7 @@ import typer
 
 from coigan_aug.asking import Ask, Option, StrPath, flags_of, options
 from coigan_aug.cli.environment import check_torch
-from coigan_aug.folders import Folders
+from coigan_aug.folders import DEFAULT, Folders
 from coigan_aug.progress import Talk
 
 A = TypeVar("A", bound=Ask)
@@ -32,7 +32,7 @@ READ: dict[Any, Any] = {
 
 _FOLDER = "Folder that holds data set and runs. Default: ./coigan"
 WORKSPACE: Parameters = {
-    "workspace": (Path, typer.Option(Path("coigan"), "--workspace", envvar="COIGAN_WORKSPACE", help=_FOLDER))
+    "workspace": (Path, typer.Option(DEFAULT, "--workspace", envvar="COIGAN_WORKSPACE", help=_FOLDER))
 }
 AS_JSON: Parameters = {
     "as_json": (bool, typer.Option(False, "--json", help="One JSON document on stdout; everything else on stderr."))
@@ -76,7 +76,7 @@ def command(
         if torch:
             check_torch()
         here = Here(
-            Folders(values.get("workspace", Path("coigan"))),
+            Folders(values.get("workspace", DEFAULT)),
             values.get("as_json", False),
             Talk(quiet=values["quiet"]),
             command_line(),

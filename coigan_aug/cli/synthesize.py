@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Optional
 import typer
 
 from coigan_aug.cli.draw import draw
+from coigan_aug.cli.next_step import next_step
 from coigan_aug.cli.options import Here, Parameters, command
 from coigan_aug.stages.asks import DrawAsk, SynthesizeAsk
 
@@ -80,7 +81,7 @@ def say_made(result: Synthesized, here: Here) -> None:
         overlap = f"{effective.median:.2f} (median IoU); {effective.shown:.0%} of the mask changed"
         say(f"{name}: what really changed overlaps the mask by {overlap}")
     say(f"{made.annotations}  {result.page}  {out}/card.json")
-    say("Next: coigan-aug evaluate benefit")
+    say(next_step(here.workspace, "evaluate benefit"))
     if here.as_json:
         files = {"annotations": str(made.annotations), "preview": str(made.preview), "page": str(result.page)}
         about = {"rejected": dict(made.rejected), "missing": dict(made.missing), "real": made.real}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from coigan_aug.cli.next_step import next_step
 from coigan_aug.cli.options import QUIET, WORKSPACE, Here, command
 from coigan_aug.stages.asks import TrainAsk
 
@@ -25,7 +26,7 @@ def train(ask: TrainAsk, here: Here) -> None:
         f"; kept is the generator at {trained.best.images:,} (KID {trained.best.distance:.3f})" if trained.best else ""
     )
     here.talk.say(f"{trained.images:,} images seen{best}. Samples: {trained.run.samples}")
-    here.talk.say("Next: coigan-aug synthesize --per-class 20 --out synthetic/")
+    here.talk.say(next_step(here.workspace, "synthesize --per-class 20 --out synthetic/"))
 
 
 train_command = command(TrainAsk, train, shared=WORKSPACE | QUIET)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
-from coigan_aug.errors import DataError, UsageError
+from coigan_aug.errors import DataError, UsageError, meant
 from coigan_aug.formats.coco.coco import COCO
 from coigan_aug.formats.format import Format
 from coigan_aug.formats.masks.folder import MASK_FOLDER
@@ -46,9 +45,7 @@ def format_named(name: str) -> Format:
     known = next((known for known in FORMATS if known.name == name), None)
     if known is not None:
         return known
-    near = difflib.get_close_matches(name, NAMES, n=1)
-    meant = f" Did you mean {near[0]!r}?" if near else ""
-    raise UsageError(f"There is no format {name!r}.{meant}", remedy=f"Formats: {', '.join(NAMES)}.")
+    raise UsageError(f"There is no format {name!r}.{meant(name, NAMES)}", remedy=f"Formats: {', '.join(NAMES)}.")
 
 
 def detect(path: Path, *, options: ReadOptions | None = None) -> tuple[str, str]:

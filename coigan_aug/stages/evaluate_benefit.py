@@ -14,7 +14,7 @@ from msgspec import structs
 from coigan_aug.checkpoint import load_generator
 from coigan_aug.config import load_settings, settings_file, settings_to_dict
 from coigan_aug.data.folds import hold_out, read_folds
-from coigan_aug.errors import DataError, UsageError
+from coigan_aug.errors import DataError, UsageError, meant
 from coigan_aug.evaluation.arms import CONTROLS, REAL, Arm, Bench, list_arms
 from coigan_aug.evaluation.benefit import Speed, measure_speed, run_arms, steps_within
 from coigan_aug.evaluation.curves import draw_confusions, draw_curve
@@ -127,7 +127,7 @@ def _arms(engines: str, given: Mapping[str, str], shares: Sequence[float]) -> li
     known = (REAL, *CONTROLS, *ENGINES, *given)
     for name in (name for arm in arms for name in arm.sources if name not in known):
         remedy = f"Engines: {', '.join(ENGINES)}. Controls: {', '.join(CONTROLS)}."
-        raise UsageError(f"There is no engine {name!r}.", remedy=remedy)
+        raise UsageError(f"There is no engine {name!r}.{meant(name, known)}", remedy=remedy)
     return arms
 
 

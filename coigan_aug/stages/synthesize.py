@@ -17,7 +17,7 @@ from coigan_aug.checkpoint import GeneratorFile, load_generator
 from coigan_aug.compose.erase import TELEA
 from coigan_aug.config import load_settings, settings_file
 from coigan_aug.eraser.erasing import erasing_of
-from coigan_aug.errors import UsageError
+from coigan_aug.errors import UsageError, meant
 from coigan_aug.evaluation.choosing import choose_engines
 from coigan_aug.evaluation.result import list_results
 from coigan_aug.files import atomic_write
@@ -205,7 +205,10 @@ def _check(ask: SynthesizeAsk) -> None:
     if ask.format != "source":
         format_named(ask.format)
     if ask.engine not in (*ENGINES, "auto"):
-        raise UsageError(f"There is no engine {ask.engine!r}.", remedy=f"Engines: auto, {', '.join(ENGINES)}.")
+        raise UsageError(
+            f"There is no engine {ask.engine!r}.{meant(ask.engine, ENGINES)}",
+            remedy=f"Engines: auto, {', '.join(ENGINES)}.",
+        )
     if ask.image_format not in SUFFIXES:
         raise UsageError(f"There is no image format {ask.image_format!r}.", remedy="--image-format png or jpeg.")
     check_kind(ask.bases)
