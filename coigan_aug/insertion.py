@@ -32,11 +32,11 @@ from coigan_aug.folders import Folders
 from coigan_aug.geometry import Box
 from coigan_aug.imaging import Pixels, cut_mirrored, to_rgb
 from coigan_aug.prepare.objects import objects_of
+from coigan_aug.rng import drawn_within
 from coigan_aug.settings import SynthesizeSettings
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.synthesis.change import measure_change
 from coigan_aug.synthesis.margin import add_change, soft_edge
-from coigan_aug.synthesis.own_place import drawn_within
 from coigan_aug.synthesis.paste import RING, Cut, matched
 
 ENGINES = ("auto", "transplant", "paste")

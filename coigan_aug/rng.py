@@ -20,6 +20,13 @@ def generator(seed: int, stream: str, index: int = 0) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(sequence))
 
 
+def drawn_within(rng: np.random.Generator, bounds: tuple[float, float]) -> float:
+    """Draw a factor between two, all alike on a logarithmic scale; nothing is drawn where they are one."""
+    if bounds[0] == bounds[1]:
+        return bounds[0]
+    return float(np.exp(rng.uniform(*np.log(bounds))))
+
+
 def torch_seed(seed: int, stream: str, index: int = 0) -> int:
     """Return a 63-bit seed for a `torch.Generator`, drawn from the same streams."""
     return int(generator(seed, stream, index).integers(0, (1 << 63) - 1, dtype=np.int64))

@@ -30,8 +30,8 @@ class SynthesizeSettings:
     """defects show this much as strongly as their originals, a factor within these; below 1 fainter ones, which are harder to
     find"""
     size: tuple[float, float] = (1.0, 1.0)
-    """transplants are made larger or smaller by a factor within these, in their place; where sizes vary more on held-out
-    pieces than on the training ones"""
+    """defects of real shapes are made larger or smaller by a factor within these; where sizes vary more on held-out pieces than
+    on the training ones"""
     attempts: int = 6
     """tries at an image before it is given up, where the screen rejects it; raise it where too few images come out"""
     least_shown: float = 0.3

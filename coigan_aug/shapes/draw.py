@@ -61,7 +61,7 @@ def shape_source(
 
 def draw_shape(
     prepared: Prepared, source: ShapeSource, rng: np.random.Generator, label: int, *, kinds: Sequence[str], flip: bool,
-    mirrors: Mirrors | None = None,
+    mirrors: Mirrors | None = None, size: tuple[float, float] = (1.0, 1.0),
 ) -> Shape:  # fmt: skip
     """Draw a shape of a class (by position), of each of the `kinds` as often as of any other.
 
@@ -71,6 +71,7 @@ def draw_shape(
     Args:
         flip: shapes may be mirrored.
         mirrors: how they are mirrored then; at random by default.
+        size: real ones are made larger or smaller by a factor within these.
 
     Raises:
         DataError: the class has no training object.
@@ -82,7 +83,7 @@ def draw_shape(
     kind = kinds[int(rng.integers(len(kinds)))]
     chosen = members[int(rng.integers(len(members)))]
     if kind == "real":
-        return real(prepared, rng, chosen, mirrors=how)
+        return real(prepared, rng, chosen, mirrors=how, size=size)
     made = None
     if kind == "recombined":
         made = recombined(

@@ -10,6 +10,7 @@ import numpy as np
 from coigan_aug.annotations.rle import Mask, box
 from coigan_aug.geometry import Box
 from coigan_aug.prepare.examples import Examples
+from coigan_aug.rng import drawn_within
 from coigan_aug.shapes.bend import draw_bend
 from coigan_aug.shapes.forms import ClassForms, Edges, Form, edges_of, mask_of, measure
 from coigan_aug.shapes.shape import Bend, Shape
@@ -17,6 +18,7 @@ from coigan_aug.shapes.warp import Floats, warp_tight
 
 MOST = 1.25  # largest rescaling, up or down
 JITTER = math.radians(3)
+RESIZED = "resized"
 AGREED = 0.8  # concentration from which a class has one direction, even for its roundish objects
 
 Rng = np.random.Generator
@@ -24,9 +26,16 @@ Mirrors = Callable[[Rng, int], Floats]
 """Draws how a training object (a position in `objects`) is mirrored: a matrix [2, 2] of 1 and -1 on its diagonal."""
 
 
-def real(examples: Examples, rng: Rng, chosen: int, *, mirrors: Mirrors) -> Shape:
-    """Return the mask of a training object (a position in `objects`), mirrored."""
-    return _shape(examples, chosen, "real", np.eye(2), mirrors(rng, chosen), ())
+def real(
+    examples: Examples, rng: Rng, chosen: int, *, mirrors: Mirrors, size: tuple[float, float] = (1.0, 1.0)
+) -> Shape:
+    """Return the mask of a training object (a position in `objects`), mirrored, larger or smaller by a factor of `size`.
+
+    What reaches from one edge of its image to the opposite one keeps its size.
+    """
+    mirror = mirrors(rng, chosen)
+    factor = 1.0 if edges_of(examples, examples.objects[chosen]).spans else drawn_within(rng, size)
+    return _shape(examples, chosen, "real" if factor == 1 else RESIZED, factor * np.eye(2), mirror, ())
 
 
 def warped(examples: Examples, forms: ClassForms, rng: Rng, chosen: int, *, mirrors: Mirrors) -> Shape:

@@ -14,6 +14,8 @@ from coigan_aug.geometry import Box
 from coigan_aug.places.density import PlaceDensity
 from coigan_aug.prepare.contrast import contrast_of
 from coigan_aug.prepare.prepared import Prepared
+from coigan_aug.rng import drawn_within
+from coigan_aug.shapes.forms import edges_of
 from coigan_aug.shapes.warp import warp_mask
 from coigan_aug.synthesis.job import PlannedDefect
 
@@ -56,14 +58,16 @@ def draw_donor(
     """Draw a training image with a class, each as often as any other, mirrored so that the class keeps its sides.
 
     Args:
-        size: how many times as large it is drawn, from and to; all factors alike on a logarithmic scale.
+        size: how many times as large it is drawn, from and to; all factors alike on a logarithmic scale. What reaches from
+            one edge to the opposite one keeps its size.
     """
     images = prepared.by_image[label]
     position = list(images)[int(rng.integers(len(images)))]
     members = sorted(images[position], key=lambda k: (-rle.area(prepared.objects[k].full), k))
     x, y = (bool(value) for value in (rng.random(2) < 0.5) & flip)
     flip_x, flip_y, _ = places.mirror(rng, label, members[0], x=x, y=y)
-    return Donor(label, tuple(members), flip_x, flip_y, drawn_within(rng, size))
+    spans = any(edges_of(prepared, prepared.objects[k]).spans for k in members)
+    return Donor(label, tuple(members), flip_x, flip_y, 1.0 if spans else drawn_within(rng, size))
 
 
 def stretch_of(prepared: Prepared, donor: Donor, base: int) -> float:
@@ -118,13 +122,6 @@ def _fixed(first: int, last: int, length: int) -> float:
     if (first == 0) != (last == length):
         return -0.5 if first == 0 else length - 0.5
     return (first + last - 1) / 2
-
-
-def drawn_within(rng: Rng, bounds: tuple[float, float]) -> float:
-    """Draw a factor between two, all alike on a logarithmic scale; nothing is drawn where they are one."""
-    if bounds[0] == bounds[1]:
-        return bounds[0]
-    return float(np.exp(rng.uniform(*np.log(bounds))))
 
 
 def _axis(old: int, new: int, *, flip: bool) -> tuple[float, float]:

@@ -20,6 +20,7 @@ from coigan_aug.places.roi import Roi
 from coigan_aug.places.room import Room
 from coigan_aug.prepare.contrast import contrast_of
 from coigan_aug.prepare.prepared import Prepared
+from coigan_aug.rng import drawn_within
 from coigan_aug.settings import Settings
 from coigan_aug.shapes.draw import ShapeSource, draw_shape
 from coigan_aug.shapes.shape import Shape
@@ -27,7 +28,7 @@ from coigan_aug.store.card import PlacesUsed
 from coigan_aug.synthesis.bases import Base, find_bases, void_of
 from coigan_aug.synthesis.counting import Together, share_out
 from coigan_aug.synthesis.job import Job, PlannedDefect, noise_seed, stream_of
-from coigan_aug.synthesis.own_place import STRETCHES, Donor, draw_donor, drawn_within, move, stretch_of
+from coigan_aug.synthesis.own_place import STRETCHES, Donor, draw_donor, move, stretch_of
 
 SHAPES, BASES_EACH = 5, 10  # tries at the shapes of an image, and at a base for them
 SPANNING = 6  # bases that are passed over because a defect would not reach from edge to edge as it does on its own
@@ -101,8 +102,9 @@ class Planner:
 
         kinds = self.settings.synthesize.shapes
         return draw_shape(
-            self.prepared, self.source, rng, label, kinds=kinds, flip=self.settings.data.flip, mirrors=mirrors
-        )
+            self.prepared, self.source, rng, label, kinds=kinds, flip=self.settings.data.flip, mirrors=mirrors,
+            size=self.settings.synthesize.size,
+        )  # fmt: skip
 
     def _place_all(
         self, rng: Rng, base: Base, labels: Sequence[int], shapes: Sequence[Shape | Donor], *, passed: int

@@ -11,12 +11,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from coigan_aug import rng
+from coigan_aug.annotations import rle
 from coigan_aug.annotations.rle import box, decode, encode
 from coigan_aug.errors import UsageError
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.settings import Settings
 from coigan_aug.shapes.draw import ShapeSource, draw_shape, shape_source
-from coigan_aug.shapes.forms import ClassForms, Edges, Form, class_forms, mask_of, measure
+from coigan_aug.shapes.forms import ClassForms, Edges, Form, class_forms, edges_of, mask_of, measure
 from coigan_aug.shapes.shape import Shape
 from coigan_aug.shapes.warped import MOST, draw_scale, draw_turn
 from tests.shapes.showing import shown
@@ -108,6 +110,29 @@ def test_a_real_shape_is_a_training_objects_mask_mirrored_or_not(prepared: Prepa
     assert seen == {0, 1, 2, 3}
     for shape in _drawn(prepared, source, "real", flip=False, count=20):
         assert (shape.mask == mask_of(prepared.objects[shape.of])).all()
+
+
+def test_a_resized_shape_is_as_much_larger_as_its_factor_and_says_what_it_went_through(
+    prepared: Prepared, source: ShapeSource
+) -> None:
+    spans = [any(edges_of(prepared, prepared.objects[k]).spans for k in members) for members in prepared.by_class]
+    assert not all(spans), "some of the toy's objects keep clear of opposite edges"
+    factors = []
+    for k in range(60):
+        shape = draw_shape(
+            prepared, source, rng.generator(0, "sizes", k), k % 2, kinds=["real"], flip=True, size=(0.5, 2.0)
+        )
+        item = prepared.objects[shape.of]
+        if edges_of(prepared, item).spans:
+            assert shape.kind == "real"
+            continue
+        assert shape.kind == "resized"
+        factor = abs(shape.warp[0])
+        factors.append(factor)
+        assert shape.mask.sum() == pytest.approx(rle.area(item.full) * factor**2, rel=0.2)
+    assert np.median(factors) == pytest.approx(1, abs=0.3)
+    assert 0.5 <= min(factors) < 0.7
+    assert 1.5 < max(factors) <= 2
 
 
 @pytest.mark.parametrize("kind", ["real", "warped"])
