@@ -275,7 +275,7 @@ def test_names_that_are_markup_appear_as_text(tmp_path: Path, toy: Dataset) -> N
 @pytest.mark.slow
 @pytest.mark.usefixtures("no_charts")
 def test_many_classes_on_noise_keep_the_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fewer than 40 classes, and a bound that they reach: tests/report/test_html.py has the whole."""
+    """A few classes, and a bound that they reach: tests/report/test_html.py has the whole."""
     from .test_html import _noisy
 
     workspace = tmp_path / "coigan"
