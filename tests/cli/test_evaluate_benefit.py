@@ -160,7 +160,7 @@ def test_the_successors_protocol_runs(
     monkeypatch.setattr("coigan_aug.evaluation.protocol.EPOCHS", 1)
     monkeypatch.setattr("coigan_aug.stages.evaluate_benefit.SYNTHETIC_TILES", 6)
     monkeypatch.setattr("coigan_aug.stages.benches.SYNTHETIC_TILES", 6)
-    options = ("--protocol", "coigan", "--engines", "gan", "--json", "--set=evaluate.batch=40")
+    options = ("--protocol", "coigan", "--engines", "gan", "--no-screen", "--json", "--set=evaluate.batch=40")
     code, out, err = call(capsys, monkeypatch, *little(*options))
     assert code == 0, err
     value = json.loads(out)
