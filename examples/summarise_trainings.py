@@ -4,14 +4,17 @@
 
 The folder holds `fold-1/arms/*.npz`, ... as `coigan/results/trainings/KEY` does (put there, they need not be trained again).
 Every arm that all the folds in question have, with the seeds that all of these arms have, is taken. `--folds 1` takes the first
-fold alone. Writes `NAME.json` and pictures beside the folder.
+fold alone, `--only real,transplant-c1600440` some of the arms, and `--call c1600440=resized` names those with a mark in words.
+Writes `NAME.json` and pictures beside the folder.
 """
 
 from __future__ import annotations
 
 import argparse
 import re
+import shlex
 from collections import defaultdict
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from coigan_aug.evaluation.arms import Arm
@@ -31,8 +34,12 @@ def main() -> None:
     parser.add_argument("--classes", required=True)
     parser.add_argument("--folds", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--out", help="name of what is written; default: the folder's")
+    parser.add_argument("--only", default="", help="arms by the names of their files without share and seed, by commas")
+    parser.add_argument("--call", action="append", default=[], metavar="MARK=WORDS")
     asked = parser.parse_args()
-    kept = [read_fold(asked.folder / f"fold-{fold}" / "arms") for fold in asked.folds]
+    called = dict(text.split("=", 1) for text in asked.call)
+    only = {name for name in asked.only.split(",") if name}
+    kept = [read_fold(asked.folder / f"fold-{fold}" / "arms", only, called) for fold in asked.folds]
     arms = [arm for arm in sorted(kept[0], key=lambda arm: (arm.share, arm.name)) if all(arm in own for own in kept)]
     seeds = tuple(sorted(set.intersection(*(set(own[arm]) for own in kept for arm in arms))))
     question = Question(arms=tuple(arms), seeds=seeds, folds=len(kept), names=tuple(asked.classes.split(",")), seed=0)
@@ -64,11 +71,19 @@ def main() -> None:
 def command(asked: argparse.Namespace) -> str:
     """Return the command that repeats it."""
     folds = " ".join(map(str, asked.folds))
-    return f"python examples/summarise_trainings.py {asked.folder} --classes {asked.classes} --folds {folds}"
+    more = [f"--only {asked.only}"] if asked.only else []
+    more += [f"--call {shlex.quote(text)}" for text in asked.call]
+    line = f"python examples/summarise_trainings.py {asked.folder} --classes {asked.classes} --folds {folds}"
+    return " ".join([line, *more])
 
 
-def read_fold(folder: Path) -> dict[Arm, dict[int, Tally]]:
-    """Read the tallies of a fold: by arm, then by seed."""
+def read_fold(folder: Path, only: Collection[str], called: Mapping[str, str]) -> dict[Arm, dict[int, Tally]]:
+    """Read the tallies of a fold: by arm, then by seed.
+
+    Args:
+        only: the arms to read, by the names of their files without share and seed; none: all.
+        called: what marks of arms are called.
+    """
     found: dict[Arm, dict[int, Tally]] = defaultdict(dict)
     for path in sorted(folder.glob("*.npz")):
         match = NAME.fullmatch(path.stem)
@@ -76,7 +91,11 @@ def read_fold(folder: Path) -> dict[Arm, dict[int, Tally]]:
             raise SystemExit(f"{path} is not named as a training is.")
         name, share = match["arm"], float(match["share"] or 0)
         sources = tuple(re.sub(r"(-[0-9a-f]{8})+$", "", name.removesuffix("-negatives")).split("+"))
-        full = name if name == "real" else f"real + {name}"
+        if only and name not in only:
+            continue
+        mark = re.search(r"-([0-9a-f]{8})$", name)
+        words = f"{name[: mark.start()]}, {called[mark[1]]}" if mark and mark[1] in called else name
+        full = words if name == "real" else f"real + {words}"
         found[Arm(sources, share, full, "-negatives" in name)][int(match["seed"])] = read_tally(path)
     return dict(found)
 
