@@ -20,7 +20,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from coigan_aug.cli.main import app, run
+from coigan_aug.cli.ending import run
+from coigan_aug.cli.main import app
 from coigan_aug.evaluation.numbers import TITLES, Benefit
 from coigan_aug.evaluation.result import list_results, newest
 from coigan_aug.files import to_values, write_json

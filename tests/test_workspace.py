@@ -15,7 +15,8 @@ from typer.main import get_command
 
 from coigan_aug import Workspace
 from coigan_aug.asking import flags_of, options
-from coigan_aug.cli.main import app, run
+from coigan_aug.cli.ending import run
+from coigan_aug.cli.main import app
 from coigan_aug.demo.ask import DemoAsk
 from coigan_aug.demo.demo import run_demo
 from coigan_aug.errors import DataError, ProcessFailed, UsageError, exit_code_of

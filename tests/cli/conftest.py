@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from coigan_aug.cli.main import app, run
+from coigan_aug.cli.ending import run
+from coigan_aug.cli.main import app
 from coigan_aug.store.dataset import Dataset
 from tests.conftest import SMALL
 

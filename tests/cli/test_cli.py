@@ -12,7 +12,8 @@ import pytest
 import typer
 from typer.main import get_command
 
-from coigan_aug.cli.main import app, run
+from coigan_aug.cli.ending import run
+from coigan_aug.cli.main import app
 from coigan_aug.errors import UsageError
 from coigan_aug.imaging import write_image
 from coigan_aug.stages.train import count_of
@@ -37,7 +38,7 @@ def test_help_loads_neither_numpy_nor_cv2_nor_torch() -> None:
     """A fresh process asks for one help after the other, and after each what it has loaded so far."""
     asked = ["--help", *(f"{command} --help" for command in COMMANDS), "--version"]
     code = (
-        "import sys\nfrom coigan_aug.cli.main import app, run\nfor asked in sys.argv[1:]:\n"
+        "import sys\nfrom coigan_aug.cli.ending import run\nfrom coigan_aug.cli.main import app\nfor asked in sys.argv[1:]:\n"
         "    sys.argv = ['coigan-aug', *asked.split()]\n    code = run(app)\n"
         "    heavy = sorted({'numpy', 'cv2', 'torch', 'torchvision', 'PIL'} & set(sys.modules))\n"
         "    print('loaded by', asked, heavy, code)"

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from coigan_aug.cli.main import app, run
+from coigan_aug.cli.ending import run
+from coigan_aug.cli.main import app
 from coigan_aug.errors import UsageError
 from coigan_aug.imaging import write_image
 from tests.data.test_grouping import imported

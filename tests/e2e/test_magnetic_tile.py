@@ -15,7 +15,8 @@ from pycocotools.coco import COCO
 
 from coigan_aug.annotations import rle
 from coigan_aug.annotations.masks import grow
-from coigan_aug.cli.main import app, run
+from coigan_aug.cli.ending import run
+from coigan_aug.cli.main import app
 from coigan_aug.imaging import read_image
 from coigan_aug.store.dataset import Dataset
 

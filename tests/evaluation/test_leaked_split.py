@@ -14,7 +14,8 @@ import torch
 from coigan_aug import rng as streams
 from coigan_aug.annotations import rle
 from coigan_aug.annotations.records import Annotation, ImageRecord
-from coigan_aug.cli.main import app, run
+from coigan_aug.cli.ending import run
+from coigan_aug.cli.main import app
 from coigan_aug.data.inspecting import inspect_dataset
 from coigan_aug.imaging import write_image
 from coigan_aug.prepare.examples import Examples

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from coigan_aug.annotations import rle
-from coigan_aug.cli.main import app, run
+from coigan_aug.cli.ending import run
+from coigan_aug.cli.main import app
 from coigan_aug.errors import DataError
 from coigan_aug.formats.detect import detect, open_source
 from coigan_aug.formats.source import Problems, ReadOptions, Source

@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 from coigan_aug.annotations.records import DefectClass
-from coigan_aug.cli.main import app, run
+from coigan_aug.cli.ending import run
+from coigan_aug.cli.main import app
 from coigan_aug.errors import ResourceError
 from coigan_aug.imaging import read_rgb, write_image
 from coigan_aug.report.contents import Contents, compose

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from coigan_aug.cli.main import run
+from coigan_aug.cli.ending import run
 from coigan_aug.compose.composer import Stream
 from coigan_aug.config import load_settings
 from coigan_aug.errors import EnvironmentProblem, UsageError

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from coigan_aug.cli.main import run
+from coigan_aug.cli.ending import run
 from coigan_aug.sealed import read_lines
 from coigan_aug.training.launch import launch
 from coigan_aug.training.run import list_runs
