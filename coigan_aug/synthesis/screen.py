@@ -129,11 +129,14 @@ def screen_of(
 
     Args:
         on: reject at all; else pictures are measured only.
-        copies: look for copies of training objects too.
+        copies: look for copies of training objects too: something is drawn that is none by its nature. What only copies
+            changes nothing beside its defects, so no segmenter is needed to see it, unless it is to reject hard ones.
     """
     margin = margin_of(settings)
     if not on:
         return Screen(settings, margin, on=False)
+    if not copies and settings.synthesize.hard == "keep":
+        return Screen(settings, margin)
     with talk.step("train the screening segmenter") as report:
         network = real_only_segmenter(prepared.dataset, settings, cache_root=cache_root, device=device, report=report)
     sight = Sight(network, prepared.scale, prepared.window, device)

@@ -14,7 +14,9 @@ from coigan_aug.annotations import rle
 from coigan_aug.geometry import Box
 from coigan_aug.imaging import Pixels
 from coigan_aug.prepare.prepared import Prepared
+from coigan_aug.progress import SILENT
 from coigan_aug.settings import Settings
+from coigan_aug.synthesis import screen as screen_module
 from coigan_aug.synthesis.agreeing import Bounds, Sight, kept_bounds, measure_bounds
 from coigan_aug.synthesis.change import measure_change, threshold
 from coigan_aug.synthesis.job import Job, PlannedDefect
@@ -172,6 +174,30 @@ def test_what_the_segmenter_does_not_see_is_kept_unless_hard_ones_are_rejected(s
         _, finding = screen.judge(_job((0, mask)), base, faint, ["gan"])
         assert (finding and finding.reason) == reason
         assert ("least_found" in screen.about(["a", "b"]).limits) == (hard == "reject")
+
+
+@pytest.mark.parametrize(("copies", "hard", "asked"), [(False, "keep", 0), (False, "reject", 1), (True, "keep", 1)])
+def test_copies_alone_need_no_segmenter_unless_hard_ones_are_rejected(
+    prepared: Prepared,
+    small: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    copies: bool,
+    hard: str,
+    asked: int,
+) -> None:
+    trained: list[int] = []
+
+    def network(*given: object, **options: object) -> nn.Module:
+        trained.append(1)
+        return _Dark()
+
+    monkeypatch.setattr(screen_module, "real_only_segmenter", network)
+    screen = screen_module.screen_of(
+        prepared, with_synthesis(small, hard=hard), on=True, copies=copies, cache_root=tmp_path, device=CPU, talk=SILENT
+    )
+    assert (len(trained), screen.sight is not None, screen.on) == (asked, bool(asked), True)
+    assert (screen.known is not None) == copies
 
 
 def test_a_class_that_the_segmenter_cannot_judge_is_not_judged(small: Settings) -> None:
