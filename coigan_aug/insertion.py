@@ -34,6 +34,7 @@ from coigan_aug.imaging import Pixels, cut_mirrored, to_rgb
 from coigan_aug.prepare.objects import objects_of
 from coigan_aug.rng import drawn_within
 from coigan_aug.settings import SynthesizeSettings
+from coigan_aug.settings.synthesize import VARIED
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.synthesis.change import measure_change
 from coigan_aug.synthesis.margin import add_change, soft_edge
@@ -115,7 +116,8 @@ class DefectInserter:
         for name, value, low, high in (("p", p, 0.0, 1.0), ("scale", scale, 0.01, 16.0), ("most", most, 1, 100)):
             if not low <= value <= high:
                 raise UsageError(f"{name}={value} is not from {low} to {high}.", remedy=f"Give another {name}.")
-        for name, bounds, least, highest in (("size", size, 0.2, 5.0), ("strength", strength, 0.05, 2.0)):
+        for name, bounds in (("size", size), ("strength", strength)):
+            least, highest = VARIED[name]
             if len(bounds) != 2 or not least <= bounds[0] <= bounds[1] <= highest:
                 raise UsageError(
                     f"{name}={bounds} is not from and to, within {least:g} to {highest:g}.",

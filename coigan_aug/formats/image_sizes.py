@@ -92,8 +92,11 @@ def _turn(image: str) -> str:
     return f'Turn the pixels as EXIF says, in their folder:  python -c "from PIL import Image, ImageOps; {turn}"'
 
 
-def same_size(files: Sequence[str], sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
+def same_size(files: Sequence[str], sizes: Sequence[tuple[int, int]], *, remedy: str = "") -> tuple[int, int]:
     """Return the size (height, width) of an image, the first file, and its masks, which must be the same.
+
+    Args:
+        remedy: what mends it; "": what does usually.
 
     Raises:
         DataError: it is not.
@@ -101,9 +104,9 @@ def same_size(files: Sequence[str], sizes: Sequence[tuple[int, int]]) -> tuple[i
     for mask, size in zip(files[1:], sizes[1:], strict=True):
         if size != sizes[0]:
             mask_size, image_size = (f"{height} x {width}" for height, width in (size, sizes[0]))
-            turned, remedy = about_turning(sizes[0], size, image=files[0])
+            turned, usual = about_turning(sizes[0], size, image=files[0])
             what = f"the mask {mask} is {mask_size} pixels, its image {files[0]} is {image_size} (height x width)."
-            raise DataError(what + turned, remedy=remedy)
+            raise DataError(what + turned, remedy=remedy or usual)
     return sizes[0]
 
 

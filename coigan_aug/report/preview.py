@@ -155,7 +155,8 @@ def compose_preview(
         rows.append(MadeRow(name=item.name, colour=colour(item), defects=sum(counts), by_engine=counts))
     least_area = round(card.settings.get("data", {}).get("min_area") or 1)
     fits = tuple(fits_of(real, synthetic, least_area=least_area, most=CLASSES))
-    crisp = _crisp(real, synthetic, [name for name in card.effective if name in real.names][:CLASSES], least_area)
+    both = [name for name in card.effective if name in real.names and name in synthetic.names]
+    crisp = _crisp(real, synthetic, both[:CLASSES], least_area)
     masks = tuple(
         MaskRow(
             name=name,
@@ -199,11 +200,9 @@ def _crisp(
     measured: list[list[CrispOf]] = []
     for dataset, positions in ((real, real.indices("train")), (synthetic, range(len(synthetic)))):
         found = find_instances(dataset, positions, min_area=least_area)
-        chosen_each = [
-            chosen(found, dataset.names.index(name), most=MEASURED) for name in names if name in dataset.names
-        ]
+        each = [chosen(found, dataset.names.index(name), most=MEASURED) for name in names]
         with contextlib.suppress(DataError):  # an image is gone; the close-ups say so
-            measured.append([measure_crispness(dataset, items) for items in chosen_each])
+            measured.append([measure_crispness(dataset, items) for items in each])
     if len(measured) < 2:
         return {}
     ratios = (compared(made, train) for train, made in zip(*measured, strict=True))

@@ -24,9 +24,7 @@ from coigan_aug.store.dataset import Dataset
 from coigan_aug.weights import read_weights, weights_bytes
 
 SCREEN_BATCH, SCREEN_RATE = 16, 4e-3
-SCREEN_WINDOW = (
-    96  # px: what is drawn in larger windows is looked at in them, but learnt from these, in seconds less a step
-)
+SCREEN_WINDOW = 96  # px: what is drawn in larger windows is looked at in them, but learnt from pieces of this side
 _PIXELS = SCREEN_BATCH * 64 * 64  # of a step; larger windows are fewer
 _LEARNT_FROM = ("window", "scale", "min_area", "flip", "groups_per_class", "subset_seed")  # of the data settings
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from coigan_aug.errors import ConfigError
 from coigan_aug.settings.ranges import check, choice
 
+VARIED = {"strength": (0.05, 2.0), "size": (0.2, 5.0)}
+"""Within what defects may be made to differ from their originals."""
 HARD = ("keep", "reject")
 SHAPES = ("real", "warped", "recombined", "learned")
 
@@ -28,7 +30,7 @@ class SynthesizeSettings:
     """kinds of shapes, each as often: real, warped (within what the class shows), recombined, learned"""
     strength: tuple[float, float] = (1.0, 1.0)
     """defects show this much as strongly as their originals, a factor within these; below 1 fainter ones, which are harder to
-    find"""
+    find. Of generators those with model.contrast follow it"""
     size: tuple[float, float] = (1.0, 1.0)
     """defects of real shapes are made larger or smaller by a factor within these; where sizes vary more on held-out pieces than
     on the training ones"""
@@ -56,7 +58,7 @@ class SynthesizeSettings:
         shares = self.defects
         if shares and (min(shares) < 0 or not 0.99 < sum(shares) < 1.01 or sum(shares[1:]) <= 0):
             raise ConfigError(f"synthesize.defects is {list(shares)}; probabilities that add up to 1, or [].")
-        for name, least, most in (("strength", 0.05, 2.0), ("size", 0.2, 5.0)):
+        for name, (least, most) in VARIED.items():
             values = getattr(self, name)
             if len(values) != 2 or not least <= values[0] <= values[1] <= most:
                 raise ConfigError(f"synthesize.{name} is {list(values)}; least and most, within {least:g} to {most:g}.")

@@ -1,7 +1,5 @@
-"""The requests to the stages: every option of every command, its default, what it says, once.
-
-Light on purpose: `--help` reads this and loads neither NumPy nor torch.
-"""
+"""The requests to the stages: every option of every command, its default, what it says, once."""
+# Light on purpose: `--help` reads this and loads neither NumPy nor torch.
 
 from __future__ import annotations
 

@@ -238,17 +238,12 @@ def _size(
         DataError: a mask has another size, and `options.resize_masks` is off or its proportions are others.
     """
     others = [path for path, known in zip(paths, sizes, strict=True) if known != size]
-    if others and all(_alike(size, known) for known in sizes):
-        if reading.options.resize_masks:
-            reading.problems.count("masks have another size than their images", file=others[0], done="brought to it")
-            return size
-        try:
-            return same_size([image, *paths], [size, *sizes])
-        except DataError as error:
-            raise DataError(
-                error.message, remedy="Was it drawn on a smaller or larger copy? Add --resize-masks."
-            ) from None
-    return same_size([image, *paths], [size, *sizes])
+    copies = bool(others) and all(_alike(size, known) for known in sizes)
+    if copies and reading.options.resize_masks:
+        reading.problems.count("masks have another size than their images", file=others[0], done="brought to it")
+        return size
+    remedy = "Was it drawn on a smaller or larger copy? Add --resize-masks." if copies else ""
+    return same_size([image, *paths], [size, *sizes], remedy=remedy)
 
 
 def _alike(size: tuple[int, int], other: tuple[int, int]) -> bool:
