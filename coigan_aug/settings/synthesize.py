@@ -42,8 +42,8 @@ class SynthesizeSettings:
     """screen: how much steeper than the base a picture may be where a defect's margin ends; lower it where edges of drawn
     defects can be seen in preview.html"""
     hard: str = "keep"
-    """screen: drawn defects that a segmenter of the real images does not see: keep, since they teach it most, or reject, where
-    preview.html shows some that nobody would call a defect"""
+    """screen: drawn defects that a segmenter of the real images does not see: keep, since it could learn most from them, or
+    reject, where preview.html shows some that nobody would call a defect"""
     synthetic_share: float = 0.35
     """the largest share of synthetic images, among those with defects, in a set made with --with-real; raise it where
     evaluate benefit shows a gain at a larger share"""
