@@ -24,6 +24,7 @@ from coigan_aug.errors import DataError
 from coigan_aug.files import write_bytes
 from coigan_aug.geometry import Box
 from coigan_aug.headers import Header, header_of
+from coigan_aug.matlab import SUFFIX, read_labels
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -57,13 +58,16 @@ def read_header(path: Path, *, deep: bool = False, mask: bool = False) -> Header
 
     Args:
         deep: accept more than 8 bits a channel, floating point and signed numbers too.
-        mask: accept what a mask may be (`mask_image`): whole numbers of more than 8 bits, GIF.
+        mask: accept what a mask may be (`mask_image`): whole numbers of more than 8 bits, GIF, MATLAB (which is read for it).
 
     Raises:
         DataError: missing, empty, not an image, cut off (a decoder would fill the rest with grey and not say so), over
             200 million pixels, of several pages or frames, not in RGB or grey, more than 8 bits a channel, or a TIFF that
             is to be turned.
     """
+    if mask and path.suffix.lower() == SUFFIX:
+        height, width = read_labels(path).shape
+        return Header(height, width, 1, 8, "MATLAB")
     try:
         with path.open("rb") as stream:
             header = header_of(stream)

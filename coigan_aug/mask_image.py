@@ -1,4 +1,4 @@
-"""Reading mask files: beside what images are, those of 16 bits, with transparency, and GIF."""
+"""Reading mask files: beside what images are, those of 16 bits, with transparency, GIF and MATLAB."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from coigan_aug.errors import DataError
 from coigan_aug.headers import Header
 from coigan_aug.imaging import Pixels, read_deep, read_header, read_image, read_indexed
+from coigan_aug.matlab import SUFFIX, read_labels
 
 Values = NDArray[np.integer]
 _HALF = 127
@@ -28,6 +29,8 @@ def read_mask_values(path: Path, *, by_number: bool = False) -> Values:
     Raises:
         DataError: as `imaging.read_header`, or it can't be decoded.
     """
+    if path.suffix.lower() == SUFFIX:
+        return read_labels(path)
     header = read_header(path, mask=True)
     indexed = read_indexed(path) if by_number and header.palette else None
     if indexed is not None:

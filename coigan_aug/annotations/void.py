@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from coigan_aug.annotations import rle
-from coigan_aug.annotations.masks import grow
 from coigan_aug.annotations.records import ImageRecord
 from coigan_aug.annotations.rle import Mask, Rle
 
@@ -50,6 +49,8 @@ def beside(void: Rle | None, masks: Sequence[Rle]) -> Mask | None:
     """
     if void is None or not masks:
         return None
+    from coigan_aug.annotations.masks import grow  # here: who reads records alone does without OpenCV
+
     near = grow(rle.decode(rle.union(masks)), 1)
     touching = [part for part in rle.components(void) if _meets(part, near)]
     return rle.decode(rle.union(touching)) if touching else None

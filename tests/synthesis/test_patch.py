@@ -23,7 +23,7 @@ from coigan_aug.synthesis.change import measure_change
 from coigan_aug.synthesis.engines import COPYING, ENGINES, UNTRAINED, copying_engine, mixed_engine, patch_engine
 from coigan_aug.synthesis.job import Job, PlannedDefect
 from coigan_aug.synthesis.margin import margin_of, straddling_alpha
-from coigan_aug.synthesis.patch import EXAMPLES, Sources, form_of, patched
+from coigan_aug.synthesis.patch import EXAMPLES, Form, Sources, Traits, _unlike, form_of, patched
 from tests.conftest import CLASSES
 from tests.prepare.scenes import noise
 from tests.synthesis.drawing import made_set, planned, with_synthesis
@@ -220,3 +220,27 @@ def test_it_mixes_with_the_others_by_class(prepared: Prepared, small: Settings, 
     records = Dataset(tmp_path / "o-records")
     by_class = {a.label: a.attributes["engine"] for record in records for a in record.annotations}
     assert by_class == {"spot": "patch", "line": "paste"}
+
+
+@pytest.mark.parametrize(
+    ("change", "distance"),
+    [
+        ({}, 0),
+        ({"thickness": 4.0}, 1),
+        ({"length": 7.0}, 0.5),
+        ({"lies": (-0.5, 0.5)}, 0.5),
+        ({"lies": (0.5, -0.5)}, 0),  # it is mirrored
+    ],
+)
+def test_one_is_the_distance_of_twice_as_thick_or_lying_across(change: dict[str, object], distance: float) -> None:
+    form = Form(3.0, 6.0, (0.5, 0.5))
+    own = Traits(dataclasses.replace(form, **change), 7.0, 0.25, "a")
+    assert _unlike(own, form, 7.0, 0.25) == pytest.approx(distance)
+    assert _unlike(own, form, 8.0, 0.25) == pytest.approx(distance + 1)
+    assert _unlike(own, form, 7.0, -0.25) == pytest.approx(distance + 1)
+
+
+def test_a_line_that_lies_across_is_one_away() -> None:
+    line = np.zeros((41, 41), np.uint8)
+    line[20, :] = 1
+    assert _unlike(Traits(form_of(line), 7, 0, "a"), form_of(line.T), 7, 0) == pytest.approx(1, abs=0.01)

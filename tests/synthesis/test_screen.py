@@ -166,6 +166,17 @@ def test_a_picture_without_flaw_passes_and_each_flaw_is_named(small: Settings) -
         assert dataclasses.replace(screen, on=False).judge(job, base, image, ["gan"])[1] is None
 
 
+def test_each_defect_is_measured_without_the_others_and_with_itself(small: Settings) -> None:
+    base, masks = _surface(noise=1.0), [_square(left, 20, 8) for left in (10, 22, 34)]
+    image = _darker(base, np.maximum.reduce(masks), 100)
+    changes, _ = _screen(small).judge(_job(*((0, mask) for mask in masks)), base, image, ["gan"] * 3)
+    encoded = [rle.encode(mask) for mask in masks]
+    for k, change in enumerate(changes):
+        others = [mask for other, mask in enumerate(encoded) if other != k]
+        assert change == measure_change(base, image, encoded[k], others, margin=MARGIN)
+        assert change.shown == 1
+
+
 def test_what_the_segmenter_does_not_see_is_kept_unless_hard_ones_are_rejected(small: Settings) -> None:
     base, mask = _surface(noise=1.0), _square(30, 20)
     faint = _darker(base, _square(31, 21, 10), 20)

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -28,7 +29,7 @@ from coigan_aug.synthesis.finishing import Made
 from coigan_aug.synthesis.job import Job
 from coigan_aug.synthesis.margin import margin_of
 from coigan_aug.synthesis.merging import merge
-from coigan_aug.synthesis.parts import Shard, parse_shard
+from coigan_aug.synthesis.parts import PARTS, Shard, parse_shard
 from coigan_aug.synthesis.rows import PLAN, read_made, reader_of, row_of
 from coigan_aug.synthesis.run import Request, synthesize
 from coigan_aug.synthesis.screen import Screen
@@ -72,13 +73,14 @@ def test_batch_threads_and_shares_change_no_byte(
     assert _hashes(out.parent / "set-records") == _hashes(tmp_path / "whole/set-records")
 
 
+@pytest.mark.parametrize("form", ["coco", "supervisely"])  # whose images lie in one folder, and in one within another
 def test_shares_from_several_folders_merge_to_the_set_made_at_once(
-    prepared: Prepared, small: Settings, engine: Engine, tmp_path: Path
+    prepared: Prepared, small: Settings, engine: Engine, form: str, tmp_path: Path
 ) -> None:
-    _drawn(prepared, engine, small, tmp_path / "whole")
+    _drawn(prepared, engine, small, tmp_path / "whole", form=form)
     folders = [tmp_path / f"share{index}" for index in (1, 2, 3)]
     for index, folder in enumerate(folders, start=1):
-        assert made_set(prepared, engine, small, folder, shard=Shard(index, 3)) is None
+        assert made_set(prepared, engine, small, folder, shard=Shard(index, 3), form=form) is None
     records = tmp_path / "merged-records"
     with pytest.raises(DataError, match=r"not finished: 2/3"):
         merge([folders[0], folders[2]], tmp_path / "early", records=records, dataset=prepared.dataset)
@@ -150,6 +152,30 @@ def test_a_plan_is_given_back_and_gives_the_same_pictures(
     for name in first:
         if name.startswith("images") or name in (PLAN, "annotations.json", "preview.png"):
             assert first[name] == second[name], name
+
+
+@pytest.mark.parametrize("bend", [(), (0.5, -1.0, 2.0, 0.25)])
+def test_a_job_is_the_same_when_its_row_is_read_again(
+    prepared: Prepared, small: Settings, bend: tuple[float, ...]
+) -> None:
+    job, *_ = planned(prepared, small)
+    job = replace(job, defects=tuple(replace(defect, bend=bend, strength=0.5) for defect in job.defects))
+    row = row_of(prepared, job)
+    assert reader_of(prepared).job(row, "plan.jsonl:1", Path("nowhere")).defects == job.defects
+
+
+def test_parts_that_cannot_be_removed_do_not_undo_a_finished_set(
+    prepared: Prepared, small: Settings, engine: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def busy(path: object, *, dir_fd: int | None = None) -> None:
+        if dir_fd is not None:  # as shutil calls it
+            raise OSError(errno.EBUSY, "busy", path)
+        remove(path)  # type: ignore[arg-type]
+
+    remove = os.unlink
+    monkeypatch.setattr(os, "unlink", busy)
+    assert _drawn(prepared, engine, small, tmp_path / "set", per_class=1).defects == {"spot": 1, "line": 1}
+    assert (tmp_path / "set" / PARTS).is_dir()
 
 
 def _given(prepared: Prepared, engine: Engine, settings: Settings, plan: Path, out: Path) -> Made:

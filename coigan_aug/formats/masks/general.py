@@ -10,7 +10,16 @@ from dataclasses import dataclass
 from coigan_aug.formats.image_folder import masks_beside
 from coigan_aug.formats.masks.pairing import Pairs, by_key, pair
 from coigan_aug.formats.masks.templates import Spot
-from coigan_aug.formats.masks.words import cuts, image_spelling, is_free, mask_spellings, role_of, says_mask, stem_of
+from coigan_aug.formats.masks.words import (
+    MASKS_ONLY,
+    cuts,
+    image_spelling,
+    is_free,
+    mask_spellings,
+    role_of,
+    says_mask,
+    stem_of,
+)
 
 
 @dataclass(frozen=True)
@@ -66,7 +75,7 @@ def _parallel(paths: Sequence[str], pattern: re.Pattern[str] | None, *, last: bo
     spots: dict[str, dict[str, Spot]] = {"images": {}, "masks": {}, "": {}}
     for path in paths:
         role, spot = spot_by_role(path, last=last)
-        if role == "masks" or not path.lower().endswith(".gif"):
+        if role == "masks" or not path.lower().endswith(MASKS_ONLY):
             spots[role][path] = spot
     if pattern is not None:
         spots = {role: by_key(of_role, pattern) for role, of_role in spots.items()}
@@ -126,7 +135,7 @@ def beside(paths: Sequence[str], pattern: re.Pattern[str] | None) -> Match | Non
     spots = {path: Spot((), stem_of(path)) for path in paths}
     if pattern is not None:
         spots = by_key(spots, pattern)
-    images = {path: spot for path, spot in spots.items() if path not in masks and not path.lower().endswith(".gif")}
+    images = {path: spot for path, spot in spots.items() if path not in masks and not path.lower().endswith(MASKS_ONLY)}
     pairs = pair(images, {path: spots[path] for path in sorted(masks)})
     if not pairs.count:
         return None
@@ -144,7 +153,7 @@ def _is_keyed(path: str, pattern: re.Pattern[str]) -> bool:
 def _named(paths: Sequence[str], masks: Set[str]) -> Iterator[str]:
     images = [stem_of(path) for path in paths if path not in masks]
     stems = {stem.lower() for stem in images} | {image_spelling(stem) for stem in images if not says_mask(stem)}
-    others = {stem_of(path).lower() for path in paths if not path.lower().endswith((".png", ".gif"))}
+    others = {stem_of(path).lower() for path in paths if not path.lower().endswith((".png", *MASKS_ONLY))}
     for path in paths:
         stem = stem_of(path)
         worded = says_mask(stem) and any(name in stems for name in list(mask_spellings(stem))[1:])

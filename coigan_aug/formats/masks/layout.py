@@ -14,10 +14,11 @@ from coigan_aug.formats.masks.general import Match, beside, parallel, spot_by_ro
 from coigan_aug.formats.masks.layouts import LAYOUTS, Bare, Coding, Declaration
 from coigan_aug.formats.masks.pairing import MaskFile, by_key, pair
 from coigan_aug.formats.masks.templates import Spot
+from coigan_aug.formats.masks.words import MASKS_ONLY
 from coigan_aug.formats.source import Problems, ReadOptions
 from coigan_aug.imaging import SUFFIXES
 
-MASK_SUFFIXES = (*SUFFIXES, ".gif")
+MASK_SUFFIXES = (*SUFFIXES, *MASKS_ONLY)
 
 
 @dataclass(frozen=True)
@@ -137,12 +138,12 @@ def _declared(declaration: Declaration, tree: Mapping[str, list[str]], pattern: 
         return None
     known = {*images, *masks, *declaration.spots("aside", tree)}
     paths = (head + name for head, names in tree.items() for name in names)
-    unread = tuple(path for path in paths if path not in known and not path.lower().endswith(".gif"))
+    unread = tuple(path for path in paths if path not in known and not path.lower().endswith(MASKS_ONLY))
     return Match(declaration.words, pairs, frozenset(clean), unread)
 
 
 def _pictures(spots: Mapping[str, Spot], masks: Mapping[str, Spot]) -> dict[str, Spot]:
-    return {path: spot for path, spot in spots.items() if path not in masks and not path.lower().endswith(".gif")}
+    return {path: spot for path, spot in spots.items() if path not in masks and not path.lower().endswith(MASKS_ONLY)}
 
 
 # Two folders

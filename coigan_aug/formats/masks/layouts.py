@@ -184,7 +184,7 @@ LAYOUTS = (
         name="CFD (CrackForest)",
         images=("{top}(image|cfd_image)/{name}",),
         masks=("{top}(groundTruth|cfd_gt|seg)/{name}",),
-        note="Masks in MATLAB files (.mat) are not read; save them as PNG.",
+        note="Masks are MATLAB files (groundTruth.Segmentation), or pictures.",
     ),
     Declaration(
         name="RSDDs",

@@ -8,6 +8,8 @@ from functools import lru_cache
 
 SINGLE = "defect"
 """The class where no folder and no name gives one."""
+MASKS_ONLY = (".gif", ".mat")
+"""Endings that masks may have and images may not."""
 SHARE = "train(?:ing)?|val(?:id)?(?:ation)?|test(?:ing)?|dev|eval(?:uation)?|t[rs]"
 _MASK = (
     "masks?|gts?|ground[ _-]?truths?|labels?|lab|lbl|ann(?:o|ot|otations?)?|seg(?:mentations?|mentationclass(?:png)?)?|targets?"
@@ -27,7 +29,7 @@ _MASK_BEGIN = re.compile(rf"(?:{_MASK})[ _.-]+(?P<rest>.+)")
 _IMAGE_END = re.compile(rf"(?P<rest>.+?)[ _.-]+(?:{_IMAGE})")
 _IMAGE_BEGIN = re.compile(rf"(?:{_IMAGE}|im)[ _.-]+(?P<rest>.+)")
 _ONLY_MASK, _ONLY_IMAGE = re.compile(_MASK), re.compile(_IMAGE)
-_SUFFIX = re.compile(r"\.(?:jpe?g|png|bmp|tiff?|webp|gif)$")
+_SUFFIX = re.compile(r"\.(?:jpe?g|png|bmp|tiff?|webp|gif|mat)$")
 _NUMBERED = re.compile(r"(?P<word>.*?)[ _.-]*[0-9]+")
 _KINDS = re.compile(r"(?:class|cls|type|kind|defects?|faults?|flaws?|damage|cat(?:egory)?|label|k|c)")
 _SETS = frozenset({"data", "dataset", "all", "samples", "patches", "crops", "tiles"})
