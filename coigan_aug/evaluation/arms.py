@@ -89,9 +89,11 @@ class Bench:
 
     def name(self, arm: Arm, seed: int) -> str:
         """Return what the files of an arm and seed are called, without a suffix."""
+        evaluate = self.settings.evaluate
         marks = "".join(f"-{self.marks[name]}" for name in arm.sources if self.marks.get(name))
         share = f"-{arm.share:g}" if arm.share else ""
-        return f"{'+'.join(arm.sources)}{'-negatives' * arm.negatives}{marks}{share}-{seed}"
+        faded = "-faded" * (evaluate.fade and bool(arm.share or evaluate.slots == "extra"))
+        return f"{'+'.join(arm.sources)}{'-negatives' * arm.negatives}{faded}{marks}{share}-{seed}"
 
     def source(self, name: str) -> Source:
         """Return what a source's windows are drawn from."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import KW_ONLY, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 from coigan_aug.annotations.records import ImageRecord
@@ -23,7 +24,7 @@ class Reading:
     options: ReadOptions = field(default_factory=ReadOptions)
     problems: Problems = field(default_factory=Problems)
 
-    @property
+    @cached_property  # asked for with every row of a table
     def name(self) -> str:
         """The name of the file or folder, as messages call it."""
         return self.path.name

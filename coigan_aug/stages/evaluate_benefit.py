@@ -235,6 +235,7 @@ def _key(folds: Sequence[Fold], ask: BenefitAsk, arms: Sequence[Arm]) -> str:
     """
     values = settings_to_dict(folds[0].settings)
     evaluate = {key: value for key, value in values["evaluate"].items() if key not in _FREE}
+    evaluate["fade"] = False  # it is in the names of the arms that it changes
     data = {key: values["data"][key] for key in _SEEN}
     datasets = [fold.dataset.manifest["sha256"] for fold in folds]
     shared = [ask.minutes, [arm.name for arm in arms], values["evaluate"]["seeds"]] if ask.minutes else None

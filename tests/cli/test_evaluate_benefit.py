@@ -71,6 +71,10 @@ def test_a_measurement_takes_the_trainings_that_others_made(
     (drawable / "coigan/results/002-benefit/result.json").unlink()
     again = json.loads(call(capsys, monkeypatch, *little("--engines", "duplicates,paste", "--json", "--quiet"))[1])
     assert again["numbers"] == more["numbers"]
+    before = set(arms.iterdir())
+    call(capsys, monkeypatch, *little("--engines", "duplicates", "--set", "evaluate.fade=true", "--quiet"))
+    (faded,) = set(arms.iterdir()) - before  # what is learnt from real images alone is the same
+    assert faded.name.startswith("duplicates-faded-0.25")
     call(capsys, monkeypatch, *little("--engines", "paste", "--set", "evaluate.photometric=0.1", "--quiet"))
     assert len(list((drawable / "coigan/results/trainings").iterdir())) == 2, "another training is another one"
 

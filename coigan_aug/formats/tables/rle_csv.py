@@ -159,7 +159,7 @@ def _read_masks(reading: Reading, table: _Table, named: NamedImages, full: FullN
         for row in read_rows(reading):
             with reading.problems.attempt(file=reading.name, row=row.number, done="row left out", lost=row.name):
                 name = full.of(row.name, at=place(reading.name, row.number))
-                _read_row(reading, table, row._replace(name=name), named)
+                _read_row(reading, table, row if name == row.name else row._replace(name=name), named)
             size += len(row.cell)
             if len(table.waiting) >= _BATCH or size > _HEAVY:
                 _read_waiting(table)
