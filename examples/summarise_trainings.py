@@ -90,7 +90,7 @@ def read_fold(folder: Path, only: Collection[str], called: Mapping[str, str]) ->
         if match is None:
             raise SystemExit(f"{path} is not named as a training is.")
         name, share = match["arm"], float(match["share"] or 0)
-        sources = tuple(re.sub(r"(-(negatives|faded|[0-9a-f]{8}))+$", "", name).split("+"))
+        sources = tuple(re.sub(r"(-(negatives|faded|ring[0-9]+|[0-9a-f]{8}))+$", "", name).split("+"))
         if only and name not in only:
             continue
         mark = re.search(r"-([0-9a-f]{8})$", name)

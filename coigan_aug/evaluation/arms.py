@@ -93,7 +93,8 @@ class Bench:
         marks = "".join(f"-{self.marks[name]}" for name in arm.sources if self.marks.get(name))
         share = f"-{arm.share:g}" if arm.share else ""
         faded = "-faded" * (evaluate.fade and bool(arm.share or evaluate.slots == "extra"))
-        return f"{'+'.join(arm.sources)}{'-negatives' * arm.negatives}{faded}{marks}{share}-{seed}"
+        ring = f"-ring{evaluate.ring}" if evaluate.ring and arm.share else ""
+        return f"{'+'.join(arm.sources)}{'-negatives' * arm.negatives}{faded}{ring}{marks}{share}-{seed}"
 
     def source(self, name: str) -> Source:
         """Return what a source's windows are drawn from."""
@@ -121,6 +122,7 @@ class Bench:
             binary=evaluate.binary,
             tiles=self.tiles,
             fade=evaluate.steps if evaluate.fade else 0,
+            ring=evaluate.ring,
         )
 
 

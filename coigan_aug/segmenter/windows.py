@@ -104,7 +104,8 @@ class Mixture:
     anywhere, or with `extra` they come on top, and an arm without sources gets as many more real ones. As many
     `negatives` as added windows take the place of further windows from anywhere. With `tiles` nothing is balanced:
     real windows lie anywhere. With `fade`, the number of steps of the whole training, the share falls evenly from twice `share`
-    to nothing: the same number of windows, but what is learnt last is learnt from real ones.
+    to nothing: the same number of windows, but what is learnt last is learnt from real ones. Of added windows so many px on
+    each side of the masks' borders are void (`ring`).
     """
 
     real: Examples
@@ -118,6 +119,7 @@ class Mixture:
     binary: bool = False
     tiles: bool = False
     fade: int = 0
+    ring: int = 0
 
     def batch(self, seed: int, step: int, *, size: int) -> tuple[Tensor, Tensor]:
         """Draw the windows of a step: images float32 [B, 3, H, W] in 0..1 and masks float32 [B, K, H, W] of 0, 1 and VOID.
@@ -148,7 +150,8 @@ class Mixture:
         return not self.tiles and (k < size * DEFECTIVE if k < size else k % 2 == 0)
 
     def _added(self, seed: int, index: int) -> Cut:
-        return self.added[index % len(self.added)].window(seed, index)
+        pixels, masks = self.added[index % len(self.added)].window(seed, index)
+        return pixels, ringed(masks, self.ring)
 
     def _real(self, seed: int, index: int, *, defective: bool) -> Cut:
         rng = streams.generator(seed, "segment", index)
@@ -206,6 +209,21 @@ def with_void(masks: Mask, void: Mask | None) -> Mask:
     side = masks.shape[-1]
     free = (cover(void, height=side, width=side) != 0) & (masks.max(axis=0) == 0)
     return np.where(free, np.uint8(VOID), masks)
+
+
+def ringed(masks: Mask, ring: int) -> Mask:
+    """Mark what is within so many px of the borders of masks [K, S, S] as void; parts too thin for a border inside keep it.
+
+    >>> ringed(np.array([[[0, 0, 0, 1, 1, 1, 1, 1]] * 9], np.uint8), 1)[0, 4].tolist()
+    [0, 0, 2, 2, 1, 1, 1, 1]
+    """
+    if not ring:
+        return masks
+    solid = (masks == 1).max(axis=0).astype(np.uint8)
+    kernel = np.ones((2 * ring + 1, 2 * ring + 1), np.uint8)
+    inner = cv2.erode(solid, kernel)
+    border = (cv2.dilate(solid, kernel) > solid) | (cv2.dilate(inner, kernel) > inner) & (solid > 0)
+    return np.where(border, np.uint8(VOID), masks)
 
 
 def resized(pixels: Pixels, masks: Mask, side: int) -> Cut:

@@ -57,6 +57,8 @@ class EvaluateSettings:
     """added windows take the place of clean ones (clean), then of defects, too (any), or come on top of all (extra)"""
     fade: bool = False
     """the shares fall from twice as much to nothing over a training, so that real windows come last"""
+    ring: int = 0
+    """px each side of an added mask's border that added windows teach nothing about; for drawn defects whose edge is soft"""
     per_class: int = 200
     """drawn defects of each class that an arm draws from; copies are made anew for every window"""
     screen_steps: int = 1_000
@@ -76,6 +78,7 @@ class EvaluateSettings:
         check(self, "scale", low=0.05, high=1.0)
         check(self, "window", low=16, high=2048)
         check(self, "stride", low=1, high=2)
+        check(self, "ring", low=0, high=16)
         if self.segmenter not in SEGMENTERS and not self.segmenter.startswith("smp:"):
             choice(self, "segmenter", (*SEGMENTERS, "smp:NAME"))
         choice(self, "precision", ("auto", "bfloat16", "float32"))

@@ -18,7 +18,19 @@ from coigan_aug.segmenter.build import build_segmenter, cam_layer
 from coigan_aug.segmenter.fit import fit, schedule, segmentation_loss
 from coigan_aug.segmenter.gradcam import grad_cam
 from coigan_aug.segmenter.scoring import class_counts, dice, iou, predict
-from coigan_aug.segmenter.windows import CutMix, Empty, Mixture, Pool, anywhere, augment, draw_side, round_defect
+from coigan_aug.segmenter.windows import (
+    VOID,
+    Cut,
+    CutMix,
+    Empty,
+    Mixture,
+    Pool,
+    anywhere,
+    augment,
+    draw_side,
+    ringed,
+    round_defect,
+)
 from coigan_aug.settings import SEGMENTERS, EvaluateSettings, Settings
 from coigan_aug.store.dataset import Dataset
 
@@ -204,6 +216,41 @@ def test_with_extra_slots_every_arm_gets_as_many_windows_and_loses_none(prepared
     assert torch.equal(alone[:8], plain)
     assert torch.equal(mixed[:8], plain)
     assert not torch.equal(alone[8:], mixed[8:])
+
+
+def test_a_ring_hides_the_borders_of_thick_masks_and_all_round_thin_ones() -> None:
+    """Truth: distances to the nearest pixel of the other kind, by a double loop over squares."""
+    random = np.random.default_rng(3)
+    mask = np.zeros((40, 40), np.uint8)
+    mask[5:20, 6:30] = mask[25:33, 3] = mask[36:38, 10:30] = mask[0:4, 35:40] = 1
+    masks = np.stack([mask * (random.random(mask.shape) < 0.5), np.zeros_like(mask)])
+    masks[1] = mask - masks[0]
+    for ring in (1, 2, 3):
+        found = ringed(masks, ring)
+        for y, x in np.ndindex(mask.shape):
+            near = mask[max(y - ring, 0) : y + ring + 1, max(x - ring, 0) : x + ring + 1]
+            if not mask[y, x]:
+                assert (found[:, y, x] == (VOID if near.any() else 0)).all(), (ring, y, x)
+            elif (found[:, y, x] != masks[:, y, x]).any():
+                assert (found[:, y, x] == VOID).all()
+                assert not near.all(), "only at a border"
+        assert (found[:, 25:33, 3] == masks[:, 25:33, 3]).all(), "a line stays"
+        assert (found[:, 5, 8:28] == VOID).all()
+        assert (found[:, 5 + ring, 6 + ring : 30 - ring] != VOID).all()
+    assert (ringed(masks, 0) == masks).all()
+
+
+def test_only_added_windows_have_a_ring(prepared: Prepared) -> None:
+    class Square:
+        def window(self, seed: int, index: int) -> Cut:
+            masks = np.zeros((prepared.classes, prepared.window, prepared.window), np.uint8)
+            masks[0, 8:24, 8:24] = 1
+            return np.zeros((*masks.shape[1:], 3), np.uint8), masks
+
+    mixture = _mixture(prepared, added=[Square()], share=0.25, ring=2)
+    _, masks = mixture.batch(0, 0, size=8)
+    assert [bool((window == VOID).any()) for window in masks] == [False] * 6 + [True] * 2
+    assert (masks[6] == VOID).sum() == prepared.classes * (20 * 20 - 12 * 12)
 
 
 @pytest.mark.parametrize("fade", [0, 20])
