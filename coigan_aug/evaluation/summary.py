@@ -41,6 +41,8 @@ from coigan_aug.evaluation.tally import Tally
 
 DECISIVE = {"finding": "pixel_ap", "naming": "ap"}
 """The measure that each verdict is about; it needs no threshold."""
+BESIDE = {"finding": "found_10"}
+"""The measure that is told besides where it says something else: a few large defects can decide the pixel AP."""
 Tallies = Mapping[tuple[str, int, int], Tally]
 """By arm's name, fold (from 0) and seed."""
 DRAWS = 2_000
@@ -92,7 +94,7 @@ def summarise(question: Question, tallies: Tallies, *, about: str) -> Benefit:
         best = _best_others(arms, main, measured, draws)
         pairs = [(arm, other) for arm, other in product(arms, arms) if _compared(arm, other, tuple(best.values()))]
         differences = [row for pair in pairs for row in _difference_rows(question, *pair, measured, draws)]
-    verdicts = {kind: _verdict(decisive, main, best[kind], differences) for kind, decisive in DECISIVE.items()}
+    verdicts = {kind: _verdict(kind, main, best[kind], differences) for kind in DECISIVE}
     pieces = sum(int((tally.defects[:, 1].sum(axis=1) > 0).sum()) for tally in first)
     trained = f"{len(seeds)} seeds" if len(seeds) > 1 else "1 seed, whose own chance the interval leaves out"
     basis = f"{trained}, {pieces} test pieces with a defect"
@@ -264,22 +266,35 @@ def _difference_rows(
     return rows
 
 
-def _verdict(name: str, main: Arm | None, best: Arm | None, differences: Sequence[Difference]) -> str | None:
+def _verdict(kind: str, main: Arm | None, best: Arm | None, differences: Sequence[Difference]) -> str | None:
     """Say in half a sentence whether it helps; None where no synthetic arm was measured."""
     if main is None or best is None:
         return None
-    pair = (main.name, best.name, name, None)
-    rows = [row for row in differences if (row.arm, row.against, row.measure, row.label) == pair]
-    if not rows:
+    rows = {
+        row.measure: row for row in differences if (row.arm, row.against, row.label) == (main.name, best.name, None)
+    }
+    name, other = DECISIVE[kind], BESIDE.get(kind, "")
+    if name not in rows:
         return "not measured"
-    mean, low, high = (100 * (value or 0.0) for value in (rows[0].mean, rows[0].low, rows[0].high))
-    points = f"{mean:+.1f} points of {TITLES[name]}, 95 % interval {low:+.1f} to {high:+.1f}"
-    against = f"{main.name} against the best other arm, {best.name}: {points}"
-    if low > 0:
-        return f"benefit: {against}"
-    if high < 0:
-        return f"no benefit, it harms: {against}"
-    return f"no benefit shown: {against}; the interval holds 0"
+    side = _side(rows[name])
+    against = f"{main.name} against the best other arm, {best.name}: {_points(rows[name])}"
+    said = {
+        1: f"benefit: {against}", -1: f"no benefit, it harms: {against}",
+        0: f"no benefit shown: {against}; the interval holds 0",
+    }[side]  # fmt: skip
+    if other in rows and _side(rows[other]) not in (0, side):
+        return f"{said}; but {_points(rows[other])}"
+    return said
+
+
+def _points(row: Difference) -> str:
+    mean, low, high = (100 * (value or 0.0) for value in (row.mean, row.low, row.high))
+    return f"{mean:+.1f} points of {TITLES[row.measure]}, 95 % interval {low:+.1f} to {high:+.1f}"
+
+
+def _side(row: Difference) -> int:
+    """Return on which side of 0 the interval of a difference lies, 1 or -1; 0 where it holds 0."""
+    return int((row.low or 0.0) > 0) - int((row.high or 0.0) < 0)
 
 
 def named(names: Sequence[str], values: Sequence[float] | Scores) -> ByClass:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import multiprocessing
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,10 @@ from coigan_aug.errors import Stopped, UsageError
 from coigan_aug.evaluation.arms import Arm, Bench, list_arms, load_tally, tally_file
 from coigan_aug.evaluation.benefit import Speed, measure_speed, run_arms, steps_within
 from coigan_aug.evaluation.looks import where_it_looks
-from coigan_aug.evaluation.numbers import Benefit
+from coigan_aug.evaluation.numbers import Benefit, Difference
 from coigan_aug.evaluation.protocol import counted, follow, tiles_of
 from coigan_aug.evaluation.result import Result, begin_result, list_results, read_result, write_result
-from coigan_aug.evaluation.summary import Question, summarise
+from coigan_aug.evaluation.summary import Question, _verdict, summarise
 from coigan_aug.evaluation.tally import BINS, COARSE, Held, Tally
 from coigan_aug.files import to_values
 from coigan_aug.imaging import write_image
@@ -306,6 +307,34 @@ def test_the_verdict_says_what_the_interval_allows(gan: int, says: str) -> None:
     assert arm["spread"]["pixel_ap"] == 0
     assert numbers["pieces"] == {"spot": 8, "line": 8}
     assert {row["measure"] for row in numbers["differences"]} >= {"pixel_ap", "found_5", "found_10", "ap", "iou"}
+
+
+@pytest.mark.parametrize(
+    ("ap", "found", "says"),
+    [
+        (
+            (-9, 2),
+            (1, 12),
+            r"no benefit shown: .*; the interval holds 0; but \+6.5 points of objects found, 10 % of .*",
+        ),
+        ((-9, -2), (1, 12), r"no benefit, it harms: .*; but \+6.5 points of objects found, .* \+1.0 to \+12.0"),
+        ((1, 5), (-9, -2), "benefit: .*; but -5.5 points of objects found, .*"),
+        ((1, 5), (1, 5), r"benefit: .* interval \+1.0 to \+5.0"),
+        ((1, 5), (-1, 5), r"benefit: .* interval \+1.0 to \+5.0"),
+        ((-1, 5), (-1, 5), r"no benefit shown: .*; the interval holds 0"),
+    ],
+)
+def test_objects_found_are_told_where_they_say_something_else(
+    ap: tuple[float, float], found: tuple[float, float], says: str
+) -> None:
+    rows = [
+        Difference(
+            arm="real + gan", against="real", measure=name, mean=sum(bounds) / 200, low=bounds[0] / 100, high=bounds[1] / 100
+        )
+        for name, bounds in (("pixel_ap", ap), ("ap", ap), ("found_10", found))
+    ]  # fmt: skip
+    assert re.fullmatch(says, str(_verdict("finding", ARMS[2], Arm(("real",), 0.0, "real"), rows)))
+    assert "objects found" not in str(_verdict("naming", ARMS[2], Arm(("real",), 0.0, "real"), rows))
 
 
 def test_defects_called_by_another_name_lower_naming_and_not_finding() -> None:
