@@ -22,6 +22,7 @@ import cv2
 import numpy as np
 
 from coigan_aug.annotations import rle
+from coigan_aug.annotations.components import split_components
 from coigan_aug.formats.converting import convert
 from coigan_aug.store.dataset import Dataset
 
@@ -150,7 +151,7 @@ def masks_of(source: Path, *, parts: bool) -> Counter[tuple[str, str, bytes]]:
     found: Counter[tuple[str, str, bytes]] = Counter()
     for record in Dataset(source):
         for annotation in record.annotations:
-            for mask in rle.components(annotation.rle) if parts else [annotation.rle]:
+            for mask in split_components(annotation.rle) if parts else [annotation.rle]:
                 found[_stem(record.file), annotation.label, rle.canonical(mask).counts.encode()] += 1
     return found
 

@@ -23,7 +23,6 @@ _CHARACTERS = bytes(range(48, 112))
 _VALUES = (np.arange(256, dtype=np.int64) - 48) & 31  # of a character; the last of a number has a sign
 _VALUES[48:_MORE] = (_VALUES[48:_MORE] ^ 16) - 16
 _POWERS = 32 ** np.arange(12, dtype=np.int64)
-_LARGE = 1 << 22  # pixels of a box from which on its components are found without painting it
 _MANY = 10_000  # characters from which on it pays to look at single ones
 
 
@@ -306,25 +305,3 @@ def place(mask: NDArray[np.generic], *, left: int, top: int, height: int, width:
     edges = np.flatnonzero(np.diff(np.concatenate([[False], flat, [False]]).astype(np.int8)))
     offset = held.left * height
     return from_intervals(height, width, edges[0::2] + offset, edges[1::2] + offset)
-
-
-def components(rle: Rle) -> list[Rle]:
-    """Split a mask into its 8-connected components, in the order of their first column-major pixel."""
-    import cv2  # here: most of this module's users do without, and loading it takes longer than their work
-
-    bounds = box(rle)
-    if bounds.width == 0:
-        return []
-    if bounds.width * bounds.height > _LARGE:
-        from coigan_aug.annotations.components import split_runs  # which needs this module
-
-        return split_runs(rle)
-    mask = np.ascontiguousarray(decode_box(rle, bounds))
-    number, labels = cv2.connectedComponents(mask, connectivity=8)
-    if number == 2:
-        return [canonical(rle)]
-    parts = [
-        place(labels == k, left=bounds.left, top=bounds.top, height=rle.height, width=rle.width)
-        for k in range(1, number)
-    ]
-    return sorted(parts, key=lambda part: int(runs(part)[0]))

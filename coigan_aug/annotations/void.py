@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from coigan_aug.annotations import rle
+from coigan_aug.annotations.components import split_components
 from coigan_aug.annotations.records import ImageRecord
 from coigan_aug.annotations.rle import Mask, Rle
 
@@ -52,7 +53,7 @@ def beside(void: Rle | None, masks: Sequence[Rle]) -> Mask | None:
     from coigan_aug.annotations.masks import grow  # here: who reads records alone does without OpenCV
 
     near = grow(rle.decode(rle.union(masks)), 1)
-    touching = [part for part in rle.components(void) if _meets(part, near)]
+    touching = [part for part in split_components(void) if _meets(part, near)]
     return rle.decode(rle.union(touching)) if touching else None
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coigan_aug.annotations import rle
+from coigan_aug.annotations.components import split_components
 from coigan_aug.annotations.records import ImageRecord
 from coigan_aug.geometry import Box
 from coigan_aug.imaging import Pixels, cut_mirrored
@@ -66,7 +67,7 @@ def _instances_of(dataset: Dataset, position: int) -> Iterator[Instance]:
             if shape_of is not None:
                 yield Instance(position, label, item.rle, group, shape_of)
         real = [item.rle for item, shape_of in shapes if shape_of is None]
-        for part in rle.components(rle.union(real)) if real else ():
+        for part in split_components(rle.union(real)) if real else ():
             yield Instance(position, label, part, group)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from coigan_aug.annotations import masks, rle
+from coigan_aug.annotations.components import split_components
 from coigan_aug.annotations.records import ImageRecord
 from coigan_aug.geometry import Box
 from coigan_aug.store.dataset import Dataset
@@ -47,7 +48,7 @@ def objects_of(record: ImageRecord, position: int, *, names: Sequence[str], scal
     objects: list[DefectObject] = []
     for label, name in enumerate(names):
         masks = [annotation.rle for annotation in record.annotations if annotation.label == name]
-        parts = rle.components(rle.union(masks)) if masks else []
+        parts = split_components(rle.union(masks)) if masks else []
         objects += [_scaled(position, label, part, record, scale) for part in parts]
     return objects
 

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from coigan_aug.annotations import rle
+from coigan_aug.annotations.components import split_components
 from coigan_aug.annotations.masks import resize
 from coigan_aug.annotations.records import ImageRecord
 from coigan_aug.annotations.rle import Mask
@@ -103,7 +104,7 @@ def _coarse(record: ImageRecord, names: Sequence[str], small: Pixels) -> Mask:
     height, width = small.shape[:2]
     marked = np.zeros((len(names), height, width), np.uint8)
     for annotation in record.annotations:
-        for part in rle.components(annotation.rle) if annotation.label in names else ():
+        for part in split_components(annotation.rle) if annotation.label in names else ():
             box = rle.box(part)
             top, left = box.top * height // record.height, box.left * width // record.width
             bottom, right = -(-box.bottom * height // record.height), -(-box.right * width // record.width)

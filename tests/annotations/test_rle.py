@@ -12,7 +12,7 @@ from pycocotools import mask as coco
 
 from coigan_aug.annotations import rle
 from coigan_aug.annotations.batches import decode_many, extents, from_intervals_many, intervals_many, regions
-from coigan_aug.annotations.components import component_areas
+from coigan_aug.annotations.components import component_areas, split_components
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools
 MASKS = arrays.arrays(np.uint8, arrays.array_shapes(min_dims=2, max_dims=2, max_side=24), elements=st.integers(0, 1))
@@ -172,7 +172,7 @@ def test_component_areas_do_not_depend_on_the_batches() -> None:
 def test_components_are_those_of_opencv(mask: np.ndarray) -> None:
     number, labels = cv2.connectedComponents(mask, connectivity=8)
     expected = {rle.encode(labels == k).counts for k in range(1, number)}
-    assert {part.counts for part in rle.components(rle.encode(mask))} == expected
+    assert {part.counts for part in split_components(rle.encode(mask))} == expected
 
 
 @given(MASKS)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from coigan_aug.annotations import rle
-from coigan_aug.annotations.components import split_runs
+from coigan_aug.annotations.components import split_components, split_runs
 from coigan_aug.annotations.records import Annotation, ImageRecord
 from coigan_aug.data.statistics import place_map
 from coigan_aug.geometry import Box
@@ -68,9 +68,9 @@ def test_components_are_the_same_however_they_are_looked_for(seed: int) -> None:
 
 
 def test_large_masks_are_split_in_the_order_of_small_ones(monkeypatch: pytest.MonkeyPatch, record: ImageRecord) -> None:
-    small = rle.components(record.annotations[0].rle)
-    monkeypatch.setattr(rle, "_LARGE", 0)
-    assert rle.components(record.annotations[0].rle) == small
+    small = split_components(record.annotations[0].rle)
+    monkeypatch.setattr("coigan_aug.annotations.components._LARGE", 0)
+    assert split_components(record.annotations[0].rle) == small
 
 
 @pytest.mark.parametrize("scale", [1.0, 0.5, 0.25])
