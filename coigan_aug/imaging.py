@@ -24,7 +24,7 @@ from coigan_aug.errors import DataError
 from coigan_aug.files import write_bytes
 from coigan_aug.geometry import Box
 from coigan_aug.headers import Header, header_of
-from coigan_aug.matlab import SUFFIX, read_labels
+from coigan_aug.matlab import MATLAB, SUFFIX, read_labels
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -65,10 +65,10 @@ def read_header(path: Path, *, deep: bool = False, mask: bool = False) -> Header
             200 million pixels, of several pages or frames, not in RGB or grey, more than 8 bits a channel, or a TIFF that
             is to be turned.
     """
-    if mask and path.suffix.lower() == SUFFIX:
-        height, width = read_labels(path).shape
-        return Header(height, width, 1, 8, "MATLAB")
     try:
+        if mask and path.suffix.lower() == SUFFIX:
+            height, width = read_labels(path).shape
+            return Header(height, width, 1, 8, MATLAB)
         with path.open("rb") as stream:
             header = header_of(stream)
             length = stream.seek(0, 2)

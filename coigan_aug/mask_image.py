@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from coigan_aug.errors import DataError
 from coigan_aug.headers import Header
 from coigan_aug.imaging import Pixels, read_deep, read_header, read_image, read_indexed
-from coigan_aug.matlab import SUFFIX, read_labels
+from coigan_aug.matlab import MATLAB, read_labels
 
 Values = NDArray[np.integer]
 _HALF = 127
@@ -29,9 +29,9 @@ def read_mask_values(path: Path, *, by_number: bool = False) -> Values:
     Raises:
         DataError: as `imaging.read_header`, or it can't be decoded.
     """
-    if path.suffix.lower() == SUFFIX:
-        return read_labels(path)
     header = read_header(path, mask=True)
+    if header.kind == MATLAB:
+        return read_labels(path)
     indexed = read_indexed(path) if by_number and header.palette else None
     if indexed is not None:
         return indexed[0]

@@ -6,7 +6,6 @@ import io
 import struct
 import warnings
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 
 from coigan_aug.errors import DataError
 
-SUFFIX = ".mat"
+MATLAB, SUFFIX = "MATLAB", ".mat"
 LARGEST = 1 << 28
 """Bytes that a file may unpack to: a few kilobytes of zeros would fill the memory else."""
 _HEAD, _PACKED, _HDF5 = 128, 15, b"MATLAB 7.3"
@@ -29,14 +28,10 @@ def read_labels(path: Path) -> Labels:
     (Martin et al. 2001) and CrackForest (Shi et al. 2016) have it; else the only array of two dimensions.
 
     Raises:
-        DataError: missing, cut off, of another version (7.3 is HDF5), too large, or it holds none or several.
+        OSError: it is missing or can't be read.
+        DataError: cut off, of another version (7.3 is HDF5), too large, or it holds none or several.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise DataError(
-            f"{path} can't be read: {error.strerror}.", remedy="Look at its name, and who may read it."
-        ) from error
+    data = path.read_bytes()
     if data.startswith(_HDF5):
         raise DataError(f"{path} is a MATLAB 7.3 file, which is not read.", remedy="Write it with save -v7, or as PNG.")
     held = _loaded(path, data)
@@ -57,7 +52,7 @@ def _loaded(path: Path, data: bytes) -> dict[str, object]:
     from scipy.io import loadmat
 
     try:
-        if sum(_sizes(data)) > LARGEST:
+        if not _fits(data):
             raise DataError(f"{path} unpacks to more than {LARGEST >> 20} MB.", remedy=_PNG)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of names that stand twice
@@ -71,18 +66,17 @@ def _loaded(path: Path, data: bytes) -> dict[str, object]:
     return {name: value for name, value in held.items() if not name.startswith("__")}
 
 
-def _sizes(data: bytes) -> Iterator[int]:
-    """Yield how long each element of a file is, unpacked; one that is packed (zlib) up to the largest that is read."""
+def _fits(data: bytes) -> bool:
+    """Tell whether the elements of a file, unpacked where they are packed (zlib), are at most as long as is read."""
     order = "<" if data[126:128] == b"IM" else ">"
-    start = _HEAD
-    while start + 8 <= len(data):
+    start, left = _HEAD, LARGEST
+    while start + 8 <= len(data) and left >= 0:
         kind, length = struct.unpack_from(order + "II", data, start)
         start += 8
-        if kind == _PACKED:
-            yield len(zlib.decompressobj().decompress(data[start : start + length], LARGEST + 1))
-        else:
-            yield length
+        packed = data[start : start + length]
+        left -= len(zlib.decompressobj().decompress(packed, left + 1)) if kind == _PACKED else length
         start += length
+    return left >= 0
 
 
 def _field(value: object, name: str) -> Labels | None:

@@ -42,7 +42,7 @@ from coigan_aug.training.run import Run, find_run
 
 SPEED = "speed.json"
 TRAININGS = "trainings"
-_FREE = ("seeds", "shares", "features", "per_class", "screen_steps", "ring")  # no training depends on them
+_FREE = ("seeds", "shares", "features", "per_class", "screen_steps", "ring")  # none that arms share depends on them
 _SEEN = ("flip", "min_area", "groups_per_class", "subset_seed")  # of the data settings: all trainings do
 
 
@@ -235,7 +235,9 @@ def _key(folds: Sequence[Fold], ask: BenefitAsk, arms: Sequence[Arm]) -> str:
     """
     values = settings_to_dict(folds[0].settings)
     evaluate = {key: value for key, value in values["evaluate"].items() if key not in _FREE}
-    evaluate["fade"] = False  # it is in the names of the arms that it changes, and so is the ring
+    evaluate["fade"] = (
+        False  # in the names of the arms that it changes, as the ring is; here for trainings that are kept
+    )
     data = {key: values["data"][key] for key in _SEEN}
     datasets = [fold.dataset.manifest["sha256"] for fold in folds]
     shared = [ask.minutes, [arm.name for arm in arms], values["evaluate"]["seeds"]] if ask.minutes else None

@@ -69,10 +69,11 @@ def test_numbers_are_classes_as_in_any_mask(tmp_path: Path) -> None:
     assert shown(tmp_path, "pit=1,dent=2") == masks(pit=A, dent=B)
 
 
-def _bomb() -> bytes:
-    """A packed element of zeros, which is a thousandth of what it unpacks to."""
-    packed = zlib.compress(bytes(LARGEST + 1), 1)
-    return b"MATLAB 5.0 MAT-file".ljust(124) + b"\x00\x01IM" + struct.pack("<II", 15, len(packed)) + packed
+def _bomb(elements: int = 1) -> bytes:
+    """Packed elements of zeros, which are a thousandth of what they unpack to."""
+    packed = zlib.compress(bytes(LARGEST // elements + 1), 1)
+    element = struct.pack("<II", 15, len(packed)) + packed
+    return b"MATLAB 5.0 MAT-file".ljust(124) + b"\x00\x01IM" + elements * element
 
 
 @pytest.mark.parametrize(
@@ -91,6 +92,7 @@ def _bomb() -> bytes:
         (b"MATLAB 7.3 MAT-file".ljust(512), "MATLAB 7.3 file"),
         (b"MATLAB 5.0 MAT-file".ljust(124) + b"\x00\x01IM" + bytes(range(256)), "no MATLAB file that can be read"),
         (_bomb, "unpacks to more than 256 MB"),
+        (lambda: _bomb(3), "unpacks to more than 256 MB"),
     ],
 )
 def test_what_is_no_mask_is_refused_in_a_sentence(held: object, says: str, tmp_path: Path) -> None:
@@ -123,3 +125,8 @@ def test_a_matlab_file_is_no_image_and_one_that_has_no_image_is_left_over(tmp_pa
     source = open_source(tmp_path, options=ReadOptions(), problems=problems)
     assert [record.file for record in source.records] == ["images/1.png"]
     assert [problem.what for problem in problems.all if problem.error] == ["the mask masks/2.mat has no image"]
+
+
+def test_a_matlab_file_that_is_gone_is_said_to_be() -> None:
+    with pytest.raises(DataError, match="is not there"):
+        read_mask_values(Path("nowhere/1.mat"))
