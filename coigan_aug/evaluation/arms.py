@@ -25,6 +25,8 @@ REAL, DUPLICATES, CUTMIX, EMPTY = "real", "duplicates", "cutmix", "empty"
 CONTROLS = (DUPLICATES, CUTMIX, EMPTY)
 """Arms that every measurement can have: nothing is drawn for them."""
 NEGATIVES = "/negatives"
+OF_CLASS = ":"
+"""Between a source and the one class that it adds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,8 @@ class Arm:
     """What a segmenter is trained on: real images, and with `share` of the windows those of some sources, by turns.
 
     `sources` are ("real",) (nothing added), controls ("duplicates": windows round the real defects once more; "cutmix";
-    "empty": other windows from anywhere), engines, or names of synthetic sets. `negatives`: counterfeit negatives besides.
+    "empty": other windows from anywhere), engines, or names of synthetic sets; "patch:crack" adds that class alone.
+    `negatives`: counterfeit negatives besides.
     """
 
     sources: tuple[str, ...]
@@ -41,10 +44,34 @@ class Arm:
     negatives: bool = False
 
 
+def engine_of(source: str) -> str:
+    """Return what draws a source: an engine, a control or a given set.
+
+    >>> engine_of("patch:crack"), engine_of("gan")
+    ('patch', 'gan')
+    """
+    return source.partition(OF_CLASS)[0]
+
+
+def class_of(source: str) -> str | None:
+    """Return the one class that a source adds, by name; None: it adds all of them.
+
+    >>> class_of("patch:crack"), class_of("gan")
+    ('crack', None)
+    """
+    return source.partition(OF_CLASS)[2] or None
+
+
+def label_of(source: str, names: Sequence[str]) -> int | None:
+    """Return the position among the classes of the one that a source adds; None: it adds all of them."""
+    name = class_of(source)
+    return None if name is None else list(names).index(name)
+
+
 def list_arms(asked: Sequence[str], shares: Sequence[float]) -> list[Arm]:
     """List real alone, then for each share what is asked for: names, joined by + where an arm mixes them.
 
-    "transplant/negatives" takes counterfeit negatives besides.
+    "transplant/negatives" takes counterfeit negatives besides; "patch:crack+patch:fray" draws these two classes alone.
 
     Raises:
         UsageError: an arm without a name, or one that is asked for twice.
@@ -54,8 +81,13 @@ def list_arms(asked: Sequence[str], shares: Sequence[float]) -> list[Arm]:
         for text in asked:
             kinds, slash, rest = text.partition(NEGATIVES)
             sources = tuple(name.strip() for name in kinds.split("+"))
-            if rest or not all(sources) or REAL in sources or "/" in kinds:
-                raise UsageError(f"{text!r} is no arm.", remedy="Write a name, two joined by +, or NAME/negatives.")
+            named = all(engine_of(source) and not source.endswith(OF_CLASS) for source in sources)
+            if rest or not named or REAL in map(engine_of, sources) or "/" in kinds:
+                raise UsageError(
+                    f"{text!r} is no arm.", remedy="Write a name, NAME:CLASS, several joined by +, or NAME/negatives."
+                )
+            if any(engine_of(source) in (CUTMIX, EMPTY) and class_of(source) for source in sources):
+                raise UsageError(f"{text!r} is no arm: {CUTMIX} and {EMPTY} take windows of any class.")
             tail = f" {share:g}" if len(shares) > 1 else ""
             arms.append(Arm(sources, share, f"real + {' + '.join(sources)}{slash}{tail}", bool(slash)))
     doubled = [arm.name for k, arm in enumerate(arms) if arm.name in {other.name for other in arms[:k]}]
@@ -94,7 +126,8 @@ class Bench:
         share = f"-{arm.share:g}" if arm.share else ""
         faded = "-faded" * (evaluate.fade and bool(arm.share or evaluate.slots == "extra"))
         ring = f"-ring{evaluate.ring}" if evaluate.ring and arm.share else ""
-        return f"{'+'.join(arm.sources)}{'-negatives' * arm.negatives}{faded}{ring}{marks}{share}-{seed}"
+        engines = "+".join(map(engine_of, arm.sources))
+        return f"{engines}{'-negatives' * arm.negatives}{faded}{ring}{marks}{share}-{seed}"
 
     def source(self, name: str) -> Source:
         """Return what a source's windows are drawn from."""
@@ -105,7 +138,9 @@ class Bench:
             return CutMix(examples=self.real, jitter=evaluate.jitter)
         if name == EMPTY:
             return Empty(examples=self.real, jitter=evaluate.jitter)
-        return Pool(examples=self.real, jitter=evaluate.jitter, tiles=self.tiles)
+        return Pool(
+            examples=self.real, jitter=evaluate.jitter, tiles=self.tiles, label=label_of(name, self.real.dataset.names)
+        )
 
     def mixture(self, arm: Arm) -> Mixture:
         """Return what an arm draws its windows from."""

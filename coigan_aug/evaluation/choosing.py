@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from coigan_aug.evaluation.arms import REAL
-from coigan_aug.evaluation.numbers import Benefit
+from coigan_aug.evaluation.arms import REAL, class_of, engine_of
+from coigan_aug.evaluation.numbers import ArmScores, Benefit
 from coigan_aug.evaluation.result import Result
 
 
@@ -15,11 +15,12 @@ from coigan_aug.evaluation.result import Result
 class Choice:
     """The engine of each class (by name), and for each class what was measured, as a line for a person.
 
-    `result` names the folder of the measurement.
+    `helped` are the classes that are told better with it than without; `result` names the folder of the measurement.
     """
 
     engines: Mapping[str, str]
     lines: tuple[str, ...]
+    helped: tuple[str, ...]
     result: str
 
 
@@ -28,7 +29,8 @@ def choose_engines(
 ) -> Choice | None:
     """Choose for each class the engine whose arm reached the highest pixel AP in the newest benefit measurement.
 
-    Results of earlier versions know no AP by class; of them the IoU is taken.
+    Arms that draw the class by that engine alone count, other classes be drawn by others or not at all; of several shares
+    the first. Results of earlier versions know no AP by class; of them the IoU is taken.
 
     Args:
         dataset, generator: checksums of what is drawn from and with; measurements of others do not count.
@@ -42,23 +44,37 @@ def choose_engines(
         if isinstance(result.numbers, Benefit) and measured_on == (dataset, generator):
             plain = [arm for arm in result.numbers.arms if not arm.negatives]
             by_ap = all(arm.ap for arm in plain)
-            arms = {arm.source: arm.ap if by_ap else arm.iou for arm in reversed(plain)}
-            rows = {
-                name: {e: score for e in engines if (score := arms.get(e, {}).get(name)) is not None} for name in names
-            }
+            share = next((arm.share for arm in plain if arm.source != REAL), 0.0)
+            real = next(arm for arm in plain if arm.source == REAL)
+            arms = [arm for arm in plain if arm.share == share and arm is not real]
+            rows = {name: _scores(arms, name, engines, by_ap=by_ap) for name in names}
             if all(rows.values()):
-                return _choice(rows, arms[REAL], result.folder.name, measure="AP" if by_ap else "IoU")
+                without = real.ap if by_ap else real.iou
+                return _choice(rows, without, result.folder.name, measure="AP" if by_ap else "IoU")
     return None
+
+
+def _scores(arms: Sequence[ArmScores], name: str, engines: Sequence[str], *, by_ap: bool) -> dict[str, float]:
+    """Return the best score of a class by the engine that drew it."""
+    best: dict[str, float] = {}
+    for arm in arms:
+        drew = {engine_of(source) for source in arm.source.split("+") if class_of(source) in (None, name)}
+        score = (arm.ap if by_ap else arm.iou).get(name)
+        if len(drew) == 1 and drew <= set(engines) and score is not None:
+            engine = drew.pop()
+            best[engine] = max(score, best.get(engine, score))
+    return best
 
 
 def _choice(
     rows: Mapping[str, Mapping[str, float]], real: Mapping[str, float | None], result: str, *, measure: str
 ) -> Choice:
     best = {name: max(scores, key=lambda engine: scores[engine]) for name, scores in rows.items()}
-    lines = []
+    lines, helped = [], []
     for name, engine in best.items():
         without = real.get(name) or 0.0
-        better = rows[name][engine] > without
+        if better := rows[name][engine] > without:
+            helped.append(name)
         line = f"{name}: {engine}, {measure} {100 * rows[name][engine]:.1f} against {100 * without:.1f} without"
         lines.append(line + ("" if better else "; no engine helps, so leaving it out may be better"))
-    return Choice(best, tuple(lines), result)
+    return Choice(best, tuple(lines), tuple(helped), result)

@@ -12,7 +12,7 @@ from itertools import product
 import numpy as np
 
 from coigan_aug import rng as streams
-from coigan_aug.evaluation.arms import DUPLICATES, REAL, Arm
+from coigan_aug.evaluation.arms import DUPLICATES, REAL, Arm, engine_of
 from coigan_aug.evaluation.measures import (
     ALARMS,
     CURVE,
@@ -127,7 +127,8 @@ def _best_others(
     arms: Sequence[Arm], main: Arm | None, measured: Mapping[str, Measured], draws: Draws
 ) -> dict[str, Arm | None]:
     """Return the best arm without what the verdict is about, of its share or none: by finding, and by naming."""
-    rivals = [] if main is None else [arm for arm in arms if not set(arm.sources) & set(main.sources)]
+    own = {engine_of(source) for source in main.sources} if main else set()
+    rivals = [] if main is None else [arm for arm in arms if own.isdisjoint(map(engine_of, arm.sources))]
     rivals = [arm for arm in rivals if main and arm.share in (0.0, main.share)]
 
     def level(name: str, arm: Arm) -> float:

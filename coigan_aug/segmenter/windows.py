@@ -41,18 +41,19 @@ class Source(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Pool:
-    """Windows round the defects of images that are there: real ones once more, or a synthetic set's."""
+    """Windows round the defects of images that are there: real ones once more, or a synthetic set's; `label`: of one class."""
 
     examples: Examples
     jitter: Range = SAME
     tiles: bool = False
+    label: int | None = None
 
     def window(self, seed: int, index: int) -> Cut:
         """Cut window `index` round a defect; with `tiles` anywhere."""
         rng = streams.generator(seed, "added", index)
-        return (
-            anywhere(rng, self.examples, self.jitter) if self.tiles else round_defect(rng, self.examples, self.jitter)
-        )
+        if self.tiles:
+            return anywhere(rng, self.examples, self.jitter)
+        return round_defect(rng, self.examples, self.jitter, label=self.label)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,12 +166,12 @@ class Mixture:
         return augment(rng, pixels, masks, flip=self.flip, photometric=self.photometric)
 
 
-def round_defect(rng: Rng, examples: Examples, jitter: Range) -> Cut:
+def round_defect(rng: Rng, examples: Examples, jitter: Range, *, label: int | None = None) -> Cut:
     """Cut a window round a defect: each class as often as any other, of it an image, and of that one of its objects.
 
-    An image with many specks so counts as one defect, not as many.
+    An image with many specks so counts as one defect, not as many. With `label` the defect is of that class.
     """
-    classes = [images for images in examples.by_image if images]
+    classes = [images for images in examples.by_image if images] if label is None else [examples.by_image[label]]
     images = classes[int(rng.integers(len(classes)))]
     position = list(images)[int(rng.integers(len(images)))]
     members = images[position]

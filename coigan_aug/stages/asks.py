@@ -324,12 +324,13 @@ class BenefitAsk(Ask):
     engines: Annotated[
         str,
         Option(
-            "What is added, an arm each: engines, duplicates, cutmix, empty; a+b mixes, a/negatives adds counterfeits."
+            "What is added, an arm each: engines, duplicates, cutmix, empty; a+b mixes, a:CLASS adds that class alone,"
+            " a/negatives adds counterfeits."
         ),
     ] = "duplicates,transplant,paste,gan"
     arms: Annotated[
         Sequence[str],
-        Option("One more source: a data set made by synthesize. May be repeated.", flag="--arm", metavar="NAME=FOLDER"),
+        Option("One more source: what synthesize --out made. May be repeated.", flag="--arm", metavar="NAME=FOLDER"),
     ] = ()
     run: RunName = None
     folds: Annotated[

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import torch
 from coigan_aug.checkpoint import GeneratorFile
 from coigan_aug.config import settings_to_dict
 from coigan_aug.errors import DataError
-from coigan_aug.evaluation.arms import CONTROLS, Arm, Bench, evaluated_at
+from coigan_aug.evaluation.arms import CONTROLS, REAL, Arm, Bench, class_of, engine_of, evaluated_at, label_of
 from coigan_aug.evaluation.leaks import check_synthetic
 from coigan_aug.evaluation.protocol import PROTOCOLS, SYNTHETIC_TILES
 from coigan_aug.evaluation.tally import Held
@@ -74,22 +74,28 @@ def make_bench(
         held_out = dataset.indices("test")
         test = load_examples(dataset, held_out, seen, cache_root=cache, report=report)
     held = _held(dataset, real, test, held_out, binary=settings.evaluate.binary)
-    names = dict.fromkeys(name for arm in arms for name in arm.sources if name not in ("real", *CONTROLS))
+    sources = dict.fromkeys(source for arm in arms for source in arm.sources)
+    _check_classes(sources, prepared)
+    names = [source for source in sources if engine_of(source) not in (REAL, *CONTROLS)]
     tiles = PROTOCOLS[protocol].tiles
-    copies = _Copies(fold, prepared) if any(name in LIVE for name in names) or any(a.negatives for a in arms) else None
+    live = any(engine_of(name) in LIVE for name in names) or any(arm.negatives for arm in arms)
+    copies = _Copies(fold, prepared) if live else None
     added: dict[str, Source] = {}
     for name in names:
-        if name in LIVE and copies is not None and not tiles:
+        if engine_of(name) in LIVE and copies is not None and not tiles:
             added[name] = copies.live(name)
             continue
-        synthetic = fold.given.get(name) or _synthesized(
+        synthetic = fold.given.get(engine_of(name)) or _synthesized(
             fold, prepared, name, screen=screen, tiles=tiles, device=device, command=command, talk=talk
         )
         check_synthetic(synthetic, dataset, prepared.positions)
         opened = load_examples(synthetic, range(len(synthetic)), seen, cache_root=cache)
-        added[name] = Pool(examples=opened, jitter=settings.evaluate.jitter, tiles=tiles)
+        label = label_of(name, dataset.names)
+        if label is not None and not tiles and not opened.by_image[label]:
+            raise DataError(f"{synthetic.folder} holds no {class_of(name)}, which the arm {name!r} is to add.")
+        added[name] = Pool(examples=opened, jitter=settings.evaluate.jitter, tiles=tiles, label=label)
     negatives = copies.live(OWN_PLACE, counterfeit=True) if copies and any(arm.negatives for arm in arms) else None
-    marks = {name: _mark(fold, name, screen=screen) for name in names}
+    marks = {name: _mark(fold, name, screen=screen) for name in sources}
     return Bench(
         real=real, held=held, added=added, settings=settings, folder=fold.folder, negatives=negatives, marks=marks,
         tiles=tiles,
@@ -112,8 +118,25 @@ def _held(dataset: Dataset, real: Examples, test: Examples, held_out: Sequence[i
     )
 
 
-def _mark(fold: Fold, name: str, *, screen: bool) -> str:
-    """Name what a source's windows depend on beside data and seed."""
+def _check_classes(sources: Iterable[str], prepared: Prepared) -> None:
+    """Refuse a source of a class that no training image has."""
+    for source in sources:
+        label = label_of(source, prepared.dataset.names)
+        if label is not None and not prepared.by_class[label]:
+            raise DataError(
+                f"No training image has a defect of the class {class_of(source)!r}, which the arm {source!r} would draw."
+            )
+
+
+def _mark(fold: Fold, source: str, *, screen: bool) -> str:
+    """Name what a source's windows depend on beside data and seed; nothing for controls of all classes."""
+    mark = _mark_of_all(fold, engine_of(source), screen=screen)
+    return short_hash([mark, class_of(source)]) if class_of(source) else mark
+
+
+def _mark_of_all(fold: Fold, name: str, *, screen: bool) -> str:
+    if name in (REAL, *CONTROLS):
+        return ""
     if name in fold.given:
         return short_hash(fold.given[name].manifest["sha256"])
     values = settings_to_dict(fold.settings)
@@ -145,12 +168,13 @@ class _Copies:
             device=torch.device("cpu"),
         )  # fmt: skip
 
-    def live(self, name: str, *, counterfeit: bool = False) -> LiveCopies:
+    def live(self, source: str, *, counterfeit: bool = False) -> LiveCopies:
         """Return what makes windows with copies by an engine, or counterfeit negatives."""
-        evaluate = self._fold.settings.evaluate
+        evaluate, engine = self._fold.settings.evaluate, engine_of(source)
         return LiveCopies(
-            planner=self._planner(name),
-            engine=name,
+            planner=self._planner(engine),
+            engine=engine,
+            label=label_of(source, self._prepared.dataset.names),
             scale=evaluate.scale,
             window_side=evaluate.window,
             jitter=evaluate.jitter,
@@ -168,7 +192,7 @@ class _Copies:
 def _synthesized(
     fold: Fold,
     prepared: Prepared,
-    engine: str,
+    source: str,
     *,
     screen: bool,
     tiles: bool,
@@ -177,12 +201,14 @@ def _synthesized(
     talk: Talk,
 ) -> Dataset:
     """Return the set that an engine drew for this measurement, drawn where it is not there yet."""
-    name = f"{engine}-{_mark(fold, engine, screen=screen)}"
+    engine, only = engine_of(source), class_of(source)
+    name = f"{engine}-{_mark(fold, source, screen=screen)}"
     out, records = fold.folder / "images" / name, fold.folder / "synthetic" / name
     if not (out / CARD).exists():
         each = -(-SYNTHETIC_TILES // prepared.classes) if tiles else fold.settings.evaluate.per_class
         names = prepared.dataset.names
-        counts = {name: each for name, members in zip(names, prepared.by_class, strict=True) if members}
+        with_objects = [name for name, members in zip(names, prepared.by_class, strict=True) if members]
+        counts = {name: each for name in with_objects if only in (None, name)}
         ask = SynthesizeAsk(
             out=out, per_class=counts, engine=engine, run=fold.run, windows=tiles, screen=screen, device=str(device)
         )

@@ -15,7 +15,7 @@ from coigan_aug.checkpoint import load_generator
 from coigan_aug.config import load_settings, settings_file, settings_to_dict
 from coigan_aug.data.folds import hold_out, read_folds
 from coigan_aug.errors import DataError, UsageError, meant
-from coigan_aug.evaluation.arms import CONTROLS, REAL, Arm, Bench, list_arms
+from coigan_aug.evaluation.arms import CONTROLS, REAL, Arm, Bench, class_of, engine_of, list_arms
 from coigan_aug.evaluation.benefit import Speed, measure_speed, run_arms, steps_within
 from coigan_aug.evaluation.curves import draw_confusions, draw_curve
 from coigan_aug.evaluation.leaks import check_split
@@ -34,6 +34,7 @@ from coigan_aug.settings import Settings
 from coigan_aug.signals import stop_request
 from coigan_aug.stages.asks import BenefitAsk
 from coigan_aug.stages.benches import Fold, make_bench, short_hash
+from coigan_aug.stages.evaluate_quality import find_synthetic
 from coigan_aug.store.accepting import accept
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.synthesis.engines import ENGINES
@@ -122,21 +123,32 @@ def evaluate_benefit(workspace: Folders, ask: BenefitAsk, *, talk: Talk = SILENT
 def _arms(engines: str, given: Mapping[str, str], shares: Sequence[float]) -> list[Arm]:
     """Return the arms: real alone, those named, and each given set that none of them names."""
     asked = [name.strip() for name in engines.split(",") if name.strip()]
-    named = {part for text in asked for part in text.split("/")[0].split("+")}
+    named = {engine_of(part) for text in asked for part in text.split("/")[0].split("+")}
     arms = list_arms([*asked, *(name for name in given if name not in named)], shares)
     known = (REAL, *CONTROLS, *ENGINES, *given)
-    for name in (name for arm in arms for name in arm.sources if name not in known):
+    for name in (name for arm in arms for name in map(engine_of, arm.sources) if name not in known):
         remedy = f"Engines: {', '.join(ENGINES)}. Controls: {', '.join(CONTROLS)}."
         raise UsageError(f"There is no engine {name!r}.{meant(name, known)}", remedy=remedy)
     return arms
+
+
+def _check_classes(arms: Sequence[Arm], names: Sequence[str]) -> None:
+    for source in (source for arm in arms for source in arm.sources):
+        name = class_of(source)
+        if name is not None and name not in names:
+            raise UsageError(
+                f"The arm {source!r} names no class.{meant(name, names)}", remedy=f"Classes: {', '.join(names)}."
+            )
 
 
 def _given(arms: Sequence[str]) -> dict[str, str]:
     folders = {}
     for text in arms:
         name, equals, folder = text.partition("=")
-        if not equals or not name or not folder or set(name) & set("+/ "):
-            raise UsageError(f"--arm {text}: write  --arm NAME=FOLDER .", remedy="FOLDER is one of coigan/synthetic/.")
+        if not equals or not name or not folder or set(name) & set("+/: "):
+            raise UsageError(
+                f"--arm {text}: write  --arm NAME=FOLDER .", remedy="FOLDER is what synthesize --out made."
+            )
         if name in (*ENGINES, REAL, *CONTROLS):
             raise UsageError(f"--arm {text}: {name} is an arm's name already.", remedy="Give it another name.")
         folders[name] = folder
@@ -166,17 +178,18 @@ def _open(
         DataError: there is no run, or one that saw other images.
     """
     dataset = Dataset(workspace.dataset)
+    _check_classes(arms, dataset.names)
     check_split(dataset)
     run, generator, settings = None, None, made
     if ask.groups_per_class is not None:
         few = dataclasses.replace(made.data, groups_per_class=ask.groups_per_class)
         settings = dataclasses.replace(made, data=few)
-    if ask.run or any("gan" in arm.sources for arm in arms):
+    if ask.run or any("gan" in map(engine_of, arm.sources) for arm in arms):
         run = _find_run(workspace, ask.run, dataset, folds=of > 1)
         generator = load_generator(run.generator)
         _check_groups(run, generator.settings, ask.groups_per_class)
         settings = dataclasses.replace(generator.settings, synthesize=made.synthesize, evaluate=made.evaluate)
-    folders = {name: Path(folder.replace("{fold}", str(number))) for name, folder in given.items()}
+    folders = {name: folder.replace("{fold}", str(number)) for name, folder in given.items()}
     if of > 1 and any("{fold}" not in folder for folder in given.values()):
         raise UsageError(
             "--folds: a set that --arm gives must be one for each fold.", remedy="Write  --arm NAME=sets/{fold}"
@@ -186,7 +199,7 @@ def _open(
         dataset=dataset,
         run=run.name if run else None,
         generator=generator,
-        given={name: Dataset(folder) for name, folder in folders.items()},
+        given={name: find_synthetic(workspace, folder) for name, folder in folders.items()},
         settings=follow(ask.protocol, settings),
         folder=Path(),
     )
@@ -298,8 +311,8 @@ def _timed(
 
 def _about(arms: Sequence[Arm]) -> str:
     """Return what the verdict is about: the GAN, else the first that is drawn or given."""
-    drawn = [name for arm in arms for name in arm.sources if name not in (REAL, *CONTROLS)]
-    return "gan" if "gan" in drawn else next(iter(drawn), "none")
+    drawn = [source for arm in arms for source in arm.sources if engine_of(source) not in (REAL, *CONTROLS)]
+    return next((source for source in drawn if engine_of(source) == "gan"), next(iter(drawn), "none"))
 
 
 def _warnings(numbers: Benefit) -> tuple[str, ...]:

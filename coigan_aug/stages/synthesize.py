@@ -301,6 +301,9 @@ def _engine(
     talk.say(f"engine  by {choice.result}:")
     for line in choice.lines:
         talk.say(f"        {line}")
+    if 0 < len(choice.helped) < len(names):
+        alone = ",".join(f"{label}=500" for label in choice.helped)
+        talk.say(f"        only what is helped:  --per-class {alone}")
     engines = {"gan": gan} | {e: untrained_engine(e, prepared, settings) for e in UNTRAINED}
     return mixed_engine({names.index(label): engine for label, engine in choice.engines.items()}, engines)
 

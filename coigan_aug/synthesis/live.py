@@ -36,7 +36,7 @@ class LiveCopies:
 
     `engine` is "transplant", "paste" or "poisson"; the planner must be made for it (`Engine.own_places`). What is hardly
     visible, or has a seam, is made anew, as by the screen. With `counterfeit` clean surface is moved in the defect's stead,
-    and the window's masks are empty. `scale`, `window` and `jitter` are the segmenter's.
+    and the window's masks are empty. `scale`, `window` and `jitter` are the segmenter's. `label`: defects of that class alone.
     """
 
     planner: Planner
@@ -45,6 +45,7 @@ class LiveCopies:
     window_side: int
     jitter: Range
     counterfeit: bool = False
+    label: int | None = None
 
     def window(self, seed: int, index: int) -> Cut:
         """Make window `index`: uint8 [S, S, 3] and masks uint8 [K, S, S] of 0, 1 and VOID, where its base is void.
@@ -54,7 +55,8 @@ class LiveCopies:
         """
         rng = streams.generator(seed, "counterfeit" if self.counterfeit else "live", index)
         prepared, settings = self.planner.prepared, self.planner.settings
-        labels = [label for label, members in enumerate(prepared.by_class) if members]
+        every = [label for label, members in enumerate(prepared.by_class) if members]
+        labels = every if self.label is None else [self.label]
         screen = Screen(settings, margin_of(settings))
         for _ in range(TRIES):
             label = labels[int(rng.integers(len(labels)))]

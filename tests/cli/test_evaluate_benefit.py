@@ -146,15 +146,30 @@ def test_a_set_of_ones_own_is_an_arm(
         capsys, monkeypatch, "synthesize", "--engine", "paste", "--per-class", "2", "--out", "mine", "--no-screen"
     )
     assert code == 0, err
-    code, out, err = call(
-        capsys, monkeypatch, *little("--engines", "gan", "--arm", "mine=coigan/synthetic/mine", "--json")
-    )
+    code, out, err = call(capsys, monkeypatch, *little("--engines", "gan", "--arm", "mine=mine", "--json"))
     assert code == 0, err
     assert [arm["name"] for arm in json.loads(out)["numbers"]["arms"]] == ["real", "real + gan", "real + mine"]
     mixed = little("--engines", "gan+mine", "--arm", "mine=coigan/synthetic/mine", "--json")
     assert [arm["name"] for arm in json.loads(call(capsys, monkeypatch, *mixed)[1])["numbers"]["arms"]] == [
         "real", "real + gan + mine",
     ]  # fmt: skip
+
+
+def test_single_classes_are_drawn_by_engines_of_their_own(
+    drawable: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arms = "patch:line+transplant:spot,duplicates:spot,duplicates"
+    code, out, err = call(capsys, monkeypatch, *little("--engines", arms, "--json"))
+    assert code == 0, err
+    numbers = json.loads(out)["numbers"]
+    assert [arm["name"] for arm in numbers["arms"]] == [
+        "real", "real + patch:line + transplant:spot", "real + duplicates:spot", "real + duplicates",
+    ]  # fmt: skip
+    assert numbers["about"] == "real + patch:line + transplant:spot"
+    (drawn,) = drawable.glob("coigan/results/trainings/*/fold-1/synthetic/patch-*")
+    assert {item.label for record in Dataset(drawn) for item in record.annotations} == {"line"}
+    kept = list(drawable.glob("coigan/results/trainings/*/fold-1/arms/*.npz"))
+    assert len(kept) == 4, "one class or all of them are trainings of their own"
 
 
 @pytest.mark.slow
@@ -208,7 +223,12 @@ def test_few_groups_need_a_run_that_was_trained_on_as_few(
         (["--arm", "mine"], 2, ["--arm mine: write  --arm NAME=FOLDER ."]),
         (["--arm", "gan=coigan/x"], 2, ["gan is an arm's name already."]),
         (["--engines", "paste/negative"], 2, ["'paste/negative' is no arm."]),
-        (["--arm", "mine=nowhere"], 3, ["nowhere holds no data set"]),
+        (["--arm", "mine=nowhere"], 3, ["There is no synthetic set nowhere."]),
+        (
+            ["--engines", "patch:lines"],
+            2,
+            ["The arm 'patch:lines' names no class. Did you mean 'line'?", "Classes: spot, line."],
+        ),
         (["--protocol", "cogan"], 2, ["There is no protocol 'cogan'.", "Protocols: default, coigan."]),
         (["--set", "evaluate.shares=[0.75]"], 3, ["evaluate.shares is [0.75]", "evaluate.slots=extra"]),
         (["--set", "evaluate.segmenter=unett"], 3, ["choose one of: lite0_unet, unet"]),

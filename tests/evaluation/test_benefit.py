@@ -201,9 +201,23 @@ def test_arms_are_real_then_what_is_asked_for_with_each_share() -> None:
         ("real + gan + transplant", ("gan", "transplant"), False),
         ("real + transplant/negatives", ("transplant",), True),
     ]
+    (single,) = list_arms(("patch:crack+duplicates:fray",), (0.25,))[1:]
+    assert single.sources == ("patch:crack", "duplicates:fray")
 
 
-@pytest.mark.parametrize("asked", [("gan", "gan"), ("+gan",), ("gan/positives",), ("real",)])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ("gan", "gan"),
+        ("+gan",),
+        ("gan/positives",),
+        ("real",),
+        ("gan:",),
+        (":crack",),
+        ("real:crack",),
+        ("cutmix:crack",),
+    ],
+)
 def test_an_arm_that_is_none_is_refused(asked: tuple[str, ...]) -> None:
     with pytest.raises(UsageError):
         list_arms(asked, (0.25,))

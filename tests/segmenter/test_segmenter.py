@@ -54,6 +54,15 @@ def test_every_segmenter_has_a_layer_to_look_into(name: str) -> None:
     assert grad_cam(network, cam_layer(network), torch.rand(1, 3, 64, 64), masks, label=1).shape == (1, 64, 64)
 
 
+def test_a_pool_of_one_class_gives_windows_round_that_class_alone(prepared: Prepared) -> None:
+    small = dataclasses.replace(prepared, window=12)
+    for label in (0, 1):
+        pool = Pool(examples=small, label=label)
+        windows = [pool.window(0, index)[1] for index in range(20)]
+        assert all(masks[label].any() for masks in windows)
+        assert not all(masks[1 - label].any() for masks in windows), "else the classes can't be told apart by this"
+
+
 def test_the_seed_decides_the_first_weights_and_leaves_other_randomness_alone() -> None:
     before = torch.random.get_rng_state()
     one, same, other = (build_segmenter(TINY, 2, seed=seed).state_dict() for seed in (3, 3, 4))

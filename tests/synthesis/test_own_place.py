@@ -227,6 +227,12 @@ def test_every_window_is_another_copy_and_the_same_in_any_process(prepared: Prep
     assert {int(k) for _, masks in windows for k in np.flatnonzero(masks.any(axis=(1, 2)))} == {0, 1}
 
 
+def test_windows_of_one_class_hold_that_class_alone(prepared: Prepared, small: Settings) -> None:
+    live = _live(prepared, small, label=1)
+    windows = [live.window(3, index)[1] for index in range(8)]
+    assert all(masks[1].any() and not masks[0].any() for masks in windows)
+
+
 def test_counterfeit_negatives_have_a_seam_and_no_label(prepared: Prepared, small: Settings) -> None:
     live = _live(prepared, small, counterfeit=True)
     assert not any(live.window(0, index)[1].any() for index in range(6))
