@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,9 +10,11 @@ from rich.console import Console
 from rich.table import Table
 
 from coigan_aug.cli.cells import name_cell
+from coigan_aug.evaluation.choosing import worth_trying
 from coigan_aug.evaluation.numbers import FEW_PIECES, FINDING, NAMING, TITLES, ArmScores, Benefit, Difference
 from coigan_aug.evaluation.result import Result
 from coigan_aug.progress import say
+from coigan_aug.synthesis.engines import ENGINES
 
 
 def show_benefit(result: Result[Benefit], path: Path) -> None:
@@ -33,6 +36,11 @@ def show_benefit(result: Result[Benefit], path: Path) -> None:
         say(result.verdict)
     for warning in result.warnings:
         say(f"note  {warning}")
+    arm = worth_trying(numbers, ENGINES)
+    if arm is not None:
+        say(
+            f"Worth trying: only what helped its class, chosen on these very test pieces:  --engines {shlex.quote(arm)}"
+        )
     say(f"-> {path}")
 
 

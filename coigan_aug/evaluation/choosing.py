@@ -10,6 +10,9 @@ from coigan_aug.evaluation.arms import REAL, class_of, engine_of
 from coigan_aug.evaluation.numbers import ArmScores, Benefit
 from coigan_aug.evaluation.result import Result
 
+CLEAR = 0.03
+"""Of a class's pixel AP: what two seeds of one arm differ by."""
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -52,6 +55,25 @@ def choose_engines(
                 without = real.ap if by_ap else real.iou
                 return _choice(rows, without, result.folder.name, measure="AP" if by_ap else "IoU")
     return None
+
+
+def worth_trying(numbers: Benefit, engines: Sequence[str]) -> str | None:
+    """Name the arm that draws only the classes which an engine clearly helped, each by the engine that helped it most.
+
+    Returns:
+        Such as "patch:crack+patch:fray"; None where no class gained `CLEAR`, or such an arm has been measured.
+    """
+    plain = [arm for arm in numbers.arms if not arm.negatives and arm.ap]
+    real = next((arm for arm in plain if arm.source == REAL), None)
+    if real is None:
+        return None
+    parts = []
+    for name in (name for name in numbers.classes if set(name).isdisjoint("+,/")):  # others can't be written as an arm
+        scores, without = _scores(plain, name, engines, by_ap=True), real.ap.get(name)
+        engine = max(scores, key=lambda known: scores[known], default=None)
+        if engine is not None and without is not None and scores[engine] >= without + CLEAR:
+            parts.append(f"{engine}:{name}")
+    return "+".join(parts) if parts and not any(set(arm.source.split("+")) == set(parts) for arm in plain) else None
 
 
 def _scores(arms: Sequence[ArmScores], name: str, engines: Sequence[str], *, by_ap: bool) -> dict[str, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from coigan_aug.evaluation.choosing import Choice, choose_engines
+from coigan_aug.evaluation.choosing import Choice, choose_engines, worth_trying
 from coigan_aug.evaluation.numbers import ArmScores, Benefit
 from coigan_aug.evaluation.result import Result
 
@@ -54,3 +54,15 @@ def test_controls_other_shares_and_negatives_are_no_engines_to_draw_with() -> No
 
 def test_nothing_is_chosen_where_a_class_was_drawn_by_no_arm() -> None:
     assert chosen(arm("real", 0.3, 0.6), arm("patch:spot", 0.4, 0.9)) is None
+
+
+def test_worth_trying_are_the_classes_that_gained_more_than_seeds_differ_by() -> None:
+    def worth(*arms: ArmScores) -> str | None:
+        return worth_trying(
+            Benefit(arms=[arm("real", 0.3, 0.6), *arms], classes=list(NAMES)), ("gan", "paste", "patch")
+        )
+
+    assert worth(arm("gan", 0.34, 0.61), arm("patch", 0.2, 0.64)) == "gan:spot+patch:line"
+    assert worth(arm("gan", 0.34, 0.62), arm("patch", 0.4, 0.5)) == "patch:spot"
+    assert worth(arm("gan", 0.32, 0.62), arm("duplicates", 0.9, 0.9)) is None
+    assert worth(arm("patch", 0.4, 0.5), arm("patch:spot", 0.5, 0.5)) is None, "it has been measured"
