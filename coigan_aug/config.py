@@ -18,7 +18,7 @@ from coigan_aug.plain_yaml import PlainLoader
 from coigan_aug.settings import Settings
 
 T = TypeVar("T")
-RECIPES = ("coigan", "default", "tiny")
+RECIPES = ("coigan", "coigan-small", "default", "tiny")
 _UNPROVEN = "no measurement spoke for it"
 _FIXED = "it has its default always"
 RETIRED = {

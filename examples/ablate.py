@@ -54,8 +54,8 @@ class Ablation:
         )
 
     def recipe_of(self, name: str) -> str:
-        """Return the recipe that a variant starts from: `coigan` and its kin from the thesis' own."""
-        return "coigan" if name.startswith("coigan") else self.recipe
+        """Return the recipe that a variant starts from: `coigan`, `coigan-small` and its kin from those of the thesis."""
+        return "coigan-small" if name.startswith("coigan-small") else "coigan" if name == "coigan" else self.recipe
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -106,6 +106,37 @@ def test_the_recipe_coigan_has_the_published_schedule() -> None:
     assert (train.adversarial, train.reference_adversarial, train.r1, train.path_length) == (20, 8, 3, 5)
 
 
+@pytest.mark.parametrize("recipe", [name for name in RECIPES if name.startswith("coigan")])
+def test_the_recipes_of_the_thesis_have_the_scales_of_its_code(recipe: str) -> None:
+    """coigan-facts B2 to B8: weights of each loss, at most one transform, all tiles as references, noise for each class."""
+    settings = load_settings(recipe=recipe)
+    data, model, train = settings.data, settings.model, settings.train
+    assert (train.path_length, train.path_length_every, train.path_length_per) == (5, 4, "column")
+    assert (train.perceptual_weight, train.perceptual_channels) == (0.3, "sum")
+    assert (train.discriminator_weight, train.r1, train.r1_every) == (5, 3, 16)
+    assert (train.smooth_l1, train.object_weight, train.background_weight) == (5 * 3, 0.1, 1.0)
+    assert (train.adversarial, train.reference_adversarial, train.share_step) == (20, 8, False)
+    assert (train.paired, train.mismatch, train.contrast, train.translate, train.gain) == (0, 0, 0, 0, 0)
+    assert (train.learning_rate, train.betas, train.weight_decay) == (0.002, (0.0, 0.998), 0.01)
+    assert (data.reference, data.clean, data.shapes) == ("tiles", "masks", "same")
+    assert (data.transforms, data.augment, data.rotate, data.scale_range) == ("one", 0.5, 180, (0.7, 1.2))
+    assert (data.shift, data.shear) == (0.1, 3)
+    assert (model.noise, model.noise_per_class, model.mask_base) == ("replace", True, False)
+    assert (model.noise_scales, model.noise_mean, model.noise_std) == ((1, 2, 4), 0.5, 0.08)
+    assert not model.contrast
+    assert not model.discriminator_masks
+
+
+def test_settings_of_the_thesis_change_nothing_where_no_recipe_names_them() -> None:
+    """What a run or a generator file from before them is read with."""
+    settings = Settings()
+    assert (settings.train.share_step, settings.train.discriminator_weight) == (True, 1)
+    assert (settings.train.path_length_per, settings.train.perceptual_channels) == ("sample", "mean")
+    assert (settings.model.noise_per_class, settings.model.mask_base) == (False, False)
+    assert (settings.data.transforms, settings.data.shift, settings.data.shear) == ("together", 0, 0)
+    assert (settings.data.reference, settings.data.clean, settings.data.shapes) == ("defects", "boxes", "same")
+
+
 def test_every_setting_has_a_line_of_explanation() -> None:
     folder = Path(load_settings.__code__.co_filename).parent / "settings"
     for section in SECTIONS:

@@ -14,17 +14,23 @@ from coigan_aug.annotations.rle import Mask
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transform:
-    """Mirror first, then rotate (degrees, counter-clockwise) and rescale about the centre."""
+    """Mirror first, then shear (degrees; rows move along x), rotate (degrees, counter-clockwise) and rescale about the centre.
+
+    `shift` is how far an object moves in its box, right and down, as a share of its sides: what leaves it is cut off
+    (`kept`).
+    """
 
     flip_x: bool = False
     flip_y: bool = False
     angle: float = 0.0
     scale: float = 1.0
+    shear: float = 0.0
+    shift: tuple[float, float] = (0.0, 0.0)
 
     @property
     def exact(self) -> bool:
         """True where no pixel is interpolated."""
-        return self.angle == 0 and self.scale == 1
+        return self.angle == 0 and self.scale == 1 and self.shear == 0
 
 
 def draw_transform(
@@ -36,6 +42,23 @@ def draw_transform(
         return Transform(flip_x=flip_x, flip_y=flip_y)
     angle, scale = float(rng.uniform(-rotate, rotate)), float(rng.uniform(*scale_range))
     return Transform(flip_x=flip_x, flip_y=flip_y, angle=angle, scale=scale)
+
+
+def draw_one(
+    rng: np.random.Generator, *, probability: float, rotate: float, scale_range: tuple[float, float], shift: float,
+    shear: float,
+) -> Transform:  # fmt: skip
+    """Draw a rotation, or as often a shift with rescaling and shear; with 1 - `probability` neither. Nothing is mirrored.
+
+    Source: the thesis' code, which chooses at most one of the two, so that with a probability of 0.5 each has 25 %.
+    """
+    if rng.random() >= probability:
+        return Transform()
+    if rng.random() < 0.5:
+        return Transform(angle=float(rng.uniform(-rotate, rotate)))
+    right, down = (float(value) for value in rng.uniform(-shift, shift, 2))
+    scale, sheared = float(rng.uniform(*scale_range)), float(rng.uniform(-shear, shear))
+    return Transform(scale=scale, shear=sheared, shift=(right, down))
 
 
 def apply(transform: Transform, pixels: NDArray[np.uint8], mask: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], Mask]:
@@ -63,6 +86,10 @@ def _matrix(transform: Transform, height: int, width: int) -> tuple[NDArray[np.f
     cosine, sine = abs(math.cos(turn)) * transform.scale, abs(math.sin(turn)) * transform.scale
     new_width = max(math.ceil(width * cosine + height * sine), 1)
     new_height = max(math.ceil(width * sine + height * cosine), 1)
+    if transform.shear:
+        slant = math.tan(math.radians(transform.shear))
+        matrix = matrix @ np.array([[1, slant, -slant * (height - 1) / 2], [0, 1, 0], [0, 0, 1]])
+        new_width, new_height = (max(math.ceil(abs(row[0]) * width + abs(row[1]) * height), 1) for row in matrix)
     matrix[0, 2] += (new_width - width) / 2
     matrix[1, 2] += (new_height - height) / 2
     return np.asarray(matrix, np.float64), (new_width, new_height)
@@ -74,6 +101,23 @@ def matrix_of(transform: Transform, *, height: int, width: int) -> NDArray[np.fl
     flip[0, 2] = width - 1 if transform.flip_x else 0
     flip[1, 2] = height - 1 if transform.flip_y else 0
     return np.asarray(flip[:2] if transform.exact else _matrix(transform, height, width)[0] @ flip)
+
+
+def kept(transform: Transform, mask: Mask) -> tuple[slice, slice]:
+    """Return the rows and columns that hold a mask [h, w], less what a shift moves out of them; all where nothing is left."""
+    rows, columns = tight(mask)
+    right, down = transform.shift
+    left = (_stays(rows, down), _stays(columns, right))
+    if not mask[left].any():
+        return rows, columns
+    inner = tight(mask[left])
+    top, start = left[0].start, left[1].start
+    return slice(top + inner[0].start, top + inner[0].stop), slice(start + inner[1].start, start + inner[1].stop)
+
+
+def _stays(extent: slice, shift: float) -> slice:
+    out = round(abs(shift) * (extent.stop - extent.start))
+    return slice(extent.start, extent.stop - out) if shift > 0 else slice(extent.start + out, extent.stop)
 
 
 def tight(mask: NDArray[np.uint8]) -> tuple[slice, slice]:

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from coigan_aug import rng as streams
 from coigan_aug.annotations.masks import cover, grow, resize
 from coigan_aug.annotations.rle import Mask, decode_box
-from coigan_aug.compose.augment import Transform, apply, draw_transform, tight
+from coigan_aug.compose.augment import Transform, apply, draw_one, draw_transform, kept
 from coigan_aug.compose.erase import GROW, erase
-from coigan_aug.compose.noise import MIXING, condition, draw_latent, noise_fields
+from coigan_aug.compose.noise import MIXING, condition, draw_latent, draw_noise
 from coigan_aug.compose.placement import find_place, fit
 from coigan_aug.compose.sample import Image, Sample
 from coigan_aug.geometry import Box
@@ -25,7 +25,7 @@ from coigan_aug.prepare.examples import defect_region
 from coigan_aug.prepare.objects import DefectObject
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.prepare.tiles import Window
-from coigan_aug.settings import Settings
+from coigan_aug.settings import DataSettings, Settings
 
 Rng = np.random.Generator
 Seen = tuple[Pixels, Mask, Image, Pixels, Mask]
@@ -41,6 +41,9 @@ def compose(prepared: Prepared, settings: Settings, seed: int, index: int) -> Sa
     chosen = _choose(prepared, settings, rng)
     base, zoom = _clean_window(prepared, settings, rng, chosen)
     masks, objects, contrast = _canvas(prepared, settings, rng, chosen, zoom)
+    object_masks = masks
+    if settings.data.shapes == "different":
+        object_masks, objects, _ = _canvas(prepared, settings, rng, _choose(prepared, settings, rng), zoom)
     reference, reference_masks, *_ = _reference(prepared, settings, rng)
     target, pair_masks, pair_contrast, erased, hole = _erasable(prepared, settings, rng)
     pair_base = _before(prepared, rng, target, erased, hole)
@@ -50,6 +53,7 @@ def compose(prepared: Prepared, settings: Settings, seed: int, index: int) -> Sa
         condition=_condition(masks, contrast, settings, rng),
         latent=draw_latent(rng, settings.model, mixing=MIXING),
         objects=_image(objects),
+        object_masks=object_masks.astype(np.float32),
         reference=_image(reference),
         reference_masks=reference_masks.astype(np.float32),
         pair_base=_image(pair_base),
@@ -66,8 +70,8 @@ def _image(pixels: Pixels) -> Image:
 
 
 def _condition(masks: Mask, contrast: Image, settings: Settings, rng: Rng) -> Image:
-    height, width = masks.shape[1:]
-    fields = noise_fields(rng, height=height, width=width, scales=settings.model.noise_scales)
+    classes, height, width = masks.shape
+    fields = draw_noise(rng, settings.model, classes=classes, height=height, width=width)
     return condition(masks, fields, settings.model, contrast=contrast)
 
 
@@ -86,11 +90,19 @@ def _choose(prepared: Prepared, settings: Settings, rng: Rng) -> list[tuple[Defe
         members = prepared.by_class[label]
         for _ in range(_how_many(rng, data.defects, force=number == len(order) - 1 and not chosen)):
             item = prepared.objects[members[int(rng.integers(len(members)))]]
-            how = draw_transform(
-                rng, probability=data.augment, rotate=data.rotate, scale_range=data.scale_range, flip=data.flip
-            )
-            chosen.append((item, how))
+            chosen.append((item, _transform(data, rng)))
     return chosen
+
+
+def _transform(data: DataSettings, rng: Rng) -> Transform:
+    if data.transforms == "one":
+        return draw_one(
+            rng, probability=data.augment, rotate=data.rotate, scale_range=data.scale_range, shift=data.shift,
+            shear=data.shear,
+        )  # fmt: skip
+    return draw_transform(
+        rng, probability=data.augment, rotate=data.rotate, scale_range=data.scale_range, flip=data.flip
+    )
 
 
 def _how_many(rng: Rng, shares: tuple[float, ...], *, force: bool) -> int:
@@ -157,12 +169,17 @@ def _object(prepared: Prepared, item: DefectObject, transform: Transform, zoom: 
         crop = np.asarray(cv2.resize(crop, small[::-1], interpolation=cv2.INTER_AREA), np.uint8)
         mask = resize(mask, height=small[0], width=small[1])
     crop, mask = apply(transform, crop, mask)
-    rows, columns = tight(mask)
+    rows, columns = kept(transform, mask)
     return crop[rows, columns], mask[rows, columns]
 
 
 def _reference(prepared: Prepared, settings: Settings, rng: Rng) -> Seen:
-    """Cut any real window: as often one with defects as the generator's own windows have them (always)."""
+    """Cut any real window: three of four times one with defects, or (`data.reference` tiles) each tile as often."""
+    if settings.data.reference == "tiles":
+        clean, others = prepared.clean, prepared.with_objects
+        number = int(rng.integers(len(clean) + len(others)))
+        tile = clean[number] if number < len(clean) else others[number - len(clean)]
+        return _pair(prepared, settings, rng, tile.position, tile.box(prepared.window))
     if prepared.with_objects and rng.random() < 0.75:
         return _defect_window(prepared, settings, rng)
     window = prepared.clean[int(rng.integers(len(prepared.clean)))]

@@ -39,6 +39,15 @@ def draw_latent(rng: np.random.Generator, settings: ModelSettings, *, mixing: fl
     return np.stack([coarse if level < border else fine for level in range(levels)])
 
 
+def draw_noise(rng: np.random.Generator, settings: ModelSettings, *, classes: int, height: int, width: int) -> Field:
+    """Draw what `condition` puts on masks: float32 [S, H, W], or with `noise_per_class` [K, S, H, W]; as `noise_fields`."""
+    fields = [
+        noise_fields(rng, height=height, width=width, scales=settings.noise_scales)
+        for _ in range(classes if settings.noise_per_class else 1)
+    ]
+    return np.stack(fields) if settings.noise_per_class else fields[0]
+
+
 def noise_fields(rng: np.random.Generator, *, height: int, width: int, scales: Sequence[int]) -> Field:
     """Draw one standard normal field for each scale: float32 [S, H, W].
 
@@ -61,25 +70,25 @@ def _grain(rng: np.random.Generator, height: int, width: int, scale: int) -> Fie
 def condition(
     masks: NDArray[np.uint8], fields: Field, settings: ModelSettings, *, contrast: Field | None = None
 ) -> Field:
-    """Make the generator's conditioning channels from masks [K, H, W] of 0 and 1 and noise fields [S, H, W].
+    """Make the generator's conditioning channels from masks [K, H, W] of 0 and 1 and what `draw_noise` drew, [S, H, W].
 
     `channels`: the K masks, then each field x std + mean inside the union of the masks, 0 outside: [K + S, H, W].
     The masks stay binary, so a one-pixel crack is as plain as a blotch.
-    `replace`: the thesis' noised masks [K, H, W]; see `noised_masks`.
+    `replace`: the thesis' noised masks [K, H, W]; see `noised_masks`. Noise may be each class's own, [K, S, H, W].
 
     With `settings.contrast` the channel after the masks is the contrast of each defect, [H, W] from -1 up on its mask.
     """
     union = masks.any(axis=0).astype(np.float32)
     contrasts = [contrast * union if contrast is not None else np.zeros_like(union)] if settings.contrast else []
     if settings.noise == "replace":
-        noise = (fields * settings.noise_std + settings.noise_mean).sum(axis=0)
+        noise = (fields * settings.noise_std + settings.noise_mean).sum(axis=-3)
         return np.stack([*noised_masks(masks, noise, blur=settings.noise_blur), *contrasts])
     grains = (fields * settings.noise_std + settings.noise_mean) * union
     return np.stack([*masks.astype(np.float32), *contrasts, *grains.astype(np.float32)])
 
 
 def noised_masks(masks: NDArray[np.uint8], noise: NDArray[np.floating], *, blur: int) -> Field:
-    """Noise binary masks [K, H, W] as the thesis does, with one field [H, W]: float32 [K, H, W] in 0..1.
+    """Noise binary masks [K, H, W] as the thesis does, with one field [H, W] or one a class: float32 [K, H, W] in 0..1.
 
     B = blurred masks; X = noise x B; the result is (X - low) / (high - low) x B, with low = min(0, X) and
     high = max(1, X) over the tensor. B counts twice, so a blur of 41 px (sigma 6.5) drives a line of 3 px down

@@ -17,7 +17,8 @@ class Sample:
     Latents are standard normal, a row for each level of the generator's decoder, coarse first; none for generators that
     take none.
 
-    `objects` holds real defect pixels on black at the very places of `masks`, so real and fake share their shapes.
+    `objects` holds real defect pixels on black in `object_masks`. These are `masks`, so that real and fake share their
+    shapes, unless `data.shapes` is different.
     The reference is any real window with its own masks. The pair is a real defect window, its masks, and the
     same window with the defects erased (its union of masks is all 0 where there is nothing to learn).
     """
@@ -27,6 +28,7 @@ class Sample:
     condition: Image  # [C, H, W]
     latent: Image  # [L, Z]
     objects: Image  # [3, H, W]
+    object_masks: Image  # [K, H, W]
     reference: Image  # [3, H, W]
     reference_masks: Image  # [K, H, W]
     pair_base: Image  # [3, H, W] defects erased

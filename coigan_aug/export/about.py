@@ -26,9 +26,10 @@ def inputs_of(generator: GeneratorFile, size: Size | None) -> tuple[Value, ...]:
     """Describe what the generator takes, at one size or, where it has none, at any."""
     settings, side = generator.settings, size or ("H", "W")
     scale = "" if settings.data.scale == 1 else f", resized by {settings.data.scale:g}"
+    hidden = ", black inside the masks" if settings.model.mask_base else ""
     channels = condition_channels(settings.model, len(generator.classes))
     values = [
-        Value("image", ("N", 3, *side), f"RGB in 0..1{scale}"),
+        Value("image", ("N", 3, *side), f"RGB in 0..1{scale}{hidden}"),
         Value("condition", ("N", channels, *side), channels_of(generator)),
     ]
     levels, numbers = latent_shape(settings.model)
@@ -55,7 +56,10 @@ def channels_of(generator: GeneratorFile) -> str:
     contrast = "; contrast of each defect to its surroundings, on its mask" if model.contrast else ""
     if model.noise == "replace":
         blur = f"blurred over {model.noise_blur} px" if model.noise_blur else "sharp"
-        return f"masks of {names}, {blur}, times {normal}, grains of {grains} px added up (thesis 4.3.5){contrast}"
+        each = ", other noise for each class" if model.noise_per_class else ""
+        return (
+            f"masks of {names}, {blur}, times {normal}{each}, grains of {grains} px added up (thesis 4.3.5){contrast}"
+        )
     return f"masks of {names}, 0 or 1{contrast}; {normal} on the masks, for grains of {grains} px each"
 
 

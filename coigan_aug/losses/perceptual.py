@@ -56,30 +56,41 @@ def smooth_masked_perceptual(
     kernel: int = 31,
     object_weight: float,
     background_weight: float,
+    channels: str = "mean",
     across: Across = alone,
 ) -> Tensor:
     """Return the squared difference of the features, weighted by `weight_map`, mean over the layers.
 
-    Each layer's squared error is averaged over its channels; the thesis' code sums them, so that wide
-    layers count more (its values are those of ResNet50 layers times 256, 512, 1024 and 2048). The map is
-    resized to the layer by antialiased bilinear interpolation, so that thin masks are never stepped over.
-    0 where all weights are 0.
+    "mean": each layer's squared error is averaged over its channels, and the map resized to the layer by antialiased
+    bilinear interpolation, so that thin masks are never stepped over. "sum": as the thesis does, the squared error is
+    summed over the channels, so that wide layers count more (256, 512, 1024 and 2048 times the mean for the layers of
+    ResNet50), and the map resized by plain bilinear interpolation between corners. 0 where all weights are 0.
 
-    Source: Suvorov et al. 2022, section 2.2.1 (high receptive field perceptual loss); thesis.
+    The thesis' features are those of a ResNet50 that was trained to segment scenes (ADE20K, deep stem); those here were
+    trained to classify (ImageNet). Their values are of another size, so its weight is of the same order here, not equal.
+
+    Source: Suvorov et al. 2022, section 2.2.1 (high receptive field perceptual loss); thesis 4.4.2.
 
     Shape: output and target [B, 3, H, W] in 0..1, masks [B, K, H, W] -> scalar, float32 at least.
     """
     weights = weight_map(masks, kernel=kernel, object_weight=object_weight, background_weight=background_weight)
     with torch.no_grad():
         expected = features(target)
-    layers = [_layer_error(got, want, weights, across) for got, want in zip(features(output), expected, strict=True)]
+    error = _summed_error if channels == "sum" else _mean_error
+    layers = [error(got, want, weights, across) for got, want in zip(features(output), expected, strict=True)]
     return torch.stack(layers).mean()
 
 
-def _layer_error(got: Tensor, want: Tensor, weights: Tensor, across: Across) -> Tensor:
+def _mean_error(got: Tensor, want: Tensor, weights: Tensor, across: Across) -> Tensor:
     error = (at_least_float32(got) - at_least_float32(want)).square().mean(dim=1, keepdim=True)
     size = (error.shape[-2], error.shape[-1])
     return weighted_mean(error, F.interpolate(weights, size=size, mode="bilinear", antialias=True), across=across)
+
+
+def _summed_error(got: Tensor, want: Tensor, weights: Tensor, across: Across) -> Tensor:
+    error = (at_least_float32(got) - at_least_float32(want)).square().sum(dim=1, keepdim=True)
+    size = (error.shape[-2], error.shape[-1])
+    return weighted_mean(error, F.interpolate(weights, size=size, mode="bilinear", align_corners=True), across=across)
 
 
 def _resnet50(weights: Path | None) -> FeatureStages:

@@ -20,24 +20,35 @@ class Inpainter(nn.Module):
     """A generator with its compositing: what it may change lies round the masks and nowhere else.
 
     `residual` generators predict what to add to the base, the others the whole image. A `grey` one gives the
-    three channels one value, so that it can't leave coloured fringes on grey images.
+    three channels one value, so that it can't leave coloured fringes on grey images. One with `mask_base` is not shown the
+    base inside the masks.
 
     Shape: base [B, 3, H, W] in 0..1, condition [B, C, H, W], latent [B, L, Z], masks [B, K, H, W] of 0 and 1 ->
     [B, 3, H, W] in 0..1. L and Z are 0 for networks without a latent.
     """
 
-    def __init__(self, network: nn.Module, *, residual: bool, grey: bool, grow: int, soften: int) -> None:
+    def __init__(
+        self, network: nn.Module, *, residual: bool, grey: bool, grow: int, soften: int, mask_base: bool = False
+    ) -> None:
         super().__init__()
         self.network = network
         self.residual = residual
         self.grey = grey
         self.grow = grow
         self.soften = soften
+        self.mask_base = mask_base
+
+    def seen(self, base: Tensor, masks: Tensor) -> Tensor:
+        """Return the base as `generate` is to be given it: [B, 3, H, W], where `mask_base` says so black in the masks."""
+        if not self.mask_base:
+            return base
+        return base * (masks.amax(dim=1, keepdim=True) == 0)
 
     def generate(self, base: Tensor, condition: Tensor, latent: Tensor, *, truncation: float = 1.0) -> Tensor:
         """Return the generator's own image, not composited: [B, 3, H, W] float32.
 
         Args:
+            base: as `seen` gives it.
             truncation: 1 draws the whole variety, 0 the average style only; networks without a latent ignore it.
         """
         seen = torch.cat((base, condition), dim=1)
@@ -51,7 +62,7 @@ class Inpainter(nn.Module):
 
     def forward(self, base: Tensor, condition: Tensor, latent: Tensor, masks: Tensor) -> Tensor:
         alpha = mask_alpha(masks, grow=self.grow, soften=self.soften)
-        return composite(base, self.generate(base, condition, latent), alpha)
+        return composite(base, self.generate(self.seen(base, masks), condition, latent), alpha)
 
 
 def build_generator(settings: ModelSettings, classes: int) -> Inpainter:
@@ -70,7 +81,9 @@ def build_generator(settings: ModelSettings, classes: int) -> Inpainter:
     else:
         network = UNetGenerator(in_channels=channels, width=settings.width, depth=settings.depth)
     grey, residual = settings.colour == "grey", settings.generator != "ffc"
-    return Inpainter(network, residual=residual, grey=grey, grow=settings.grow, soften=settings.soften)
+    return Inpainter(
+        network, residual=residual, grey=grey, grow=settings.grow, soften=settings.soften, mask_base=settings.mask_base
+    )
 
 
 def build_discriminators(settings: ModelSettings, classes: int, *, window: int) -> tuple[nn.Module, nn.Module]:

@@ -133,6 +133,7 @@ def training_positions(dataset: Dataset, settings: DataSettings) -> list[int]:
 
 
 def _windows(examples: Examples, position: int, settings: DataSettings) -> list[Window]:
+    whole = Box.of(examples.cache[position].shape)
     return cut_windows(
         position,
         examples.cache[position],
@@ -141,5 +142,6 @@ def _windows(examples: Examples, position: int, settings: DataSettings) -> list[
         overlap=settings.overlap,
         blank=settings.max_blank,
         level=settings.blank_level,
-        void=examples.void_in(position, Box.of(examples.cache[position].shape)),
+        masks=examples.masks(position, whole).max(axis=0) if settings.clean == "masks" else None,
+        void=examples.void_in(position, whole),
     )

@@ -49,6 +49,7 @@ def cut_windows(
     overlap: float,
     blank: float,
     level: int,
+    masks: NDArray[np.uint8] | None = None,
     void: NDArray[np.uint8] | None = None,
 ) -> list[Window]:
     """Cut one working image [H, W] or [H, W, 3] into windows and mark each.
@@ -56,7 +57,9 @@ def cut_windows(
     Args:
         boxes: the boxes of the objects in it; a window that any box touches is marked "objects".
         blank: the largest share of pixels darker than `level` in a window that is not "blank".
-        void: which pixels [H, W] are void; a window with one that no box touches is marked "void". None: none is.
+        masks: which pixels [H, W] the objects cover; a window that boxes touch, but none of these, is not marked
+            "objects" either. None: the boxes decide.
+        void: which pixels [H, W] are void; a window with one and without objects is marked "void". None: none is.
     """
     height, width = pixels.shape[:2]
     dark = (pixels if pixels.ndim == 2 else pixels.max(axis=2)) < level
@@ -65,7 +68,7 @@ def cut_windows(
         for left in offsets(width, window, overlap):
             tile = Box(left, top, window, window)
             is_blank = dark[tile.slices].mean() > blank
-            hit = any(box.meets(tile) for box in boxes)
+            hit = any(box.meets(tile) for box in boxes) and (masks is None or bool(masks[tile.slices].any()))
             clean = "clean" if void is None or not void[tile.slices].any() else "void"
             windows.append(Window(position, left, top, "blank" if is_blank else "objects" if hit else clean))
     return windows

@@ -31,12 +31,26 @@ class DataSettings:
     """probability of 0, 1, 2, ... defects of each class in a training sample"""
     rotate: float = 180.0
     """largest rotation of a pasted object, degrees"""
+    shift: float = 0.0
+    """a pasted object is moved in its box by up to this share of its sides, and cut off there (with transforms: one)"""
+    shear: float = 0.0
+    """largest shear of a pasted object, degrees (with transforms: one)"""
     scale_range: tuple[float, float] = (0.7, 1.2)
     """smallest and largest rescaling of a pasted object"""
     augment: float = 0.5
-    """probability that a pasted object is rotated and rescaled; flips come besides"""
+    """probability that a pasted object is transformed"""
+    transforms: str = "together"
+    """together: rotated and rescaled, and mirrored besides; one: as in the thesis, rotated or (as often) shifted, rescaled
+    and sheared, and never mirrored"""
     flip: bool = True
     """mirror windows, objects and shapes at random, both ways; false where the light has a direction"""
+    shapes: str = "same"
+    """same: the real defects that drawn ones are told from have their masks; different: masks of their own"""
+    reference: str = "defects"
+    """real windows that drawn ones are told from: defects (three of four show some) or tiles (any, as in the thesis)"""
+    clean: str = "boxes"
+    """windows to draw on lie clear of the objects' boxes, or (masks, as in the thesis) of their masks only: more of images
+    with thin, slanted defects"""
     erase: str = "telea"
     """how defects are erased: telea (classical, no training) or learned (a network trained first; measured no better)"""
     groups_per_class: int = 0
@@ -55,8 +69,19 @@ class DataSettings:
         check(self, "min_area", low=1)
         check(self, "rotate", low=0.0, high=180.0)
         check(self, "augment", low=0.0, high=1.0)
+        check(self, "shift", low=0.0, high=0.5)
+        check(self, "shear", low=0.0, high=45.0)
         check(self, "groups_per_class", low=0)
         choice(self, "erase", ("telea", "learned"))
+        choice(self, "transforms", ("together", "one"))
+        choice(self, "shapes", ("same", "different"))
+        choice(self, "reference", ("defects", "tiles"))
+        choice(self, "clean", ("boxes", "masks"))
+        if (self.shift or self.shear) and self.transforms == "together":
+            raise ConfigError(
+                f"data.shift is {self.shift:g} and data.shear {self.shear:g}; with data.transforms together there is neither.",
+                remedy="Set data.transforms to one, or both to 0.",
+            )
         if self.window % 8:
             raise ConfigError(f"data.window is {self.window}; it must be a multiple of 8.")
         if min(self.defects, default=-1) < 0 or not 0.99 < sum(self.defects) < 1.01 or self.defects[0] >= 1:

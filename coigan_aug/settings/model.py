@@ -36,6 +36,10 @@ class ModelSettings:
     """standard deviation of the mask noise at each scale"""
     noise_blur: int = 0
     """side of the Gaussian that softens the noised masks, px; 0 leaves them sharp (thin cracks need it small)"""
+    noise_per_class: bool = False
+    """each class has noise of its own (noise: replace), instead of one for all; matters where masks are close together"""
+    mask_base: bool = False
+    """the generator does not see the surface inside the masks: it is black there"""
     colour: str = "auto"
     """grey (one value for the three channels), rgb, or auto: grey where all training images are; say grey where colour is
     an accident of the camera, rgb where the generator is to draw on colour images later"""
@@ -70,6 +74,11 @@ class ModelSettings:
         check(self, "multiplier", low=1, high=4)
         check(self, "noise_std", low=0.0, high=2.0)
         check(self, "noise_blur", low=0, high=101)
+        if self.noise_per_class and self.noise != "replace":
+            raise ConfigError(
+                f"model.noise_per_class is true, but model.noise is {self.noise}, which has one noise for all classes.",
+                remedy="Set model.noise to replace, or model.noise_per_class to false.",
+            )
         if self.noise_blur and self.noise_blur % 2 == 0:
             raise ConfigError(f"model.noise_blur is {self.noise_blur}; it must be 0 or odd.")
         if not self.noise_scales or min(self.noise_scales) < 1:

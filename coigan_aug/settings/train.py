@@ -40,6 +40,11 @@ class TrainSettings:
     """weight: the generator against the defect discriminator"""
     reference_adversarial: float = 1.0
     """weight: the generator against the reference discriminator"""
+    discriminator_weight: float = 1.0
+    """weight of the adversarial loss in what both discriminators pay, beside R1 and the other penalties"""
+    share_step: bool = True
+    """R1, R2, gradient penalty and path length are added to the losses; false: as in the thesis, each network takes an
+    optimiser step for them after that for its losses"""
     paired: float = 4.0
     """weight: erased real defects drawn again, L1 round the mask"""
     contrast: float = 0.0
@@ -48,6 +53,9 @@ class TrainSettings:
     """weight: the thesis' smooth-masked L1 against the base"""
     perceptual_weight: float = 0.0
     """weight: the thesis' smooth-masked perceptual loss against the base"""
+    perceptual_channels: str = "mean"
+    """a layer's squared errors are averaged over its channels (mean), or added up as in the thesis (sum), which makes them 16
+    to 2,048 times as large"""
     perceptual: str = "none"
     """features of the perceptual loss: resnet50, efficientnet_lite0 or none"""
     smooth_kernel: int = 31
@@ -68,6 +76,9 @@ class TrainSettings:
     """weight: the discriminators must call real windows with wrong masks fake (clean, moved, of other classes)"""
     path_length: float = 0.0
     """weight of the path length regulariser"""
+    path_length_per: str = "sample"
+    """a length for each sample (the thesis' text) or for each column of it, averaged over channels (its code): the penalty
+    of one is channels x columns times that of the other"""
     path_length_every: int = 4
     """path length is taken every so many steps and weighted up by it; 0 never"""
     translate: float = 0.125
@@ -89,7 +100,10 @@ class TrainSettings:
         check(self, "perceptual_weight", "path_length", "object_weight", "background_weight", low=0.0)
         check(self, "r1", "r2", "gradient_penalty", low=0.0)
         check(self, "mismatch", "contrast", "patience", low=0.0)
+        check(self, "discriminator_weight", low=0.0)
         choice(self, "loss", ADVERSARIAL)
+        choice(self, "perceptual_channels", ("mean", "sum"))
+        choice(self, "path_length_per", ("sample", "column"))
         check(self, "r1_every", "path_length_every", "workers", "threads", low=0)
         check(self, "ema", low=0.0, high=0.99999)
         check(self, "translate", low=0.0, high=0.5)

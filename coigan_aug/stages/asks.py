@@ -150,7 +150,10 @@ class TrainAsk(Ask):
 
     recipe: Annotated[
         str | None,
-        Option("tiny (CPU), default (GPU, 256 px) or coigan (the thesis' model). Default: what fits the device."),
+        Option(
+            "tiny (CPU), default (GPU, 256 px), coigan (the thesis' model) or coigan-small (its losses, on a CPU). Default:"
+            " what fits the device."
+        ),
     ] = None
     gpus: Annotated[int | None, Option("GPUs to train on; 0 is the CPU. Default: 1 where there is one.", least=0)] = (
         None

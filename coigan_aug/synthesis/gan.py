@@ -16,7 +16,7 @@ from coigan_aug import rng as streams
 from coigan_aug.annotations.masks import decode_mirrored, resize
 from coigan_aug.annotations.rle import Mask, Rle, box, decode_box
 from coigan_aug.checkpoint import GeneratorFile
-from coigan_aug.compose.noise import condition, draw_latent, noise_fields
+from coigan_aug.compose.noise import condition, draw_latent, draw_noise
 from coigan_aug.geometry import Box
 from coigan_aug.imaging import Pixels, cut_mirrored, to_rgb
 from coigan_aug.settings import Settings
@@ -30,6 +30,7 @@ class Patch:
 
     region: Box
     base: Tensor  # [3, h, w] working scale, 0..1
+    holes: Tensor  # [K, h, w] the masks at working scale
     condition: Tensor  # [C, h, w]
     latent: Tensor  # [L, Z]
     masks: Mask  # [K, H, W] full scale
@@ -99,12 +100,13 @@ def _patch(
     contrasts = _averaged(contrast, mirrored.max(axis=0), small)
     shrunk = np.stack([resize(mask, height=small[0], width=small[1]) for mask in mirrored])
     latent = draw_latent(streams.generator(key[0], "latent", key[1]), settings.model, mixing=0.0)
-    fields = noise_fields(
-        streams.generator(key[0], "noise", key[1]), height=small[0], width=small[1], scales=settings.model.noise_scales
+    fields = draw_noise(
+        streams.generator(key[0], "noise", key[1]), settings.model, classes=len(shrunk), height=small[0], width=small[1]
     )
     return Patch(
         region,
         torch.from_numpy(np.ascontiguousarray(base.transpose(2, 0, 1))).float() / 255,
+        torch.from_numpy(shrunk),
         torch.from_numpy(condition(shrunk, fields, settings.model, contrast=contrasts)),
         torch.from_numpy(latent),
         _drawn(defects, region, classes=len(generator.classes))[0],
@@ -144,9 +146,11 @@ def draw_patches(patches: Sequence[Patch], generator: GeneratorFile, device: tor
     deltas: list[NDArray[np.float32]] = [np.empty(0, np.float32)] * len(patches)
     for indices in _together(patches, device):
         base = torch.stack([patches[k].base for k in indices]).to(device)
+        holes = torch.stack([patches[k].holes for k in indices]).to(device)
         extra = torch.stack([patches[k].condition for k in indices]).to(device)
         latent = torch.stack([patches[k].latent for k in indices]).to(device)
-        out = (generator.generator.generate(base, extra, latent).clamp(0, 1) - base).cpu().numpy()
+        drawn = generator.generator.generate(generator.generator.seen(base, holes), extra, latent)
+        out = (drawn.clamp(0, 1) - base).cpu().numpy()
         for k, delta in zip(indices, out, strict=True):
             deltas[k] = np.ascontiguousarray(delta.transpose(1, 2, 0))
     return deltas

@@ -25,6 +25,7 @@ class Batch:
     condition: Tensor
     latent: Tensor
     objects: Tensor
+    object_masks: Tensor
     reference: Tensor
     reference_masks: Tensor
     pair_base: Tensor

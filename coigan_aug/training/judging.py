@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -26,36 +27,47 @@ class Shown:
     masks: Tensor
 
 
-def discriminate(network: nn.Module, real: Shown, fake: Shown, wrong: Shown | None, step: Step) -> Losses:
-    """Return what a discriminator pays for real, drawn and (where given) wrongly masked images, by name; it then learns."""
+class Trial(NamedTuple):
+    """What a discriminator is to tell apart: real images and drawn ones; and what it must call fake, too."""
+
+    real: Shown
+    drawn: Shown
+    wrong: Shown | None
+
+
+def discriminate(network: nn.Module, trial: Trial, step: Step) -> Losses:
+    """Return what a discriminator pays for real, drawn and (where given) wrongly masked images, by name; it then learns.
+
+    Penalties on its gradients come besides (`penalties`).
+    """
     network.requires_grad_(True)
     if isinstance(network, ProjectedDiscriminator):
         network.features.requires_grad_(False)
     train = step.settings.train
     with step.autocast():
-        real_logits, real_weights = judge(network, real, step)
-        fake_logits, fake_weights = judge(network, fake, step)
+        real_logits, real_weights = judge(network, trial.real, step)
+        fake_logits, fake_weights = judge(network, trial.drawn, step)
     value = discriminator_loss(real_logits, fake_logits, real_weights, fake_weights, kind=train.loss, across=across)
-    losses = {train.loss: value}
-    if wrong is not None:
+    losses = {train.loss: train.discriminator_weight * value}
+    if trial.wrong is not None:
         with step.autocast():
-            rejected = judge(network, wrong, step)
+            rejected = judge(network, trial.wrong, step)
         losses["mismatch"] = train.mismatch * rejection_loss(*rejected, kind=train.loss, across=across)
-    return losses | _penalties(network, real, fake, step)
+    return losses
 
 
-def _penalties(network: nn.Module, real: Shown, fake: Shown, step: Step) -> Losses:
+def penalties(network: nn.Module, trial: Trial, step: Step) -> Losses:
     """Return the penalties on gradients that fall due, weighted up by how seldom they do."""
     train = step.settings.train
     losses: Losses = {}
     if not step.due(train.r1_every) or isinstance(network, ProjectedDiscriminator):
         return losses
-    for name, weight, shown in (("r1", train.r1, real), ("r2", train.r2, fake)):
+    for name, weight, shown in (("r1", train.r1, trial.real), ("r2", train.r2, trial.drawn)):
         if weight > 0:
             inputs = _seen(shown, step)[0].detach().requires_grad_(True)
             losses[name] = weight * train.r1_every * r1_penalty(_verdict(network, inputs), inputs)
     if train.gradient_penalty > 0:
-        ends = [_seen(shown, step)[0].detach() for shown in (real, fake)]
+        ends = [_seen(shown, step)[0].detach() for shown in (trial.real, trial.drawn)]
         between = own_rows(len(ends[0]), lambda rows: torch.rand(rows, generator=step.rng)).to(ends[0])[
             :, None, None, None
         ]

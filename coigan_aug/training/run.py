@@ -248,17 +248,22 @@ def check_same(run: Run, settings: Settings, dataset: Dataset) -> None:
         raise DataError(f"{run.name} was trained on another data set than {dataset.folder} holds now.", remedy=_ANEW)
     for section, key in _changed(begun, now):
         if (section, key) != ("train", "images"):
-            first, value = begun.settings[section].get(key), now.settings[section][key]
+            first = begun.settings[section].get(key, settings_to_dict(Settings())[section][key])
+            value = now.settings[section][key]
             raise DataError(f"{run.name} was begun with {section}.{key} = {first}, not {value}.", remedy=_ANEW)
 
 
 def _changed(begun: RunStart, now: RunStart) -> list[tuple[str, str]]:
-    """List the settings (section, key) that a training depends on and that differ."""
+    """List the settings (section, key) that a training depends on and that differ.
+
+    A setting that is newer than the run had its default then: defaults stand for what was always so.
+    """
+    defaults = settings_to_dict(Settings())
     return [
         (section, key)
         for section in ("data", "model", "train", "log")
         for key, value in now.settings[section].items()
-        if begun.settings[section].get(key, value) != value  # a setting that is newer than the run changes nothing
+        if begun.settings[section].get(key, defaults[section][key]) != value
     ]
 
 

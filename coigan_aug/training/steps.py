@@ -16,7 +16,7 @@ from coigan_aug.models.build import defect_stack
 from coigan_aug.models.composite import mask_alpha
 from coigan_aug.training.batches import Batch
 from coigan_aug.training.distributed import across, average_gradients, own_rows, rank, said_once, world
-from coigan_aug.training.judging import Losses, Shown, discriminate, judge
+from coigan_aug.training.judging import Losses, Shown, Trial, discriminate, judge, penalties
 from coigan_aug.training.networks import Networks, Step
 
 PAIRED_GROW = 2
@@ -34,16 +34,21 @@ def training_step(networks: Networks, batch: Batch, step: Step) -> Losses:
     networks.generator.train()
     parts = [batch] if step.parts == 1 else batch.split(step.parts)
     drawn = [_draw(networks, part, step) for part in parts]
-    defect = (defect_losses(networks, p, fake.detach(), step) for p, (fake, _) in zip(parts, drawn, strict=True))
-    losses = _apply(defect, networks.defect_optimizer, networks.defect, "defect discriminator", step)
-    whole = (reference_losses(networks, p, fake.detach(), step) for p, (fake, _) in zip(parts, drawn, strict=True))
-    losses |= _apply(whole, networks.reference_optimizer, networks.reference, "reference discriminator", step)
+    seen = [(part, fake.detach()) for part, (fake, _) in zip(parts, drawn, strict=True)]
+    trials = (defect_trial(part, fake, step) for part, fake in seen)
+    losses = _teach(networks.defect, networks.defect_optimizer, "defect", trials, step)
+    trials = (reference_trial(part, fake, step) for part, fake in seen)
+    losses |= _teach(networks.reference, networks.reference_optimizer, "reference", trials, step)
     again = (_draw(networks, part, step, learning=True) for part in parts)  # where they were drawn without gradients
     made = (
         generator_losses(networks, part, *images, step)
         for part, images in zip(parts, drawn if step.parts == 1 else again, strict=True)
     )
-    return losses | _apply(made, networks.generator_optimizer, networks.generator, "generator", step)
+    losses |= _apply(made, networks.generator_optimizer, networks.generator, "generator", step)
+    if not step.settings.train.share_step:
+        lengths = (path_losses(networks, part, step) for part in parts)
+        losses |= _apply(lengths, networks.generator_optimizer, networks.generator, "generator", step)
+    return losses
 
 
 def _draw(networks: Networks, batch: Batch, step: Step, *, learning: bool = False) -> tuple[Tensor, Tensor]:
@@ -59,26 +64,43 @@ def _draw(networks: Networks, batch: Batch, step: Step, *, learning: bool = Fals
     return drawn[:count], drawn[count:]
 
 
-def defect_losses(networks: Networks, batch: Batch, fake: Tensor, step: Step) -> Losses:
-    """Teach the defect discriminator real objects from drawn ones, of the same shapes in the same places."""
-    real = Shown(defect_stack(batch.objects, batch.masks), batch.masks)
-    drawn = Shown(defect_stack(fake, batch.masks), batch.masks)
+def defect_trial(batch: Batch, fake: Tensor, step: Step) -> Trial:
+    """Show real objects and drawn ones, of the same shapes in the same places unless `data.shapes` is different."""
     wrong = _mistaken(batch, step) if step.settings.train.mismatch > 0 else None
-    losses = discriminate(networks.defect, real, drawn, wrong, step)
-    return {f"defect_{name}": value for name, value in losses.items()}
+    return Trial(_real_defects(batch), Shown(defect_stack(fake, batch.masks), batch.masks), wrong)
 
 
-def reference_losses(networks: Networks, batch: Batch, fake: Tensor, step: Step) -> Losses:
-    """Teach the reference discriminator real windows from drawn ones."""
-    real = Shown(batch.reference, batch.reference_masks)
+def _real_defects(batch: Batch) -> Shown:
+    return Shown(defect_stack(batch.objects, batch.object_masks), batch.object_masks)
+
+
+def reference_trial(batch: Batch, fake: Tensor, step: Step) -> Trial:
+    """Show real windows and drawn ones."""
     wrong = _mismatched(batch, step) if step.settings.train.mismatch > 0 else None
-    losses = discriminate(networks.reference, real, Shown(fake, batch.masks), wrong, step)
-    return {f"reference_{name}": value for name, value in losses.items()}
+    return Trial(Shown(batch.reference, batch.reference_masks), Shown(fake, batch.masks), wrong)
+
+
+def _teach(
+    network: nn.Module, optimizer: torch.optim.Optimizer, who: str, trials: Iterable[Trial], step: Step
+) -> Losses:
+    """Train a discriminator on the trials of all parts of a batch; return its losses by name.
+
+    The penalties on its gradients share the step of its losses, or take one of their own after it.
+    """
+    shared, name = step.settings.train.share_step, f"{who} discriminator"
+    if shared:
+        paid = (discriminate(network, trial, step) | penalties(network, trial, step) for trial in trials)
+        losses = _apply(paid, optimizer, network, name, step)
+    else:
+        shown = list(trials)
+        losses = _apply((discriminate(network, trial, step) for trial in shown), optimizer, network, name, step)
+        losses |= _apply((penalties(network, trial, step) for trial in shown), optimizer, network, name, step)
+    return {f"{who}_{key}": value for key, value in losses.items()}
 
 
 def _mistaken(batch: Batch, step: Step) -> Shown:
     """Return what is no defect of its class: clean surface in the masks for half of the batch, then other classes' objects."""
-    swapped = _swapped(batch.masks, step)
+    swapped = _swapped(batch.object_masks, step)
     if swapped is None:
         return Shown(defect_stack(batch.base, batch.masks), batch.masks)
     clean = _part_of(batch, 2) == 0
@@ -119,8 +141,7 @@ def generator_losses(networks: Networks, batch: Batch, fake: Tensor, redrawn: Te
     with step.autocast():
         if train.adversarial > 0:
             drawn = Shown(defect_stack(fake, batch.masks), batch.masks)
-            real = Shown(defect_stack(batch.objects, batch.masks), batch.masks)
-            losses["adversarial"] = train.adversarial * _fool(networks.defect, drawn, real, step)
+            losses["adversarial"] = train.adversarial * _fool(networks.defect, drawn, _real_defects(batch), step)
         if train.reference_adversarial > 0:
             drawn, real = Shown(fake, batch.masks), Shown(batch.reference, batch.reference_masks)
             losses["reference_adversarial"] = train.reference_adversarial * _fool(networks.reference, drawn, real, step)
@@ -131,7 +152,8 @@ def generator_losses(networks: Networks, batch: Batch, fake: Tensor, redrawn: Te
         contrast = batch.condition[:, batch.masks.shape[1]][:, None]
         losses["contrast"] = train.contrast * contrast_error(fake, batch.base, batch.masks, contrast, across=across)
     losses |= _thesis_losses(networks, batch, fake, step)
-    return {f"generator_{name}": value for name, value in losses.items()}
+    losses = {f"generator_{name}": value for name, value in losses.items()}
+    return losses | (path_losses(networks, batch, step) if train.share_step else {})
 
 
 def _fool(network: nn.Module, drawn: Shown, real: Shown, step: Step) -> Tensor:
@@ -146,7 +168,7 @@ def _fool(network: nn.Module, drawn: Shown, real: Shown, step: Step) -> Tensor:
 
 
 def _thesis_losses(networks: Networks, batch: Batch, fake: Tensor, step: Step) -> Losses:
-    """Smooth-masked L1 and perceptual loss against the base, and path length (thesis 4.4)."""
+    """Smooth-masked L1 and perceptual loss against the base (thesis 4.4)."""
     train = step.settings.train
     inside, outside, kernel = train.object_weight, train.background_weight, train.smooth_kernel
     losses: Losses = {}
@@ -159,39 +181,54 @@ def _thesis_losses(networks: Networks, batch: Batch, fake: Tensor, step: Step) -
         with step.autocast():
             value = smooth_masked_perceptual(
                 networks.features, fake, batch.base, batch.masks, kernel=kernel, object_weight=inside,
-                background_weight=outside, across=across,
+                background_weight=outside, channels=train.perceptual_channels, across=across,
             )  # fmt: skip
         losses["perceptual"] = train.perceptual_weight * value
-    if train.path_length > 0 and step.due(train.path_length_every):
-        losses["path_length"] = train.path_length * train.path_length_every * _path_length(networks, batch, step)
     return losses
 
 
+def path_losses(networks: Networks, batch: Batch, step: Step) -> Losses:
+    """Return the path length penalty where it falls due, weighted up by how seldom it does."""
+    train = step.settings.train
+    if train.path_length == 0 or not step.due(train.path_length_every):
+        return {}
+    weight = train.path_length * train.path_length_every
+    return {"generator_path_length": weight * _path_length(networks, batch, step)}
+
+
 def _path_length(networks: Networks, batch: Batch, step: Step) -> Tensor:
-    inputs = torch.cat((batch.base, batch.condition), dim=1).detach().requires_grad_(True)
+    base = networks.generator.seen(batch.base, batch.masks)
+    inputs = torch.cat((base, batch.condition), dim=1).detach().requires_grad_(True)
     images = networks.generator.generate(inputs[:, :3], inputs[:, 3:], batch.latent)
     seeds = own_rows(len(images), lambda rows: torch.randint(2**62, (rows,), generator=step.rng)).tolist()
     noise = torch.stack([torch.randn(images.shape[1:], generator=torch.Generator().manual_seed(s)) for s in seeds])
     penalty, networks.path_mean = path_length(
-        images, inputs, noise=noise.to(images.device), running_mean=networks.path_mean, across=across
-    )
+        images, inputs, noise=noise.to(images.device), running_mean=networks.path_mean,
+        per=step.settings.train.path_length_per, across=across,
+    )  # fmt: skip
     return penalty
 
 
 def _apply(
     parts: Iterable[Losses], optimizer: torch.optim.Optimizer, network: nn.Module, name: str, step: Step
 ) -> Losses:
-    """Go back through the losses of each part of the batch, average over parts and processes, step; return the losses."""
+    """Go back through the losses of each part of the batch, average over parts and processes, step; return the losses.
+
+    Where no part has any, nothing is stepped.
+    """
     optimizer.zero_grad(set_to_none=True)
     seen: Losses = {}
     for losses in parts:
+        if not losses:
+            continue
         total = torch.stack(list(losses.values())).sum() / step.parts
         _check_finite(total, losses, name)
         total.backward()
         for key, value in losses.items():
             seen[key] = seen.get(key, torch.zeros_like(value)) + value.detach() / step.parts
-    average_gradients(network.parameters())
-    optimizer.step()
+    if seen:
+        average_gradients(network.parameters())
+        optimizer.step()
     return seen
 
 

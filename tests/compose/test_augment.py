@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coigan_aug.compose.augment import Transform, apply, draw_transform, matrix_of, tight
+from coigan_aug.compose.augment import Transform, apply, draw_one, draw_transform, kept, matrix_of, tight
 
 
 def _crop(seed: int, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
@@ -131,3 +131,60 @@ def test_a_mask_keeps_what_is_covered_by_half_and_at_least_its_best_pixel() -> N
     assert apply(Transform(scale=0.3), single, single)[1].sum() == 1
     tiny = apply(Transform(scale=0.01), single, single)[1]
     assert tiny.tolist() == [[1]]
+
+
+def test_one_transform_at_most_is_drawn_as_the_thesis_does() -> None:
+    """Of 0.5: a quarter are turned, a quarter shifted, rescaled and sheared, half left alone; none is mirrored."""
+    draw = np.random.default_rng(2)
+    drawn = [
+        draw_one(draw, probability=0.5, rotate=180, scale_range=(0.7, 1.2), shift=0.1, shear=3) for _ in range(4000)
+    ]
+    assert not any(item.flip_x or item.flip_y for item in drawn)
+    turned = [item for item in drawn if item.angle]
+    moved = [item for item in drawn if item.scale != 1 or item.shear]
+    assert len(turned) / 4000 == pytest.approx(0.25, abs=0.03)
+    assert len(moved) / 4000 == pytest.approx(0.25, abs=0.03)
+    assert all(item == Transform(angle=item.angle) for item in turned), "nothing else with it"
+    assert sum(item == Transform() for item in drawn) / 4000 == pytest.approx(0.5, abs=0.035)
+    for found, low, high in (
+        ([item.angle for item in turned], -180, 180),
+        ([item.scale for item in moved], 0.7, 1.2),
+        ([item.shear for item in moved], -3, 3),
+        ([item.shift[0] for item in moved], -0.1, 0.1),
+        ([item.shift[1] for item in moved], -0.1, 0.1),
+    ):
+        near = 0.02 * (high - low)
+        assert low <= min(found) < low + near
+        assert high - near < max(found) <= high
+
+
+@pytest.mark.parametrize("shear", [-30.0, 3.0, 45.0])
+def test_a_sheared_square_leans_by_its_angle(shear: float) -> None:
+    """Rows move along x by tan(angle) for each row; what leans needs 20 x tan(angle) more columns."""
+    mask = np.zeros((40, 40), np.uint8)
+    mask[10:30, 10:30] = 1
+    turned, moved = apply(Transform(shear=shear), mask * 200, mask)
+    assert abs(int(moved.sum()) - 400) <= 20, "its area stays"
+    assert turned[moved == 1].mean() > 190
+    rows, columns = np.nonzero(moved)
+    middle = [columns[rows == row].mean() for row in range(rows.min(), rows.max() + 1)]
+    assert np.polyfit(range(len(middle)), middle, 1)[0] == pytest.approx(np.tan(np.deg2rad(shear)), abs=0.03)
+    assert moved.shape == (40, 40 + int(np.ceil(abs(np.tan(np.deg2rad(shear))) * 40)))
+    x, y = matrix_of(Transform(shear=shear), height=40, width=40) @ (10, 25, 1)
+    assert (x, y) == pytest.approx(
+        ((moved.shape[1] - 1) / 2 + (10 - 19.5) + np.tan(np.deg2rad(shear)) * (25 - 19.5), 25)
+    )
+
+
+def test_what_a_shift_moves_out_of_the_box_is_cut_off() -> None:
+    mask = np.zeros((30, 40), np.uint8)
+    mask[5:25, 10:30] = 1  # 20 x 20
+    assert kept(Transform(), mask) == (slice(5, 25), slice(10, 30))
+    assert kept(Transform(shift=(0.1, 0.0)), mask) == (slice(5, 25), slice(10, 28)), "to the right: the right end goes"
+    assert kept(Transform(shift=(-0.1, 0.25)), mask) == (slice(5, 20), slice(12, 30))
+    ring = np.zeros((30, 40), np.uint8)
+    ring[5:25, 10] = ring[5:25, 29] = 1
+    assert kept(Transform(shift=(0.1, 0.0)), ring) == (slice(5, 25), slice(10, 11)), "tight round what is left"
+    corner = np.zeros((10, 10), np.uint8)
+    corner[0, 9] = corner[9, 0] = 1
+    assert kept(Transform(shift=(0.2, 0.2)), corner) == (slice(0, 10), slice(0, 10)), "nothing would be left"

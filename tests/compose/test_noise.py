@@ -11,6 +11,7 @@ from coigan_aug.compose.noise import (
     condition,
     condition_channels,
     draw_latent,
+    draw_noise,
     latent_shape,
     noise_fields,
     noised_masks,
@@ -134,3 +135,21 @@ def test_a_generator_without_a_latent_gets_none_and_one_level_is_never_mixed() -
     draw = np.random.default_rng(0)
     assert draw_latent(draw, ModelSettings(generator="unet"), mixing=1).size == 0
     assert latent_shape(ModelSettings(generator="unet")) == (0, 0)
+
+
+def test_with_noise_of_its_own_each_class_is_noised_as_if_it_alone_were_there() -> None:
+    """Other fields for each class; the limits low and high are those of the whole tensor, as in the thesis."""
+    settings = ModelSettings(noise="replace", noise_scales=(1, 2), noise_mean=0.5, noise_std=0.3, noise_per_class=True)
+    masks = np.zeros((3, 12, 14), np.uint8)
+    masks[0, 1:6, 2:7] = masks[2, 7:11, 6:13] = 1
+    fields = draw_noise(np.random.default_rng(4), settings, classes=3, height=12, width=14)
+    assert fields.shape == (3, 2, 12, 14)
+    assert len({field.tobytes() for field in fields}) == 3
+    noise = np.array([[0.3 * field[s] + 0.5 for s in range(2)] for field in fields]).sum(axis=1)
+    product = noise * masks
+    low, high = min(0.0, product.min()), max(1.0, product.max())
+    expected = np.where(masks, (product - low) / (high - low), 0)
+    np.testing.assert_allclose(condition(masks, fields, settings), expected, atol=1e-6)
+    shared = dataclasses.replace(settings, noise_per_class=False)
+    one = draw_noise(np.random.default_rng(4), shared, classes=3, height=12, width=14)
+    assert np.array_equal(one, noise_fields(np.random.default_rng(4), height=12, width=14, scales=(1, 2)))

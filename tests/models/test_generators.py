@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 from torch import nn
 
+from coigan_aug.models.build import build_generator
 from coigan_aug.models.ffc_generator import FFCGenerator
 from coigan_aug.models.unet_generator import UNetGenerator
+from coigan_aug.settings import ModelSettings
 
 SIZES = [(8, 8), (9, 11), (16, 16), (17, 8), (30, 21), (24, 40), (1, 64), (65, 33)]
 
@@ -137,3 +141,20 @@ def test_unet_depth_and_output_channels_are_free() -> None:
 def test_a_global_share_without_one_of_the_paths_is_refused(share: float) -> None:
     with pytest.raises(ValueError, match="global_share"):
         FFCGenerator(in_channels=4, width=4, global_share=share)
+
+
+@pytest.mark.parametrize("kind", ["unet", "style_unet", "ffc"])
+def test_a_masked_base_is_not_seen_inside_the_masks_and_kept_beyond_the_margin(kind: str) -> None:
+    """Other surface under the masks: the same picture, but for where it is only blended in."""
+    masks = torch.zeros(1, 2, 32, 32)
+    masks[0, 0, 8:20, 6:18] = masks[0, 1, 22:28, 20:30] = 1
+    base, condition, latent = torch.rand(1, 3, 32, 32), torch.rand(1, 4, 32, 32), torch.randn(1, 3, 8)
+    other = torch.where(masks.amax(dim=1, keepdim=True) > 0, torch.rand(1, 3, 32, 32), base)
+    settings = ModelSettings(generator=kind, width=8, depth=2, blocks=1, latent=8, colour="rgb", noise_scales=(1, 4))
+    for hidden in (False, True):
+        torch.manual_seed(0)
+        model = build_generator(dataclasses.replace(settings, mask_base=hidden), 2).eval()
+        drawn, again = (model(own, condition, latent, masks) for own in (base, other))
+        assert torch.allclose(drawn, again, atol=1e-6) == hidden
+        assert torch.equal(model.seen(base, masks), base * (1 - masks.sum(dim=1, keepdim=True)) if hidden else base)
+        assert torch.equal(drawn[..., :4, :], base[..., :4, :])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,8 +16,9 @@ from coigan_aug.annotations import rle
 from coigan_aug.annotations.masks import grow, outline, resize
 from coigan_aug.geometry import Box
 from coigan_aug.prepare.objects import find_objects
-from coigan_aug.prepare.prepared import Prepared
+from coigan_aug.prepare.prepared import Prepared, prepare
 from coigan_aug.prepare.tiles import cut_windows, offsets
+from coigan_aug.settings import Settings
 from coigan_aug.store.dataset import Dataset
 
 
@@ -114,3 +117,27 @@ def test_grow_and_outline_by_brute_force() -> None:
             expected[max(y - pixels, 0) : y + pixels + 1, max(x - pixels, 0) : x + pixels + 1] = 1
         assert (grow(mask, pixels) == expected).all()
     assert outline(mask).sum() == 8 + 3
+
+
+def test_a_window_that_boxes_touch_but_no_mask_is_clean_where_masks_decide() -> None:
+    """A slanted line from corner to corner of 8 x 8, in windows of 4: its box touches all four, its pixels two."""
+    image, line = np.full((8, 8), 100, np.uint8), np.eye(8, dtype=np.uint8)
+    kinds = []
+    for masks in (None, line):
+        made = cut_windows(0, image, [rle.box(rle.encode(line))], window=4, overlap=0, blank=0.5, level=10, masks=masks)
+        kinds.append([(own.left, own.top, own.kind) for own in made if own.kind == "clean"])
+    assert kinds == [[], [(4, 0, "clean"), (0, 4, "clean")]]
+
+
+def test_more_windows_are_clean_where_masks_decide_and_none_of_them_has_a_masked_pixel(
+    toy: Dataset, small: Settings, tmp_path: Path
+) -> None:
+    made = [
+        prepare(toy, dataclasses.replace(small.data, clean=clean), cache_root=tmp_path) for clean in ("boxes", "masks")
+    ]
+    by_box, by_mask = ({(w.position, w.left, w.top) for w in own.clean} for own in made)
+    assert by_box < by_mask
+    for position, left, top in by_mask:
+        held = [mask[top : top + 32, left : left + 32].any() for mask in toy.masks(position).values()]
+        assert not any(held)
+    assert any(position in made[1].by_record for position, *_ in by_mask), "some are of images with defects"

@@ -343,3 +343,23 @@ def test_every_format_is_read_back_with_the_planned_masks(
         assert sorted(found) == sorted(planned)
         for name, mask in planned.items():
             assert (found[name] == mask).all()
+
+
+def test_a_generator_with_a_masked_base_draws_the_same_on_whatever_was_there(
+    toy: Dataset, small: Settings, tmp_path: Path
+) -> None:
+    """Bright or dark under the mask: what is drawn in its middle is equal to a grey level, and the noise is each class's."""
+    model = dataclasses.replace(small.model, mask_base=True, noise="replace", noise_per_class=True)
+    settings = dataclasses.replace(small, model=model)
+    prepared = prepare(toy, settings.data, cache_root=tmp_path / "cache")
+    generator = _generator(tmp_path, prepared, settings)
+    mask = np.zeros((72, 96), np.uint8)
+    mask[30:44, 30:44] = 1
+    job = Job(0, 0, Box(0, 0, 96, 72), (PlannedDefect(0, rle.encode(mask), 0, (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)),), seed=1)
+    made = []
+    for level in (60, 200):
+        image = np.where(mask > 0, level, 128).astype(np.uint8)
+        (patch,) = cut_patches(image, job, generator)
+        (delta,) = draw_patches([patch], generator, CPU)
+        made.append(blend(image, patch, delta, generator)[mask > 0].astype(int))
+    assert np.abs(made[0] - made[1]).max() <= 1

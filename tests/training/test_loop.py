@@ -445,3 +445,19 @@ def test_what_a_run_begins_and_ends_with_is_read_back_and_what_is_not_known_is_p
     end = run.end()
     assert end is not None
     assert (end.images, end.best) == (8, Best(0.5, 4, 1))
+
+
+def test_a_run_from_before_a_setting_goes_on_where_it_has_its_default_and_not_otherwise(
+    prepared: Prepared, small: Settings, tmp_path: Path
+) -> None:
+    """A recipe that now sets the newer setting begins a new run; the old one, resumed, stays what it was."""
+    run = _begin(tmp_path, prepared, small)
+    start = run.start()
+    del start.settings["train"]["share_step"]
+    write_sealed(run.folder / "start.json", start)
+    changed = dataclasses.replace(small, train=dataclasses.replace(small.train, share_step=False))
+    assert unfinished_run(tmp_path, settings=small, dataset=prepared.dataset) == run
+    assert unfinished_run(tmp_path, settings=changed, dataset=prepared.dataset) is None
+    check_same(run, small, prepared.dataset)
+    with pytest.raises(DataError, match=r"begun with train.share_step = True, not False"):
+        check_same(run, changed, prepared.dataset)

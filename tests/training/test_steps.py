@@ -348,7 +348,8 @@ def test_wrong_masks_are_wrong_in_place_or_in_class(prepared: Prepared, small: S
 def test_with_one_class_no_mask_is_of_another(prepared: Prepared, small: Settings) -> None:
     stream = Stream(prepared, small, 7)
     batch = stack([stream[k] for k in range(6)])
-    one = dataclasses.replace(batch, masks=batch.masks[:, :1], reference_masks=batch.reference_masks[:, :1])
+    first = {name: getattr(batch, name)[:, :1] for name in ("masks", "object_masks", "reference_masks")}
+    one = dataclasses.replace(batch, **first)
     shown, step = steps._mismatched(one, _step(0, small)), _step(0, small)
     assert not any(
         torch.equal(shown.masks[k], one.reference_masks[k]) for k in range(2, 6) if one.reference_masks[k].any()
