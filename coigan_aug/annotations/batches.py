@@ -60,6 +60,26 @@ def from_intervals_many(sizes: Sequence[tuple[int, int]], starts: Runs, ends: Ru
     return [Rle(*size, text[i:j]) for size, i, j in zip(sizes, bounds, bounds[1:], strict=False)]
 
 
+def from_pieces_many(sizes: Sequence[tuple[int, int]], starts: Runs, ends: Runs, owner: Runs) -> list[Rle]:
+    """Make masks of (height, width) from half-open intervals of column-major pixel numbers, which may touch.
+
+    Args:
+        starts: where the intervals begin, each mask's ascending and apart from each other; the masks in any order.
+        ends: where they end.
+        owner: which mask each interval belongs to.
+
+    Raises:
+        ValueError: intervals are not as said, or leave their image.
+    """
+    order = np.argsort(owner, kind="stable")
+    starts, ends, owner = starts[order], ends[order], owner[order]
+    begins = np.ones(len(owner), bool)
+    begins[1:] = (starts[1:] != ends[:-1]) | (owner[1:] != owner[:-1])
+    lasts = np.append(begins[1:], True)[: len(owner)]
+    count = np.bincount(owner[begins], minlength=len(sizes))
+    return from_intervals_many(sizes, starts[begins], ends[lasts], count)
+
+
 def intervals_many(masks: Sequence[Rle]) -> tuple[Runs, Runs, Runs]:
     """Return the runs of masks as half-open intervals of column-major pixel numbers, and the mask each belongs to."""
     edges, count = _edges(masks)

@@ -65,16 +65,20 @@ def resize(mask: NDArray[np.generic], *, height: int, width: int) -> Mask:
     """
     if not mask.any():
         return np.zeros((height, width), np.uint8)
-    shares = _shares(mask, height=height, width=width)
-    return (shares >= min(0.4, float(shares.max()))).astype(np.uint8)
+    return covered(shares(mask, height=height, width=width))
 
 
 def cover(mask: NDArray[np.generic], *, height: int, width: int) -> Mask:
     """Resize a mask [h, w] so that each pixel belongs to it of which it covers anything at all."""
-    return (_shares(mask, height=height, width=width) > 0).astype(np.uint8)
+    return (shares(mask, height=height, width=width) > 0).astype(np.uint8)
 
 
-def _shares(mask: NDArray[np.generic], *, height: int, width: int) -> NDArray[np.float32]:
+def covered(shares: NDArray[np.float32]) -> Mask:
+    """Return which pixels belong to a mask that covers these shares of them [h, w], some above 0, as `resize` does."""
+    return (shares >= min(0.4, float(shares.max()))).astype(np.uint8)
+
+
+def shares(mask: NDArray[np.generic], *, height: int, width: int) -> NDArray[np.float32]:
     """Return which share of each pixel of another size a mask [h, w] covers."""
     solid = np.ascontiguousarray((mask != 0).astype(np.float32))
     if solid.shape == (height, width):

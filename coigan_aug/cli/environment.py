@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import re
 from pathlib import Path
 
 from coigan_aug.errors import EnvironmentProblem
+from coigan_aug.progress import progress
+
+
+def load_torch(*, quiet: bool) -> None:
+    """Load torch, which takes seconds, and show that this is being done; refuse it first where `check_torch` does."""
+    check_torch()
+    with progress("loading torch", quiet=quiet):
+        importlib.import_module("torch")
 
 
 def check_torch() -> None:

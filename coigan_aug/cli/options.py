@@ -14,7 +14,7 @@ from typing import Any, Optional, TypeVar, get_args, get_type_hints
 import typer
 
 from coigan_aug.asking import Ask, Option, StrPath, flags_of, options
-from coigan_aug.cli.environment import check_torch
+from coigan_aug.cli.environment import load_torch
 from coigan_aug.folders import DEFAULT, Folders
 from coigan_aug.progress import Talk
 
@@ -74,7 +74,7 @@ def command(
 
     def typed(**values: Any) -> None:
         if torch:
-            check_torch()
+            load_torch(quiet=values["quiet"])
         here = Here(
             Folders(values.get("workspace", DEFAULT)),
             values.get("as_json", False),

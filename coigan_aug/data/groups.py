@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from coigan_aug.data.likeness import SIDE, Pairs, Vectors, correlation, read_levelled, whiten
 from coigan_aug.errors import UsageError
-from coigan_aug.progress import Report, silent
+from coigan_aug.progress import Report, silent, silently
 
 SAME = 0.57
 """Agreement from which two images show the same piece, whatever their names. On magnetic-tile, of 6,900 pairs compared
@@ -31,12 +31,8 @@ CROWD = 30
 """A group of more images than this, and than 5 % of all, is suspect: its weaker links are cut."""
 
 
-def _silently(title: str) -> Report:
-    return silent
-
-
 def find_groups(
-    paths: Sequence[Path], names: Sequence[str], *, progress: Callable[[str], Report] = _silently
+    paths: Sequence[Path], names: Sequence[str], *, progress: Callable[[str], Report] = silently
 ) -> list[str]:
     """Return one group label for each image; near-duplicates share one: the first of their names.
 
@@ -67,7 +63,7 @@ class Links:
     named: NDArray[np.bool_]
 
 
-def find_links(paths: Sequence[Path], names: Sequence[str], *, progress: Callable[[str], Report] = _silently) -> Links:
+def find_links(paths: Sequence[Path], names: Sequence[str], *, progress: Callable[[str], Report] = silently) -> Links:
     """Find the pairs of images that may show one piece, and compare them; at least one image.
 
     Args:

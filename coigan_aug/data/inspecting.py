@@ -32,8 +32,8 @@ from coigan_aug.data.opening import Subject, subject_of
 from coigan_aug.data.split import clean_images, largest_deviation, share_of_clean, siblings_across
 from coigan_aug.data.statistics import ClassStatistics, ImageStatistics, class_statistics, image_statistics
 from coigan_aug.errors import DataError
-from coigan_aug.prepare.objects import objects_of
-from coigan_aug.progress import Report, silent
+from coigan_aug.prepare.objects import DefectObject, objects_of_all
+from coigan_aug.progress import Report, silently
 from coigan_aug.store.dataset import Dataset
 
 LEAST_AREA = 16
@@ -121,7 +121,7 @@ def inspect_subject(
     Raises:
         DataError: it is empty, or a record or the list of folds is damaged.
     """
-    dataset, report = subject.dataset, progress or (lambda title: silent)
+    dataset, report = subject.dataset, progress or silently
     if not len(dataset):
         raise DataError(f"{subject.path} holds no images.", remedy="Import some: coigan-aug import YOUR.csv")
     checked = [checking.sound_masks(record, dataset.names) for record in dataset]
@@ -138,12 +138,12 @@ def inspect_subject(
     groups = _groups(records, paths, looks, report)
     classes = count_classes(dataset.classes, areas, splits)
     state = _split_state(dataset, records, counts, groups) if subject.split else None
-    objects = [
-        defect
-        for k, record in enumerate(records)
-        for defect in objects_of(record, k, names=dataset.names, scale=1)
-        if not record.unknown
-    ]
+    look = report("looking at the objects")
+    objects: list[DefectObject] = []
+    for k, own in enumerate(objects_of_all(enumerate(records), names=dataset.names, scale=1)):
+        look(k, len(records))
+        objects += () if unknown[k] else own
+    report("counting up")
     names = [record.file for record in records]
     # of the test images only the defective ones; in train a piece counts whichever way it is photographed
     seen = [k for k, split in enumerate(splits) if split == "train" or counts[k].any()]

@@ -22,7 +22,7 @@ from coigan_aug.formats.source import Problem, Problems, ReadOptions, Source, si
 from coigan_aug.formats.spool import Spool
 from coigan_aug.formats.whole_folder import whole_folder
 from coigan_aug.imaging import read_header
-from coigan_aug.progress import Report, silent
+from coigan_aug.progress import Report, silently
 
 IMAGE_FILES = ("copy", "link", "none")
 _LEFT_OUT = "images of unknown state, which are left out"
@@ -139,7 +139,7 @@ def convert(
         DataError: the source can't be read, holds no image, or has a problem that no option allows.
         ResourceError: the disk is full or `out` can't be written to.
     """
-    options, style, report = options or ReadOptions(), style or WriteOptions(), progress or (lambda title: silent)
+    options, style, report = options or ReadOptions(), style or WriteOptions(), progress or silently
     form = format_named(to)
     extra = style.of(form)
     _check(source, out, options=options, image_files=image_files)

@@ -12,13 +12,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from coigan_aug.annotations.batches import extents
 from coigan_aug.annotations.masks import resize
-from coigan_aug.annotations.rle import Mask, Rle, area, decode_box
+from coigan_aug.annotations.rle import Mask, Rle, decode_box
 from coigan_aug.geometry import Box
 from coigan_aug.imaging import Pixels, cut_mirrored, folded, to_rgb
 from coigan_aug.prepare.cache import DecodedCache, open_cache
-from coigan_aug.prepare.objects import DefectObject, objects_of, scaled_void, window_masks
-from coigan_aug.progress import Report, silent
+from coigan_aug.prepare.kept import kept_objects
+from coigan_aug.prepare.objects import DefectObject, scaled_void, window_masks
+from coigan_aug.progress import Report, silently
 from coigan_aug.settings import DataSettings
 from coigan_aug.store.dataset import Dataset
 
@@ -138,23 +140,26 @@ class Examples:
 
 
 def load_examples(
-    dataset: Dataset, positions: Sequence[int], settings: DataSettings, *, cache_root: Path, report: Report = silent
-) -> Examples:
-    """List the objects of the records at `positions` and open their decoded cache."""
-    objects: list[DefectObject] = []
-    void: dict[int, Rle] = {}
-    for position in positions:
-        record = dataset[position]
-        objects += objects_of(record, position, names=dataset.names, scale=settings.scale)
-        own = scaled_void(record, settings.scale)
-        void |= {} if own is None else {position: own}
+    dataset: Dataset, positions: Sequence[int], settings: DataSettings, *, cache_root: Path,
+    progress: Callable[[str], Report] = silently,
+) -> Examples:  # fmt: skip
+    """List the objects of the records at `positions` and open their decoded cache.
+
+    Args:
+        progress: called with the title of each long step; returns what reports it.
+    """
+    kept = kept_objects(dataset, scale=settings.scale, root=cache_root, progress=progress)
+    objects = [item for position in positions for item in kept[position]]
+    areas = [area for area, _ in extents([item.full for item in objects])]
+    voids = ((position, scaled_void(dataset[position], settings.scale)) for position in positions)
+    void = {position: own for position, own in voids if own is not None}
     by_class: list[list[int]] = [[] for _ in dataset.classes]
     by_record: dict[int, list[int]] = defaultdict(list)
-    for k, item in enumerate(objects):
-        if area(item.full) >= settings.min_area:
+    for k, (item, area) in enumerate(zip(objects, areas, strict=True)):
+        if area >= settings.min_area:
             by_class[item.label].append(k)
         by_record[item.position].append(k)
-    cache = open_cache(dataset, positions, scale=settings.scale, root=cache_root, report=report)
+    cache = open_cache(dataset, positions, scale=settings.scale, root=cache_root, report=progress("reading images"))
     return Examples(
         dataset=dataset,
         cache=cache,

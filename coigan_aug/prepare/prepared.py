@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,7 @@ from coigan_aug.prepare.cache import DecodedCache
 from coigan_aug.prepare.examples import Examples, load_examples
 from coigan_aug.prepare.objects import scaled_void
 from coigan_aug.prepare.tiles import Window, cut_windows
-from coigan_aug.progress import Report, silent
+from coigan_aug.progress import Report, silently
 from coigan_aug.settings import DataSettings
 from coigan_aug.store.dataset import Dataset
 
@@ -64,8 +65,13 @@ class Prepared(Examples):
         return self.shown(cut(window.position, region))
 
 
-def prepare(dataset: Dataset, settings: DataSettings, *, cache_root: Path, report: Report = silent) -> Prepared:
+def prepare(
+    dataset: Dataset, settings: DataSettings, *, cache_root: Path, progress: Callable[[str], Report] = silently
+) -> Prepared:
     """List the objects and windows of the training split and open its decoded cache.
+
+    Args:
+        progress: called with the title of each long step; returns what reports it.
 
     Raises:
         DataError: no training images, no objects that are large enough, or nothing but black.
@@ -73,12 +79,15 @@ def prepare(dataset: Dataset, settings: DataSettings, *, cache_root: Path, repor
     positions = training_positions(dataset, settings)
     if not positions:
         raise DataError(f"{dataset.folder} has no training images.", remedy="Import it again with --split 0.8.")
-    examples = load_examples(dataset, positions, settings, cache_root=cache_root, report=report)
+    examples = load_examples(dataset, positions, settings, cache_root=cache_root, progress=progress)
     if not examples.objects:
         raise DataError("The training images hold no defects; there is nothing to learn from.")
     if not any(examples.by_class):
         raise _too_small(examples, settings.min_area)
-    windows = [window for position in positions for window in _windows(examples, position, settings)]
+    windows, report = list[Window](), progress("cutting windows")
+    for done, position in enumerate(positions):
+        report(done, len(positions))
+        windows += _windows(examples, position, settings)
     if all(window.kind == "blank" for window in windows):
         raise DataError(
             f"At least {settings.max_blank:.0%} of every window of the training images is nearly black.",

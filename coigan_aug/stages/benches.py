@@ -67,12 +67,12 @@ def make_bench(
         DataError: no test image has a defect, or a synthetic set saw other images than the fold's training images.
     """
     dataset, settings, cache = fold.dataset, fold.settings, fold.workspace.cache
-    with talk.step("reading images") as report:
-        prepared = prepare(dataset, settings.data, cache_root=cache, report=report)
+    with talk.steps() as begin:
+        prepared = prepare(dataset, settings.data, cache_root=cache, progress=begin)
         seen = evaluated_at(settings.data, settings.evaluate)
-        real = load_examples(dataset, prepared.positions, seen, cache_root=cache, report=report)
+        real = load_examples(dataset, prepared.positions, seen, cache_root=cache, progress=begin)
         held_out = dataset.indices("test")
-        test = load_examples(dataset, held_out, seen, cache_root=cache, report=report)
+        test = load_examples(dataset, held_out, seen, cache_root=cache, progress=begin)
     held = _held(dataset, real, test, held_out, binary=settings.evaluate.binary)
     sources = dict.fromkeys(source for arm in arms for source in arm.sources)
     _check_classes(sources, prepared)

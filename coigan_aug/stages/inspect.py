@@ -42,6 +42,7 @@ def inspect(
         if show is not None:
             show(inspection)
         if page is not None:
+            begin("drawing the page")
             write_inspection(page, inspection, subject.dataset)
             talk.say(f"page -> {page}   (one file, opens in any browser)")
     if ask.strict and (inspection.errors or inspection.leakage > 0):

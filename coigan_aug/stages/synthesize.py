@@ -140,8 +140,8 @@ def synthesize(
     if device.type == "cpu":
         torch.set_num_threads(1)
     if prepared is None:
-        with talk.step("reading images") as report:
-            prepared = prepare(dataset, settings.data, cache_root=workspace.cache, report=report)
+        with talk.steps() as begin:
+            prepared = prepare(dataset, settings.data, cache_root=workspace.cache, progress=begin)
     bases = settle_kind(ask.bases, prepared, windows=ask.windows)
     if bases != ask.bases and bases == "erased":
         talk.say("No training image is free of defects: drawn on is what has its own defects erased (--bases erased).")
@@ -171,7 +171,8 @@ def synthesize(
         made = make_set(
             planner, engine, screen, tasks, request, out=out, records=records, erasing=erasing, report=report
         )
-    return _finished(workspace, out, records, made, run=name, shard=shard)
+    with talk.step("drawing the page"):
+        return _finished(workspace, out, records, made, run=name, shard=shard)
 
 
 def merge(workspace: Folders, ask: MergeAsk) -> Synthesized:

@@ -110,13 +110,16 @@ def train(
         talk = Talk(quiet=talk.quiet or rank() > 0)
         start = only_first(lambda: _begin(workspace, ask, recipe, settings, device, held, place, talk, command))
         if other is not None:
-            talk.say(_instead(start, other, device))
+            with talk.step("measuring this machine"):
+                instead = _instead(start, other, device)
+            talk.say(instead)
         weights = Path(ask.perceptual_weights) if ask.perceptual_weights else None
         if start.run is None:
-            plan = measure_plan(start.prepared, start.settings, device, start.speed, recipe, weights=weights)
+            with talk.step("measuring three steps"):
+                plan = measure_plan(start.prepared, start.settings, device, start.speed, recipe, weights=weights)
             return Trained(plan=plan) if rank() == 0 else None
         talk.say(_about(start.run, start.speed, device))
-        with talk.step("train") as report:
+        with talk.step("train", most=60 * ask.minutes if ask.minutes else None) as report:
             images = train_network(
                 start.prepared, start.settings, start.run, device=device, speed=start.speed, report=report,
                 minutes=ask.minutes, perceptual_weights=weights,
@@ -162,8 +165,8 @@ def _begin(
     run = None
     if settings is None:
         run, settings = _newest(workspace, dataset, _flags(ask))
-    with talk.step("reading images") as report:
-        prepared = prepare(dataset, settings.data, cache_root=workspace.cache, report=report)
+    with talk.steps() as begin:
+        prepared = prepare(dataset, settings.data, cache_root=workspace.cache, progress=begin)
     settings = _with_batch(resolve(settings, prepared), prepared, device, talk)
     weights = find_weights(workspace.runs, ask.init_from) if ask.init_from else None
     for line in _about_objects(prepared, settings.data.min_area):
@@ -175,11 +178,13 @@ def _begin(
     if device.type == "cpu" and settings.data.window >= GPU_WINDOW:
         talk.say(f"Training {settings.data.window} px windows on the CPU takes weeks; --recipe tiny is made for it.")
     if ask.dry_run:
-        return _Start(prepared, settings, measure_speed(prepared, settings, device, here=here), None)
+        with talk.step("measuring this machine"):
+            return _Start(prepared, settings, measure_speed(prepared, settings, device, here=here), None)
     with folder_lock(workspace.runs, wait=True):  # two that begin at once get a run each, or one is refused
         run = run or unfinished_run(workspace.runs, settings=settings, dataset=dataset, init_from=weights)
         if run is None:
-            speed = measure_speed(prepared, settings, device, here=here)
+            with talk.step("measuring this machine"):
+                speed = measure_speed(prepared, settings, device, here=here)
             machine = Machine(device=str(device), bfloat16=speed.bfloat16, threads=speed.threads, processes=world())
             run = begin_run(
                 workspace.runs, recipe=recipe, settings=settings, dataset=dataset, machine=machine, command=command,

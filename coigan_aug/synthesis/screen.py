@@ -141,7 +141,8 @@ def screen_of(
         network = real_only_segmenter(prepared.dataset, settings, cache_root=cache_root, device=device, report=report)
     sight = Sight(network, prepared.scale, prepared.window, device)
     name = segmenter_key(prepared.dataset, settings, device)
-    bounds = kept_bounds(sight, prepared, cache_root / f"segmenter-{name}.json")
+    with talk.step("try the screening segmenter on real defects"):
+        bounds = kept_bounds(sight, prepared, cache_root / f"segmenter-{name}.json")
     known = None
     if copies:
         with talk.step("look at the training objects") as report:

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from coigan_aug.annotations import rle
-from coigan_aug.annotations.components import split_components, split_runs
+from coigan_aug.annotations.components import split_components, split_many
+from coigan_aug.annotations.masks import resize
 from coigan_aug.annotations.records import Annotation, ImageRecord
 from coigan_aug.data.statistics import place_map
 from coigan_aug.geometry import Box
 from coigan_aug.prepare import objects
-from coigan_aug.prepare.objects import objects_of, scaled_void, window_masks
+from coigan_aug.prepare.objects import objects_of, objects_of_all, scaled_void, window_masks
 
 
 @pytest.fixture
@@ -61,16 +62,54 @@ def test_components_are_the_same_however_they_are_looked_for(seed: int) -> None:
     mask = (draw.random((37, 53)) < 0.35).astype(np.uint8)  # diagonal neighbours, holes, touching columns and edges
     number, labels = cv2.connectedComponents(mask, connectivity=8)
     expected = {rle.encode(labels == k) for k in range(1, number)}
-    parts = split_runs(rle.encode(mask))
+    parts = split_components(rle.encode(mask))
     assert set(parts) == expected and len(parts) == len(expected)
     starts = [int(np.flatnonzero(rle.decode(part).ravel(order="F"))[0]) for part in parts]
     assert starts == sorted(starts)
 
 
-def test_large_masks_are_split_in_the_order_of_small_ones(monkeypatch: pytest.MonkeyPatch, record: ImageRecord) -> None:
-    small = split_components(record.annotations[0].rle)
-    monkeypatch.setattr("coigan_aug.annotations.components._LARGE", 0)
-    assert split_components(record.annotations[0].rle) == small
+def test_many_masks_are_split_as_each_alone() -> None:
+    """Of several heights, empty and full ones among them; a run that ends a column goes on in the next one."""
+    draw = np.random.default_rng(9)
+    shapes = [(5, 7), (12, 3), (1, 9), (9, 1), (6, 6), (4, 4), (20, 30)]
+    masks = [(draw.random(shape) < share).astype(np.uint8) for shape in shapes for share in (0.0, 0.3, 0.8, 1.0)]
+    together = split_many([rle.encode(mask) for mask in masks])
+    assert len(together) == len(masks)
+    for mask, parts in zip(masks, together, strict=True):
+        number, labels = cv2.connectedComponents(mask, connectivity=8)
+        assert {part.counts for part in parts} == {rle.encode(labels == k).counts for k in range(1, number)}
+        assert {(part.height, part.width) for part in parts} <= {mask.shape}
+    assert split_many([]) == []
+
+
+@pytest.mark.parametrize("scale", [0.5, 0.7, 0.37, 0.05])
+def test_objects_that_are_made_smaller_together_are_as_each_alone(scale: float) -> None:
+    """Against each mask painted and made smaller by itself; neighbours share pixels of the smaller picture."""
+    draw = np.random.default_rng(2)
+    mask = (draw.random((61, 83)) < 0.2).astype(np.uint8)
+    own = Annotation(label="pit", rle=rle.encode(mask))
+    found = objects_of(ImageRecord(file="a", height=61, width=83, annotations=(own,)), 0, names=["pit"], scale=scale)
+    height, width = found[0].scaled.height, found[0].scaled.width
+    assert (height, width) == (round(61 * scale), round(83 * scale))
+    assert len(found) > 50
+    for item in found:
+        alone = resize(rle.decode(item.full), height=height, width=width)
+        assert np.array_equal(rle.decode(item.scaled), alone)
+        assert item.box == rle.box(rle.encode(alone))
+
+
+def test_objects_of_many_records_are_those_of_each(record: ImageRecord, monkeypatch: pytest.MonkeyPatch) -> None:
+    records = [
+        record,
+        dataclasses.replace(record, annotations=()),
+        dataclasses.replace(record, annotations=record.annotations * 2),
+    ]
+    each = [objects_of(own, k, names=["crack", "pit"], scale=0.5) for k, own in enumerate(records)]
+    for most in (0, 100_000):
+        monkeypatch.setattr(objects, "_BATCH", most)
+        assert list(objects_of_all(enumerate(records), names=["crack", "pit"], scale=0.5)) == each
+    assert each[0] and not each[1]
+    assert [item.label for item in each[0]] == [1] * len(each[0])
 
 
 @pytest.mark.parametrize("scale", [1.0, 0.5, 0.25])
