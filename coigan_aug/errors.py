@@ -20,13 +20,14 @@ def plain(text: str) -> str:
 
 
 def meant(name: str, names: Sequence[str]) -> str:
-    """Ask whether a name that there is not was meant to be one that there is; "" where none is like it.
+    """Ask whether a name that there is not was meant to be one that there is, whatever its case; "" where none is like it.
 
-    >>> meant("transplants", ["transplant", "paste"])
+    >>> meant("Transplants", ["transplant", "paste"])
     " Did you mean 'transplant'?"
     """
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    return f" Did you mean {near[0]!r}?" if near else ""
+    written = {known.casefold(): known for known in names}
+    near = difflib.get_close_matches(name.casefold(), list(written), n=1, cutoff=0.5)
+    return f" Did you mean {written[near[0]]!r}?" if near else ""
 
 
 def brief(text: str, *, most: int = 2000) -> str:
@@ -85,6 +86,27 @@ class DataError(CoiganError):
 
 class ConfigError(CoiganError):
     """A key or a value of the configuration is wrong."""
+
+
+def class_named(name: str, names: Sequence[str], *, where: str = "") -> str:
+    """Return the class that a person means by a name: that one, or the only one that differs from it in case alone.
+
+    Args:
+        where: what the name was given in, for the message: "--class".
+
+    >>> class_named("CRACK", ["crack", "pit"])
+    'crack'
+
+    Raises:
+        UsageError: there is none, or there are several.
+    """
+    if name in names:
+        return name
+    alike = [known for known in names if known.casefold() == name.casefold()]
+    if len(alike) == 1:
+        return alike[0]
+    what = f"there is no class {name!r}.{meant(name, names)}"
+    raise UsageError(f"{where}: {what}" if where else f"T{what[1:]}", remedy=f"Classes: {', '.join(names)}.")
 
 
 class EnvironmentProblem(CoiganError):

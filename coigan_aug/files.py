@@ -61,6 +61,7 @@ def disk_errors(path: Path) -> Iterator[None]:
         raise disk_error(path, error) from error
 
 
+_FORBIDDEN = (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG)
 _MACHINE = f"{zlib.crc32(os.uname().nodename.encode()):08x}"
 _TEMPORARY = re.compile(r"\..+\.(\d+)(?:-([0-9a-f]{8}))?\.tmp")
 _FOREIGN_AGE = 86_400.0
@@ -104,9 +105,16 @@ def disk_error(path: Path, error: OSError) -> Exception:
         return ResourceError(
             what, remedy="Raise the limit (ulimit -f unlimited), or use a disk that takes larger files."
         )
-    if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG):
+    if error.errno in _FORBIDDEN or (error.errno == errno.ENOENT and _is_written(path, error)):
         return ResourceError(f"Can't write {path}: {error.strerror}.", remedy="Choose a folder that you may write to.")
     return error
+
+
+def _is_written(path: Path, error: OSError) -> bool:
+    """Tell whether what is "not there" is to be made: `path`, its temporary file, or a folder of either. /proc says so."""
+    named = Path(str(error.filename))
+    temporary = named.parent == path.parent and named.name.startswith(f".{path.name}.")
+    return temporary or named in (path, *path.parents) or named.parent == path
 
 
 def write_bytes(path: Path, data: bytes) -> None:

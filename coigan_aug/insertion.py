@@ -27,7 +27,7 @@ from coigan_aug.annotations import masks, rle
 from coigan_aug.annotations.rle import Mask
 from coigan_aug.annotations.void import no_surface
 from coigan_aug.asking import StrPath
-from coigan_aug.errors import DataError, UsageError, meant
+from coigan_aug.errors import DataError, UsageError, class_named, meant
 from coigan_aug.folders import Folders
 from coigan_aug.geometry import Box
 from coigan_aug.imaging import Pixels, cut_mirrored, to_rgb
@@ -270,15 +270,13 @@ def _opened(source: Path) -> Dataset:
 
 
 def _labels(dataset: Dataset, classes: Sequence[str] | None) -> list[int]:
-    unknown = [name for name in classes or () if name not in dataset.names]
-    if unknown:
-        raise UsageError(f"There is no class {unknown[0]!r}.", remedy=f"Classes: {', '.join(dataset.names)}.")
+    chosen = [class_named(name, dataset.names) for name in classes or ()]
     if len(dataset.names) > _MOST_CLASSES:
         raise UsageError(
             f"A mask tells {_MOST_CLASSES} classes apart; there are {len(dataset.names)}.",
             remedy="Import it with fewer: coigan-aug import SOURCE --classes defect",
         )
-    return [k for k, name in enumerate(dataset.names) if classes is None or name in classes]
+    return [k for k, name in enumerate(dataset.names) if classes is None or name in chosen]
 
 
 def _donors(dataset: Dataset, labels: Sequence[int], scale: float) -> list[Donor]:

@@ -124,7 +124,7 @@ class _Shown:
         self.pace.note(done, total)
         share, left = self.pace.share, self.pace.left
         own = self.bar.tasks[0].id
-        eta = "" if share is None or left is None else f"ETA {clock(left)}"
+        eta = "" if share is None or left is None else f"ETA {lasting(left)}"
         note = _first_words(
             note, self.bar.console.width - _BESIDE - len(self.bar.tasks[0].description) - _width(self.bar)
         )
@@ -184,7 +184,7 @@ class _Lines:
             return
         self.last, self.finished = now, whole
         left = self.pace.left
-        rest = f", {clock(left)} left" if left is not None else ""
+        rest = f", {lasting(left)} left" if left is not None else ""
         self._say(f"{self.pace.counts}  {clock(self.pace.gone)} gone{rest}  {note}")
 
     def begin(self) -> None:
@@ -210,6 +210,15 @@ def clock(seconds: float) -> str:
     """
     whole = round(seconds)
     return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+
+
+def lasting(seconds: float) -> str:
+    """Write a duration as h:mm:ss, and from a day on in words.
+
+    >>> lasting(3725), lasting(2_239_200)
+    ('1:02:05', '26 days')
+    """
+    return clock(seconds) if seconds < 86_400 else roughly(seconds)
 
 
 def roughly(seconds: float) -> str:

@@ -153,8 +153,10 @@ REFUSED: dict[str, tuple[Make, str]] = {
 
 
 def _measured(path: Path, **options: object) -> tuple[int, int] | None:
-    folder = ImageFolder(path.parent, problems=Problems())
-    return measure(Reading(path, options=ReadOptions(**options)), folder, path.name)
+    reading = Reading(path, options=ReadOptions(**options))
+    size = measure(reading, ImageFolder(path.parent, problems=Problems()), path.name)
+    reading.problems.check_broken()
+    return size
 
 
 @pytest.mark.parametrize("name", list(REFUSED))

@@ -73,7 +73,7 @@ def _image_lines(inspection: Inspection) -> Iterator[str]:
 
 
 def _split_lines(inspection: Inspection) -> Iterator[str]:
-    from coigan_aug.stages.inspect import ANEW
+    from coigan_aug.stages.inspect import without_leak
 
     state = inspection.split
     if state is None:
@@ -93,7 +93,7 @@ def _split_lines(inspection: Inspection) -> Iterator[str]:
             f"LEAK: {inspection.leakage:.1%} of the test images ({inspection.defective_leakage:.1%} of those with a defect)"
             " show a piece that is in train too."
         )
-        yield "  A score measured on this split is inflated. " + ANEW
+        yield "  A score measured on this split is inflated. " + without_leak(inspection.path)
 
 
 def _finding_lines(inspection: Inspection) -> Iterator[str]:

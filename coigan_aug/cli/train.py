@@ -6,6 +6,8 @@ from coigan_aug.cli.next_step import next_step
 from coigan_aug.cli.options import QUIET, WORKSPACE, Here, command
 from coigan_aug.stages.asks import TrainAsk
 
+UNFINISHED = "expect faint or blurred defects, of which the screen rejects many."
+
 
 def train(ask: TrainAsk, here: Here) -> None:
     """Train the generator on the imported data set.
@@ -26,7 +28,14 @@ def train(ask: TrainAsk, here: Here) -> None:
         f"; kept is the generator at {trained.best.images:,} (KID {trained.best.distance:.3f})" if trained.best else ""
     )
     here.talk.say(f"{trained.images:,} images seen{best}. Samples: {trained.run.samples}")
-    here.talk.say(next_step(here.workspace, "synthesize --per-class 20 --out synthetic/"))
+    synthesize = "synthesize --per-class 20 --out synthetic/"
+    if trained.ended_early:
+        here.talk.say(
+            f"That is {trained.images / trained.planned:.0%} of the plan of {trained.planned:,}: {UNFINISHED}"
+        )
+        here.talk.say(next_step(here.workspace, f"train --resume --minutes {ask.minutes:g}", synthesize))
+        return
+    here.talk.say(next_step(here.workspace, synthesize))
 
 
 train_command = command(TrainAsk, train, shared=WORKSPACE | QUIET)

@@ -24,6 +24,7 @@ GROW = 1  # px at the working scale: the hole is larger than the mask by it, so 
 BAND = 4.0  # px; what a Gaussian of this width takes away is texture, and is moved; the rest flows in from the border
 RING = 2  # px round a hole, by which textures are compared
 MOST_ERASED = 0.25  # of a window that is taken for a clean one, or of an image; more is too much of it to make up
+SMALL = 64  # px: the side of the windows of recipe tiny
 CANDIDATES = 33
 ROUNDS = 4
 
@@ -166,6 +167,11 @@ def with_erased(prepared: Prepared, erasing: Erasing, *, cache_root: Path, repor
     return dataclasses.replace(prepared, erased=erased)
 
 
+def _smaller(window: int) -> str:
+    """Return what trains on smaller windows than these."""
+    return "coigan-aug train --recipe tiny" if window > SMALL else f"coigan-aug train --set data.window={SMALL // 2}"
+
+
 def with_surface(prepared: Prepared, *, cache_root: Path, report: Report = silent) -> Prepared:
     """Take windows whose defects are erased for the clean ones, where the training images have none.
 
@@ -186,6 +192,7 @@ def with_surface(prepared: Prepared, *, cache_root: Path, report: Report = silen
     if not usable:
         raise DataError(
             "No window of the training images is free of defects, and the defects cover too much of each to be erased.",
-            remedy="Import defect-free images, too, or use a smaller window: --set data.window=64",
+            remedy="Import defect-free images of the same surface, too (coigan-aug import ... --overwrite), or train on"
+            f" smaller windows: {_smaller(prepared.window)}",
         )
     return dataclasses.replace(erased, clean=usable)

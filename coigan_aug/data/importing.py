@@ -28,7 +28,7 @@ from coigan_aug.data.sides import Sides, check_split, deal, own_sides
 from coigan_aug.data.split import clean_images, largest_deviation, share_of_clean, siblings_across
 from coigan_aug.errors import DataError, UsageError
 from coigan_aug.files import folder_lock
-from coigan_aug.formats.detect import open_source
+from coigan_aug.formats.detect import check_there, open_source
 from coigan_aug.formats.reading import check_masks, drain
 from coigan_aug.formats.source import Problem, Problems, ReadOptions, Source
 from coigan_aug.progress import SILENT, Report, Talk
@@ -134,6 +134,7 @@ def import_dataset(
     """
     check_split(sharing.split, folds=sharing.folds, fold=sharing.fold)
     options, problems = options or ReadOptions(), Problems(strict=strict)
+    check_there(source)
     _check_free(out, overwrite=overwrite)
     opened = open_source(source, options=options, problems=problems, name=format)
     with folder_lock(out), talk.steps() as report:

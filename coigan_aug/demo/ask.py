@@ -16,6 +16,6 @@ class DemoAsk(Ask):
     COMMAND: ClassVar[str] = "demo"
 
     out: Annotated[StrPath, Option("Folder to make. Default: ./coigan-demo")] = Path("coigan-demo")
-    train: Annotated[bool, Option("Train the model here first; about 20 minutes on one core.")] = False
+    train: Annotated[bool, Option("Train the model here first; about 8 minutes on one core.")] = False
     images_seen: Annotated[int | str | None, Option("With --train: length in samples. Default: 5k.", read=str)] = None
     per_class: Annotated[int, Option("Defects of each class to make. Default: 6.", least=1)] = 6

@@ -70,7 +70,7 @@ def run_demo(ask: DemoAsk, *, talk: Talk = SILENT, command: str = "") -> Synthes
     talk.say(f"-> {made.made.annotations}  {made.page}  {page}  (look at them)")
     talk.say(f"Next: coigan-aug synthesize --workspace {workspace.root} --per-class 20 --out {out / 'more'}")
     if not ask.train:
-        talk.say("      coigan-aug demo --train     (the same with a model trained here, about 20 minutes on one core)")
+        talk.say("      coigan-aug demo --train     (the same with a model trained here, about 8 minutes on one core)")
     talk.say("      coigan-aug import YOUR.csv   (your own data)")
     return made
 

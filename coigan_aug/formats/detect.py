@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
+from coigan_aug.annotations.records import ImageRecord
 from coigan_aug.errors import DataError, UsageError, meant
 from coigan_aug.formats.coco.coco import COCO
 from coigan_aug.formats.format import Format
@@ -63,7 +65,7 @@ def detect(path: Path, *, options: ReadOptions | None = None) -> tuple[str, str]
 
 def _look(path: Path, options: ReadOptions) -> tuple[list[Path], Format, str]:
     """Return what a path means with its format and a description: itself, or the annotation files of a folder."""
-    _check_there(path)
+    check_there(path)
     seen = _sniffed(path, options)
     if seen is not None:
         return [path], *seen
@@ -96,18 +98,44 @@ def open_source(path: Path, *, options: ReadOptions, problems: Problems, name: s
         DataError: as `detect` and the format's `read`.
     """
     named = format_named(name) if name is not None else None
-    _check_there(path)
+    check_there(path)
     files, chosen = ([path], named) if named else _look(path, options)[:2]
     if len(files) == 1:
         reading = Reading(files[0], options=options, problems=problems)
-        source = with_states(chosen.read(reading), reading)
+        try:
+            source = with_states(chosen.read(reading), reading)
+        except DataError as error:
+            raise (_misnamed(path, chosen, options) if named else None) or error from error
     else:
         source = read_several(Reading(path, options=options, problems=problems), files, read=chosen.read)
     check_class_names([known.name for known in source.classes])
-    return source
+    return replace(source, records=_whole(source.records, problems))
 
 
-def _check_there(path: Path) -> None:
+def _misnamed(path: Path, named: Format, options: ReadOptions) -> DataError | None:
+    """Return that a source is of another format than was said; None where it may be that one, or is of none known."""
+    if named.describe(path, options):
+        return None
+    try:
+        _, known, description = _look(path, options)
+    except DataError:
+        return None
+    what = f"--format {named.name}: {path} is no such source, it looks like {known.name} ({description})."
+    return DataError(what, remedy=f"Leave --format out, or say  --format {known.name}")
+
+
+def _whole(records: Iterator[ImageRecord], problems: Problems) -> Iterator[ImageRecord]:
+    """Yield records; after the last one broken images are an error, all at once."""
+    yield from records
+    problems.check_broken()
+
+
+def check_there(path: Path) -> None:
+    """Refuse a source that does not exist, or is neither a file nor a folder.
+
+    Raises:
+        DataError: it is so.
+    """
     remedy = "Name the annotation file, or the folder of images and masks."
     try:
         there = path.exists()

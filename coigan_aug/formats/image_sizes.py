@@ -24,7 +24,7 @@ def measure(
     turned_back: bool = False,
     mask: bool = False,
 ) -> tuple[int, int] | None:
-    """Return an image's height and width; None for a broken one that is to be skipped, which is noted.
+    """Return an image's height and width; None for a broken one, which is noted: an error at the end if not to be skipped.
 
     An image that EXIF turns for viewing is noted where its masks could be meant either way: by a size alone, one that is
     turned by 180 degrees or mirrored can't be told from one that is not.
@@ -37,14 +37,14 @@ def measure(
         mask: it is a mask, which can't be scaled to 8 bits.
 
     Raises:
-        DataError: the image is broken and `options.skip_broken` is off; `turned_by` has seen it otherwise than it is
-            stored, which its size doesn't tell.
+        DataError: `turned_by` has seen it otherwise than it is stored, which its size doesn't tell.
     """
     try:
         header = folder.header(path, deep=reading.options.value_range is not None and not mask, mask=mask)
     except DataError as error:
         if not reading.options.skip_broken:
-            raise
+            reading.problems.broken.append(error)
+            return None
         reading.problems.add(error.message.rstrip("."), file=at or path, done="image left out", error=True)
         return None
     if turned_back and header.orientation > 1:

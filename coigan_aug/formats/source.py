@@ -42,11 +42,15 @@ class Problem:
         return f"{place(self.file, self.row)}  {self.what}; {self.done}"
 
 
+_NAMED = 20
+
+
 class Problems:
     """Collects the problems of one import; with `strict` the first one ends it.
 
     `lost` are the images that lost an annotation by one of them, by their files or as the source names them: what is wrong
-    with such an image nobody knows any more (`reading.with_states`). A mask that was mended is not lost.
+    with such an image nobody knows any more (`reading.with_states`). A mask that was mended is not lost. `broken` says
+    of images what is wrong with them.
 
     Args:
         strict: raise a DataError instead of collecting.
@@ -57,6 +61,7 @@ class Problems:
         self.strict = strict
         self.lenient = lenient
         self.lost: set[str] = set()
+        self.broken: list[DataError] = []
         self._noted: list[Problem] = []
         self._counted: dict[tuple[str, str], tuple[int, Problem]] = {}
 
@@ -65,6 +70,21 @@ class Problems:
         """All problems: those noted by themselves in the order of the source, then those that were counted."""
         counted = ((what, n, begin) for (what, _), (n, begin) in self._counted.items())
         return [*self._noted, *(replace(begin, what=brief(f"{n:,} {what}{begin.what}")) for what, n, begin in counted)]
+
+    def check_broken(self) -> None:
+        """Refuse the images that can't be read and were not to be skipped, once all of them are known.
+
+        Raises:
+            DataError: there are some; the message names 20 of them.
+        """
+        if len(self.broken) == 1:
+            raise self.broken[0]
+        if self.broken:
+            named = [f"  {error.message}" for error in self.broken[:_NAMED]]
+            more = [f"  ... and {len(self.broken) - _NAMED:,} more"] if len(self.broken) > _NAMED else []
+            remedies = dict.fromkeys(error.remedy for error in self.broken)
+            what = "\n".join([f"{len(self.broken):,} images can't be read:", *named, *more])
+            raise DataError(what, remedy="\n".join(remedies))
 
     def lose(self, image: str) -> None:
         """Note that an image lost an annotation; "" is none."""

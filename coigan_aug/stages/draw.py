@@ -14,7 +14,7 @@ from coigan_aug.annotations.masks import marked
 from coigan_aug.annotations.rle import Rle
 from coigan_aug.checkpoint import GeneratorFile, load_generator
 from coigan_aug.config import load_settings, settings_file
-from coigan_aug.errors import DataError, UsageError
+from coigan_aug.errors import DataError, UsageError, class_named
 from coigan_aug.folders import Folders
 from coigan_aug.geometry import Box
 from coigan_aug.imaging import Pixels, read_image, read_mask, write_image
@@ -56,14 +56,11 @@ def draw(workspace: Folders, ask: DrawAsk, *, talk: Talk = SILENT) -> Drawn:
     run = find_run(workspace.runs, ask.run)
     generator = load_generator(run.generator)
     names = [item.name for item in generator.classes]
-    unknown = [name for name in ask.classes if name not in names]
-    if unknown:
-        raise UsageError(f"--class {unknown[0]}: {run.name} has no such class.", remedy=f"Classes: {', '.join(names)}.")
+    labels = [names.index(class_named(name, names, where=f"--class, {run.name}")) for name in ask.classes]
     device = choose_device(ask.device, gpus=None)
     if device.type == "cpu":
         torch.set_num_threads(1)
     base = read_image(image)
-    labels = [names.index(name) for name in ask.classes]
     contrasts = tuple(ask.contrasts) or _usual_contrasts(workspace, generator, labels)
     defects = tuple(
         PlannedDefect(label, _mask(mask, base, image), None, (), contrast=contrast, shape="given")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from coigan_aug.data.inspecting import Inspection, inspect_subject
 from coigan_aug.data.opening import opened
 from coigan_aug.errors import GateError
 from coigan_aug.folders import Folders
+from coigan_aug.formats.dataset_source import find_dataset
 from coigan_aug.progress import SILENT, Talk
 from coigan_aug.report.inspection import write_inspection
 from coigan_aug.stages.asks import InspectAsk
@@ -17,7 +19,14 @@ from coigan_aug.store.accepting import accept
 from coigan_aug.store.dataset import Dataset
 
 PAGE = "inspect.html"
-ANEW = "Import again without --group-by none, or with --group-by REGEX: coigan-aug import ... --overwrite"
+_ANEW = "Import again without --group-by none, or with --group-by REGEX: coigan-aug import ... --overwrite"
+
+
+def without_leak(path: Path | None) -> str:
+    """Return what keeps images of one piece on one side: of a source that is not imported yet, or of a data set (None)."""
+    if path is None or find_dataset(path) is not None:
+        return _ANEW
+    return f"Import it with: coigan-aug import {shlex.quote(str(path))}   (without --split source: pieces stay together then)"
 
 
 def inspect(
@@ -48,5 +57,5 @@ def inspect(
     if ask.strict and (inspection.errors or inspection.leakage > 0):
         what = f"{inspection.errors:,} {'thing is' if inspection.errors == 1 else 'things are'} wrong"
         leak = f"; {inspection.leakage:.1%} of the test images have a sibling in train" if inspection.leakage else ""
-        raise GateError(f"{what}{leak}.", remedy=ANEW if talk.quiet and inspection.leakage else "")
+        raise GateError(f"{what}{leak}.", remedy=without_leak(path) if talk.quiet and inspection.leakage else "")
     return inspection

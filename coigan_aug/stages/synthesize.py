@@ -134,6 +134,8 @@ def synthesize(
     accept(None, workspace, talk, asked=ask.accept_changes)
     dataset, out = Dataset(workspace.dataset), Path(ask.out)
     check_free(out, overwrite=ask.overwrite, append=ask.append)
+    if ask.per_class is not None:
+        parse_counts(ask.per_class, dataset.names)  # a name that there is not is told before any work
     run = _run(workspace, ask, talk)
     generator = load_generator(run.generator) if run else None
     settings = settings or _settings(ask, generator)

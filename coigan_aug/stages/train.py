@@ -39,6 +39,7 @@ from coigan_aug.training.run import (
     find_weights,
     list_runs,
     resolve,
+    same_as,
     unfinished_run,
 )
 
@@ -52,11 +53,14 @@ GPU_WINDOW = 256
 class Trained:
     """What a training left: its run, samples seen, and where it was watched the samples seen and KID of the generator kept.
 
+    `planned` are the samples that it was to see, `ended_early` says that its minutes were over before.
     For a dry run `plan` says what it would be, and there is no run.
     """
 
     run: Run | None = None
     images: int = 0
+    planned: int = 0
+    ended_early: bool = False
     best: Best | None = None
     plan: str = ""
 
@@ -127,7 +131,9 @@ def train(
         if rank():
             return None
         end = start.run.end()
-        return Trained(run=start.run, images=images, best=end.best if end else None)
+        best, train = end.best if end else None, start.settings.train
+        early = ask.minutes is not None and images < train.images and not (best and best.given_up(train.patience))
+        return Trained(run=start.run, images=images, planned=train.images, ended_early=early, best=best)
 
 
 def count_of(text: int | str | None) -> int | None:
@@ -183,6 +189,8 @@ def _begin(
     with folder_lock(workspace.runs, wait=True):  # two that begin at once get a run each, or one is refused
         run = run or unfinished_run(workspace.runs, settings=settings, dataset=dataset, init_from=weights)
         if run is None:
+            for line in _not_continued(workspace, settings, dataset):
+                talk.say(line)
             with talk.step("measuring this machine"):
                 speed = measure_speed(prepared, settings, device, here=here)
             machine = Machine(device=str(device), bfloat16=speed.bfloat16, threads=speed.threads, processes=world())
@@ -198,6 +206,15 @@ def _begin(
     begun = run.start().machine
     assert begun is not None  # noted for every run
     return _Start(prepared, settings, Speed(bfloat16=begun.bfloat16, threads=begun.threads), run)
+
+
+def _not_continued(workspace: Folders, settings: Settings, dataset: Dataset) -> Iterator[str]:
+    """Say that the newest run, begun with the same settings, ended before its plan, and that this is another one."""
+    for run in list_runs(workspace.runs)[-1:]:
+        end, planned = run.end(), settings.train.images
+        if end is not None and end.images < planned and same_as(run, settings, dataset):
+            share = f"{end.images / planned:.0%}"
+            yield f"This begins a new run. {run.name} ended at {share} of its plan: coigan-aug train --resume continues it."
 
 
 def _about_objects(prepared: Prepared, least: int) -> Iterator[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from coigan_aug import rng as streams
-from coigan_aug.errors import UsageError
+from coigan_aug.errors import UsageError, class_named
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.settings import SynthesizeSettings
 
@@ -27,7 +27,7 @@ class Together:
 
 
 def parse_counts(asked: int | str | Mapping[str, int], names: Sequence[str]) -> tuple[int, ...]:
-    """Read `500` (of each class) or `crack=800,fray=200` (none of the others): a count for each class.
+    """Read `500` (of each class) or `crack=800,fray=200` (none of the others), names in any case: a count for each class.
 
     A number and a mapping of classes to numbers say the same.
 
@@ -44,9 +44,8 @@ def parse_counts(asked: int | str | Mapping[str, int], names: Sequence[str]) -> 
     else:
         items = [(name.strip(), number) for name, _, number in (item.partition("=") for item in text.split(","))]
     counts: dict[str, int] = {}
-    for name, number in items:
-        if name not in names:
-            raise UsageError(f"--per-class {text}: there is no class {name!r}.", remedy=f"Classes: {', '.join(names)}.")
+    for written, number in items:
+        name = class_named(written, names, where=f"--per-class {text}")
         if name in counts:
             raise UsageError(f"--per-class {text}: {name} is named twice.")
         counts[name] = _count(number, text)

@@ -30,9 +30,10 @@ def choose_device(name: str | None, *, gpus: int | None, place: Place | None = N
     asked = gpus if gpus is not None else int(name is not None and name.startswith("cuda"))
     if asked > present:
         build = "a CPU build" if torch.version.cuda is None else f"built for CUDA {torch.version.cuda}"
+        option = f"--device {name}" if gpus is None else f"--gpus {gpus}"
         raise EnvironmentProblem(
-            f"{asked} GPU{'s' * (asked > 1)} asked for, {present} found; torch {torch.__version__} is {build}.",
-            remedy="Leave out --gpus to train on the CPU, or see nvidia-smi for what the machine has.",
+            f"{option}: {present or 'no'} GPU{'s' * (present > 1)} found; torch {torch.__version__} is {build}.",
+            remedy=f"Leave out {option.split(maxsplit=1)[0]} to use the CPU, or see nvidia-smi for what the machine has.",
         )
     if name is not None:
         try:

@@ -14,7 +14,7 @@ from coigan_aug.compose.noise import condition_channels
 from coigan_aug.errors import memory_ran_out
 from coigan_aug.models.build import build_generator
 from coigan_aug.prepare.prepared import Prepared
-from coigan_aug.progress import clock
+from coigan_aug.progress import lasting
 from coigan_aug.settings import Settings
 from coigan_aug.training.batches import batches
 from coigan_aug.training.device import pass_seconds
@@ -41,7 +41,7 @@ def measure_plan(
     batch = f"{train.batch} ({train.batch // world()} a process)" if world() > 1 else f"{train.batch}"
     plan = f"plan    {side} x {side} windows, batch {batch}, {train.images:,} images, {kind}, seed {train.seed}"
     each = " a process" if world() > 1 else ""
-    use = f"memory  {_memory(device)}{each}      time  about {clock(seconds)}      (measured on {STEPS} real steps)"
+    use = f"memory  {_memory(device)}{each}      time  about {lasting(seconds)}      (measured on {STEPS} real steps)"
     return f"{plan}, recipe {recipe}\n  {use}"
 
 

@@ -228,10 +228,16 @@ def unfinished_run(root: Path, *, settings: Settings, dataset: Dataset, init_fro
     runs = list_runs(root)
     if not runs or runs[-1].finished:
         return None
-    begun, now = runs[-1].start(), start_of(settings, dataset)
-    same = (begun.classes, begun.data) == (now.classes, now.data) and not _changed(begun, now)
+    begun = runs[-1].start()
     weights = begun.init_from.path if begun.init_from else None
-    return runs[-1] if same and weights == (None if init_from is None else str(init_from)) else None
+    same = same_as(runs[-1], settings, dataset) and weights == (None if init_from is None else str(init_from))
+    return runs[-1] if same else None
+
+
+def same_as(run: Run, settings: Settings, dataset: Dataset) -> bool:
+    """Tell whether a run was begun with these settings, as far as a training depends on them, classes and data."""
+    begun, now = run.start(), start_of(settings, dataset)
+    return (begun.classes, begun.data) == (now.classes, now.data) and not _changed(begun, now)
 
 
 def check_same(run: Run, settings: Settings, dataset: Dataset) -> None:

@@ -127,7 +127,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["train", "--set", "train.batch=sixteen"], 3, ['batch: "sixteen" is not a whole number']),
         (["train", "--images-seen", "many"], 2, ["--images-seen many is not a count", "200k"]),
         (["train", "--config", "nowhere.yaml"], 2, ["nowhere.yaml does not exist"]),
-        (["train", "--gpus", "9"], 4, ["9 GPUs asked for", "found; torch", "Leave out --gpus"]),
+        (["train", "--gpus", "9"], 4, ["--gpus 9: no GPU found; torch", "Leave out --gpus"]),
         (["import", "nowhere.csv"], 3, ["nowhere.csv does not exist"]),
     ],
 )

@@ -79,7 +79,7 @@ def test_what_a_single_image_needs_is_said(drawable: Path, capsys: Capture, monk
     for more, code, said in (
         ([], 2, "0 --mask, 0 --class"),
         (["--mask", "mask.png"], 2, "Give a --class"),
-        (["--mask", "mask.png", "--class", "dent"], 2, "has no such class"),
+        (["--mask", "mask.png", "--class", "dent"], 2, "there is no class 'dent'"),
         (["--mask", "small.png", "--class", "spot"], 3, "small.png is 5 x 5 pixels"),
         (["--mask", "empty.png", "--class", "spot"], 3, "empty.png is empty"),
         (["--mask", "mask.png", "--class", "spot", "--out", "one.jpg"], 2, "keeps every byte"),
@@ -213,7 +213,7 @@ def test_the_cap_on_the_synthetic_share_is_said_and_kept(drawable: Path, capsys:
         (["--per-class", "5", "--shard", "5/4"], 2, ["--shard 5/4"]),
         (["--per-class", "5", "--roi", "nowhere"], 3, ["nowhere is not there"]),
         (["--plan", "nowhere.jsonl"], 3, ["nowhere.jsonl does not exist", "--dry-run"]),
-        (["--per-class", "5", "--gpus", "3"], 4, ["3 GPUs asked for, 0 found"]),
+        (["--per-class", "5", "--gpus", "3"], 4, ["--gpus 3: no GPU found"]),
     ],
 )
 def test_a_mistake_is_answered_with_the_way_out(

@@ -213,7 +213,7 @@ def test_each_process_takes_the_gpu_of_its_number(monkeypatch: pytest.MonkeyPatc
 
 def test_more_gpus_than_there_are_are_refused_with_their_number(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    with pytest.raises(EnvironmentProblem, match="2 GPUs asked for, 1 found"):
+    with pytest.raises(EnvironmentProblem, match="--gpus 2: 1 GPU found"):
         choose_device(None, gpus=2)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert choose_device(None, gpus=2) == torch.device("cuda")
