@@ -267,6 +267,18 @@ def _locked(folder: Path, *, wait: bool) -> IO[str]:
         stream.close()  # its holder removed the folder when it failed: the next one makes it anew
 
 
+def is_held(folder: Path) -> bool:
+    """Tell whether a living process holds a folder; nothing is written there."""
+    try:
+        with (folder / ".lock").open() as stream:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # no lock was ever there, or it can't be looked at
+        return False
+    return False
+
+
 def _remove_empty(folder: Path, made: Sequence[Path]) -> None:
     """Remove the folders that were made for work that failed, the deepest first, where nothing but the lock is in them."""
     with contextlib.suppress(OSError):

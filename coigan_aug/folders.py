@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,26 @@ class Folders:
     """The folders of a workspace."""
 
     root: Path
+
+    @property
+    def option(self) -> str:
+        """What a command line names this workspace with, a space before it; nothing where it is the default one.
+
+        >>> Folders(Path("my line")).option, Folders(DEFAULT).option
+        (" --workspace 'my line'", '')
+        """
+        return "" if self.root == DEFAULT else f" --workspace {shlex.quote(str(self.root))}"
+
+    def command(self, line: str) -> str:
+        """Return a command line that says which workspace it works in; as it is where it says so already, or needs no such.
+
+        >>> Folders(Path("w")).command("coigan-aug train --recipe tiny"), Folders(Path("w")).command("coigan-aug demo")
+        ('coigan-aug train --recipe tiny --workspace w', 'coigan-aug demo')
+        """
+        words = line.split()
+        if words[:1] != ["coigan-aug"] or words[1:2] in (["demo"], ["convert"]):
+            return line
+        return line if any(word.partition("=")[0] == "--workspace" for word in words) else line + self.option
 
     @property
     def dataset(self) -> Path:

@@ -16,15 +16,15 @@ from __future__ import annotations
 
 import functools
 import inspect as signatures
-import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from coigan_aug.asking import Ask, StrPath, options
-from coigan_aug.folders import DEFAULT, Folders
+from coigan_aug.folders import Folders
 from coigan_aug.progress import Talk
 from coigan_aug.stages import asks
+from coigan_aug.stages.runs_ask import RunsAsk
 
 if TYPE_CHECKING:
     from coigan_aug.data.importing import ImportReport
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from coigan_aug.stages.draw import Drawn
     from coigan_aug.stages.export_model import ExportedModel
     from coigan_aug.stages.report import Written
+    from coigan_aug.stages.runs import RunRow
     from coigan_aug.stages.synthesize import Synthesized
     from coigan_aug.stages.train import Trained
 
@@ -83,8 +84,7 @@ class Workspace(Folders):
 
     def _command(self, ask: Ask) -> str:
         """Return the command line that does the same."""
-        elsewhere = "" if self.root == DEFAULT else f" --workspace {shlex.quote(str(self.root))}"
-        return ask.command() + elsewhere
+        return ask.command() + self.option
 
     @_with_options_of(asks.ImportAsk)
     def import_data(self, ask: asks.ImportAsk) -> ImportReport:
@@ -113,6 +113,13 @@ class Workspace(Folders):
         from coigan_aug.stages.train import train
 
         return train(self, ask, talk=self._talk, command=self._command(ask))
+
+    @_with_options_of(RunsAsk)
+    def list_runs(self, ask: RunsAsk) -> list[RunRow]:
+        """Return what was trained here, oldest first: how far, how long, how near to real defects, which is drawn with."""
+        from coigan_aug.stages.runs import runs
+
+        return runs(self, ask)
 
     @_with_options_of(asks.SynthesizeAsk)
     def synthesize(self, ask: asks.SynthesizeAsk) -> Synthesized | None:

@@ -18,6 +18,7 @@ from coigan_aug.cli.import_data import import_command
 from coigan_aug.cli.inspect import inspect_command
 from coigan_aug.cli.merge import merge_command
 from coigan_aug.cli.report import report_command
+from coigan_aug.cli.runs import runs_command
 from coigan_aug.cli.synthesize import synthesize_command
 from coigan_aug.cli.train import train_command
 
@@ -38,6 +39,7 @@ app.command("import")(import_command)
 app.command("convert")(convert_command)
 app.command("inspect")(inspect_command)
 app.command("train")(train_command)
+app.command("runs")(runs_command)
 app.command("synthesize")(synthesize_command)
 app.command("draw")(draw_command)
 app.command("merge")(merge_command)

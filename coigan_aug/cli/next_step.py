@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
-
-from coigan_aug.folders import DEFAULT, Folders
+from coigan_aug.folders import Folders
 
 
 def next_step(workspace: Folders, *commands: str) -> str:
     """Return the line that says what to do next: commands that work in this workspace, from this folder.
 
-    >>> next_step(Folders(DEFAULT), "inspect", "train")
+    >>> next_step(Folders(Path("coigan")), "inspect", "train")
     'Next: coigan-aug inspect    then    coigan-aug train'
     """
-    where = "" if workspace.root == DEFAULT else f" --workspace {shlex.quote(str(workspace.root))}"
-    return "Next: " + "    then    ".join(f"coigan-aug {command}{where}" for command in commands)
+    return "Next: " + "    then    ".join(f"coigan-aug {command}{workspace.option}" for command in commands)

@@ -75,11 +75,12 @@ def command(
     def typed(**values: Any) -> None:
         if torch:
             load_torch(quiet=values["quiet"])
+        workspace = Folders(values.get("workspace", DEFAULT))
         here = Here(
-            Folders(values.get("workspace", DEFAULT)),
+            workspace,
             values.get("as_json", False),
             Talk(quiet=values["quiet"]),
-            command_line(),
+            workspace.command(command_line()),
             {name: values[name] for name in extra or {}},
         )
         request = {name: values[name] for name in made}

@@ -83,7 +83,9 @@ def place_model(workspace: Folders, *, command: str) -> Run:
     generator, dataset = load_generator(run.generator), Dataset(workspace.dataset)
     write_bytes(run.folder / "config.yaml", settings_to_yaml(generator.settings).encode())
     machine = Machine(device="cpu", bfloat16=False, threads=1, processes=1)
-    start = structs.replace(start_of(generator.settings, dataset), machine=machine, command=command)
+    start = structs.replace(
+        start_of(generator.settings, dataset), machine=machine, command=command, recipe="tiny", bundled=True
+    )
     write_sealed(run.folder / "start.json", start)
     write_sealed(run.folder / "run.json", RunEnd(images=generator.images, generator=run.generator.name))
     return run

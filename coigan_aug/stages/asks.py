@@ -385,7 +385,7 @@ class ExportAsk(Ask):
     out: Annotated[
         StrPath | None, Option("File to write. Default: export/generator.onnx (.pt, .safetensors) in the run's folder.")
     ] = None
-    run: Annotated[str | None, Option("Run whose generator: its name or number. Default: the newest.")] = None
+    run: Annotated[str | None, Option("Run whose generator: name or number. Default: the newest finished one.")] = None
     size: Annotated[
         str | None,
         Option("Height x width of the images it will draw on, px: 256 or 256x1600. Default: the training window."),

@@ -23,11 +23,11 @@ from coigan_aug.prepare.examples import load_examples
 from coigan_aug.prepare.prepared import training_positions
 from coigan_aug.progress import SILENT, Talk
 from coigan_aug.stages.asks import DrawAsk
+from coigan_aug.stages.taking import take_run
 from coigan_aug.store.dataset import MANIFEST, Dataset
 from coigan_aug.synthesis.engines import generator_engine
 from coigan_aug.synthesis.job import Job, PlannedDefect
 from coigan_aug.training.device import choose_device
-from coigan_aug.training.run import find_run
 
 WRITTEN = (".png", ".bmp", ".tif", ".tiff")  # what keeps every byte outside the margin
 
@@ -53,7 +53,7 @@ def draw(workspace: Folders, ask: DrawAsk, *, talk: Talk = SILENT) -> Drawn:
     masks, out, image = [Path(mask) for mask in ask.masks], Path(ask.out), Path(ask.image)
     _check(masks, ask, out)
     load_settings(file=settings_file(ask.config), overrides=ask.overrides)  # wrong ones are refused here as everywhere
-    run = find_run(workspace.runs, ask.run)
+    run = take_run(workspace, ask.run, talk)
     generator = load_generator(run.generator)
     names = [item.name for item in generator.classes]
     labels = [names.index(class_named(name, names, where=f"--class, {run.name}")) for name in ask.classes]

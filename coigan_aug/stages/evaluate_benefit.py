@@ -39,7 +39,7 @@ from coigan_aug.store.accepting import accept
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.synthesis.engines import ENGINES
 from coigan_aug.training.device import choose_device
-from coigan_aug.training.run import Run, find_run
+from coigan_aug.training.run import Run, find_run, why_taken
 
 SPEED = "speed.json"
 TRAININGS = "trainings"
@@ -67,6 +67,9 @@ def evaluate_benefit(workspace: Folders, ask: BenefitAsk, *, talk: Talk = SILENT
         _open(fold, number, arms, given, ask, made, of=len(workspaces))
         for number, fold in enumerate(workspaces, start=1)
     ]
+    for fold in opened if ask.run is None else ():
+        if fold.run is not None and (why := why_taken(fold.workspace.runs)):
+            talk.say(why)
     device = choose_device(ask.device, gpus=None)
     if device.type == "cpu":
         torch.set_num_threads(1)

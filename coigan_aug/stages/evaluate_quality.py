@@ -22,7 +22,7 @@ from coigan_aug.stages.asks import QualityAsk
 from coigan_aug.store.accepting import accept
 from coigan_aug.store.dataset import MANIFEST, Dataset
 from coigan_aug.training.device import choose_device
-from coigan_aug.training.run import list_runs
+from coigan_aug.training.run import list_runs, usual_run
 
 PROTOCOLS = ("default", "thesis")
 
@@ -49,7 +49,7 @@ def evaluate_quality(
         if device.type == "cpu":
             torch.set_num_threads(1)
         with talk.step("training a segmenter on real images") as report:
-            drawn = _drawn_by(workspace, settings)
+            drawn = _drawn_by(workspace, synthetic, settings)
             agreement = real_only(real, drawn, cache_root=workspace.cache, device=device, report=report)
     with folder_lock(folder), talk.step(f"measuring {synthetic.folder.name}") as report:
         result: Result[Quality] | Result[Thesis]
@@ -79,10 +79,12 @@ def _check(ask: QualityAsk) -> None:
         raise UsageError(f"{weights} does not exist.", remedy="Name the file with --inception-weights FILE.")
 
 
-def _drawn_by(workspace: Folders, settings: Settings) -> Settings:
-    """Return the settings with the windows and scale of the newest run, where there is one."""
-    runs = [run for run in list_runs(workspace.runs) if run.generator.exists()]
-    return dataclasses.replace(settings, data=load_generator(runs[-1].generator).settings.data) if runs else settings
+def _drawn_by(workspace: Folders, synthetic: Dataset, settings: Settings) -> Settings:
+    """Return the settings with windows and scale of the run that drew a set, else of the usual run; as they are without one."""
+    name = synthetic.manifest["provenance"].get("run")
+    own = [run for run in list_runs(workspace.runs) if run.name == name and run.generator.exists()]
+    run = own[0] if own else usual_run(workspace.runs)
+    return settings if run is None else dataclasses.replace(settings, data=load_generator(run.generator).settings.data)
 
 
 def find_synthetic(workspace: Folders, name: str | None) -> Dataset:

@@ -13,7 +13,7 @@ from coigan_aug.export.write import export_model as export_file
 from coigan_aug.folders import Folders
 from coigan_aug.progress import SILENT, Talk
 from coigan_aug.stages.asks import ExportAsk
-from coigan_aug.training.run import find_run
+from coigan_aug.stages.taking import take_run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ def export_model(workspace: Folders, ask: ExportAsk, *, talk: Talk = SILENT) -> 
         EnvironmentProblem: a package is missing. GateError: what the file draws differs.
     """
     size = size_of(ask.size)
-    run = find_run(workspace.runs, ask.run)
+    run = take_run(workspace, ask.run, talk)
     path = Path(ask.out) if ask.out is not None else run.folder / "export" / f"generator{ENDINGS.get(ask.to, '')}"
     if path.resolve() in (run.generator.resolve(), run.last.resolve()):
         raise UsageError(f"{path} is the trained generator itself.", remedy="Name another file with --out.")

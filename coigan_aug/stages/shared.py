@@ -10,7 +10,7 @@ from coigan_aug.formats.names import NAMES
 
 FORMATS = ", ".join(NAMES)
 Device = Annotated[str | None, Option("cpu, cuda or cuda:N. Default: the GPU where there is one.")]
-RunName = Annotated[str | None, Option("Run to draw with: its name or number. Default: the newest.")]
+RunName = Annotated[str | None, Option("Run to draw with: its name or number. Default: the newest finished one.")]
 Overrides = Annotated[
     Sequence[str], Option("Override a setting; may be repeated.", flag="--set", metavar="SECTION.KEY=VALUE")
 ]

@@ -33,6 +33,7 @@ from coigan_aug.sealed import sealed_line
 from coigan_aug.settings import Settings
 from coigan_aug.shapes.draw import shape_source
 from coigan_aug.stages.asks import MergeAsk, SynthesizeAsk
+from coigan_aug.stages.taking import take_run
 from coigan_aug.store.accepting import accept
 from coigan_aug.store.card import Card, read_card
 from coigan_aug.store.dataset import Dataset
@@ -61,7 +62,7 @@ from coigan_aug.synthesis.tasks import Counted, Given, Tasks, capped, check_give
 from coigan_aug.synthesis.written import most_synthetic
 from coigan_aug.training.device import choose_device
 from coigan_aug.training.place import find_place
-from coigan_aug.training.run import Run, find_run, list_runs
+from coigan_aug.training.run import Run, usual_run
 
 SUFFIXES = {"png": ".png", "jpeg": ".jpg"}
 _OF_MACHINE = ("--shard", "--gpus", "--device", "--workspace")  # no picture depends on them
@@ -227,10 +228,10 @@ def _check(ask: SynthesizeAsk) -> None:
 
 def _run(workspace: Folders, ask: SynthesizeAsk, talk: Talk) -> Run | None:
     """Return the run to draw with or, for an engine that needs none, to take the settings from; None where there is none."""
-    if ask.engine in UNTRAINED and ask.run is None and not any(r.generator.exists() for r in list_runs(workspace.runs)):
+    if ask.engine in UNTRAINED and ask.run is None and usual_run(workspace.runs) is None:
         talk.say("No trained run: windows and scale are those of the settings.")
         return None
-    return find_run(workspace.runs, ask.run)
+    return take_run(workspace, ask.run, talk)
 
 
 def _settings(ask: SynthesizeAsk, generator: GeneratorFile | None) -> Settings:

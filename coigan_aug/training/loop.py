@@ -75,7 +75,7 @@ def train(
         stream, start=images, batch=settings.train.batch, rank=rank(), world=world(), workers=settings.train.workers
     )
     pace = Pace(speed.threads if device.type == "cpu" else 1)
-    ends = time.monotonic() + 60 * minutes if minutes else float("inf")
+    begun, ends = _clock(run, minutes)
     signal_number, parts = 0, 1
     metrics_file = run.metrics if rank() == 0 else Path(os.devnull)
     with (
@@ -105,11 +105,11 @@ def train(
             if _passed(before, images, settings.log.samples_every):
                 _write_samples(networks, shown, run, images, device)
             if _passed(before, images, settings.log.checkpoint_every):
-                save_training(networks, prepared, settings, run, Progress(images, measured, best))
+                _save(networks, prepared, settings, run, Progress(images, measured, best), begun=begun)
             pace.rest()
         if settings.log.watch_every and measured < images and not signal_number:
             measured, best = images, _measure(watch, networks, prepared, settings, run, best, images, metrics, show)
-    save_training(networks, prepared, settings, run, Progress(images, measured, best))
+    _save(networks, prepared, settings, run, Progress(images, measured, best), begun=begun)
     if signal_number:
         raise said_once(_stopped(run, images, signal_number))
     _write_samples(networks, shown, run, images, device)
@@ -118,6 +118,21 @@ def train(
         write_sealed(run.folder / "run.json", end)
     report(images, settings.train.images)
     return images
+
+
+def _clock(run: Run, minutes: float | None) -> tuple[float, float]:
+    """Return on the monotonic clock when the training began, as if its sessions were one, and when it is to end."""
+    now = time.monotonic()
+    return now - (run.seconds() or 0.0), now + 60 * minutes if minutes else math.inf
+
+
+def _save(
+    networks: Networks, prepared: Prepared, settings: Settings, run: Run, progress: Progress, *, begun: float
+) -> None:
+    """Write a checkpoint, and how long the training took up to it."""
+    save_training(networks, prepared, settings, run, progress)
+    if rank() == 0:
+        run.note_seconds(time.monotonic() - begun)
 
 
 def _measure(

@@ -43,7 +43,7 @@ class Weights(Struct, frozen=True, kw_only=True):
 class RunStart(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a run was begun with (`start.json`); data is the Dataset's checksum, settings are by section and name.
 
-    The first four must be the same for it to be continued.
+    The first four must be the same for it to be continued. `bundled`: its generator came with the program.
     """
 
     program: str
@@ -53,6 +53,8 @@ class RunStart(Struct, frozen=True, kw_only=True, omit_defaults=True):
     machine: Machine | None = None
     command: str | None = None
     init_from: Weights | None = None
+    recipe: str | None = None
+    bundled: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,12 @@ class RunEnd(Struct, frozen=True, kw_only=True, omit_defaults=True):
     images: int
     generator: str
     best: Best | None = None
+
+
+class Spent(Struct, frozen=True, kw_only=True):
+    """The seconds that a training took up to its last checkpoint, all its sessions together (`spent.json`)."""
+
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -125,6 +133,12 @@ class Run:
         """True once the training reached its end."""
         return (self.folder / "run.json").exists()
 
+    @property
+    def saved(self) -> int:
+        """The samples seen at the newest checkpoint, 0 where there is none."""
+        named = (re.match(r"\d+(?=-)", path.name) for path in self.checkpoints.glob("*.pt"))
+        return max((int(match[0]) for match in named if match), default=0)
+
     def start(self) -> RunStart:
         """Return what the run was begun with."""
         return read_struct(self.folder / "start.json", RunStart)
@@ -132,6 +146,19 @@ class Run:
     def end(self) -> RunEnd | None:
         """Return what the run ended with; None before its end."""
         return read_struct(self.folder / "run.json", RunEnd) if self.finished else None
+
+    def seconds(self) -> float | None:
+        """Return how long it was trained up to its last checkpoint; None where that was not noted."""
+        path = self.folder / "spent.json"
+        return (
+            read_struct(path, Spent, remedy=f"Delete it: {path} says the time alone.").seconds
+            if path.exists()
+            else None
+        )
+
+    def note_seconds(self, seconds: float) -> None:
+        """Note how long it was trained up to this checkpoint."""
+        write_sealed(self.folder / "spent.json", Spent(seconds=round(seconds, 1)))
 
 
 def read_metrics(run: Run) -> Iterator[dict[str, float]]:
@@ -156,17 +183,41 @@ def list_runs(root: Path) -> list[Run]:
     return [Run(path) for path in sorted(numbered, key=lambda path: int(path.name.split("-")[0]))]
 
 
+def usual_run(root: Path) -> Run | None:
+    """Return the run that is taken where none is named: the newest finished one with a generator, else the newest with one."""
+    drawn = [run for run in list_runs(root) if run.generator.exists()]
+    return next(reversed([run for run in drawn if run.finished] or drawn), None)
+
+
+def why_taken(root: Path) -> str:
+    """Say which run is taken where none is named, if that could be another than one thinks; else nothing.
+
+    That is where a newer one is not finished, or where none is.
+    """
+    taken = usual_run(root)
+    if taken is None:
+        return ""
+    if not taken.finished:
+        plan = taken.start().settings["train"]["images"]
+        return f"run {taken.name} is taken; it is not finished ({taken.saved:,} of {plan:,} samples)."
+    newer = list_runs(root)[-1]
+    if newer == taken:
+        return ""
+    other = f" (--run {newer.name} takes it)" if newer.generator.exists() else ""
+    return f"run {taken.name} is taken; {newer.name} is newer, but not finished{other}."
+
+
 def find_run(root: Path, name: str | None) -> Run:
-    """Return a run with a generator by its name, number or folder; the newest where none is named.
+    """Return a run with a generator by its name, number or folder; `usual_run` where none is named.
 
     Raises:
         DataError: there is none.
     """
     runs = list_runs(root)
     if name is None:
-        drawn = [run for run in runs if run.generator.exists()]
-        if drawn:
-            return drawn[-1]
+        usual = usual_run(root)
+        if usual is not None:
+            return usual
         raise DataError(f"{root} holds no trained generator yet.", remedy="Train one first: coigan-aug train")
     for run in [*runs, Run(Path(name))]:
         if name in (run.name, run.name.split("-")[0].lstrip("0"), str(run.folder)) and run.generator.exists():
@@ -189,7 +240,9 @@ def begin_run(
     run.folder.mkdir(parents=True, exist_ok=True)
     write_bytes(run.folder / "config.yaml", settings_to_yaml(settings).encode())
     weights = None if init_from is None else Weights(path=str(init_from))
-    start = structs.replace(start_of(settings, dataset), machine=machine, command=command, init_from=weights)
+    start = structs.replace(
+        start_of(settings, dataset), machine=machine, command=command, init_from=weights, recipe=recipe
+    )
     write_sealed(run.folder / "start.json", start)
     return run
 

@@ -22,7 +22,7 @@ from tests.conftest import SMALL
 
 COMMANDS = (
     "import", "convert", "inspect", "train", "synthesize", "draw", "merge", "evaluate quality", "evaluate benefit",
-    "export-model", "report", "demo",
+    "export-model", "report", "runs", "demo",
 )  # fmt: skip
 
 
@@ -87,6 +87,7 @@ FLAGS = {
     "protocol quiet run screen seeds set workspace",
     "export-model": "help json out overwrite quiet run size to workspace",
     "report": "accept-changes help json out quiet workspace",
+    "runs": "help json quiet workspace",
     "demo": "help images-seen out per-class quiet train",
 }
 

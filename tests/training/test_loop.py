@@ -121,10 +121,13 @@ def test_a_flipped_byte_in_a_checkpoint_is_noticed_and_the_one_before_used(
 
 
 def test_a_time_budget_ends_a_run_as_finished(prepared: Prepared, small: Settings, tmp_path: Path) -> None:
+    """The time of an earlier session is noted with that of this one, and does not count against its budget."""
     run = _begin(tmp_path, prepared, small)
+    run.note_seconds(1000)
     images = train(prepared, small, run, device=CPU, speed=SPEED, report=lambda *a: None, minutes=1e-12)
     assert images == 0
     assert run.finished
+    assert 1000 < run.seconds() < 1600
 
 
 def test_samples_are_pictures_with_a_row_for_each_sample(whole: Run) -> None:
