@@ -41,7 +41,18 @@ REVISION = 2
 MOST_CLEAN = 100
 """Defect-free training images that the threshold for use is taken from, at most."""
 _FREE = ("batch", "workers", "synthetic_share")  # of the settings of synthesize: no pixel depends on them
-_LATER = ("strength", "size")  # they name nothing else while they are as before there were any
+_COMPOSED = (
+    "transforms",
+    "shift",
+    "shear",
+    "shapes",
+    "reference",
+)  # of those of data: only the GAN's training samples do
+_LATER = {
+    "strength": [1.0, 1.0],
+    "size": [1.0, 1.0],
+    "clean": "boxes",
+}  # as it was before there were these: they name nothing
 _SEGMENTED = ("hard",)  # of them, what only the segmenter that screens drawn defects asks for
 
 
@@ -140,16 +151,22 @@ def _mark_of_all(fold: Fold, name: str, *, screen: bool) -> str:
     if name in fold.given:
         return short_hash(fold.given[name].manifest["sha256"])
     values = settings_to_dict(fold.settings)
-    drawn = {key: value for key, value in values["synthesize"].items() if key not in (*_FREE, *_SEGMENTED)}
-    for key in _LATER:
-        if tuple(drawn[key]) == (1.0, 1.0):
-            del drawn[key]
-    parts = [REVISION, values["data"], values["model"]["grow"], values["model"]["soften"], drawn]
+    drawn = _naming(values["synthesize"], without=(*_FREE, *_SEGMENTED))
+    data = _naming(values["data"], without=_COMPOSED)
+    parts = [REVISION, data, values["model"]["grow"], values["model"]["soften"], drawn]
     if name not in LIVE:
         generator = fold.generator.sha256 if fold.generator and name == "gan" else None
         parts += [generator, values["evaluate"]["per_class"], screen, values["evaluate"]["screen_steps"]]
         parts += [values["synthesize"][key] for key in _SEGMENTED]
     return short_hash(parts)
+
+
+def _naming(values: Mapping[str, Any], *, without: Sequence[str]) -> dict[str, Any]:
+    """Return the settings of a section that name what is drawn."""
+    kept = {key: value for key, value in values.items() if key not in without}
+    return {
+        key: value for key, value in kept.items() if key not in _LATER or json.loads(json.dumps(value)) != _LATER[key]
+    }
 
 
 def short_hash(value: Any) -> str:
