@@ -126,23 +126,34 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 
 @contextmanager
-def charts_left_empty(*, padding: int = 0) -> Iterator[None]:
-    """Leave the charts of pages empty, which take most of a page's time, or so many bytes long: for tests of anything else."""
-    from coigan_aug.report import fit, plots, score_plots
+def pages_left_bare(*, padding: int = 0, keep_pictures: bool = False) -> Iterator[None]:
+    """Leave out of pages what takes most of their time: for tests of anything else.
+
+    Args:
+        padding: how many bytes each chart has.
+        keep_pictures: leave out the charts alone.
+    """
+    from coigan_aug.report import fit, html, plots, score_plots
 
     with pytest.MonkeyPatch.context() as patch:
         for module in (fit, plots, score_plots):
-            patch.setattr(module, "inline", functools.partial(_empty_chart, padding))
+            for name, function in vars(module).items():
+                if getattr(function, "__annotations__", {}).get("return") == "Markup" and name != "inline":
+                    patch.setattr(module, name, functools.partial(_empty_chart, padding, name))
+        patch.setattr(plots, "_curve", lambda *lines, **even: None)
+        patch.setattr(plots, "inline", lambda axes, key, label: _empty_chart(padding, label))
+        if not keep_pictures:
+            patch.setattr(html, "data_uri", lambda pixels, level: "data:image/webp;base64,AAAA")
         yield
 
 
-def _empty_chart(padding: int, axes: object, key: str, label: str) -> Markup:
+def _empty_chart(padding: int, label: str, *_: object, **__: object) -> Markup:
     return Markup('<svg class="plot" role="img" aria-label="{}">{}</svg>').format(label, padding * "x")
 
 
 @pytest.fixture
-def no_charts() -> Iterator[None]:
-    with charts_left_empty():
+def bare_pages() -> Iterator[None]:
+    with pages_left_bare():
         yield
 
 

@@ -27,9 +27,9 @@ from coigan_aug.stages import asks
 from coigan_aug.stages.runs_ask import RunsAsk
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.training.launch import start_several
-from tests.conftest import charts_left_empty
+from tests.conftest import pages_left_bare
 
-pytestmark = pytest.mark.usefixtures("no_charts")
+pytestmark = pytest.mark.usefixtures("bare_pages")
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -38,7 +38,7 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which `coigan-aug demo --per-class 1` was called."""
     folder = tmp_path_factory.mktemp("here")
-    with charts_left_empty():
+    with pages_left_bare():
         run_demo(DemoAsk(out=folder / "coigan-demo", per_class=1))
     return folder
 

@@ -15,17 +15,16 @@ def report(ask: ReportAsk, here: Here) -> None:
 
     Example: coigan-aug report --out report.html
     """
-    from coigan_aug.report.html import MISSING, SECTIONS
     from coigan_aug.stages.report import report as stage
 
     made, say = stage(here.workspace, ask, talk=here.talk, command=here.command), here.talk.say
     say(f"report -> {made.path}   ({made.bytes / 1e6:.1f} MB, one file, opens in any browser)")
-    missing = {name: MISSING[name][1] for name in made.empty}
-    for makes in dict.fromkeys(missing.values()):
-        names = ", ".join(SECTIONS[name] for name, own in missing.items() if own == makes)
+    for makes in dict.fromkeys(item.command for item in made.missing):
+        names = ", ".join(item.title for item in made.missing if item.command == makes)
         say(f"  not there yet: {names}   {makes}")
     if here.as_json:
-        print(json.dumps({"report": str(made.path), "bytes": made.bytes, "empty": missing}, ensure_ascii=False))
+        empty = {item.section: item.command for item in made.missing}
+        print(json.dumps({"report": str(made.path), "bytes": made.bytes, "empty": empty}, ensure_ascii=False))
 
 
 report_command = command(ReportAsk, report)

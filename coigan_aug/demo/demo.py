@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from importlib import resources
 from pathlib import Path
 
@@ -68,7 +69,8 @@ def run_demo(ask: DemoAsk, *, talk: Talk = SILENT, command: str = "") -> Synthes
     talk.say(f"synthesize  {made.made.images} images, {sum(made.made.defects.values())} defects, drawn with {name}")
     page = report(workspace, ReportAsk(out=out / "report.html"), command=command).path
     talk.say(f"-> {made.made.annotations}  {made.page}  {page}  (look at them)")
-    talk.say(f"Next: coigan-aug synthesize --workspace {workspace.root} --per-class 20 --out {out / 'more'}")
+    more = f"coigan-aug synthesize --per-class 20 --out {shlex.quote(str(out / 'more'))}"
+    talk.say(f"Next: {workspace.command(more)}")
     if not ask.train:
         talk.say("      coigan-aug demo --train     (the same with a model trained here, about 8 minutes on one core)")
     talk.say("      coigan-aug import YOUR.csv   (your own data)")

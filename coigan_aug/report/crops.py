@@ -18,7 +18,7 @@ from coigan_aug.errors import DataError
 from coigan_aug.geometry import Box
 from coigan_aug.imaging import Pixels, read_rgb, to_rgb
 from coigan_aug.pictures import cut_sheet, mark, surroundings
-from coigan_aug.prepare.objects import LARGE, DefectObject, find_objects
+from coigan_aug.prepare.objects import LARGE, DefectObject
 from coigan_aug.report.figure import colour
 from coigan_aug.report.inventory import Inventory, shown_classes
 from coigan_aug.report.notes import Notes
@@ -41,10 +41,11 @@ class CloseUp:
     outlined: Pixels
 
 
-def close_ups(dataset: Dataset, objects: Sequence[DefectObject], *, count: int) -> list[CloseUp]:
+def close_ups(dataset: Dataset, objects: Sequence[DefectObject], *, count: int, side: int = SIDE) -> list[CloseUp]:
     """Show `count` of the objects, of different groups where there are as many, spread evenly over their sizes.
 
-    So nobody picks the handsome ones, and no piece is shown twice.
+    So nobody picks the handsome ones, and no piece is shown twice; one alone is of the middle size. Pictures have at most
+    `side` px.
 
     Raises:
         DataError: an image is missing or damaged.
@@ -60,43 +61,40 @@ def close_ups(dataset: Dataset, objects: Sequence[DefectObject], *, count: int) 
         image, record = dataset.stored(position), dataset[position]
         for k, item in enumerate(chosen):
             if item.position == position:
-                shown[k] = _cut(
-                    dataset, position, image, surroundings(item.box, height=record.height, width=record.width)
-                )
+                place = surroundings(item.box, height=record.height, width=record.width)
+                shown[k] = _cut(dataset, position, image, place, side)
     return [shown[k] for k in range(len(chosen))]
 
 
-def whole_image(dataset: Dataset, position: int) -> CloseUp:
-    """Show all of an image.
+def whole_image(dataset: Dataset, position: int, *, side: int = SIDE) -> CloseUp:
+    """Show all of an image, its longer side at most `side` px.
 
     Raises:
         DataError: it is missing or damaged.
     """
     record = dataset[position]
-    return _cut(dataset, position, dataset.stored(position), (slice(0, record.height), slice(0, record.width)))
+    return _cut(dataset, position, dataset.stored(position), (slice(0, record.height), slice(0, record.width)), side)
 
 
-def _cut(dataset: Dataset, position: int, image: Pixels, place: tuple[slice, slice]) -> CloseUp:
-    """Show a place of an image as stored, [H, W(, 3)]."""
+def _cut(dataset: Dataset, position: int, image: Pixels, place: tuple[slice, slice], side: int) -> CloseUp:
+    """Show a place of an image as stored, [H, W(, 3)]; outlines are drawn after resizing: thin lines would fade."""
     file, rows, columns = dataset[position].file, *place
     region = Box(columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start)
-    if region.height * region.width > LARGE:
-        small = to_rgb(fit(image[place], SIDE))
-        return CloseUp(
-            file, small, mark(small, _coarse(dataset[position], dataset.names, small), dataset.classes, width=2)
-        )
-    plain = to_rgb(image[place])
+    small = to_rgb(fit(image[place], side))
     if not dataset.names:
-        plain = fit(plain, SIDE)
-        return CloseUp(file, plain, plain)
-    masks, empty = dataset.masks(position, region), np.zeros(plain.shape[:2], np.uint8)
-    stacked = np.stack([masks.get(name, empty) for name in dataset.names])
-    if max(plain.shape) <= SIDE:
-        return CloseUp(file, fit(plain, SIDE), fit(mark(plain, stacked, dataset.classes), SIDE))
-    small = fit(plain, SIDE)
-    height, width = small.shape[:2]
-    resized = np.stack([resize(mask, height=height, width=width) for mask in stacked])
-    return CloseUp(file, small, mark(small, resized, dataset.classes, width=2))  # drawn after: a thin line would fade
+        return CloseUp(file, small, small)
+    if region.height * region.width > LARGE:
+        marked = _coarse(dataset[position], dataset.names, small)
+        return CloseUp(file, small, mark(small, marked, dataset.classes, width=2))
+    masks, empty = dataset.masks(position, region), np.zeros((region.height, region.width), np.uint8)
+    of_classes = [masks.get(name, empty) for name in dataset.names]
+    if max(region.height, region.width) > side:
+        height, width = small.shape[:2]
+        stacked = np.stack([resize(mask, height=height, width=width) for mask in of_classes])
+    else:
+        stacked = np.stack([fit(mask, side) for mask in of_classes])
+    line = 1 if (region.height, region.width) == small.shape[:2] else 2
+    return CloseUp(file, small, mark(small, stacked, dataset.classes, width=line))
 
 
 def _coarse(record: ImageRecord, names: Sequence[str], small: Pixels) -> Mask:
@@ -125,7 +123,7 @@ def fit(picture: Pixels, side: int) -> Pixels:
 
 @dataclass(frozen=True)
 class Evolution:
-    """Samples over time: `times` in samples seen; rows of pictures under `headings`.
+    """Samples over time: `times` in samples seen; rows of pictures, at most twice as large as the windows are.
 
     `free` shows defects drawn on clean windows, `paired` real ones erased and drawn again.
     """
@@ -135,8 +133,11 @@ class Evolution:
     paired: tuple[tuple[Pixels, ...], ...]
 
 
-def evolution(paths: Sequence[Path]) -> Evolution | None:
+def evolution(paths: Sequence[Path], *, window: int) -> Evolution | None:
     """Read the sample sheets of a training: the first, some between, the last; None where there are none.
+
+    Args:
+        window: the side of the training windows, px.
 
     Raises:
         DataError: a sheet is damaged.
@@ -149,20 +150,33 @@ def evolution(paths: Sequence[Path]) -> Evolution | None:
     last = list(whole.values())[-1]
     return Evolution(
         tuple(whole),
-        _over_time(last, list(whole.values()), before="masks", drawn="drawn"),
-        _over_time(last, list(whole.values()), before="erased", drawn="drawn again", after="real"),
+        _over_time(last, list(whole.values()), window, before="masks", drawn="drawn"),
+        _over_time(last, list(whole.values()), window, before="erased", drawn="drawn again", after="real"),
     )
 
 
 def _over_time(
-    last: list[list[Pixels]], sheets: list[list[list[Pixels]]], *, before: str, drawn: str, after: str = ""
+    last: list[list[Pixels]], sheets: list[list[list[Pixels]]], window: int, *, before: str, drawn: str, after: str = ""
 ) -> tuple[tuple[Pixels, ...], ...]:
     """Return for each sample the picture before, what was drawn at each time, and the picture after."""
     rows = range(min(len(sheet) for sheet in sheets))
     columns = [[row[COLUMNS.index(before)] for row in last]]
     columns += [[row[COLUMNS.index(drawn)] for row in sheet] for sheet in sheets]
     columns += [[row[COLUMNS.index(after)] for row in last]] if after else []
-    return tuple(tuple(fit(column[k], SIDE) for column in columns) for k in rows)
+    return tuple(tuple(_twice(column[k], window) for column in columns) for k in rows)
+
+
+def _twice(picture: Pixels, window: int) -> Pixels:
+    """Bring a picture of a sheet, which was enlarged without smoothing, back to the window's size, and to twice that.
+
+    Where the window is larger than the picture, the picture stays as it is.
+    """
+    side = max(picture.shape[:2])
+    if window >= side:
+        return fit(picture, SIDE)
+    firsts = -(-np.arange(window) * side // window)  # the first of the enlarged pixels of each one
+    small = picture[firsts[firsts < picture.shape[0]]][:, firsts[firsts < picture.shape[1]]]
+    return fit(small, max(min(2 * window, SIDE), window))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,15 +192,16 @@ class Beside:
 
 
 def beside(
-    dataset: Dataset, inventory: Inventory, drawn: Dataset, *, notes: Notes, count: int = EXAMPLES
-) -> Iterator[Beside]:
+    dataset: Dataset, inventory: Inventory, drawn: Dataset, *, notes: Notes, made: Sequence[DefectObject],
+    count: int = EXAMPLES, side: int = SIDE,
+) -> Iterator[Beside]:  # fmt: skip
     """Show `count` training objects of each class and as many synthetic ones; images that can't be read become notes.
 
     Args:
         inventory: of the data set.
-        drawn: the synthetic set.
+        drawn: the synthetic set; `made` are its objects at full size.
+        side: the longer side of a picture, px at most.
     """
-    made = find_objects(drawn, range(len(drawn)), scale=1.0)
     train = set(dataset.indices("train"))
     for row in shown_classes(inventory, most=CLASSES).classes:
         real = [item for item in row.objects if item.position in train]
@@ -197,8 +212,8 @@ def beside(
             yield Beside(
                 name=name,
                 colour=colour(row.item),
-                real=_close_ups(dataset, real, count, notes),
-                synthetic=_close_ups(drawn, synthetic, count, notes),
+                real=_close_ups(dataset, real, count, side, notes),
+                synthetic=_close_ups(drawn, synthetic, count, side, notes),
                 real_count=len(real),
                 synthetic_count=len(synthetic),
             )
@@ -206,9 +221,11 @@ def beside(
         notes.add("beside", f"The {CLASSES} classes with most objects of {len(inventory.classes)} are shown.")
 
 
-def _close_ups(dataset: Dataset, objects: Sequence[DefectObject], count: int, notes: Notes) -> tuple[CloseUp, ...]:
+def _close_ups(
+    dataset: Dataset, objects: Sequence[DefectObject], count: int, side: int, notes: Notes
+) -> tuple[CloseUp, ...]:
     try:
-        return tuple(close_ups(dataset, objects, count=count))
+        return tuple(close_ups(dataset, objects, count=count, side=side))
     except DataError as error:
         notes.add("beside", f"Some pictures can't be shown: {error.message}")
         return ()

@@ -21,6 +21,7 @@ BINS = 20
 SPLITS = 50
 FEWEST = 4  # images to halve: with less, chance is all there is
 SMALL, LARGE = 0.2, 0.5  # of the real ones' standard deviation: what nobody sees, what everybody sees
+CHANCE = 1.5  # times the floor: as far as random halves of the real ones may be by bad luck
 _LEAST = {"x": 0.05, "y": 0.05, "edge": 0.02, "area": 0.1}  # the spread that counts at least: of the image, of ln(area)
 MAP_WIDTH = 48
 
@@ -198,18 +199,23 @@ def state_of(comparison: Comparison) -> str:
         return "unknown"
     if comparison.distance <= max(comparison.floor, SMALL):
         return "fits"
-    return "near" if comparison.distance <= max(1.5 * comparison.floor, LARGE) else "apart"
+    return "near" if comparison.distance <= max(CHANCE * comparison.floor, LARGE) else "apart"
 
 
 def words_of(comparison: Comparison) -> str:
-    """Say whether a comparison fits, and if not, what is different."""
+    """Say whether a comparison fits, and if not, what is different; where no more than chance can explain it, that."""
     state = state_of(comparison)
     if state in ("fits", "unknown"):
         return {"fits": "fits", "unknown": "too few to say"}[state]
-    return f"{'slightly ' if state == 'near' else ''}{_different(comparison)}"
+    words, small = _different(comparison)
+    if state == "near" and small:
+        return f"slightly {words}"
+    chance = state == "near" and float(comparison.distance or 0) <= CHANCE * float(comparison.floor or 0)
+    return f"{words}, which may be chance" if chance else words
 
 
-def _different(comparison: Comparison) -> str:
+def _different(comparison: Comparison) -> tuple[str, bool]:
+    """Return what is different, and whether it is so little that one may call it slight."""
     edges = np.log(comparison.edges) if comparison.name == "area" else np.array(comparison.edges)
     real, made = (
         np.array(counts) / max(sum(counts), 1) for counts in (comparison.real_counts, comparison.synthetic_counts)
@@ -218,12 +224,14 @@ def _different(comparison: Comparison) -> str:
     whole = np.abs(np.cumsum(real) - np.cumsum(made)) @ np.diff(edges)
     if abs(between) < 0.5 * whole:
         wider = _deviation(made, edges) > _deviation(real, edges)
-        return _SPREAD[comparison.name][int(wider)]
+        return _SPREAD[comparison.name][int(wider)], bool(whole <= _SLIGHT[comparison.name])
     word = _SHIFT[comparison.name][int(between > 0)]
     by = f"a factor of {math.exp(abs(between)):.1f}" if comparison.name == "area" else f"{abs(between):.0%}"
-    return f"{word} by {by}"
+    return f"{word} by {by}", bool(abs(between) <= _SLIGHT[comparison.name])
 
 
+_SLIGHT = {"x": 0.1, "y": 0.1, "edge": 0.05, "area": math.log(1.35)}
+"""Shifts of the image's sides, and of ln(area), up to which a person says "slightly"."""
 _SHIFT = {
     "x": ("further left", "further right"),
     "y": ("higher up", "further down"),

@@ -23,6 +23,7 @@ _UNDER = {
     "edge": "from the image's nearest edge, share of its shorter side",
     "area": "area of an object, px",
 }
+FEW = 10  # objects: charts of fewer show chance
 TITLES = {"x": "Across", "y": "Down", "edge": "From the edge", "area": "Size"}
 
 
@@ -43,7 +44,8 @@ def fits_of(real: Dataset, drawn: Dataset, *, least_area: int, most: int) -> Ite
 
     Args:
         least_area: objects of fewer px are left out; training takes no shapes from them.
-        most: how many classes get charts, the first ones; the others get their numbers alone.
+        most: how many classes get charts, the first ones; the others, and those with fewer than FEW objects on either
+            side, get their numbers alone.
     """
     sizes, shape = image_sizes(real), map_shape(real)
     objects = _objects(real, real.indices("train"), least_area)
@@ -53,7 +55,7 @@ def fits_of(real: Dataset, drawn: Dataset, *, least_area: int, most: int) -> Ite
         first = spread_of(real, [defect for defect in objects if defect.label == k], sizes=sizes, shape=shape)
         second = spread_of(drawn, [defect for defect in made if defect.label == label], sizes=sizes, shape=shape)
         compared = tuple(compare(item.name, first, second))
-        drawable = k < most and len(first.x) > 0 and len(second.x) > 0
+        drawable = k < most and min(len(first.x), len(second.x)) >= FEW
         maps: list[tuple[str, Markup]] = []
         charts: list[tuple[str, Markup]] = []
         if drawable:

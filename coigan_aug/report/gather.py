@@ -10,12 +10,13 @@ from typing import Any
 from coigan_aug.checkpoint import load_generator
 from coigan_aug.data.importing import REPORT
 from coigan_aug.evaluation.result import Numbers, Result, list_results, newest
+from coigan_aug.folders import Folders
 from coigan_aug.formats.names import CARD
 from coigan_aug.sealed import read_sealed
-from coigan_aug.store.card import Card, read_card
+from coigan_aug.store.card import Card, DrawnBy, read_card
 from coigan_aug.store.dataset import MANIFEST, Dataset
 from coigan_aug.synthesis.rejected import Rejected, read_rejected
-from coigan_aug.training.run import Run, RunStart, list_runs, read_metrics
+from coigan_aug.training.run import Run, RunStart, list_runs, read_metrics, usual_run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +29,7 @@ class Training:
     name: str
     start: RunStart
     finished: bool
+    bundled: bool
     images: int | None
     parameters: int | None
     generator: str
@@ -37,8 +39,33 @@ class Training:
 
     @property
     def recipe(self) -> str:
-        """The recipe: what follows the number in the run's name."""
-        return self.name.partition("-")[2]
+        """The recipe; of earlier versions what follows the number in the run's name."""
+        return self.start.recipe or self.name.partition("-")[2]
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownRun:
+    """A run of the workspace: its command, and the samples seen of those planned.
+
+    Of an unfinished one they are those at its last checkpoint.
+    """
+
+    name: str
+    finished: bool
+    bundled: bool
+    samples: int
+    planned: int
+    command: str
+
+    @property
+    def words(self) -> str:
+        """What a sentence calls it, with its state where that is not what one expects."""
+        if self.bundled:
+            return f"the model that comes with the program ({self.name})"
+        seen = f"{self.samples:,} of {self.planned:,} samples"
+        if not self.finished:
+            return f"run {self.name}, which is not finished ({seen})"
+        return f"run {self.name}" + (f", which ended at {seen}" if self.samples < self.planned else "")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,15 +83,30 @@ class SyntheticSet:
         made: str = self.card.command or self.dataset.manifest["provenance"].get("made_by", "")
         return made
 
+    @property
+    def run(self) -> str | None:
+        """The name of the run that drew it; None where none did."""
+        return run_of(self.dataset, self.card)
+
+
+def run_of(drawn: Dataset, card: Card) -> str | None:
+    """Return the name of the run that drew a set, by its card or, where that is gone, its records; None where none did."""
+    name: str | None = (card.generator or DrawnBy()).run or drawn.manifest["provenance"].get("run")
+    return name
+
 
 @dataclass(frozen=True, kw_only=True)
 class Material:
-    """All that a report is made of. `training` is the newest run; `earlier` names the others; results oldest first."""
+    """All that a report is made of: `training` is the run that is drawn with where none is named, else the newest.
 
+    Runs, sets and results are there oldest first.
+    """
+
+    workspace: Folders
     dataset: Dataset | None
     imported: Mapping[str, Any]
     training: Training | None
-    earlier: tuple[str, ...]
+    runs: tuple[KnownRun, ...]
     synthetic: tuple[SyntheticSet, ...]
     results: tuple[Result[Any], ...]
 
@@ -73,35 +115,61 @@ class Material:
         return newest(self.results, kind)
 
     def drawn(self) -> SyntheticSet | None:
-        """Return the synthetic set to show: the newest that the newest run drew, else the newest."""
+        """Return the synthetic set to show: the newest that the run shown drew, else the newest."""
         name = self.training.name if self.training else None
-        of_run = [item for item in self.synthetic if name and item.dataset.manifest["provenance"].get("run") == name]
+        of_run = [item for item in self.synthetic if name and item.run == name]
         return next(reversed([*self.synthetic, *of_run]), None)
 
 
-def gather(*, dataset: Path, runs: Path, synthetic: Path, results: Path) -> Material:
+def gather(workspace: Folders) -> Material:
     """Read what lies in the folders of a workspace; each may be missing.
 
     Raises:
         DataError: a file is there but damaged.
     """
-    known = list_runs(runs)
+    runs, dataset = list_runs(workspace.runs), workspace.dataset
+    shown = usual_run(workspace.runs) or next(reversed(runs), None)
     return Material(
+        workspace=workspace,
         dataset=Dataset(dataset) if (dataset / MANIFEST).exists() else None,
         imported=read_sealed(dataset / REPORT) if (dataset / REPORT).exists() else {},
-        training=_training(known[-1]) if known else None,
-        earlier=tuple(run.name for run in known[:-1]),
-        synthetic=_synthetic(synthetic),
-        results=tuple(list_results(results)),
+        training=_training(shown) if shown else None,
+        runs=known_runs(workspace),
+        synthetic=_synthetic(workspace.synthetic),
+        results=tuple(list_results(workspace.results)),
     )
+
+
+def known_runs(workspace: Folders) -> tuple[KnownRun, ...]:
+    """Return what is to be said of the runs of a workspace, oldest first.
+
+    Raises:
+        DataError: a file of one is damaged.
+    """
+    known = []
+    for run in list_runs(workspace.runs):
+        start, end = run.start(), run.end()
+        known.append(
+            KnownRun(
+                name=run.name,
+                finished=run.finished,
+                bundled=start.bundled,
+                samples=end.images if end else run.saved,
+                planned=start.settings["train"]["images"],
+                command=start.command or "",
+            )
+        )
+    return tuple(known)
 
 
 def _training(run: Run) -> Training:
     generator = load_generator(run.generator) if run.generator.exists() else None
     config = run.folder / "config.yaml"
+    start = run.start()
     return Training(
         name=run.name,
-        start=run.start(),
+        start=start,
+        bundled=start.bundled,
         finished=run.finished,
         images=generator.images if generator else None,
         parameters=sum(value.numel() for value in generator.generator.parameters()) if generator else None,

@@ -21,40 +21,13 @@ from coigan_aug.imaging import Pixels, encode_image
 from coigan_aug.report import scores
 from coigan_aug.report.contents import Contents
 from coigan_aug.report.figure import colour
+from coigan_aug.report.missing import missing_of, shown_sections
 from coigan_aug.report.plots import thousands
 from coigan_aug.report.quality import shown_together
+from coigan_aug.report.words import key_words, several
 
 MOST_BYTES = 10_000_000
 LONGEST = 1400
-EVALUATE = "coigan-aug evaluate"
-
-SECTIONS = {
-    "verdict": "Verdict",
-    "run": "The model",
-    "data": "The data",
-    "training": "Training",
-    "samples": "Samples over time",
-    "beside": "Real beside synthetic",
-    "nearest": "Nearest training objects",
-    "quality": "Quality",
-    "benefit": "Benefit",
-    "where": "Where it looks",
-    "rejected": "What was rejected",
-    "repeat": "Do it again",
-}
-
-MISSING: Mapping[str, tuple[str, str]] = {
-    "verdict": ("Whether these images raise a segmenter's score is not measured yet.", f"{EVALUATE} benefit"),
-    "run": ("No model has been trained yet.", "coigan-aug train"),
-    "data": ("No data has been imported yet.", "coigan-aug import YOUR.csv"),
-    "training": ("There is no training log yet.", "coigan-aug train"),
-    "samples": ("There are no sample sheets yet.", "coigan-aug train"),
-    "beside": ("No synthetic images have been made yet.", "coigan-aug synthesize --per-class 500 --out coco/"),
-    "nearest": ("No synthetic defect has been compared with the training objects yet.", f"{EVALUATE} quality"),
-    "quality": ("The quality of the synthetic images is not measured yet.", f"{EVALUATE} quality"),
-    "benefit": ("No segmenter has been trained with and without the synthetic images yet.", f"{EVALUATE} benefit"),
-    "where": ("Where a segmenter looks has not been drawn yet.", f"{EVALUATE} benefit"),
-}
 
 
 @dataclass(frozen=True)
@@ -76,8 +49,8 @@ def render(contents: Contents, *, made: datetime, most_bytes: int = MOST_BYTES) 
     """
     values = {
         "report": contents,
-        "sections": SECTIONS,
-        "missing": {name: MISSING[name] for name in empty_sections(contents)},
+        "sections": shown_sections(contents),
+        "missing": list(missing_of(contents)),
         "made": made,
     }
     return fill("report.html.j2", values, most_bytes=most_bytes)
@@ -119,23 +92,6 @@ def _pictures(level: Level, most_bytes: int) -> Callable[[Pixels], str]:
     return picture
 
 
-def empty_sections(contents: Contents) -> list[str]:
-    """Return the ids of the sections that have nothing to show but the command that would fill them."""
-    shown = {
-        "verdict": contents.verdict,
-        "run": contents.material.training,
-        "data": contents.data,
-        "training": contents.curves,
-        "samples": contents.samples,
-        "beside": contents.beside,
-        "nearest": contents.nearest,
-        "quality": contents.quality,
-        "benefit": contents.benefit,
-        "where": contents.where,
-    }
-    return [name for name, what in shown.items() if not what]
-
-
 def data_uri(pixels: Pixels, level: Level) -> str:
     """Return a picture as a WebP data address, its longer side at most LONGEST px times the level's scale."""
     height, width = pixels.shape[:2]
@@ -158,14 +114,14 @@ def _environment() -> Environment:
         "thousands_of": lambda value: thousands(float(f"{value:.3g}")),
         "median": lambda values, places: f"{float(np.median(values)):,.{places}f}" if len(values) else scores.DASH,
         "cell": scores.cell,
-        "facts": lambda value: list(scores.facts(to_values(value))),
+        "facts": lambda value: [(key_words(name), text) for name, text in scores.facts(to_values(value))],
         "hex": colour,
         "interval": lambda share: scores.with_interval(scores.percent(share)),
         "error": lambda estimate: scores.DASH if estimate is None else _with_error(estimate),
         "signed": scores.signed,
         "percent": lambda value, places=0: scores.DASH if value is None else f"{value:.{places}%}",
         "two": lambda value: scores.DASH if value is None else f"{value:.2f}",
-        "plural": lambda count, word: f"{count:,} {word}" + ("es" if word.endswith("s") else "s") * (count != 1),
+        "plural": several,
         "minutes": lambda seconds: f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s",
         "together": lambda compared: list(shown_together(compared).items()),
         "sentence": _sentence,

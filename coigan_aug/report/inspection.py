@@ -113,24 +113,27 @@ def compose_inspection(inspection: Inspection, dataset: Dataset) -> Page:
 
 
 def _count_charts(inspection: Inspection, drawn: Inventory) -> Iterator[tuple[str, Markup]]:
-    if inspection.test:
+    if len(drawn.classes) > 1 and inspection.test:
         yield "Objects in train and test", plots.class_balance(drawn)
-    else:
+    elif len(drawn.classes) > 1:
         yield "Objects and images", plots.class_counts(drawn.classes, inspection.classes)
-    if any(row.objects for row in drawn.classes):
+    if drawn.objects:
         yield "Sizes", plots.object_sizes(drawn)
         yield "Shapes", plots.aspect_ratios(drawn)
+    if drawn.objects and len(drawn.classes) > 1:
         yield "Objects an image", plots.objects_an_image(drawn.classes)
 
 
 def _image_charts(inspection: Inspection, dataset: Dataset, inventory: Inventory) -> Iterator[tuple[str, Markup]]:
-    if inspection.looks.brightness:
+    if sum(count > 0 for count in inspection.looks.brightness_counts) > 1:
         yield "Brightness", plots.brightness(inspection.looks)
     if inspection.looks.distinct > 1:
         yield "Sizes", plots.image_sizes([(record.height, record.width) for record in dataset])
     if inspection.near_duplicates:
         together = [len(files) for files in inspection.near_duplicates]
         sizes = (*together, *[1] * (inspection.images - sum(together)))
+        if len(set(sizes)) == 1:
+            return
         yield "Images of one piece", plots.group_sizes(dataclasses.replace(inventory, groups=sizes))
 
 

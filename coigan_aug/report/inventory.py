@@ -48,6 +48,11 @@ class Inventory:
     classes: tuple[ClassInventory, ...]
     groups: tuple[int, ...]
 
+    @property
+    def objects(self) -> int:
+        """How many objects there are."""
+        return sum(len(row.objects) for row in self.classes)
+
 
 def take_inventory(dataset: Dataset, *, unknown: Collection[str] | None = None) -> Inventory:
     """Look through all records of a data set; no image is read. Those of unknown state count as images only.

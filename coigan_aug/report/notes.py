@@ -38,6 +38,19 @@ def check_states(material: Material, notes: Notes) -> None:
             notes.add(section, "Made from another state of the data set than the one that is in the workspace now.")
 
 
+def check_runs(material: Material, notes: Notes) -> None:
+    """Say where the run shown is not the newest, or is not finished."""
+    shown = next((run for run in material.runs if material.training and run.name == material.training.name), None)
+    if shown is None:
+        return
+    newest = material.runs[-1]
+    if newest.name != shown.name and not newest.finished:
+        words = f"{newest.name} is newer, but not finished ({newest.samples:,} of {newest.planned:,} samples)"
+        notes.add("run", f"{words}: shown is {shown.name}, with which sets are drawn where no run is named.")
+    if not shown.finished:
+        notes.add("run", f"{shown.name} is not finished: {shown.samples:,} of {shown.planned:,} samples were seen.")
+
+
 def _data_checksums(measured_on: Mapping[str, Any]) -> Iterator[str]:
     for name, value in measured_on.items():
         inner = value.values() if isinstance(value, Mapping) else [value]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -116,23 +117,49 @@ _NAMED = {name for _, first, second, _ in CURVES for name in (first, second)}
 
 
 def training_curves(metrics: Sequence[Mapping[str, float]]) -> list[tuple[str, Markup]]:
-    """Draw losses over samples seen, (title, chart): the adversarial ones in pairs, the others one by one."""
+    """Draw losses over samples seen, (title, chart): the adversarial ones in pairs, the others one by one.
+
+    A loss that was logged less than twice is left out.
+    """
+    logged = Counter(name for line in metrics for name in line)
     out: list[tuple[str, Markup]] = []
     for title, first, second, even in CURVES:
-        axes = _curve(metrics, [(first, ACCENT, "defects alone"), (second, INK, "whole image")], even=even)
-        out.append((title, inline(axes, f"curve{len(out)}", f"{title}: losses over samples seen")))
-    names = dict.fromkeys(name for line in metrics for name in line if name not in _NAMED | {"images"})
-    for name in names:
-        axes = _curve(metrics, [(name, ACCENT, "")], even=None)
-        title = _TITLES.get(name, name.replace("_", " "))
-        out.append((title, inline(axes, f"curve{len(out)}", f"{title} over samples seen")))
+        pair = [(first, ACCENT, "defects alone"), (second, INK, "whole image")]
+        known = [line for line in pair if logged[line[0]] > 1]
+        if known:
+            axes = _curve(metrics, known, even=even)
+            out.append((title, inline(axes, f"curve{len(out)}", f"{title}: losses over samples seen")))
+    for name in logged:
+        if name not in _NAMED | {"images"} and logged[name] > 1:
+            axes = _curve(metrics, [(name, ACCENT, "")], even=None)
+            title = loss_title(name)
+            out.append((title, inline(axes, f"curve{len(out)}", f"{title} over samples seen")))
     return out
 
 
+def loss_title(name: str) -> str:
+    """Return what a page calls a loss, or a measurement, of the training's log.
+
+    >>> loss_title("reference_mismatch")
+    'Wrong masks on whole images'
+    """
+    if name in _TITLES:
+        return _TITLES[name]
+    who, _, rest = name.partition("_")
+    title = _PENALTIES.get(rest, "").format({"defect": "defects alone", "reference": "whole images"}.get(who, ""))
+    return title or name.replace("_", " ")
+
+
+_PENALTIES = {
+    "mismatch": "Wrong masks on {}",
+    "r1": "Steepness at real pictures, {}",
+    "r2": "Steepness at drawn pictures, {}",
+    "gradient_penalty": "Steepness between real and drawn, {}",
+}
 _TITLES = {
+    "kid": "Distance from real defects (KID)",
     "generator_paired": "Erased real defects drawn again, L1",
-    "defect_r1": "R1 of the defect discriminator",
-    "reference_r1": "R1 of the whole-image discriminator",
+    "generator_contrast": "Brightness against the surroundings",
     "generator_smooth_l1": "Change outside the masks, L1",
     "generator_perceptual": "Change outside the masks, perceptual",
     "generator_path_length": "Path length",
@@ -143,7 +170,7 @@ def _curve(
     metrics: Sequence[Mapping[str, float]], lines: Sequence[tuple[str, str, str]], *, even: float | None
 ) -> Axes:
     """Draw named losses (name, colour, label), and across a level at which nothing is decided."""
-    several = len(lines) > 1
+    several = even is not None
     axes = chart(190 if several else 174, left=44, right=14, top=26 if several else 10)
     most = max((line["images"] for line in metrics), default=1)
     for name, shade, _ in lines:

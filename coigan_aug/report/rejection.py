@@ -16,6 +16,7 @@ from coigan_aug.imaging import Pixels, read_rgb
 from coigan_aug.report.crops import SIDE, fit
 from coigan_aug.report.notes import Notes
 from coigan_aug.report.scores import facts, short
+from coigan_aug.report.words import key_words, looked_at, screened, screened_words
 from coigan_aug.store.card import Screening
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.synthesis.rejected import REASONS, Rejected
@@ -52,8 +53,15 @@ class Thumbnail:
 
 @dataclass(frozen=True, kw_only=True)
 class RejectedPart:
-    """`reasons` are name and words; `rows` count by them; `shown` has thumbnails by reason; `screen` says its settings."""
+    """What became of a set's screening.
 
+    `screened` is None where the set does not say whether it was; `words` say it. `looked_at` is what the screen looked at.
+    `reasons` are name and words; `rows` count by them; `shown` has thumbnails by reason; `screen` says its settings.
+    """
+
+    screened: bool | None
+    words: str
+    looked_at: tuple[str, ...]
     reasons: tuple[tuple[str, str], ...]
     rows: tuple[RejectedRow, ...]
     total: int
@@ -69,7 +77,7 @@ def rejected_part(
 
     Args:
         drawn: the synthetic set; its image root is the folder of the thumbnails.
-        screening: what the card says of it; all but the masks is shown as it is.
+        screening: what the card says of it.
         colours: of the classes by name, as #rrggbb.
     """
     kept = Counter(annotation.label for record in drawn for annotation in record.annotations)
@@ -78,14 +86,17 @@ def rejected_part(
     reasons = [*(reason for reason in REASONS if reason in given), *sorted(given - set(REASONS))]
     names = list(dict.fromkeys((*drawn.names, *(item.label for item in items))))
     rows = [_row(name, [counts[name, reason] for reason in reasons], kept[name], colours) for name in names]
-    screen = msgspec.to_builtins(structs.replace(screening or Screening(), effective=None))
+    screen = msgspec.to_builtins(structs.replace(screening or Screening(), effective=None, rejected=None, missing=None))
     return RejectedPart(
+        screened=screened(screening, rejected=len(items)),
+        words=screened_words(screening, rejected=len(items), kept=sum(kept.values())),
+        looked_at=looked_at(screening),
         reasons=tuple((reason, _WORDS.get(reason, "")) for reason in reasons),
         rows=tuple(row for row in rows if row.total or kept[row.name]),
         total=len(items),
         share=len(items) / max(len(items) + sum(kept.values()), 1),
         shown=tuple((reason, _thumbnails(drawn, items, reason, notes)) for reason in reasons),
-        screen=tuple(facts(screen)),
+        screen=tuple((key_words(name), value) for name, value in facts(screen) if name != "on"),
     )
 
 

@@ -12,31 +12,31 @@ from coigan_aug.folders import Folders
 from coigan_aug.progress import SILENT, Talk
 from coigan_aug.report.contents import compose
 from coigan_aug.report.gather import gather
-from coigan_aug.report.html import empty_sections, render
+from coigan_aug.report.html import render
+from coigan_aug.report.missing import Missing, missing_of
 from coigan_aug.stages.asks import ReportAsk
 from coigan_aug.store.accepting import accept
 
 
 @dataclass(frozen=True)
 class Written:
-    """Where a report lies, its size, and the names of the sections that have nothing to show yet."""
+    """Where a report lies, its size, and what has nothing to show yet."""
 
     path: Path
     bytes: int
-    empty: tuple[str, ...]
+    missing: tuple[Missing, ...]
 
 
-def write_report(path: Path, *, dataset: Path, runs: Path, synthetic: Path, results: Path, command: str) -> Written:
-    """Write what the folders of a workspace hold as one HTML file; any of them may be missing.
+def write_report(path: Path, workspace: Folders, *, command: str) -> Written:
+    """Write what a workspace holds as one HTML file; any of its folders may be missing.
 
     Raises:
         DataError: a file in them is damaged.
     """
-    material = gather(dataset=dataset, runs=runs, synthetic=synthetic, results=results)
-    contents = compose(material, command=command)
+    contents = compose(gather(workspace), command=command)
     page = render(contents, made=datetime.now()).encode()
     write_bytes(path, page)
-    return Written(path, len(page), tuple(empty_sections(contents)))
+    return Written(path, len(page), tuple(missing_of(contents)))
 
 
 def report(workspace: Folders, ask: ReportAsk, *, talk: Talk = SILENT, command: str = "") -> Written:
@@ -48,7 +48,5 @@ def report(workspace: Folders, ask: ReportAsk, *, talk: Talk = SILENT, command: 
     if not workspace.root.is_dir():
         raise DataError(f"{workspace.root} is no folder.", remedy="Make a workspace with: coigan-aug import YOUR.csv")
     accept(None, workspace, talk, asked=ask.accept_changes)
-    return write_report(
-        Path(ask.out) if ask.out is not None else workspace.root / "report.html", dataset=workspace.dataset,
-        runs=workspace.runs, synthetic=workspace.synthetic, results=workspace.results, command=command or ask.command(),
-    )  # fmt: skip
+    path = Path(ask.out) if ask.out is not None else workspace.root / "report.html"
+    return write_report(path, workspace, command=command or ask.command())

@@ -197,10 +197,10 @@ def _finished(
     if made is None:
         return Synthesized(out=out, records=records, run=run, shard=shard)
     card = read_card(out / CARD)
+    real, synthetic = Dataset(workspace.dataset), Dataset(records)
     page = write_preview(
-        out, real=Dataset(workspace.dataset), synthetic=Dataset(records), card=card, rejected=read_rejected(out),
-        command=card.command or "",
-    )  # fmt: skip
+        out, workspace=workspace, real=real, synthetic=synthetic, card=card, rejected=read_rejected(out)
+    )
     return Synthesized(out=out, records=records, run=run, made=made, page=page, card=card, shard=shard)
 
 

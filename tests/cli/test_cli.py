@@ -179,7 +179,7 @@ LITTLE = [item for item in SMALL if not item.startswith("synthesize.")]
 TINY = ["--recipe", "tiny", *(f"--set={item}" for item in (*LITTLE, "train.batch=2"))]
 
 
-@pytest.mark.usefixtures("no_charts")
+@pytest.mark.usefixtures("bare_pages")
 def test_the_three_commands_in_a_row(
     workspace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,7 +16,7 @@ from coigan_aug.store.dataset import Dataset
 from tests.cli.calling import call
 from tests.conftest import SMALL
 
-pytestmark = pytest.mark.usefixtures("no_charts")
+pytestmark = pytest.mark.usefixtures("bare_pages")
 
 TINY = ("--recipe", "tiny", *(f"--set={item}" for item in SMALL))
 DRAW = ("synthesize", "--engine", "paste", "--per-class", "4", "--out", "new", "--set", "data.window=32",

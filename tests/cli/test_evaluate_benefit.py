@@ -13,7 +13,7 @@ from coigan_aug.sealed import read_sealed, write_sealed
 from coigan_aug.store.dataset import Dataset
 from tests.cli.calling import call
 
-pytestmark = pytest.mark.usefixtures("few_draws", "no_charts")
+pytestmark = pytest.mark.usefixtures("few_draws", "bare_pages")
 
 LITTLE = (
     "evaluate.segmenter=unet", "evaluate.steps=2", "evaluate.per_class=3", "evaluate.width=8", "evaluate.depth=2",

@@ -15,7 +15,7 @@ from coigan_aug.sealed import read_lines, read_sealed, write_sealed
 from coigan_aug.store.dataset import Dataset
 from tests.cli.calling import call
 
-pytestmark = pytest.mark.usefixtures("no_charts")
+pytestmark = pytest.mark.usefixtures("bare_pages")
 
 Capture = pytest.CaptureFixture[str]
 Patch = pytest.MonkeyPatch

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -18,21 +20,27 @@ from coigan_aug.demo.strips import CLASSES
 from coigan_aug.errors import UsageError
 from coigan_aug.files import sha256
 from coigan_aug.imaging import read_image
+from coigan_aug.progress import SILENT, Talk
 from coigan_aug.sealed import Damaged
 from coigan_aug.store.dataset import Dataset
+from tests.cli.calling import call
 
-pytestmark = pytest.mark.usefixtures("no_charts")
+pytestmark = pytest.mark.usefixtures("bare_pages")
 
 PACKAGE = Path(run_demo.__code__.co_filename).parent
 
 
-def _run(out: Path) -> None:
-    run_demo(DemoAsk(out=out, per_class=3))
+def _run(out: Path, talk: Talk = SILENT) -> None:
+    run_demo(DemoAsk(out=out, per_class=3), talk=talk)
 
 
-def test_the_demo_from_the_bundled_model(tmp_path: Path) -> None:
-    out = tmp_path / "demo"
-    _run(out)
+def test_the_demo_from_the_bundled_model(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    out = Path("my demo")
+    _run(out, Talk(quiet=False))
+    _check_pages_and_next_step(out, capsys, monkeypatch)
     coco = COCO(str(out / "coco" / "annotations.json"))
     assert {item["name"] for item in coco.cats.values()} == set(CLASSES)
     assert len(coco.anns) == 3 * len(CLASSES)
@@ -57,6 +65,23 @@ def test_the_demo_from_the_bundled_model(tmp_path: Path) -> None:
         sha256(out / "coco" / "annotations.json"),
         sha256(out / "coco" / "images" / "synthetic_000001.png"),
     ) == before
+
+
+def _check_pages_and_next_step(out: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pages know the model; what is said to come next, and what the report says is missing, can be typed here."""
+    (line,) = (line for line in capsys.readouterr().err.splitlines() if "Next: " in line)
+    words = shlex.split(line.partition("coigan-aug ")[2])
+    code, _, err = call(capsys, monkeypatch, *words, "--dry-run")
+    assert code == 0, err
+    report = html.unescape((out / "report.html").read_text())
+    for page in (report, html.unescape((out / "coco" / "preview.html").read_text())):
+        assert "Drawn by the model that comes with the program (000-steel)." in page
+        assert "coigan-aug demo --out 'my demo' --per-class 3" in page
+    assert "No model has been trained" not in report
+    assert "coigan-aug evaluate benefit --workspace 'my demo/coigan'" in report
+    code, out_text, _ = call(capsys, monkeypatch, "runs", "--workspace", str(out / "coigan"), "--json")
+    (row,) = json.loads(out_text)["runs"]
+    assert (row["recipe"], row["bundled"], row["state"], row["usual"]) == ("tiny", True, "finished", True)
 
 
 def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:

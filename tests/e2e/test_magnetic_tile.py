@@ -38,7 +38,7 @@ def _coigan(*arguments: str, cwd: Path) -> None:
 
 
 @pytest.fixture(autouse=True)
-def bare(no_charts: None) -> None:
+def bare(bare_pages: None) -> None:
     """The pages are looked at in tests/report."""
 
 

@@ -160,7 +160,7 @@ def write_run(root: Path, dataset: Dataset, settings: Settings, *, command: str 
     ]
     run.metrics.write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"images": 12')
     for images in range(300, 1300, 300):
-        rows = [[noise(64, 64, seed=images + row) for _ in COLUMNS] for row in range(8)]
+        rows = [[noise(64, 64, seed=images + row) for _ in COLUMNS] for row in range(2)]
         write_image(run.samples / f"{images:012d}.png", contact_sheet(rows, headings=COLUMNS, classes=dataset.classes))
     network = build_generator(settings.model, len(dataset.classes))
     save_generator(run.generator, network, settings=settings, classes=dataset.classes, images=1200)

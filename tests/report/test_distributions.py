@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -82,7 +83,25 @@ def test_a_known_change_is_said_in_words_and_no_other(name: str, change: float, 
             assert said.partition(" by ")[0] == words.partition(" by ")[0]
             assert float(said.rstrip("%").split()[-1]) == pytest.approx(number, rel=0.15, abs=1)
         else:
-            assert said.removeprefix("slightly ") == words
+            assert said.removeprefix("slightly ").removesuffix(", which may be chance") == words
+
+
+def test_only_what_is_slight_is_called_so_and_what_chance_explains_is_said_to_be_chance() -> None:
+    """The distance lies between what random halves keep and 1.5 times it: near, whatever the change is."""
+    real = _spread(3000)
+    (area,) = (
+        found for found in compare("crack", real, _changed(real, "area", np.log(3.8), 1)) if found.name == "area"
+    )
+    (down,) = (found for found in compare("crack", real, _changed(real, "y", 0.04, 1)) if found.name == "y")
+    for found, words in ((area, "larger by a factor of 3."), (down, "further down by ")):
+        near = replace(found, distance=1.2, floor=1.0)
+        slight = "slightly " if found is down else ""
+        assert words_of(near).startswith(slight + words)
+        assert words_of(near).endswith("chance") == (not slight)
+    few_but_sure = replace(area, distance=0.45, floor=0.1)
+    assert words_of(few_but_sure).startswith("larger by a factor of 3.")
+    assert "chance" not in words_of(few_but_sure)
+    assert "slightly" not in words_of(few_but_sure)
 
 
 def test_the_distance_is_in_standard_deviations_and_counts_are_all_objects() -> None:

@@ -13,6 +13,7 @@ from coigan_aug.annotations.records import Annotation, DefectClass, ImageRecord
 from coigan_aug.errors import DataError
 from coigan_aug.evaluation.numbers import Thesis
 from coigan_aug.files import sha256
+from coigan_aug.folders import Folders
 from coigan_aug.imaging import write_image
 from coigan_aug.pictures import contact_sheet
 from coigan_aug.report.crops import close_ups, evolution
@@ -22,14 +23,11 @@ from coigan_aug.store.dataset import Dataset
 from coigan_aug.store.writer import write_dataset
 from coigan_aug.training.samples import COLUMNS
 
+from .conftest import noise
+
 
 def _gather(workspace: Path) -> Material:
-    return gather(
-        dataset=workspace / "dataset",
-        runs=workspace / "runs",
-        synthetic=workspace / "synthetic",
-        results=workspace / "results",
-    )
+    return gather(Folders(workspace))
 
 
 def test_everything_in_a_workspace_is_found(full: Path) -> None:
@@ -165,17 +163,30 @@ def _sheet(level: int, rows: int = 8) -> np.ndarray:
 def test_the_evolution_shows_first_between_and_last_in_the_right_columns(tmp_path: Path) -> None:
     for k in range(1, 12):
         write_image(tmp_path / f"{k * 100:012d}.png", _sheet(10 * k))
-    found = evolution(sorted(tmp_path.glob("*.png")))
+    found = evolution(sorted(tmp_path.glob("*.png")), window=64)
     assert found is not None
     assert found.times == (100, 300, 600, 900, 1100)
     assert len(found.free) == len(found.paired) == 6
+    assert found.free[0][0].shape == (128, 128, 3), "twice the window"
     row = [int(picture.mean()) for picture in found.free[2]]
     assert row == [110 + 20 + 1, *(images // 10 + 20 + 2 for images in found.times)]
     row = [int(picture.mean()) for picture in found.paired[0]]
     assert row == [110 + 4, *(images // 10 + 5 for images in found.times), 110 + 6]
 
 
+def test_a_window_comes_out_of_a_sheet_as_it_went_in_and_twice_as_large_at_most(tmp_path: Path) -> None:
+    for window, side in ((64, 128), (100, 100), (256, 160)):
+        rows = [[noise(window, window, seed=c) for c in range(len(COLUMNS))]]
+        write_image(tmp_path / "000000000100.png", contact_sheet(rows))
+        found = evolution([tmp_path / "000000000100.png"], window=window)
+        assert found is not None
+        assert found.free[0][0].shape == (side, side, 3)
+        if window <= 100:
+            times = side // window
+            np.testing.assert_array_equal(found.free[0][0], np.kron(rows[0][1], np.ones((times, times, 1), np.uint8)))
+
+
 def test_sheets_of_another_layout_are_not_cut_wrongly(tmp_path: Path) -> None:
-    assert evolution([]) is None
+    assert evolution([], window=64) is None
     write_image(tmp_path / "000000000100.png", np.zeros((300, 300, 3), np.uint8))
-    assert evolution([tmp_path / "000000000100.png"]) is None
+    assert evolution([tmp_path / "000000000100.png"], window=64) is None
