@@ -71,6 +71,7 @@ def command(
     hints = get_type_hints(ask, include_extras=True)
     made = {name: _typed(name, hints[name], option, fields[name]) for name, option in options(ask).items()}
     every = made | (extra or {}) | shared
+    assert len(every) == len(made) + len(extra or {}) + len(shared), "two options of one name"
 
     def typed(**values: Any) -> None:
         if torch:

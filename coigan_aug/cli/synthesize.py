@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 OLD_SPELLING: Parameters = {
     "image": (Optional[Path], typer.Option(None, "--image", hidden=True, help="Now: coigan-aug draw.")),
-    "masks": (list[Path], typer.Option([], "--mask", hidden=True, help="Now: coigan-aug draw.")),
+    "mask": (list[Path], typer.Option([], "--mask", hidden=True, help="Now: coigan-aug draw.")),
     "classes": (list[str], typer.Option([], "--class", hidden=True, help="Now: coigan-aug draw.")),
     "contrasts": (list[float], typer.Option([], "--contrast", hidden=True, help="Now: coigan-aug draw.")),
 }
@@ -33,8 +33,9 @@ def synthesize(ask: SynthesizeAsk, here: Here) -> None:
     """
     if here.extra["image"] is not None:
         single = DrawAsk(
-            **here.extra, out=ask.out, seed=ask.seed, run=ask.run, overwrite=ask.overwrite, device=ask.device,
-            overrides=ask.overrides, config=ask.config,
+            image=here.extra["image"], masks=here.extra["mask"], classes=here.extra["classes"],
+            contrasts=here.extra["contrasts"], out=ask.out, seed=ask.seed, run=ask.run, overwrite=ask.overwrite,
+            device=ask.device, overrides=ask.overrides, config=ask.config,
         )  # fmt: skip
         here.talk.say(f"synthesize --image has a command of its own: {single.command()}")
         draw(single, here)
@@ -79,7 +80,11 @@ def say_made(result: Synthesized, here: Here) -> None:
         say(f"{made.real:,} real images beside; {share:.0%} of the images with defects are synthetic")
     for name, effective in card.effective.items():
         overlap = f"{effective.median:.2f} (median IoU); {effective.shown:.0%} of the mask changed"
-        say(f"{name}: what really changed overlaps the mask by {overlap}")
+        say(f"{name}: what really changed overlaps the planned mask by {overlap}")
+    if card.settings["synthesize"].get("masks") == "effective":
+        say(
+            "The masks are of what changed, to half of its strength (--masks effective); plan.jsonl has the planned ones."
+        )
     say(f"{made.annotations}  {result.page}  {out}/card.json")
     say(next_step(here.workspace, "evaluate benefit"))
     if here.as_json:

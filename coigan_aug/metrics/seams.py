@@ -12,7 +12,7 @@ from coigan_aug.imaging import Pixels
 LEAST = 0.5  # grey levels a pixel, added to both sides of the ratio: on a flat surface nothing else would count
 
 
-def gradient(image: Pixels) -> NDArray[np.float32]:
+def gradient(image: Pixels | NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the gradient magnitude of an image [H, W, 3] made grey, grey levels a pixel: central differences, [H, W]."""
     rows, columns = np.gradient(image.mean(axis=2, dtype=np.float32))
     return np.hypot(rows, columns)

@@ -10,6 +10,7 @@ from coigan_aug.settings.ranges import check, choice
 VARIED = {"strength": (0.05, 2.0), "size": (0.2, 5.0)}
 """Within what defects may be made to differ from their originals."""
 HARD = ("keep", "reject")
+MASKS = ("planned", "effective")
 SHAPES = ("real", "warped", "recombined", "learned")
 
 
@@ -44,6 +45,9 @@ class SynthesizeSettings:
     hard: str = "keep"
     """screen: drawn defects that a segmenter of the real images does not see: keep, since it could learn most from them, or
     reject, where preview.html shows some that nobody would call a defect"""
+    masks: str = "planned"
+    """of drawn defects: planned, the shape that was to be drawn; effective, what changed, to half of its strength, where a
+    generator draws past its masks or not to their edge"""
     synthetic_share: float = 0.35
     """the largest share of synthetic images, among those with defects, in a set made with --with-real; raise it where
     evaluate benefit shows a gain at a larger share"""
@@ -64,3 +68,4 @@ class SynthesizeSettings:
                 raise ConfigError(f"synthesize.{name} is {list(values)}; least and most, within {least:g} to {most:g}.")
         choice(self, "shapes", SHAPES)
         choice(self, "hard", HARD)
+        choice(self, "masks", MASKS)

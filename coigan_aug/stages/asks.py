@@ -224,6 +224,13 @@ class SynthesizeAsk(Ask):
         str | None,
         Option("Kinds of shapes, each as often: real, warped, recombined, learned; several by commas. Default: real."),
     ] = None
+    masks: Annotated[
+        str | None,
+        Option(
+            "Annotate the planned masks, or effective: what changed, to half of its strength. Default: planned.",
+            metavar="planned|effective",
+        ),
+    ] = None
     roi: Annotated[
         StrPath | None,
         Option("Where defects may go: one mask image, or a folder of masks named like the images.", metavar="MASKS"),

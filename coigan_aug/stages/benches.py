@@ -51,6 +51,7 @@ _COMPOSED = (
 _LATER = {
     "strength": [1.0, 1.0],
     "size": [1.0, 1.0],
+    "masks": "planned",
     "clean": "boxes",
 }  # as it was before there were these: they name nothing
 _SEGMENTED = ("hard",)  # of them, what only the segmenter that screens drawn defects asks for

@@ -239,6 +239,8 @@ def _settings(ask: SynthesizeAsk, generator: GeneratorFile | None) -> Settings:
     flags: dict[str, Any] = {} if ask.seed is None else {"synthesize.seed": ask.seed}
     if ask.shapes is not None:
         flags["synthesize.shapes"] = [kind.strip() for kind in ask.shapes.split(",")]
+    if ask.masks is not None:
+        flags["synthesize.masks"] = ask.masks
     if ask.defects_per_image is not None:
         flags["synthesize.defects"] = parse_together(ask.defects_per_image)
     settings = load_settings(file=settings_file(ask.config), overrides=ask.overrides, flags=flags)

@@ -89,7 +89,7 @@ class _Tally:
 
 
 def record_of(row: MadeRow, *, erased_margin: int) -> ImageRecord:
-    """Return the record of an image that was made; its masks are the planned ones."""
+    """Return the record of an image that was made; its masks are the planned ones, or what really changed."""
     origin = Origin(base=row.base, region=Box(*row.region), erased_margin=erased_margin if row.erased else None)
     return ImageRecord(
         file=row.file,
@@ -113,7 +113,8 @@ def _annotation(row: MadeRow, defect: MadeDefect) -> Annotation:
         **shape_said(defect.of or None),
         "effective_iou": defect.effective_iou,
     }
-    return Annotation(label=defect.label, rle=Rle(*defect.size, defect.counts), attributes=about)
+    counts = defect.counts if defect.labelled is UNSET else defect.labelled
+    return Annotation(label=defect.label, rle=Rle(*defect.size, counts), attributes=about)
 
 
 def finish(out: Path, start: Start, *, records: Path, dataset: Dataset) -> Made:

@@ -14,12 +14,13 @@ from typing import Any, TypeVar
 import cv2
 import numpy as np
 
-from coigan_aug.annotations.rle import box, decode_box
+from coigan_aug.annotations.rle import Rle, box, decode_box, is_empty
 from coigan_aug.compose.erase import Erasing
 from coigan_aug.geometry import Box
 from coigan_aug.imaging import Pixels, jpeg_coding, to_rgb, write_image
 from coigan_aug.pictures import mark, surroundings
 from coigan_aug.synthesis.bases import read_base
+from coigan_aug.synthesis.change import effective_mask
 from coigan_aug.synthesis.engines import Engine
 from coigan_aug.synthesis.gan import Patch
 from coigan_aug.synthesis.job import Job, base_of
@@ -172,6 +173,9 @@ def _judge(maker: Maker, done: Done, ready: Ready, image: Pixels, pool: Executor
     job, names = ready.job, maker.planner.prepared.dataset.names
     engines = [maker.engine.of(defect.label) for defect in job.defects]
     changes, finding = maker.screen.judge(job, ready.base, image, engines)
+    labelled = _effective(maker, ready, image)
+    if finding is None:
+        finding = _empty(job, labelled or ())
     if finding is not None:
         thumbnail = thumbnail_of(job) if job.number <= SHOWN_UP_TO else None
         rejected = Rejected(
@@ -185,9 +189,29 @@ def _judge(maker: Maker, done: Done, ready: Ready, image: Pixels, pool: Executor
     file = maker.file_of(job)
     prepared, margin = maker.planner.prepared, margin_of(maker.planner.settings)
     void = made_void(prepared, job, engines, margin=margin)
-    done.made.append(made_row(prepared, job, file=file, engines=engines, changes=changes, void=void))
+    done.made.append(made_row(prepared, job, file=file, engines=engines, changes=changes, labelled=labelled, void=void))
     done.pending.append(pool.submit(maker.write, job, image))
     return False
+
+
+def _effective(maker: Maker, ready: Ready, image: Pixels) -> list[Rle] | None:
+    """Return the mask of what each defect really changed, where the annotations are to hold that and not what was planned."""
+    settings, masks = maker.planner.settings, [defect.rle for defect in ready.job.defects]
+    if settings.synthesize.masks == "planned":
+        return None
+    margin = margin_of(settings)
+    return [
+        effective_mask(ready.base, image, mask, masks[:k] + masks[k + 1 :], margin=margin)
+        for k, mask in enumerate(masks)
+    ]
+
+
+def _empty(job: Job, labelled: Sequence[Rle]) -> Finding | None:
+    """Find the first defect whose mask would be empty."""
+    for k, mask in enumerate(labelled):
+        if is_empty(mask):
+            return Finding("invisible", job.defects[k].label, k, 0.0, 0.0)
+    return None
 
 
 def _again(maker: Maker, done: Done, job: Job) -> Job | None:

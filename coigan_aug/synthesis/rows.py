@@ -61,11 +61,15 @@ class Row(Struct, frozen=True, kw_only=True):
 
 
 class MadeDefect(DefectRow, frozen=True, kw_only=True):
-    """A defect that was drawn: by which engine, the share of its mask that changed, and how what changed overlaps it."""
+    """A defect that was drawn: by which engine, the share of its mask that changed, and how what changed overlaps it.
+
+    `labelled` are the counts of the mask that its annotation has, where that is not the planned one.
+    """
 
     engine: str
     shown: float
     effective_iou: float
+    labelled: str | UnsetType = UNSET
 
 
 class MadeRow(Struct, frozen=True, kw_only=True):
@@ -137,15 +141,25 @@ def made_row(
     file: str,
     engines: Sequence[str],
     changes: Sequence[Change],
+    labelled: Sequence[Rle] | None = None,
     void: Rle | None = None,
 ) -> MadeRow:
-    """Return an image that was made as a line of the log: what drew each defect, what changed, and what is void."""
+    """Return an image that was made as a line of the log: what drew each defect, what changed, and what is void.
+
+    Args:
+        labelled: the masks of the annotations, where they are not the planned ones.
+    """
     row = row_of(prepared, job)
+    masks: Sequence[Rle | None] = labelled or [None] * len(changes)
     defects = tuple(
         MadeDefect(
-            **structs.asdict(defect), engine=engine, shown=round(change.shown, 4), effective_iou=round(change.iou, 4)
+            **structs.asdict(defect),
+            engine=engine,
+            shown=round(change.shown, 4),
+            effective_iou=round(change.iou, 4),
+            labelled=mask.counts if mask is not None else UNSET,
         )
-        for defect, engine, change in zip(row.defects, engines, changes, strict=True)
+        for defect, engine, change, mask in zip(row.defects, engines, changes, masks, strict=True)
     )
     values = {**structs.asdict(row), "defects": defects}
     return MadeRow(file=file, **values, void=UNSET if void is None else void.counts)

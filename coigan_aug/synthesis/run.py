@@ -42,6 +42,10 @@ from coigan_aug.synthesis.tasks import Tasks
 from coigan_aug.synthesis.written import WRITTEN, remove_written
 
 PROMISE = "Outside the masks grown by {margin:g} px every byte is the base image's."
+PROMISE_EFFECTIVE = (
+    "The annotated masks are what changed, to half of its strength; the planned ones, which this is about, stand in"
+    " plan.jsonl."
+)
 PROMISE_ERASED = "An erased base is the training image but for that image's own masks, grown by {erased:g} px."
 PROMISE_JPEG = "This holds before the images are encoded as JPEG."
 _FREE = frozenset({PLAN, PARTS, ".lock"})  # a folder that holds no more than these is free
@@ -230,6 +234,7 @@ def _start(maker: Maker, tasks: Tasks, request: Request) -> Start:
     }
     margin = margin_of(settings)
     promise = [PROMISE.format(margin=margin)]
+    promise += [PROMISE_EFFECTIVE] if settings.synthesize.masks == "effective" else []
     promise += [PROMISE_ERASED.format(erased=erased_margin(prepared.scale))] if request.bases != "clean" else []
     promise += [PROMISE_JPEG] if request.suffix != ".png" else []
     card = Card(

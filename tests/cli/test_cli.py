@@ -75,7 +75,7 @@ FLAGS = {
     "train": "accept-changes config device dry-run gpus help images-seen init-from minutes perceptual-weights "
     "quiet recipe resume seed set workspace",
     "synthesize": "accept-changes append balance bases class config contrast defects-per-image device dry-run "
-    "engine format gpus help image image-format json mask out overwrite per-class plan quiet roi run screen "
+    "engine format gpus help image image-format json mask masks out overwrite per-class plan quiet roi run screen "
     "seed set shapes shard windows with-real workspace",
     "draw": "class config contrast device help image json mask out overwrite quiet run seed set workspace",
     "merge": "help json out quiet workspace",

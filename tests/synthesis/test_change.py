@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from coigan_aug.annotations import rle
-from coigan_aug.synthesis.change import measure_change, threshold
+from coigan_aug.synthesis.change import effective_mask, measure_change, threshold
 from tests.prepare.scenes import patch
 
 SHAPE = (60, 80)
@@ -73,3 +73,38 @@ def test_a_pixel_without_change_amid_changed_ones_counts_as_changed() -> None:
     changed[25:29, 35:39] = 0
     found = measure_change(base, _darker(base, changed, 40), rle.encode(mask), [], margin=MARGIN)
     assert found.shown == pytest.approx((144 - 16) / 144)
+
+
+def test_the_effective_mask_is_what_changed_with_what_it_encloses() -> None:
+    """A frame of 3 px changed round a middle that did not: all of it is the defect; a speck beside it is none."""
+    base, mask = np.full(SHAPE, 120, np.uint8), patch(SHAPE, 30, 20, 12, 12)
+    frame = patch(SHAPE, 31, 21, 11, 11) - patch(SHAPE, 34, 24, 5, 5)
+    speck = patch(SHAPE, 25, 25, 1, 2)
+    made = effective_mask(base, _darker(base, frame + speck, 40), rle.encode(mask), [], margin=6)
+    np.testing.assert_array_equal(rle.decode(made), patch(SHAPE, 31, 21, 11, 11))
+
+
+def test_the_effective_mask_ends_at_the_margin_and_where_a_neighbour_begins() -> None:
+    base, mask, neighbour = np.full(SHAPE, 120, np.uint8), patch(SHAPE, 30, 20, 12, 12), patch(SHAPE, 50, 20, 8, 12)
+    everywhere = np.ones(SHAPE, np.uint8)
+    made = effective_mask(base, _darker(base, everywhere, 40), rle.encode(mask), [rle.encode(neighbour)], margin=MARGIN)
+    grown = rle.decode(made)
+    assert grown[:, 30 - MARGIN : 42].any(axis=0).all()
+    assert not grown[:, : 30 - MARGIN].any()
+    assert not grown[:, 50 - MARGIN :].any()
+
+
+def test_where_nothing_changed_the_effective_mask_is_empty() -> None:
+    base, mask = np.full(SHAPE, 120, np.uint8), patch(SHAPE, 30, 20, 12, 12)
+    assert rle.area(effective_mask(base, base, rle.encode(mask), [], margin=MARGIN)) == 0
+
+
+def test_a_soft_edge_is_cut_at_half_of_its_strength() -> None:
+    """A square of 12 px, 60 levels darker, that fades over 6 px on its right: half of it is reached after 3."""
+    base, mask = np.full(SHAPE, 120, np.uint8), patch(SHAPE, 20, 20, 12, 12)
+    fall = np.where(mask != 0, 60, 0)
+    for step in range(1, 6):
+        fall[20:32, 31 + step] = 60 - 10 * step
+    image = (base - fall).astype(np.uint8)
+    made = rle.decode(effective_mask(base, image, rle.encode(mask), [], margin=8))
+    np.testing.assert_array_equal(made, patch(SHAPE, 20, 20, 15, 12))

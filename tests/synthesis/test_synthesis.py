@@ -25,6 +25,7 @@ from coigan_aug.geometry import Box
 from coigan_aug.imaging import read_image, to_rgb, write_image
 from coigan_aug.models.build import build_generator
 from coigan_aug.prepare.prepared import Prepared, prepare
+from coigan_aug.sealed import read_lines, read_sealed
 from coigan_aug.settings import Settings
 from coigan_aug.store.dataset import Dataset, class_masks
 from coigan_aug.store.writer import write_dataset
@@ -135,6 +136,31 @@ def test_written_masks_are_the_planned_ones_and_nothing_changes_beyond_the_margi
         assert (made[outside] == base[outside]).all()
         changed += int((made[union > 0] != base[union > 0]).sum())
     assert changed > 0, "and inside something does"
+
+
+def test_effective_masks_are_what_differs_from_the_base_and_the_plan_keeps_its_own(
+    prepared: Prepared, generator: GeneratorFile, small: Settings, tmp_path: Path
+) -> None:
+    """Pixels that differ by far more than most lie in the masks; hardly one that does not differ does."""
+    other = dataclasses.replace(generator, settings=with_synthesis(generator.settings, masks="effective"))
+    _make(prepared, other, tmp_path / "out")
+    plain = [rle.decode(defect.rle) for job in _jobs(prepared, small) for defect in job.defects]
+    rows = list(read_lines(tmp_path / "out/plan.jsonl"))
+    planned = [rle.decode(rle.Rle(*defect["size"], defect["counts"])) for row in rows for defect in row["defects"]]
+    assert all(np.array_equal(one, two) for one, two in zip(plain, planned, strict=True)), "the plan is the same"
+    dataset, differing, same, inside = Dataset(tmp_path / "out-records"), 0, 0, 0
+    for row, record in zip(rows, dataset, strict=True):
+        made = read_image(tmp_path / "out" / record.file).astype(int)
+        base = read_image(prepared.dataset.image_root / row["base"]).astype(int)
+        masks = [rle.decode(annotation.rle) for annotation in record.annotations]
+        assert all(mask.any() for mask in masks)
+        union, far = np.max(masks, axis=0), np.abs(made - base) >= 60
+        differing += int((far & (union == 0)).sum())
+        same += int((union & (made == base)).sum())
+        inside += int(union.sum())
+    assert differing <= 0.02 * inside
+    assert same <= 0.2 * inside, "what is enclosed may be as it was"
+    assert "half of its strength" in read_sealed(tmp_path / "out/card.json")["promise"]
 
 
 def test_the_result_does_not_depend_on_the_batch(prepared: Prepared, generator: GeneratorFile, tmp_path: Path) -> None:
