@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -95,6 +96,28 @@ def rejection_loss(
     if kind == "least_squares":
         return _mean(values.square(), weights, across)
     return _mean(F.softplus(values), weights, across)
+
+
+def accuracy(
+    real_logits: Tensor,
+    fake_logits: Tensor,
+    real_weights: Tensor | None = None,
+    fake_weights: Tensor | None = None,
+    *,
+    kind: str = "logistic",
+) -> Tensor:
+    """Return the share of images that a discriminator tells rightly, by `image_scores`: 0.5 for one that cannot.
+
+    Of real images those above, of fake ones those below what it says when undecided: 0, with least_squares 0.5. Where it
+    only compares (relativistic, wasserstein), the share of pairs of which the real one has the higher score.
+
+    Shape: as `discriminator_loss` -> scalar in 0..1.
+    """
+    real, fake = image_scores(real_logits, real_weights), image_scores(fake_logits, fake_weights)
+    if kind in ("relativistic", "wasserstein"):
+        return (real > fake).to(real.dtype).mean()
+    undecided = 0.5 if kind == "least_squares" else 0.0
+    return torch.cat((real > undecided, fake < undecided)).to(real.dtype).mean()
 
 
 def image_scores(logits: Tensor, weights: Tensor | None) -> Tensor:

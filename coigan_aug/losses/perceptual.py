@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from http.client import HTTPException
 from pathlib import Path
 
@@ -48,7 +49,7 @@ def load_features(name: str, *, weights: Path | None = None) -> nn.Module | None
 
 
 def smooth_masked_perceptual(
-    features: nn.Module,
+    features: Callable[[Tensor], Sequence[Tensor]],
     output: Tensor,
     target: Tensor,
     masks: Tensor,
@@ -69,7 +70,8 @@ def smooth_masked_perceptual(
     The thesis' features are those of a ResNet50 that was trained to segment scenes (ADE20K, deep stem); those here were
     trained to classify (ImageNet). Their values are of another size, so its weight is of the same order here, not equal.
 
-    Source: Suvorov et al. 2022, section 2.2.1 (high receptive field perceptual loss); thesis 4.4.2.
+    Source: Suvorov et al. 2022, section 2.2.1 (high receptive field perceptual loss), and with a discriminator's own
+    features section 2.2.3 (DiscPL); thesis 4.4.2 and equation 2.20.
 
     Shape: output and target [B, 3, H, W] in 0..1, masks [B, K, H, W] -> scalar, float32 at least.
     """

@@ -31,6 +31,14 @@ class PatchDiscriminator(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return self.layers(x)
 
+    def stages(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Return the features after each strided convolution, finest first: [B, width, H / 2, W / 2], [B, 2 width, ...], ..."""
+        found = []
+        for k in range(0, len(self.layers) - 1, 2):
+            x = self.layers[k : k + 2](x)
+            found.append(x)
+        return tuple(found)
+
 
 def _initialise(module: nn.Module) -> None:
     if isinstance(module, nn.Conv2d):

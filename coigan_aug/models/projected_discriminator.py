@@ -38,14 +38,26 @@ class ProjectedDiscriminator(nn.Module):
         self.heads = nn.ModuleList(_head(_CHANNELS[k] + masks, width) for k in _USED)
 
     def forward(self, x: Tensor) -> Tensor:
+        size = (x.shape[-2] // 2, x.shape[-1] // 2)
+        heads = zip(self.heads, self._seen(x), strict=True)
+        logits = [F.interpolate(at_least_float32(head(seen)), size=size) for head, seen in heads]
+        return torch.cat(logits, dim=1)  # [B, 3, H // 2, W // 2]
+
+    def stages(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Return what each head has learned to see, finest first: [B, 2 * width, H / s, W / s] for the strides s = 2, 4, 8."""
+        return tuple(
+            nn.Sequential(*list(head.children())[:-1])(seen)
+            for head, seen in zip(self.heads, self._seen(x), strict=True)
+        )
+
+    def _seen(self, x: Tensor) -> list[Tensor]:
+        """Return what each head is given: the frozen features at its stride, and the masks averaged down to it."""
         image, masks = x[:, :3], x[:, 3:]
         maps = self.features(image)
-        size = (x.shape[-2] // 2, x.shape[-1] // 2)
-        logits = []
-        for k, head in zip(_USED, self.heads, strict=True):
-            seen = torch.cat((maps[k], F.adaptive_avg_pool2d(masks, maps[k].shape[-2:]).to(maps[k].dtype)), dim=1)
-            logits.append(F.interpolate(at_least_float32(head(seen)), size=size))
-        return torch.cat(logits, dim=1)  # [B, 3, H // 2, W // 2]
+        return [
+            torch.cat((maps[k], F.adaptive_avg_pool2d(masks, maps[k].shape[-2:]).to(maps[k].dtype)), dim=1)
+            for k in _USED
+        ]
 
 
 def _head(in_channels: int, width: int) -> nn.Sequential:

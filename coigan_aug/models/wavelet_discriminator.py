@@ -39,14 +39,18 @@ class WaveletDiscriminator(nn.Module):
         self.logit = EqualLinear(widths[-1], 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        out = self.last(append_batch_deviation(self.stages(x)[-1]))
+        return self.logit(scaled_leaky_relu(self.hidden(out.flatten(1))))  # [B, 1]
+
+    def stages(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Return the features at each scale, finest first: [B, width, size / 2, size / 2] to [B, max_channels, 4, 4]."""
         if x.shape[-2:] != (self.size, self.size):
             raise ValueError(f"made for {self.size} x {self.size}, but the image is {x.shape[-2]} x {x.shape[-1]}")
-        out = self.from_bands[0](haar(x))  # [B, width, size / 2, size / 2]
+        found = [self.from_bands[0](haar(x))]
         for block, from_bands in zip(self.blocks, self.from_bands[1:], strict=True):
             x = self.halve(x)
-            out = block(out) + from_bands(haar(x))  # down to [B, max_channels, 4, 4]
-        out = self.last(append_batch_deviation(out))
-        return self.logit(scaled_leaky_relu(self.hidden(out.flatten(1))))  # [B, 1]
+            found.append(block(found[-1]) + from_bands(haar(x)))
+        return tuple(found)
 
 
 def append_batch_deviation(x: Tensor) -> Tensor:

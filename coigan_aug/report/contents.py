@@ -101,6 +101,7 @@ def compose(material: Material, *, command: str) -> Contents:
     colours = {row.item.name: colour(row.item) for row in inventory.classes} if inventory else {}
     quality, benefit, drawn = material.newest(Quality), material.newest(Benefit), material.drawn()
     metrics = material.training.metrics if material.training else ()
+    weights = material.training.start.settings.get("train") if material.training else None
     check_states(material, notes)
     check_runs(material, notes)
     pictures = pictures_of(quality, "quality", notes)
@@ -119,7 +120,7 @@ def compose(material: Material, *, command: str) -> Contents:
         sets=tuple(_sets(material)),
         verdict=verdict,
         data=_data(inventory, material.imported) if inventory else None,
-        curves=tuple(plots.training_curves(metrics)) if len(metrics) > 1 else (),
+        curves=tuple(plots.training_curves(metrics, train=weights)) if len(metrics) > 1 else (),
         samples=_samples(material, notes),
         beside=close,
         nearest=nearest,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from markupsafe import Markup
@@ -116,10 +117,22 @@ CURVES = (
 _NAMED = {name for _, first, second, _ in CURVES for name in (first, second)}
 
 
-def training_curves(metrics: Sequence[Mapping[str, float]]) -> list[tuple[str, Markup]]:
+_WEIGHTS = {
+    "defect_logistic": "discriminator_weight", "reference_logistic": "discriminator_weight",
+    "generator_adversarial": "adversarial", "generator_reference_adversarial": "reference_adversarial",
+}  # fmt: skip
+"""The setting that each adversarial loss was weighted with."""
+
+
+def training_curves(
+    metrics: Sequence[Mapping[str, float]], *, train: Mapping[str, Any] | None = None
+) -> list[tuple[str, Markup]]:
     """Draw losses over samples seen, (title, chart): the adversarial ones in pairs, the others one by one.
 
     A loss that was logged less than twice is left out.
+
+    Args:
+        train: the settings of the section `train` that the losses were weighted with; 1 where there is none.
     """
     logged = Counter(name for line in metrics for name in line)
     out: list[tuple[str, Markup]] = []
@@ -127,11 +140,12 @@ def training_curves(metrics: Sequence[Mapping[str, float]]) -> list[tuple[str, M
         pair = [(first, ACCENT, "defects alone"), (second, INK, "whole image")]
         known = [line for line in pair if logged[line[0]] > 1]
         if known:
-            axes = _curve(metrics, known, even=even)
+            levels = {even * float((train or {}).get(_WEIGHTS[name], 1)) for name, *_ in known}
+            axes = _curve(metrics, known, even=levels)
             out.append((title, inline(axes, f"curve{len(out)}", f"{title}: losses over samples seen")))
     for name in logged:
         if name not in _NAMED | {"images"} and logged[name] > 1:
-            axes = _curve(metrics, [(name, ACCENT, "")], even=None)
+            axes = _curve(metrics, [(name, ACCENT, "")])
             title = loss_title(name)
             out.append((title, inline(axes, f"curve{len(out)}", f"{title} over samples seen")))
     return out
@@ -155,6 +169,7 @@ _PENALTIES = {
     "r1": "Steepness at real pictures, {}",
     "r2": "Steepness at drawn pictures, {}",
     "gradient_penalty": "Steepness between real and drawn, {}",
+    "accuracy": "Told rightly before the step, {}",
 }
 _TITLES = {
     "kid": "Distance from real defects (KID)",
@@ -162,15 +177,16 @@ _TITLES = {
     "generator_contrast": "Brightness against the surroundings",
     "generator_smooth_l1": "Change outside the masks, L1",
     "generator_perceptual": "Change outside the masks, perceptual",
+    "generator_discriminator_perceptual": "Change outside the masks, in the discriminator's features",
     "generator_path_length": "Path length",
 }
 
 
 def _curve(
-    metrics: Sequence[Mapping[str, float]], lines: Sequence[tuple[str, str, str]], *, even: float | None
+    metrics: Sequence[Mapping[str, float]], lines: Sequence[tuple[str, str, str]], *, even: Collection[float] = ()
 ) -> Axes:
-    """Draw named losses (name, colour, label), and across a level at which nothing is decided."""
-    several = even is not None
+    """Draw named losses (name, colour, label), and across the levels at which nothing is decided."""
+    several = bool(even)
     axes = chart(190 if several else 174, left=44, right=14, top=26 if several else 10)
     most = max((line["images"] for line in metrics), default=1)
     for name, shade, _ in lines:
@@ -178,8 +194,8 @@ def _curve(
         shown = thin(np.array(points, np.float64).reshape(-1, 2), POINTS)
         axes.plot(*shown.T, color=shade, linewidth=1, alpha=0.28)
         axes.plot(*smooth(shown).T, color=shade, linewidth=2)
-    if even is not None:
-        axes.axhline(even, color=MUTED, linewidth=1, dashes=(3, 3))
+    for level in even:
+        axes.axhline(level, color=MUTED, linewidth=1, dashes=(3, 3))
     keys = [(shade, f"— {label}") for _, shade, label in lines if label]
     for k, (shade, label) in enumerate([*keys, (MUTED, "┄ undecided")] if several else []):
         axes.annotate(label, (44 + 112 * k, 174), xycoords="figure pixels", fontsize=11, color=shade)

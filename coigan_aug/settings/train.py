@@ -42,6 +42,9 @@ class TrainSettings:
     """weight: the generator against the reference discriminator"""
     discriminator_weight: float = 1.0
     """weight of the adversarial loss in what both discriminators pay, beside R1 and the other penalties"""
+    discriminator_accuracy: float = 1.0
+    """a discriminator that tells more than this share of a batch rightly learns nothing in that step (3D-GAN: 0.8); 1: it
+    always learns"""
     share_step: bool = True
     """R1, R2, gradient penalty and path length are added to the losses; false: as in the thesis, each network takes an
     optimiser step for them after that for its losses"""
@@ -58,6 +61,8 @@ class TrainSettings:
     to 2,048 times as large"""
     perceptual: str = "none"
     """features of the perceptual loss: resnet50, efficientnet_lite0 or none"""
+    discriminator_perceptual: float = 0.0
+    """weight: the same in the features of the reference discriminator (LaMa's DiscPL)"""
     smooth_kernel: int = 31
     """side of the box filter that smooths the masks of both losses, px, odd"""
     object_weight: float = 0.1
@@ -100,7 +105,8 @@ class TrainSettings:
         check(self, "perceptual_weight", "path_length", "object_weight", "background_weight", low=0.0)
         check(self, "r1", "r2", "gradient_penalty", low=0.0)
         check(self, "mismatch", "contrast", "patience", low=0.0)
-        check(self, "discriminator_weight", low=0.0)
+        check(self, "discriminator_weight", "discriminator_perceptual", low=0.0)
+        check(self, "discriminator_accuracy", low=0.5, high=1.0)
         choice(self, "loss", ADVERSARIAL)
         choice(self, "perceptual_channels", ("mean", "sum"))
         choice(self, "path_length_per", ("sample", "column"))

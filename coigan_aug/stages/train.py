@@ -18,6 +18,7 @@ from coigan_aug.eraser.erasing import erasing_of
 from coigan_aug.errors import ConfigError, DataError, UsageError
 from coigan_aug.files import folder_lock
 from coigan_aug.folders import Folders
+from coigan_aug.losses.perceptual import load_features
 from coigan_aug.prepare.prepared import Prepared, prepare
 from coigan_aug.progress import SILENT, Talk, roughly
 from coigan_aug.settings import Settings
@@ -119,8 +120,7 @@ def train(
             talk.say(instead)
         weights = Path(ask.perceptual_weights) if ask.perceptual_weights else None
         if start.run is None:
-            with talk.step("measuring three steps"):
-                plan = measure_plan(start.prepared, start.settings, device, start.speed, recipe, weights=weights)
+            plan = measure_plan(start.prepared, start.settings, device, start.speed, recipe, weights=weights, talk=talk)
             return Trained(plan=plan) if rank() == 0 else None
         talk.say(_about(start.run, start.speed, device))
         with talk.step("train", most=60 * ask.minutes if ask.minutes else None) as report:
@@ -171,9 +171,11 @@ def _begin(
     run = None
     if settings is None:
         run, settings = _newest(workspace, dataset, _flags(ask))
+    features = Path(ask.perceptual_weights) if ask.perceptual_weights else None
+    _look_for_features(settings, features, talk)
     with talk.steps() as begin:
         prepared = prepare(dataset, settings.data, cache_root=workspace.cache, progress=begin)
-    settings = _with_batch(resolve(settings, prepared), prepared, device, talk)
+    settings = _with_batch(resolve(settings, prepared), prepared, device, talk, features=features)
     weights = find_weights(workspace.runs, ask.init_from) if ask.init_from else None
     for line in _about_objects(prepared, settings.data.min_area):
         talk.say(line)
@@ -217,6 +219,19 @@ def _not_continued(workspace: Folders, settings: Settings, dataset: Dataset) -> 
             yield f"This begins a new run. {run.name} ended at {share} of its plan: coigan-aug train --resume continues it."
 
 
+def _look_for_features(settings: Settings, weights: Path | None, talk: Talk) -> None:
+    """Load the weights of the perceptual loss once, before anything that takes long: they may be missing.
+
+    Raises:
+        EnvironmentProblem: they are.
+    """
+    train = settings.train
+    if train.perceptual_weight > 0 and train.perceptual != "none":
+        if train.perceptual == "resnet50" and weights is None:
+            talk.say("looking for the weights of the perceptual loss (98 MB, fetched where they are not here yet)")
+        load_features(train.perceptual, weights=weights)
+
+
 def _about_objects(prepared: Prepared, least: int) -> Iterator[str]:
     """Say of which classes there is little to learn from, and which objects are left out for their size."""
     rows = zip(prepared.dataset.names, prepared.by_class, prepared.too_small, strict=True)
@@ -239,12 +254,14 @@ def _instead(start: _Start, other: Settings, device: torch.device) -> str:
     )
 
 
-def _with_batch(settings: Settings, prepared: Prepared, device: torch.device, talk: Talk) -> Settings:
+def _with_batch(
+    settings: Settings, prepared: Prepared, device: torch.device, talk: Talk, *, features: Path | None
+) -> Settings:
     """Put a number where the settings say `batch: auto`, and refuse a batch that the processes can't share evenly."""
     batch = settings.train.batch
     if batch <= 0:
         speed = Speed(bfloat16=device.type == "cuda" and settings.train.precision != "float32", threads=1)
-        batch = choose_batch(prepared, settings, device, speed, world=world())
+        batch = choose_batch(prepared, settings, device, speed, world=world(), weights=features)
         talk.say(f"batch: auto is {batch} here")
     if batch % world():
         below = batch // world() * world()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
+from dataclasses import replace
 
 import torch
 
@@ -13,6 +14,13 @@ from coigan_aug.models.build import Inpainter
 from coigan_aug.processors import usable_processors
 from coigan_aug.settings import Settings
 from coigan_aug.training.place import Place
+
+LARGE = 128
+"""Side of the largest window that precision and threads are chosen with, px: what is faster there is in larger ones, too."""
+ENOUGH = 3.0
+"""Seconds after which a pass is not timed again."""
+HOPELESS = 3.0
+"""Times as long as the fastest that a precision takes with one thread where more threads are not tried."""
 
 
 def choose_device(name: str | None, *, gpus: int | None, place: Place | None = None) -> torch.device:
@@ -78,8 +86,12 @@ def choose_speed(
     if len(threads) * len(kinds) == 1:
         return best
     copied = copy.deepcopy(generator).to(memory_format=torch.channels_last)
-    took = {}
+    if settings.data.window > LARGE:
+        settings = replace(settings, data=replace(settings.data, window=LARGE), train=replace(train, batch=1))
+    took: dict[tuple[bool, int], float] = {}
     for choice in [(kind, number) for kind in kinds for number in threads]:
+        if took.get((choice[0], threads[0]), 0.0) > HOPELESS * took.get(best, float("inf")):
+            continue  # a processor without bfloat16 takes many times as long, with more threads, too
         took[choice] = pass_seconds(copied, settings, condition, bfloat16=choice[0], threads=choice[1])
         if took[choice] < 0.9 * took.get(best, float("inf")) or choice == best:
             best = choice
@@ -87,16 +99,21 @@ def choose_speed(
 
 
 def pass_seconds(generator: Inpainter, settings: Settings, condition: int, *, bfloat16: bool, threads: int) -> float:
-    """Time a pass of a generator on the CPU, forward and back, with a batch of 4, or the settings' smaller one: seconds."""
+    """Time a pass of a generator on the CPU, forward and back, with a batch of 4, or the settings' smaller one: seconds.
+
+    The fastest of three passes, or of as many as begin within `ENOUGH`.
+    """
     torch.set_num_threads(threads)
     side, batch = settings.data.window, min(settings.train.batch, 4)
     base, extra = torch.zeros(batch, 3, side, side), torch.zeros(batch, condition, side, side)
     latent = torch.zeros(batch, *latent_shape(settings.model))
-    fastest = float("inf")
+    fastest, first = float("inf"), time.perf_counter()
     for _ in range(3):
         begun = time.perf_counter()
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bfloat16):
             out = generator.generate(base, extra, latent)
         out.sum().backward()
         fastest = min(fastest, time.perf_counter() - begun)
+        if time.perf_counter() - first > ENOUGH:
+            break
     return fastest

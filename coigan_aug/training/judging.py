@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from coigan_aug.losses.adversarial import discriminator_loss, rejection_loss
+from coigan_aug.losses.adversarial import accuracy, discriminator_loss, rejection_loss
 from coigan_aug.losses.regularizers import gradient_penalty, r1_penalty
 from coigan_aug.models.projected_discriminator import ProjectedDiscriminator
 from coigan_aug.settings import TrainSettings
@@ -54,6 +54,15 @@ def discriminate(network: nn.Module, trial: Trial, step: Step) -> Losses:
             rejected = judge(network, trial.wrong, step)
         losses["mismatch"] = train.mismatch * rejection_loss(*rejected, kind=train.loss, across=across)
     return losses
+
+
+@torch.no_grad()
+def told_rightly(network: nn.Module, trial: Trial, step: Step) -> Tensor:
+    """Return the share of real and drawn images that a discriminator tells rightly before it learns: scalar in 0..1."""
+    with step.autocast():
+        real_logits, real_weights = judge(network, trial.real, step)
+        fake_logits, fake_weights = judge(network, trial.drawn, step)
+    return accuracy(real_logits, fake_logits, real_weights, fake_weights, kind=step.settings.train.loss)
 
 
 def penalties(network: nn.Module, trial: Trial, step: Step) -> Losses:

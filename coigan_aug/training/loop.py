@@ -206,7 +206,9 @@ def _passed(before: int, now: int, every: int) -> bool:
 def _note(values: dict[str, float], best: Best) -> str:
     def total(prefix: str) -> float:
         return sum(
-            value for name, value in values.items() if name.startswith(prefix) and not name.endswith(("r1", "r2"))
+            value
+            for name, value in values.items()
+            if name.startswith(prefix) and not name.endswith(("r1", "r2", "accuracy"))
         )
 
     losses = f"G {total('generator'):.2f}  D {total('defect'):.2f} {total('reference'):.2f}"

@@ -1,10 +1,10 @@
-"""The dry run: three real steps, measured, and what they say of the whole training."""
+"""The dry run: real steps, measured, and what they say of the whole training."""
 
 from __future__ import annotations
 
 import resource
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -14,52 +14,96 @@ from coigan_aug.compose.noise import condition_channels
 from coigan_aug.errors import memory_ran_out
 from coigan_aug.models.build import build_generator
 from coigan_aug.prepare.prepared import Prepared
-from coigan_aug.progress import lasting
+from coigan_aug.progress import SILENT, Report, Talk, lasting, silent
 from coigan_aug.settings import Settings
 from coigan_aug.training.batches import batches
 from coigan_aug.training.device import pass_seconds
-from coigan_aug.training.distributed import rank, world
+from coigan_aug.training.distributed import largest, rank, world
 from coigan_aug.training.loop import Speed
-from coigan_aug.training.networks import Step, build_networks
+from coigan_aug.training.networks import Networks, Step, build_networks
 from coigan_aug.training.steps import training_step
 
 STEPS = 3
+SLOW = 20.0
+"""Seconds that a step may take for `STEPS` of them to be measured; above it is one step with one sample a process."""
 SIZES = (64, 32, 16, 8, 4, 2, 1)
 USUAL = 16
 
 
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """What was measured: seconds for each sample, on how many steps of how many samples, and memory, in words.
+
+    The memory of whole steps is as measured, that of a step with one sample reckoned up to a whole batch.
+    """
+
+    seconds: float
+    steps: int
+    samples: int
+    memory: str
+
+
 def measure_plan(
-    prepared: Prepared, settings: Settings, device: torch.device, speed: Speed, recipe: str, *, weights: Path | None
-) -> str:
-    """Train three steps on throw-away networks and describe the plan, its memory and its time in three lines.
+    prepared: Prepared, settings: Settings, device: torch.device, speed: Speed, recipe: str, *, weights: Path | None,
+    talk: Talk = SILENT,
+) -> str:  # fmt: skip
+    """Train some steps on throw-away networks and describe the plan, its memory and its time in two lines.
 
     Several processes call it together; memory is that of one of them.
     """
-    seconds = training_seconds(prepared, settings, device, speed, weights=weights)
+    with talk.step("measuring steps, the first with one sample") as report:
+        found = _measure(prepared, settings, device, speed, weights=weights, report=report)
     side, train = settings.data.window, settings.train
+    seconds = found.seconds * train.images
     kind = "bfloat16" if speed.bfloat16 else "float32"
     batch = f"{train.batch} ({train.batch // world()} a process)" if world() > 1 else f"{train.batch}"
     plan = f"plan    {side} x {side} windows, batch {batch}, {train.images:,} images, {kind}, seed {train.seed}"
     each = " a process" if world() > 1 else ""
-    use = f"memory  {_memory(device)}{each}      time  about {lasting(seconds)}      (measured on {STEPS} real steps)"
+    how = f"measured on {STEPS} real steps"
+    if found.steps < STEPS:
+        took = found.seconds * train.batch
+        few = f"{found.samples} sample{'s' * (found.samples > 1)}"
+        how = f"from one real step with {few}: a whole one takes about {took:.0f} s"
+    use = f"memory  {found.memory}{each}      time  about {lasting(seconds)}      ({how})"
     return f"{plan}, recipe {recipe}\n  {use}"
 
 
 def training_seconds(
     prepared: Prepared, settings: Settings, device: torch.device, speed: Speed, *, weights: Path | None = None
 ) -> float:
-    """Return how long the whole training would take, by three steps on throw-away networks."""
+    """Return how long the whole training would take, by some steps on throw-away networks."""
+    return _measure(prepared, settings, device, speed, weights=weights).seconds * settings.train.images
+
+
+def _measure(
+    prepared: Prepared, settings: Settings, device: torch.device, speed: Speed, *, weights: Path | None,
+    report: Report = silent,
+) -> Measured:  # fmt: skip
+    """Train a step with one sample a process on throw-away networks, then, where whole steps are not too slow, `STEPS`."""
+    report(0, STEPS)
     torch.set_num_threads(speed.threads)
     networks = build_networks(prepared, settings, device, weights=weights)
-    stream = Stream(prepared, settings, settings.train.seed)
-    source = batches(stream, start=0, batch=settings.train.batch, rank=rank(), world=world(), workers=0)
-    took = []
-    for number in range(STEPS):
+    stream, batch, few = Stream(prepared, settings, settings.train.seed), settings.train.batch, world()
+    before = _resident()
+
+    def seconds_of(number: int, samples: int) -> float:
+        source = batches(stream, start=0, batch=samples, rank=rank(), world=world(), workers=0)
         begun = time.perf_counter()
         generator = torch.Generator().manual_seed(number)
         training_step(networks, next(source).to(device), Step(number, settings, generator, device, speed.bfloat16))
-        took.append(time.perf_counter() - begun)
-    return min(took) * settings.train.images / settings.train.batch
+        return time.perf_counter() - begun
+
+    probe = seconds_of(1, few) if device.type == "cpu" else 0.0  # without what falls due in step 0
+    (slow,) = largest(int(probe * batch / few > SLOW))  # all processes take the same way
+    if slow:
+        report(STEPS, STEPS)
+        memory = _reckoned(networks, before, samples=batch // few)
+        return Measured(seconds=probe / few, steps=1, samples=few, memory=memory)
+    took = []
+    for number in range(STEPS):
+        took.append(seconds_of(number, batch))
+        report(number + 1, STEPS)
+    return Measured(seconds=min(took) / batch, steps=STEPS, samples=batch, memory=_memory(device))
 
 
 def times_as_long(settings: Settings, other: Settings, *, classes: int, speed: Speed) -> float:
@@ -74,21 +118,31 @@ def times_as_long(settings: Settings, other: Settings, *, classes: int, speed: S
     return each[1] / each[0]
 
 
-def choose_batch(prepared: Prepared, settings: Settings, device: torch.device, speed: Speed, *, world: int) -> int:
+def choose_batch(
+    prepared: Prepared,
+    settings: Settings,
+    device: torch.device,
+    speed: Speed,
+    *,
+    world: int,
+    weights: Path | None = None,
+) -> int:
     """Return the batch that `auto` stands for: the largest of `SIZES` that a GPU holds, tried with a real step.
 
     On a CPU, where memory is not what limits it, 16; with several processes 16 for each.
     """
     if device.type == "cpu" or world > 1:
         return USUAL * world
-    return next((size for size in SIZES if _fits(prepared, settings, device, speed, size)), 1)
+    return next((size for size in SIZES if _fits(prepared, settings, device, speed, size, weights)), 1)
 
 
-def _fits(prepared: Prepared, settings: Settings, device: torch.device, speed: Speed, size: int) -> bool:
+def _fits(
+    prepared: Prepared, settings: Settings, device: torch.device, speed: Speed, size: int, weights: Path | None
+) -> bool:
     """Try a step with every regulariser on throw-away networks."""
     settings = replace(settings, train=replace(settings.train, batch=size))
     try:
-        networks = build_networks(prepared, settings, device, weights=None)
+        networks = build_networks(prepared, settings, device, weights=weights)
         stream = Stream(prepared, settings, settings.train.seed)
         batch = next(batches(stream, start=0, batch=size, rank=0, world=1, workers=0)).to(device)
         training_step(networks, batch, Step(0, settings, torch.Generator().manual_seed(0), device, speed.bfloat16))
@@ -100,6 +154,25 @@ def _fits(prepared: Prepared, settings: Settings, device: torch.device, speed: S
         if device.type == "cuda":
             torch.cuda.empty_cache()
     return True
+
+
+def _reckoned(networks: Networks, before: int, *, samples: int) -> str:
+    """Reckon what a step with so many samples needs, from the peak of one with one sample and what there was `before` it.
+
+    Gradients and both moments of Adam stay the same for any batch; the rest of what the step took goes with the samples.
+    """
+    learning = (networks.generator, networks.defect, networks.reference)
+    kept = sum(3 * p.numel() * p.element_size() for net in learning for p in net.parameters() if p.requires_grad)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return f"about {(before + kept + max(peak - before - kept, 0) * samples) / 1e9:.0f} GB"
+
+
+def _resident() -> int:
+    """Return the bytes of memory that this process holds now; its peak where the system does not say."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+    except (OSError, ValueError, IndexError):
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def _memory(device: torch.device) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -14,9 +15,12 @@ from coigan_aug.losses.reconstruction import contrast_error, masked_l1, smooth_m
 from coigan_aug.losses.regularizers import path_length
 from coigan_aug.models.build import defect_stack
 from coigan_aug.models.composite import mask_alpha
+from coigan_aug.models.patch_discriminator import PatchDiscriminator
+from coigan_aug.models.projected_discriminator import ProjectedDiscriminator
+from coigan_aug.models.wavelet_discriminator import WaveletDiscriminator
 from coigan_aug.training.batches import Batch
 from coigan_aug.training.distributed import across, average_gradients, own_rows, rank, said_once, world
-from coigan_aug.training.judging import Losses, Shown, Trial, discriminate, judge, penalties
+from coigan_aug.training.judging import Losses, Shown, Trial, discriminate, judge, penalties, told_rightly
 from coigan_aug.training.networks import Networks, Step
 
 PAIRED_GROW = 2
@@ -85,17 +89,25 @@ def _teach(
 ) -> Losses:
     """Train a discriminator on the trials of all parts of a batch; return its losses by name.
 
-    The penalties on its gradients share the step of its losses, or take one of their own after it.
+    The penalties on its gradients share the step of its losses, or take one of their own after it. One that is too good
+    (`train.discriminator_accuracy`) learns nothing: its accuracy is all there is then.
     """
-    shared, name = step.settings.train.share_step, f"{who} discriminator"
-    if shared:
+    train, name = step.settings.train, f"{who} discriminator"
+    told: Losses = {}
+    if train.discriminator_accuracy < 1:
+        trials = list(trials)
+        share = across(torch.stack([told_rightly(network, trial, step) for trial in trials]).mean())
+        told = {f"{who}_accuracy": share}
+        if float(share) > train.discriminator_accuracy:  # the same in all processes
+            return told
+    if train.share_step:
         paid = (discriminate(network, trial, step) | penalties(network, trial, step) for trial in trials)
         losses = _apply(paid, optimizer, network, name, step)
     else:
         shown = list(trials)
         losses = _apply((discriminate(network, trial, step) for trial in shown), optimizer, network, name, step)
         losses |= _apply((penalties(network, trial, step) for trial in shown), optimizer, network, name, step)
-    return {f"{who}_{key}": value for key, value in losses.items()}
+    return told | {f"{who}_{key}": value for key, value in losses.items()}
 
 
 def _mistaken(batch: Batch, step: Step) -> Shown:
@@ -168,7 +180,7 @@ def _fool(network: nn.Module, drawn: Shown, real: Shown, step: Step) -> Tensor:
 
 
 def _thesis_losses(networks: Networks, batch: Batch, fake: Tensor, step: Step) -> Losses:
-    """Smooth-masked L1 and perceptual loss against the base (thesis 4.4)."""
+    """Smooth-masked L1 and perceptual losses against the base (thesis 4.4 and equation 2.20)."""
     train = step.settings.train
     inside, outside, kernel = train.object_weight, train.background_weight, train.smooth_kernel
     losses: Losses = {}
@@ -184,7 +196,20 @@ def _thesis_losses(networks: Networks, batch: Batch, fake: Tensor, step: Step) -
                 background_weight=outside, channels=train.perceptual_channels, across=across,
             )  # fmt: skip
         losses["perceptual"] = train.perceptual_weight * value
+    if train.discriminator_perceptual > 0:
+        with step.autocast():
+            value = smooth_masked_perceptual(
+                partial(_stages, networks.reference, batch, step), fake, batch.base, batch.masks, kernel=kernel,
+                object_weight=inside, background_weight=outside, across=across,
+            )  # fmt: skip
+        losses["discriminator_perceptual"] = train.discriminator_perceptual * value
     return losses
+
+
+def _stages(network: nn.Module, batch: Batch, step: Step, image: Tensor) -> Sequence[Tensor]:
+    """Return a discriminator's features of whole images, with the batch's masks beside them where it sees masks."""
+    assert isinstance(network, WaveletDiscriminator | PatchDiscriminator | ProjectedDiscriminator)
+    return network.stages(torch.cat((image, batch.masks), dim=1) if step.settings.model.discriminator_masks else image)
 
 
 def path_losses(networks: Networks, batch: Batch, step: Step) -> Losses:

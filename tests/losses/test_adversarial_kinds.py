@@ -7,7 +7,14 @@ import math
 import pytest
 import torch
 
-from coigan_aug.losses.adversarial import KINDS, discriminator_loss, generator_loss, image_scores, rejection_loss
+from coigan_aug.losses.adversarial import (
+    KINDS,
+    accuracy,
+    discriminator_loss,
+    generator_loss,
+    image_scores,
+    rejection_loss,
+)
 from coigan_aug.losses.regularizers import gradient_penalty
 from coigan_aug.settings import ADVERSARIAL
 
@@ -74,3 +81,23 @@ def test_the_gradient_penalty_of_a_linear_discriminator() -> None:
     weights = torch.tensor([3.0, 4.0], dtype=torch.float64)
     x = torch.randn(5, 2, dtype=torch.float64, requires_grad=True)
     assert gradient_penalty(x @ weights, x).item() == pytest.approx((5 - 1) ** 2)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_accuracy_is_the_share_of_images_or_pairs_that_are_told_rightly(kind: str) -> None:
+    real, fake = torch.tensor([[0.7], [0.2], [-1.0], [3.0]]), torch.tensor([[0.6], [-0.1], [0.3], [-2.0]])
+    threshold = 0.5 if kind == "least_squares" else 0.0
+    if kind in ("relativistic", "wasserstein"):
+        expected = sum(bool(r > f) for r, f in zip(real, fake, strict=True)) / 4
+    else:
+        right = [bool(r > threshold) for r in real] + [bool(f < threshold) for f in fake]
+        expected = sum(right) / 8
+    assert accuracy(real, fake, kind=kind).item() == expected
+    assert 0.5 < expected < 1
+
+
+def test_accuracy_judges_images_by_the_weighted_mean_of_their_patches() -> None:
+    real, weights = torch.tensor([[[[5.0, -1.0]]]]), torch.tensor([[[[0.0, 1.0]]]])
+    fake = torch.full((1, 1, 1, 2), -1.0)
+    assert accuracy(real, fake).item() == 1
+    assert accuracy(real, fake, weights, None).item() == 0.5

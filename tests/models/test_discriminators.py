@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from coigan_aug.models.patch_discriminator import PatchDiscriminator
+from coigan_aug.models.projected_discriminator import ProjectedDiscriminator
 from coigan_aug.models.wavelet_discriminator import WaveletDiscriminator, append_batch_deviation
 
 
@@ -160,3 +161,24 @@ def test_both_run_in_bfloat16_near_the_exact_result(network: nn.Module) -> None:
         got = network(x)
     assert got.dtype == torch.bfloat16
     torch.testing.assert_close(got.float(), network(x), rtol=0.1, atol=0.1)
+
+
+def test_stages_are_the_features_that_lead_to_the_logits() -> None:
+    """Finest first, each half the size of the one before; the last convolution of the patches gives the logits."""
+    x, patches = images(2, 3, 32, 32), small_patch()
+    found = patches.stages(x)
+    assert [tuple(own.shape) for own in found] == [(2, 4, 16, 16), (2, 8, 8, 8), (2, 16, 4, 4)]
+    torch.testing.assert_close(patches.layers[-1](found[-1]), patches(x))
+    wavelet = small_wavelet(32)
+    found = wavelet.stages(x)
+    assert [own.shape[-1] for own in found] == [16, 8, 4]
+    hidden = wavelet.hidden(wavelet.last(append_batch_deviation(found[-1])).flatten(1))
+    logits = wavelet.logit(torch.nn.functional.leaky_relu(hidden, 0.2) * 2**0.5)
+    torch.testing.assert_close(logits, wavelet(x))
+
+
+def test_stages_of_the_projected_discriminator_are_what_its_heads_learn() -> None:
+    network, x = ProjectedDiscriminator(masks=1, width=4).eval(), images(2, 4, 32, 32)
+    found = network.stages(x)
+    assert [tuple(own.shape) for own in found] == [(2, 8, 16, 16), (2, 8, 8, 8), (2, 8, 4, 4)]
+    torch.testing.assert_close(network.heads[0][-1](found[0]), network(x)[:, :1])  # type: ignore[index]

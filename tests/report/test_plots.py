@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+from typing import Any
 from xml.etree import ElementTree
 
 import msgspec
@@ -98,6 +100,22 @@ def test_training_curves_draw_pairs_together_and_whatever_else_was_logged() -> N
     assert all(len(svg) < 60_000 for _, svg in found)
     assert "— defects alone" in _texts(found[0][1])
     assert "80k" in _texts(found[0][1])
+
+
+def test_undecided_is_where_the_weight_of_a_loss_puts_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """2 log 2 times the discriminators' weight; log 2 times the weight of each discriminator in the generator's loss."""
+    levels: list[set[float]] = []
+    curve = plots._curve
+
+    def noting(*given: Any, even: Any = ()) -> Any:
+        levels.append({round(level / math.log(2), 6) for level in even})
+        return curve(*given, even=even)
+
+    monkeypatch.setattr(plots, "_curve", noting)
+    metrics = [{"images": 20.0 * k, "defect_logistic": 1.4, "generator_adversarial": 0.7} for k in range(3)]
+    plots.training_curves(metrics)
+    plots.training_curves(metrics, train={"discriminator_weight": 5, "adversarial": 20, "reference_adversarial": 8})
+    assert levels == [{2}, {1}, {10}, {20, 8}]
 
 
 def test_smoothing_keeps_a_constant_and_thinning_keeps_the_mean() -> None:

@@ -176,3 +176,46 @@ def test_a_shared_step_is_one_for_the_sum(prepared: Prepared, thesis: Settings) 
     assert counts[1] == {1}
     pairs = zip(before.generator.parameters(), together.generator.parameters(), strict=True)
     assert all((one - other).abs().max() < 2 * 0.00201 for one, other in pairs)
+
+
+def test_the_loss_in_the_discriminators_features_is_their_weighted_squared_error(
+    prepared: Prepared, thesis: Settings
+) -> None:
+    """In each layer of the reference discriminator after its step: errors of drawn and base, mean over its channels."""
+    train = dataclasses.replace(thesis.train, discriminator_perceptual=7.0, object_weight=1.0)
+    before, after, batch, losses = _trained(prepared, dataclasses.replace(thesis, train=train))
+    fake = _drawn(before, batch)
+    layers = zip(after.reference.stages(fake), after.reference.stages(batch.base), strict=True)  # type: ignore[operator]
+    expected = 7 * torch.stack([(one - other).square().mean() for one, other in layers]).mean()
+    assert losses["generator_discriminator_perceptual"].item() == pytest.approx(expected.item(), rel=1e-9)
+    assert expected > 0
+
+
+@pytest.mark.parametrize(("bias", "learns"), [(0.0, True), (9.0, False)])
+def test_a_discriminator_that_is_too_good_learns_nothing_in_the_step(
+    prepared: Prepared, thesis: Settings, bias: float, learns: bool
+) -> None:
+    """One that answers by what it is shown tells all rightly; one that calls everything real, half."""
+
+    class Judge(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.ones(()))
+
+        def forward(self, x: Tensor) -> Tensor:
+            bright = (x.flatten(1).sum(dim=1, keepdim=True) > 0) * 2.0 - 1  # what is drawn is black below
+            return self.weight * (1 + bias * bright)
+
+    train = dataclasses.replace(thesis.train, discriminator_accuracy=0.8)
+    settings = dataclasses.replace(thesis, train=train)
+    networks = build_networks(prepared, settings, CPU, weights=None)
+    networks.defect = Judge()
+    networks.defect_optimizer = torch.optim.AdamW(networks.defect.parameters(), lr=0.1)
+    stream = Stream(prepared, settings, 7)
+    batch = stack([stream[k] for k in range(2)])
+    step = Step(1, settings, torch.Generator().manual_seed(5), CPU, False)
+    trial = steps.defect_trial(batch, 0 * batch.base, step)
+    losses = steps._teach(networks.defect, networks.defect_optimizer, "defect", [trial], step)
+    assert losses["defect_accuracy"].item() == (0.5 if learns else 1.0)
+    assert ("defect_logistic" in losses) == learns
+    assert (networks.defect.weight.item() != 1) == learns
