@@ -15,6 +15,10 @@ and each class of shapes, a markdown table says
   features of the crop and inside the hole (strides 8 and 16), as the area under the ROC curve, cross-validated 5-fold over
   groups of images (0.50: it can't).
 
+A second table has the same by the brightness of the surface: the cases in thirds by the mean grey level of what was in the
+hole, dark to bright, all shapes together; its L1 is also given in percent of that level. `--no-learned` leaves out the
+learned eraser, and its training.
+
 `--pictures FILE` also writes what the fills look like: three holes of each class, one in a row; the image, the hole, then the
 fills in the table's order.
 """
@@ -189,8 +193,51 @@ def row(found: Sequence[Case], images: Sequence[np.ndarray], scores: np.ndarray)
     return f"{far} | {grain:.2f} | {area_under(scores):.2f}"
 
 
-def fills_of(dataset: Dataset, settings: Settings, cache: Path, *, scale: float) -> dict[str, Fill]:
+def level_of(case: Case) -> float:
+    """Return the mean grey level of what was in the hole, 0..255."""
+    return float(case.image.mean(axis=2)[case.hole != 0].mean())
+
+
+def thirds(found: Sequence[Case]) -> dict[str, np.ndarray]:
+    """Return which cases lie on the darkest, the middle and the brightest third of the surfaces, by a name that says where.
+
+    Cases of one level go to one third.
+    """
+    levels = np.array([level_of(case) for case in found])
+    low, high = np.quantile(levels, (1 / 3, 2 / 3))
+    parts = {"dark": levels <= low, "middle": (levels > low) & (levels <= high), "bright": levels > high}
+    named = {name: np.flatnonzero(part) for name, part in parts.items() if part.any()}
+    return {f"{name} ({levels[own].min():.0f} to {levels[own].max():.0f})": own for name, own in named.items()}
+
+
+def print_by_brightness(found: Sequence[Case], table: dict[str, tuple[list[np.ndarray], np.ndarray]]) -> None:
+    """Print the measures of each third of the surfaces, and the L1 over the grey level."""
+    print("\n| surface (grey level) | holes | fill | L1 | PSNR | grain | told apart | L1, % of the level |")
+    print("|---|---|---|---|---|---|---|---|")
+    for title, own in thirds(found).items():
+        level = np.mean([level_of(found[k]) for k in own])
+        for name, (images, scores) in table.items():
+            cases_here, filled = [found[k] for k in own], [images[k] for k in own]
+            errors = [
+                np.abs(i.astype(float) - c.image)[c.hole != 0].mean() for c, i in zip(cases_here, filled, strict=True)
+            ]
+            share = 100 * np.mean(errors) / level
+            print(f"| {title} | {len(own)} | {name} | {row(cases_here, filled, scores[:, own])} | {share:.1f} |")
+
+
+def fills_of(
+    dataset: Dataset, settings: Settings, cache: Path, *, scale: float, with_learned: bool = True
+) -> dict[str, Fill]:
     """Return the ways to fill by name; `scale` brings the images to the working scale."""
+    classical: dict[str, Fill] = {
+        "nothing done": lambda rng, image, hole: image,
+        "Telea": plain(cv2.INPAINT_TELEA),
+        "Telea + texture": TELEA.fill,
+        "Navier-Stokes": plain(cv2.INPAINT_NS),
+        "Navier-Stokes + texture": textured(cv2.INPAINT_NS),
+    }
+    if not with_learned:
+        return classical
     prepared = prepare(dataset, settings.data, cache_root=cache)
     with progress("train the eraser") as report:
         file = trained_eraser(
@@ -198,12 +245,7 @@ def fills_of(dataset: Dataset, settings: Settings, cache: Path, *, scale: float)
             bfloat16=settings.train.precision == "bfloat16", report=report,
         )  # fmt: skip
     window = settings.data.window
-    return {
-        "nothing done": lambda rng, image, hole: image,
-        "Telea": plain(cv2.INPAINT_TELEA),
-        "Telea + texture": TELEA.fill,
-        "Navier-Stokes": plain(cv2.INPAINT_NS),
-        "Navier-Stokes + texture": textured(cv2.INPAINT_NS),
+    return classical | {
         "learned": learned_alone(file, window=window, scale=scale),
         "learned + texture": learned(file, window=window, scale=scale).fill,
     }
@@ -217,12 +259,14 @@ def main() -> None:
     parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="SECTION.KEY=VALUE")
     parser.add_argument("--per-class", type=int, default=60, help="holes of each class's shapes (default 60)")
     parser.add_argument("--full-size", action="store_true", help="holes in full-size images")
+    parser.add_argument("--no-learned", action="store_true", help="without the learned eraser")
     parser.add_argument("--pictures", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(1)
     dataset, cache = Dataset(options.workspace / "dataset"), options.workspace / "cache"
     settings = load_settings(recipe=options.recipe, overrides=options.overrides)
-    fills = fills_of(dataset, settings, cache, scale=settings.data.scale if options.full_size else 1.0)
+    scale = settings.data.scale if options.full_size else 1.0
+    fills = fills_of(dataset, settings, cache, scale=scale, with_learned=not options.no_learned)
     data = dataclasses.replace(settings.data, scale=1.0) if options.full_size else settings.data
     found = cases(
         load_examples(dataset, dataset.indices("test"), data, cache_root=cache), per_class=options.per_class, seed=0
@@ -245,6 +289,7 @@ def measure(found: list[Case], fills: dict[str, Fill], names: Sequence[str], pic
         own = np.flatnonzero(labels == label)
         for name, (images, scores) in table.items():
             print(f"| {title} | {name} | {row([found[k] for k in own], [images[k] for k in own], scores[:, own])} |")
+    print_by_brightness(found, table)
     if pictures:
         shown = [k for label in range(len(names)) for k in np.flatnonzero(labels == label)[:3]]
         kept = [images for name, (images, _) in table.items() if name != "nothing done"]

@@ -26,6 +26,8 @@ from coigan_aug.training.steps import training_step
 STEPS = 3
 SLOW = 20.0
 """Seconds that a step may take for `STEPS` of them to be measured; above it is one step with one sample a process."""
+BUSY = 0.6
+"""Share of its cores below which others are said to use the machine."""
 SIZES = (64, 32, 16, 8, 4, 2, 1)
 USUAL = 16
 
@@ -34,13 +36,15 @@ USUAL = 16
 class Measured:
     """What was measured: seconds for each sample, on how many steps of how many samples, and memory, in words.
 
-    The memory of whole steps is as measured, that of a step with one sample reckoned up to a whole batch.
+    The memory of whole steps is as measured, that of a step with one sample reckoned up to a whole batch. `cores` is how
+    many of the machine's this process had meanwhile, on average.
     """
 
     seconds: float
     steps: int
     samples: int
     memory: str
+    cores: float
 
 
 def measure_plan(
@@ -65,7 +69,9 @@ def measure_plan(
         few = f"{found.samples} sample{'s' * (found.samples > 1)}"
         how = f"from one real step with {few}: a whole one takes about {took:.0f} s"
     use = f"memory  {found.memory}{each}      time  about {lasting(seconds)}      ({how})"
-    return f"{plan}, recipe {recipe}\n  {use}"
+    busy = f"\n  Others use this machine: it had {found.cores:.1f} of {speed.threads} cores meanwhile, so times are too long."
+    slowed = device.type == "cpu" and found.cores < BUSY * speed.threads
+    return f"{plan}, recipe {recipe}\n  {use}{busy if slowed else ''}"
 
 
 def training_seconds(
@@ -86,6 +92,11 @@ def _measure(
     stream, batch, few = Stream(prepared, settings, settings.train.seed), settings.train.batch, world()
     before = _resident()
 
+    begun_all, spent = time.perf_counter(), time.process_time()
+
+    def cores() -> float:
+        return (time.process_time() - spent) / max(time.perf_counter() - begun_all, 1e-9)
+
     def seconds_of(number: int, samples: int) -> float:
         source = batches(stream, start=0, batch=samples, rank=rank(), world=world(), workers=0)
         begun = time.perf_counter()
@@ -98,12 +109,12 @@ def _measure(
     if slow:
         report(STEPS, STEPS)
         memory = _reckoned(networks, before, samples=batch // few)
-        return Measured(seconds=probe / few, steps=1, samples=few, memory=memory)
+        return Measured(seconds=probe / few, steps=1, samples=few, memory=memory, cores=cores())
     took = []
     for number in range(STEPS):
         took.append(seconds_of(number, batch))
         report(number + 1, STEPS)
-    return Measured(seconds=min(took) / batch, steps=STEPS, samples=batch, memory=_memory(device))
+    return Measured(seconds=min(took) / batch, steps=STEPS, samples=batch, memory=_memory(device), cores=cores())
 
 
 def times_as_long(settings: Settings, other: Settings, *, classes: int, speed: Speed) -> float:

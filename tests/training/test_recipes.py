@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,19 @@ def test_where_steps_are_slow_a_dry_run_takes_one_with_one_sample_and_says_so(
     )
     assert taken == [1]
     assert "measuring steps, the first with one sample 3 / 3" in capsys.readouterr().err
+
+
+def test_a_dry_run_on_a_machine_that_others_use_says_why_it_is_slow(
+    workspace: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask = TrainAsk(recipe="tiny", device="cpu", dry_run=True, overrides=(*SMALL, "train.images=1000000000"))
+    for spent, says in ((0.1, True), (1.0, False)):
+        begun = time.perf_counter()
+        monkeypatch.setattr(plan.time, "process_time", lambda: spent * (time.perf_counter() - begun))  # noqa: B023
+        found = train(workspace, ask)
+        assert found is not None
+        assert ("Others use this machine: it had 0.1 of 1 cores meanwhile" in found.plan) == says
+        assert re.search(r"time  about [\d,]+ days ", found.plan)
 
 
 def test_weights_that_are_missing_are_told_before_any_image_is_read(workspace: Folders, tmp_path: Path) -> None:
