@@ -112,7 +112,9 @@ def test_the_recipes_of_the_thesis_have_the_scales_of_its_code(recipe: str) -> N
     settings = load_settings(recipe=recipe)
     data, model, train = settings.data, settings.model, settings.train
     assert (train.path_length, train.path_length_every, train.path_length_per) == (5, 4, "column")
-    assert (train.perceptual_weight, train.perceptual_channels) == (0.3, "sum")
+    features, weight = (train.perceptual, train.perceptual_weight)
+    assert weight == {"resnet50": 0.3, "efficientnet_lite0": 0.3 / 20}[features]
+    assert train.perceptual_channels == "sum"
     assert (train.discriminator_weight, train.r1, train.r1_every) == (5, 3, 16)
     assert (train.smooth_l1, train.object_weight, train.background_weight) == (5 * 3, 0.1, 1.0)
     assert (train.adversarial, train.reference_adversarial, train.share_step) == (20, 8, False)

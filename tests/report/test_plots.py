@@ -112,7 +112,8 @@ def test_undecided_is_where_the_weight_of_a_loss_puts_it(monkeypatch: pytest.Mon
         return curve(*given, even=even)
 
     monkeypatch.setattr(plots, "_curve", noting)
-    metrics = [{"images": 20.0 * k, "defect_logistic": 1.4, "generator_adversarial": 0.7} for k in range(3)]
+    names = [name for _, *pair, _ in plots.CURVES for name in pair]
+    metrics = [{"images": 20.0 * k, **dict.fromkeys(names, 1.0)} for k in range(3)]
     plots.training_curves(metrics)
     plots.training_curves(metrics, train={"discriminator_weight": 5, "adversarial": 20, "reference_adversarial": 8})
     assert levels == [{2}, {1}, {10}, {20, 8}]
