@@ -1,6 +1,7 @@
-"""Picture a report as a browser shows it: python examples/report_screenshot.py REPORT.html OUT.png [WIDTH] [dark|print]
+"""Picture a page as a browser shows it: python examples/report_screenshot.py REPORT.html OUT.png [WIDTH] [first] [dark|print]
 
-Needs the `dev` extra and Chromium (Debian: apt-get install chromium). WIDTH in px, default 1280; the height is the page's.
+Needs the `dev` extra and Chromium (Debian: apt-get install chromium). WIDTH in px, default 1280; the height is the page's, or
+with `first` that of the first window, 900 px. OUT.jpg makes it a JPEG.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ def find_chromium() -> str | None:
     return next((found for name in names if (found := shutil.which(name))), None)
 
 
-def picture(report: Path, out: Path, *, width: int, look: str) -> None:
-    """Write a PNG of the whole page."""
+def picture(report: Path, out: Path, *, width: int, look: str, first: bool) -> None:
+    """Write a PNG or JPEG of the whole page, or of its first window."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
         page = browser.new_page(
@@ -32,7 +33,7 @@ def picture(report: Path, out: Path, *, width: int, look: str) -> None:
         )
         page.emulate_media(media="print" if look == "print" else "screen")
         page.goto(report.resolve().as_uri())
-        page.screenshot(path=out, full_page=True)
+        page.screenshot(path=out, full_page=not first, quality=70 if out.suffix == ".jpg" else None)
         browser.close()
 
 
@@ -41,4 +42,5 @@ if __name__ == "__main__":
         sys.exit(__doc__)
     given = sys.argv[3:]
     wide = next((int(text) for text in given if text.isdigit()), 1280)
-    picture(Path(sys.argv[1]), Path(sys.argv[2]), width=wide, look=next((t for t in given if not t.isdigit()), "light"))
+    shown = next((text for text in given if text in ("dark", "print")), "light")
+    picture(Path(sys.argv[1]), Path(sys.argv[2]), width=wide, look=shown, first="first" in given)

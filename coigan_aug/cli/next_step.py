@@ -8,6 +8,7 @@ from coigan_aug.folders import Folders
 def next_step(workspace: Folders, *commands: str) -> str:
     """Return the line that says what to do next: commands that work in this workspace, from this folder.
 
+    >>> from pathlib import Path
     >>> next_step(Folders(Path("coigan")), "inspect", "train")
     'Next: coigan-aug inspect    then    coigan-aug train'
     """

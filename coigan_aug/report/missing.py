@@ -42,6 +42,11 @@ _BUNDLED = (
     "The model came with the program, without the log and the samples of its training; one trained here has them."
 )
 
+_SHORT = {
+    "training": "The log of the training is too short for curves yet.",
+    "samples": "The training has left no sample sheets that can be shown yet.",
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Missing:
@@ -60,7 +65,7 @@ def missing_of(contents: Contents) -> Iterator[Missing]:
         if not _shown(contents)[name]:
             why, command = _WHY[name]
             if name in ("training", "samples") and run is not None:
-                why = _BUNDLED if run.bundled else why
+                why = _BUNDLED if run.bundled else _SHORT[name]
             command = contents.material.workspace.command(command)
             yield Missing(section=name, title=SECTIONS[name], why=why, command=command)
 

@@ -237,15 +237,16 @@ def test_the_worst_there_can_be_keeps_the_bound(
 
 
 def _noisy(folder: Path, out: Path, classes: tuple[DefectClass, ...]) -> Dataset:
+    """Eight images of noise, each with a large object of every second class."""
     from coigan_aug.annotations import rle
     from coigan_aug.annotations.records import Annotation, ImageRecord
 
     mask = np.zeros((200, 200), np.uint8)
     mask[20:150, 20:150] = 1
-    records = []
+    records, solid = [], rle.encode(mask)
     for k in range(8):
         write_image(folder / "images" / f"{k}.png", noise(200, 200, seed=k))
-        own = tuple(Annotation(label=item.name, rle=rle.encode(mask)) for item in classes)
+        own = tuple(Annotation(label=item.name, rle=solid) for item in classes[k % 2 :: 2])
         records.append(
             ImageRecord(file=f"{k}.png", height=200, width=200, annotations=own, group=str(k), split="train")
         )

@@ -170,6 +170,9 @@ def test_the_model_that_comes_with_the_program_is_known_and_its_log_is_not_misse
     missing = {item.section: item.why for item in missing_of(_contents(full))}
     assert list(missing) == ["samples", "training"]
     assert all("The model came with the program" in why for why in missing.values())
+    write_sealed(start, read_sealed(start) | {"bundled": False})
+    whys = [item.why for item in missing_of(_contents(full))]
+    assert [why.split()[1] for why in whys] == ["training", "log"], "it was trained here, too short for either"
 
 
 @pytest.mark.parametrize(
