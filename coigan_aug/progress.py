@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -233,9 +235,38 @@ def roughly(seconds: float) -> str:
 
 
 def say(line: str, *, quiet: bool = False) -> None:
-    """Say a line to the person, on stderr; signs in it that would steer the terminal are spelled out."""
+    """Say a line to the person, on stderr; signs in it that would steer the terminal are spelled out.
+
+    On a terminal that is narrower a line goes on below.
+    """
     if not quiet:
-        print(f"  {plain(line)}", file=sys.stderr, flush=True)
+        text = f"  {plain(line)}"
+        width = shutil.get_terminal_size().columns if sys.stderr.isatty() else len(text)  # a log keeps its lines
+        print(
+            *(part for own in text.split("\n") for part in wrapped(own, width)), sep="\n", file=sys.stderr, flush=True
+        )
+
+
+_PIECES = re.compile(r"\s*(?:coigan-aug(?: \S+)+|\S+)")  # a command, up to a double gap, is one piece
+
+
+def wrapped(line: str, width: int) -> list[str]:
+    """Part a line into such of at most so many columns, without cutting a word, or a command, which could not be copied then.
+
+    >>> wrapped("  Next: coigan-aug inspect    then    coigan-aug train --recipe tiny", 40)
+    ['  Next: coigan-aug inspect    then', '    coigan-aug train --recipe tiny']
+    """
+    if len(line) <= width:
+        return [line]
+    pieces = _PIECES.findall(line)
+    indent = " " * (len(line) - len(line.lstrip()) + 2)
+    lines = pieces[:1]
+    for piece in pieces[1:]:
+        if len(lines[-1]) + len(piece) <= width:
+            lines[-1] += piece
+        else:
+            lines.append(indent + piece.lstrip())
+    return lines
 
 
 @dataclass(frozen=True)

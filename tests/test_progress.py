@@ -8,9 +8,11 @@ import time
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.console import Console
 
-from coigan_aug.progress import _Pace, clock, progress, say
+from coigan_aug.progress import _Pace, clock, progress, say, wrapped
 
 
 def test_a_log_gets_one_plain_line_at_the_end_and_none_too_often(capsys: pytest.CaptureFixture[str]) -> None:
@@ -135,3 +137,19 @@ def test_a_bar_is_a_line_of_whole_words(terminal: Callable[[int], io.StringIO], 
     assert len(shown) < width
     assert shown.endswith("G 1.83" if width == 80 else "D 0.71 0.52")
     assert all("train" in line for line in lines if line)
+
+
+@given(st.text("ab -", max_size=120), st.integers(12, 60))
+def test_a_wrapped_line_has_all_its_words_whole_and_no_line_is_too_wide(text: str, width: int) -> None:
+    line = f"  {text}x"
+    lines = wrapped(line, width)
+    assert " ".join(lines).split() == line.split()
+    assert all(len(own) <= width or len(own.split()) == 1 for own in lines)
+
+
+def test_a_command_is_never_cut() -> None:
+    """What is copied from two lines would run with half of its options."""
+    command = "coigan-aug synthesize --plan made/plan.jsonl --out made --workspace coigan-demo/coigan"
+    lines = wrapped(f"  -> made/plan.jsonl   Make it, edited or not: {command}   or none", 80)
+    assert f"    {command}" in lines
+    assert wrapped("  short", 80) == ["  short"]

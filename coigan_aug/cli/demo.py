@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from coigan_aug.cli.options import QUIET, Here, command
+import json
+
+from coigan_aug.cli.options import AS_JSON, QUIET, Here, command
 from coigan_aug.demo.ask import DemoAsk
 
 
@@ -13,7 +15,12 @@ def demo(ask: DemoAsk, here: Here) -> None:
     """
     from coigan_aug.demo.demo import run_demo
 
-    run_demo(ask, talk=here.talk, command=here.command)
+    result = run_demo(ask, talk=here.talk, command=here.command)
+    made = result.made
+    if here.as_json and made is not None:
+        numbers = {"images": made.images, "defects": dict(made.defects), "run": result.run}
+        files = {"annotations": str(made.annotations), "page": str(result.page)}
+        print(json.dumps(numbers | files, ensure_ascii=False))
 
 
-demo_command = command(DemoAsk, demo, shared=QUIET)
+demo_command = command(DemoAsk, demo, shared=AS_JSON | QUIET)

@@ -12,6 +12,7 @@ from typing import Any
 
 from coigan_aug import __version__
 from coigan_aug.errors import CoiganError, ResourceError, exit_code_of, memory_ran_out
+from coigan_aug.progress import say
 
 
 def run(command: Callable[..., Any]) -> int:
@@ -22,7 +23,7 @@ def run(command: Callable[..., Any]) -> int:
         return stop.code if isinstance(stop.code, int) else 1
     except CoiganError as error:
         for line in str(error).splitlines():
-            print(f"  {line}", file=sys.stderr)
+            say(line)
         return exit_code_of(error)
     except ImportError as error:
         return _explain_import(error)
@@ -60,7 +61,8 @@ def _explain_system(error: Exception) -> int:
         if isinstance(error, PermissionError):  # of reading or of writing: nobody knows here
             known = ResourceError(f"{error.filename}: {error.strerror}.", remedy="See who may read and write it: ls -l")
         if isinstance(known, CoiganError):
-            print(*(f"  {line}" for line in str(known).splitlines()), sep="\n", file=sys.stderr)
+            for line in str(known).splitlines():
+                say(line)
             return exit_code_of(known)
     return _report_bug()
 

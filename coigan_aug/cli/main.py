@@ -29,7 +29,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
-    add_completion=False,
 )
 EVALUATE = "Measure: does it help a segmenter (benefit), does it look real (quality)?"
 evaluate = typer.Typer(help=EVALUATE, no_args_is_help=True)
@@ -57,7 +56,9 @@ def _show_version(asked: bool) -> None:
 
 @app.callback()
 def options(
-    version: bool = typer.Option(False, "--version", callback=_show_version, is_eager=True, help="Show the version."),
+    version: bool = typer.Option(
+        False, "--version", "-V", callback=_show_version, is_eager=True, help="Show the version."
+    ),
 ) -> None:
     """Synthetic defect images with exact masks, in your own annotation format."""
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+
 from coigan_aug.cli.next_step import next_step
-from coigan_aug.cli.options import QUIET, WORKSPACE, Here, command
+from coigan_aug.cli.options import Here, command
 from coigan_aug.stages.asks import TrainAsk
 
 UNFINISHED = "expect faint or blurred defects, of which the screen rejects many."
@@ -21,8 +23,10 @@ def train(ask: TrainAsk, here: Here) -> None:
     trained = stage(here.workspace, ask, talk=here.talk, command=here.command)
     if trained is None:
         return
+    if here.as_json:
+        print(json.dumps(trained.to_dict(), ensure_ascii=False))
     if trained.run is None:
-        here.talk.say(trained.plan)
+        here.talk.say(str(trained.plan))
         return
     best = (
         f"; kept is the generator at {trained.best.images:,} (KID {trained.best.distance:.3f})" if trained.best else ""
@@ -38,4 +42,4 @@ def train(ask: TrainAsk, here: Here) -> None:
     here.talk.say(next_step(here.workspace, synthesize))
 
 
-train_command = command(TrainAsk, train, shared=WORKSPACE | QUIET)
+train_command = command(TrainAsk, train)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from coigan_aug.training.distributed import joined, only_first, rank, world
 from coigan_aug.training.loop import Speed, measure_speed
 from coigan_aug.training.loop import train as train_network
 from coigan_aug.training.place import Place, find_place
-from coigan_aug.training.plan import choose_batch, measure_plan, times_as_long, training_seconds
+from coigan_aug.training.plan import TrainingPlan, choose_batch, measure_plan, times_as_long, training_seconds
 from coigan_aug.training.run import (
     Best,
     Machine,
@@ -63,7 +63,15 @@ class Trained:
     planned: int = 0
     ended_early: bool = False
     best: Best | None = None
-    plan: str = ""
+    plan: TrainingPlan | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON values: the plan of a dry run, or what was trained."""
+        if self.run is None:
+            return {"plan": None if self.plan is None else asdict(self.plan)}
+        numbers = {"images": self.images, "planned": self.planned, "best": self.best and asdict(self.best)}
+        paths = {"generator": str(self.run.generator), "samples": str(self.run.samples)}
+        return {"run": self.run.name, "folder": str(self.run.folder)} | numbers | paths
 
 
 @dataclass(frozen=True)

@@ -47,31 +47,68 @@ class Measured:
     cores: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class TrainingPlan:
+    """What a training would be: windows' side in px, batch (of all processes), samples, precision; memory and seconds.
+
+    `measured` says on what that was measured, `note` what it leaves out, if anything.
+    """
+
+    recipe: str
+    window: int
+    batch: int
+    processes: int
+    images: int
+    precision: str
+    seed: int
+    memory: str
+    seconds: float
+    measured: str
+    note: str = ""
+
+    def __str__(self) -> str:
+        """Say it in two lines, after the word plan and the word memory, and the note in a third."""
+        several = self.processes > 1
+        batch = f"{self.batch} ({self.batch // self.processes} a process)" if several else f"{self.batch}"
+        windows = f"{self.window} x {self.window} windows, batch {batch}, {self.images:,} images"
+        use = f"memory  {self.memory}{' a process' if several else ''}      time  about {lasting(self.seconds)}"
+        lines = [
+            f"plan    {windows}, {self.precision}, seed {self.seed}, recipe {self.recipe}",
+            f"  {use}      ({self.measured})",
+        ]
+        return "\n".join([*lines, *([f"  {self.note}"] if self.note else [])])
+
+
 def measure_plan(
     prepared: Prepared, settings: Settings, device: torch.device, speed: Speed, recipe: str, *, weights: Path | None,
     talk: Talk = SILENT,
-) -> str:  # fmt: skip
-    """Train some steps on throw-away networks and describe the plan, its memory and its time in two lines.
+) -> TrainingPlan:  # fmt: skip
+    """Train some steps on throw-away networks and return the plan with its memory and its time.
 
     Several processes call it together; memory is that of one of them.
     """
     with talk.step("measuring steps, the first with one sample") as report:
         found = _measure(prepared, settings, device, speed, weights=weights, report=report)
-    side, train = settings.data.window, settings.train
-    seconds = found.seconds * train.images
-    kind = "bfloat16" if speed.bfloat16 else "float32"
-    batch = f"{train.batch} ({train.batch // world()} a process)" if world() > 1 else f"{train.batch}"
-    plan = f"plan    {side} x {side} windows, batch {batch}, {train.images:,} images, {kind}, seed {train.seed}"
-    each = " a process" if world() > 1 else ""
-    how = f"measured on {STEPS} real steps"
+    train = settings.train
+    how, note = f"measured on {STEPS} real steps", ""
     if found.steps < STEPS:
-        took = found.seconds * train.batch
         few = f"{found.samples} sample{'s' * (found.samples > 1)}"
-        how = f"from one real step with {few}: a whole one takes about {took:.0f} s"
-    use = f"memory  {found.memory}{each}      time  about {lasting(seconds)}      ({how})"
-    busy = f"\n  Others use this machine: it had {found.cores:.1f} of {speed.threads} cores meanwhile, so times are too long."
-    slowed = device.type == "cpu" and found.cores < BUSY * speed.threads
-    return f"{plan}, recipe {recipe}\n  {use}{busy if slowed else ''}"
+        how = f"from one real step with {few}: a whole one takes about {found.seconds * train.batch:.0f} s"
+    if device.type == "cpu" and found.cores < BUSY * speed.threads:
+        note = f"Others use this machine: it had {found.cores:.1f} of {speed.threads} cores meanwhile, so times are too long."
+    return TrainingPlan(
+        recipe=recipe,
+        window=settings.data.window,
+        batch=train.batch,
+        processes=world(),
+        images=train.images,
+        precision="bfloat16" if speed.bfloat16 else "float32",
+        seed=train.seed,
+        memory=found.memory,
+        seconds=found.seconds * train.images,
+        measured=how,
+        note=note,
+    )
 
 
 def training_seconds(

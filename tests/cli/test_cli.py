@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ import pytest
 import typer
 from typer.main import get_command
 
+from coigan_aug import __version__
 from coigan_aug.cli.ending import run
 from coigan_aug.cli.main import app
 from coigan_aug.errors import UsageError
@@ -26,12 +29,13 @@ COMMANDS = (
 )  # fmt: skip
 
 
-def coigan(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Run the command line in a fresh process."""
-    code = "from coigan_aug.cli.main import main; main()"
+def coigan(*arguments: str, cwd: Path | None = None, env: Mapping[str, str] = {}) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a fresh process, as `coigan-aug`."""
+    code = "import sys; sys.argv[0] = 'coigan-aug'; from coigan_aug.cli.main import main; main()"
     return subprocess.run(
-        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=cwd, check=False
-    )
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=cwd, check=False,
+        env=os.environ | env,
+    )  # fmt: skip
 
 
 def test_help_loads_neither_numpy_nor_cv2_nor_torch() -> None:
@@ -46,6 +50,22 @@ def test_help_loads_neither_numpy_nor_cv2_nor_torch() -> None:
     done = subprocess.run([sys.executable, "-c", code, *asked], capture_output=True, text=True, check=False)
     told = [line for line in done.stdout.splitlines() if line.startswith("loaded by")]
     assert told == [f"loaded by {arguments} [] 0" for arguments in asked], done.stderr
+
+
+def test_a_shell_is_told_how_to_complete_and_what() -> None:
+    """In a fresh process, as the shell asks; a command that it completes loads nothing heavy either."""
+    script = coigan(
+        "--show-completion", "bash", env={"SHELL": "/bin/bash", "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
+    )
+    assert script.returncode == 0, script.stderr
+    words = {"_COIGAN_AUG_COMPLETE": "complete_bash", "COMP_WORDS": "coigan-aug ev", "COMP_CWORD": "1"}
+    assert coigan(env=words).stdout.split() == ["evaluate"]
+    words |= {"COMP_WORDS": "coigan-aug train --im", "COMP_CWORD": "2"}
+    assert "--images-seen" in coigan(env=words).stdout
+
+
+def test_the_version_has_a_short_name() -> None:
+    assert coigan("-V").stdout == coigan("--version").stdout == f"coigan-aug {__version__}\n"
 
 
 def _command(name: str) -> object:
@@ -72,7 +92,7 @@ FLAGS = {
     "overwrite pair quiet resize-masks rle-order seed skip-broken skip-missing split strict unknown-as value-range workspace",
     "convert": "accept-changes binary classes clip-rle crowd from help image-files images invert-masks json "
     "line-width overwrite pair polygons quiet resize-masks rle-order size skip-broken skip-missing strict to unknown-as",
-    "train": "accept-changes config device dry-run gpus help images-seen init-from minutes perceptual-weights "
+    "train": "accept-changes config device dry-run gpus help images-seen init-from json minutes perceptual-weights "
     "quiet recipe resume seed set workspace",
     "synthesize": "accept-changes append balance bases class config contrast defects-per-image device dry-run "
     "engine format gpus help image image-format json mask masks out overwrite per-class plan quiet roi run screen "
@@ -88,7 +108,7 @@ FLAGS = {
     "export-model": "help json out overwrite quiet run size to workspace",
     "report": "accept-changes help json out quiet workspace",
     "runs": "help json quiet workspace",
-    "demo": "help images-seen out per-class quiet train",
+    "demo": "help images-seen json out per-class quiet train",
 }
 
 
@@ -184,13 +204,18 @@ def test_the_three_commands_in_a_row(
     workspace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _import_toy(workspace, capsys, monkeypatch)
-    code, _, err = call(capsys, monkeypatch, "train", *TINY, "--dry-run")
+    code, out, err = call(capsys, monkeypatch, "train", *TINY, "--dry-run", "--json")
     assert code == 0, err
+    plan = json.loads(out)["plan"]
+    assert (plan["window"], plan["batch"], plan["recipe"]) == (32, 2, "tiny") and plan["seconds"] > 0
     assert "plan    32 x 32 windows, batch 2" in err
     assert "training objects; below 20 expect copies of them" in err
     assert not (workspace / "coigan" / "runs").exists()
-    code, _, err = call(capsys, monkeypatch, "train", *TINY, "--images-seen", "6")
+    code, out, err = call(capsys, monkeypatch, "train", *TINY, "--images-seen", "6", "--json")
     assert code == 0, err
+    told = json.loads(out)
+    assert (told["run"], told["images"], told["planned"]) == ("001-tiny", 6, 6)
+    assert Path(told["generator"]).is_file() and Path(told["samples"]).is_dir()
     assert "run 001-tiny -> coigan/runs/001-tiny" in err
     assert (workspace / "coigan/runs/001-tiny/run.json").exists()
     code, _, err = call(capsys, monkeypatch, "synthesize", "--per-class", "3", "--out", "new", "--dry-run")

@@ -42,7 +42,7 @@ def test_a_cpu_trains_tiny_and_is_told_what_default_would_take(
     overrides = (*SMALL, "model.contrast=false")
     planned = train(workspace, TrainAsk(device="cpu", dry_run=True, overrides=overrides), talk=Talk(quiet=False))
     assert planned is not None
-    assert "recipe tiny" in planned.plan
+    assert "recipe tiny" in str(planned.plan)
     said = capsys.readouterr().err
     assert "No GPU is used: recipe tiny, 32 px windows. Recipe default (32 px, 24 samples) would take about " in said
     assert "spot has 5 training objects; below 20 expect copies of them" in said
@@ -86,14 +86,14 @@ def test_where_steps_are_slow_a_dry_run_takes_one_with_one_sample_and_says_so(
     monkeypatch.setattr(plan, "training_step", counted)
     found = train(workspace, ask, talk=Talk(quiet=False))
     assert found is not None
-    assert "(measured on 3 real steps)" in found.plan
+    assert "(measured on 3 real steps)" in str(found.plan)
     assert taken == [1, 4, 4, 4]
     monkeypatch.setattr(plan, "SLOW", 0.0)
     taken.clear()
     slow = train(workspace, ask, talk=Talk(quiet=False))
     assert slow is not None
     assert re.search(
-        r"memory  about \d+ GB .*\(from one real step with 1 sample: a whole one takes about \d+ s\)", slow.plan
+        r"memory  about \d+ GB .*\(from one real step with 1 sample: a whole one takes about \d+ s\)", str(slow.plan)
     )
     assert taken == [1]
     assert "measuring steps, the first with one sample 3 / 3" in capsys.readouterr().err
@@ -108,8 +108,8 @@ def test_a_dry_run_on_a_machine_that_others_use_says_why_it_is_slow(
         monkeypatch.setattr(plan.time, "process_time", lambda: spent * (time.perf_counter() - begun))  # noqa: B023
         found = train(workspace, ask)
         assert found is not None
-        assert ("Others use this machine: it had 0.1 of 1 cores meanwhile" in found.plan) == says
-        assert re.search(r"time  about [\d,]+ days ", found.plan)
+        assert ("Others use this machine: it had 0.1 of 1 cores meanwhile" in str(found.plan)) == says
+        assert re.search(r"time  about [\d,]+ days ", str(found.plan))
 
 
 def test_weights_that_are_missing_are_told_before_any_image_is_read(workspace: Folders, tmp_path: Path) -> None:
