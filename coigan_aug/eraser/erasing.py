@@ -110,7 +110,10 @@ def trained_eraser(
     with folder_lock(path.parent, wait=True):
         with contextlib.suppress(DataError):  # not there yet, or damaged: trained anew
             return load_eraser(path)
-        save_eraser(path, fit_eraser(prepared, settings, device=device, bfloat16=bfloat16, report=report), settings)
+        eraser = fit_eraser(
+            prepared, settings, device=device, bfloat16=bfloat16, report=report, kept=path.with_suffix(".partway")
+        )
+        save_eraser(path, eraser, settings)
     return load_eraser(path)
 
 

@@ -1,9 +1,10 @@
-"""Training an eraser: clean training windows with holes that grow along it; short enough to start again when it is killed."""
+"""Training an eraser: clean training windows with holes that grow along it."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,11 +19,13 @@ from coigan_aug.geometry import Box
 from coigan_aug.imaging import Pixels
 from coigan_aug.losses.reconstruction import masked_l1
 from coigan_aug.models.eraser import Eraser
+from coigan_aug.partway import Partway
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.progress import Report, silent
 
 SMALLEST, LARGEST = 0.15, 0.8  # sides of the largest hole at the beginning and at the end, in windows
 MOST = 0.4  # of a window may be holes; the first may be larger
+CONTINUE = "Continue with the same command. --set data.erase=telea does without this training."
 GROWN = (1, 3)  # px that a real object's mask is grown by, least and most
 
 Rng = np.random.Generator
@@ -49,14 +52,18 @@ class EraserSettings:
 
 
 def fit_eraser(
-    prepared: Prepared, settings: EraserSettings, *, device: torch.device, bfloat16: bool, report: Report = silent
-) -> Eraser:
+    prepared: Prepared, settings: EraserSettings, *, device: torch.device, bfloat16: bool, report: Report = silent,
+    kept: Path | None = None,
+) -> Eraser:  # fmt: skip
     """Train an eraser on the clean windows of the training images; it comes back in eval mode, on the CPU.
 
     AdamW with a learning rate that falls to nothing by a cosine.
 
+    Args:
+        kept: the file from which a training that was stopped goes on; None can't be stopped so.
+
     Raises:
-        CoiganError: the loss is not finite.
+        CoiganError: the loss is not finite. Stopped: Ctrl-C or SIGTERM; what there is lies in `kept`.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(streams.torch_seed(settings.seed, "eraser weights"))
@@ -65,20 +72,24 @@ def fit_eraser(
     optimizer = torch.optim.AdamW(eraser.parameters(), lr=settings.learning_rate, betas=(0.5, 0.99), weight_decay=1e-2)
     holes = Holes(prepared, settings.seed, settings.images)
     steps = max(settings.images // settings.batch, 1)
-    for step in range(steps):
-        for group in optimizer.param_groups:
-            group["lr"] = settings.learning_rate * 0.5 * (1 + math.cos(math.pi * step / steps))
-        image, hole = _batch(holes, step * settings.batch, settings.batch, device)
-        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bfloat16):
-            filled = eraser(image, hole)
-        loss = filling_loss(filled, image, hole, gradients=settings.gradients)
-        if step % 20 == 0:
-            if not math.isfinite(loss.item()):
-                raise CoiganError(f"The eraser's loss is not finite at step {step}.", remedy="--set data.erase=telea")
-            report((step + 1) * settings.batch, settings.images, f"loss {loss.item():.4f}")
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
+    with Partway(kept, {"network": eraser}, optimizer, remedy=CONTINUE).watched() as partway:
+        for step in range(partway.begun, steps):
+            for group in optimizer.param_groups:
+                group["lr"] = settings.learning_rate * 0.5 * (1 + math.cos(math.pi * step / steps))
+            image, hole = _batch(holes, step * settings.batch, settings.batch, device)
+            with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bfloat16):
+                filled = eraser(image, hole)
+            loss = filling_loss(filled, image, hole, gradients=settings.gradients)
+            if step % 20 == 0:
+                if not math.isfinite(loss.item()):
+                    raise CoiganError(
+                        f"The eraser's loss is not finite at step {step}.", remedy="--set data.erase=telea"
+                    )
+                report((step + 1) * settings.batch, settings.images, f"loss {loss.item():.4f}")
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+            partway.after(step + 1, steps)
     report(settings.images, settings.images)
     return eraser.cpu().eval()
 

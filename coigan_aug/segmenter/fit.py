@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,11 +13,13 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from coigan_aug.errors import CoiganError
+from coigan_aug.partway import Partway
 from coigan_aug.progress import Report, silent
 from coigan_aug.segmenter.build import pretrained_part
 from coigan_aug.segmenter.windows import VOID
 from coigan_aug.settings import EvaluateSettings
 
+CONTINUE = "Continue with the same command. synthesize --no-screen draws without this training."
 WARM_UP = 0.05
 _IGNORED = -100
 Draw = Callable[[int], tuple[Tensor, Tensor]]
@@ -29,6 +32,7 @@ def fit(
     *,
     device: torch.device,
     report: Report = silent,
+    kept: Path | None = None,
 ) -> None:
     """Train a segmenter in place for `settings.steps` steps and leave it in eval mode.
 
@@ -38,8 +42,10 @@ def fit(
 
     Args:
         draw: step -> images [B, 3, H, W] in 0..1 and masks [B, K, H, W] of 0, 1 and VOID.
+        kept: the file from which a training that was stopped goes on, as if it had not been; None can't be stopped so.
 
     Raises:
+        Stopped: Ctrl-C or SIGTERM; what there is lies in `kept`.
         CoiganError: the loss is not finite; the message names the step.
     """
     network.to(device).to(memory_format=torch.channels_last).train()
@@ -47,24 +53,27 @@ def fit(
     groups = _parameter_groups(network, settings)
     optimizer = torch.optim.AdamW(groups, weight_decay=1e-4)
     averaged = AveragedModel(network, multi_avg_fn=_average(settings.average), use_buffers=True)
-    for step in range(settings.steps):
-        for group in optimizer.param_groups:
-            group["lr"] = group["largest"] * schedule(step, settings.steps)
-        images, marked = draw(step)
-        masks, void = parted(marked)
-        images = images.to(device).contiguous(memory_format=torch.channels_last)
-        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bfloat16):
-            logits = network(images)
-        loss = segmentation_loss(logits, masks.to(device), void=None if void is None else void.to(device))
-        if step % 50 == 0 and not math.isfinite(loss.item()):
-            raise CoiganError(
-                f"The segmenter's loss is not finite at step {step}.", remedy="--set evaluate.learning_rate=5e-4"
-            )
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        averaged.update_parameters(network)
-        report(step + 1, settings.steps)
+    parts = {"network": network, "average": averaged}
+    with Partway(kept, parts, optimizer, remedy=CONTINUE).watched() as partway:
+        for step in range(partway.begun, settings.steps):
+            for group in optimizer.param_groups:
+                group["lr"] = group["largest"] * schedule(step, settings.steps)
+            images, marked = draw(step)
+            masks, void = parted(marked)
+            images = images.to(device).contiguous(memory_format=torch.channels_last)
+            with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bfloat16):
+                logits = network(images)
+            loss = segmentation_loss(logits, masks.to(device), void=None if void is None else void.to(device))
+            if step % 50 == 0 and not math.isfinite(loss.item()):
+                raise CoiganError(
+                    f"The segmenter's loss is not finite at step {step}.", remedy="--set evaluate.learning_rate=5e-4"
+                )
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+            averaged.update_parameters(network)
+            report(step + 1, settings.steps)
+            partway.after(step + 1, settings.steps)
     network.load_state_dict(averaged.module.state_dict())
     network.eval()
 

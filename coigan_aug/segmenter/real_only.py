@@ -33,16 +33,25 @@ def real_only_segmenter(
     real: Dataset, settings: Settings, *, cache_root: Path, device: torch.device, report: Report = silent
 ) -> nn.Module:
     """Return a segmenter in eval mode that was trained on the real training images; trained where it is not kept yet."""
-    kept = cache_root / f"segmenter-{segmenter_key(real, settings, device)}.safetensors"
+    kept = _kept(real, settings, cache_root, device)
     with folder_lock(cache_root / "segmenters", wait=True, beside=cache_root):
         network = build_segmenter(screening(settings), len(real.classes), seed=settings.evaluate.seed)
         try:
             network.load_state_dict(read_weights(kept, METADATA, bare=True)[1])
         except (DataError, RuntimeError):  # not there yet, damaged, or of another network, which is half loaded then
             network = build_segmenter(screening(settings), len(real.classes), seed=settings.evaluate.seed)
-            _train(network, real, settings, cache_root, device, report)
+            _train(network, real, settings, cache_root, device, report, kept.with_suffix(".partway"))
             write_bytes(kept, weights_bytes(network.state_dict(), METADATA, "{}"))
     return network.to(device).eval()
+
+
+def is_kept(real: Dataset, settings: Settings, *, cache_root: Path, device: torch.device) -> bool:
+    """Tell whether `real_only_segmenter` has nothing to train."""
+    return _kept(real, settings, cache_root, device).exists()
+
+
+def _kept(real: Dataset, settings: Settings, cache_root: Path, device: torch.device) -> Path:
+    return cache_root / f"segmenter-{segmenter_key(real, settings, device)}.safetensors"
 
 
 def segmenter_key(real: Dataset, settings: Settings, device: torch.device) -> str:
@@ -76,13 +85,14 @@ def screening(settings: Settings) -> EvaluateSettings:
 
 
 def _train(
-    network: nn.Module, real: Dataset, settings: Settings, cache_root: Path, device: torch.device, report: Report
-) -> None:
+    network: nn.Module, real: Dataset, settings: Settings, cache_root: Path, device: torch.device, report: Report,
+    partway: Path,
+) -> None:  # fmt: skip
     evaluate = screening(settings)
     data = replace(settings.data, window=evaluate.window)
     examples: Examples = load_examples(real, training_positions(real, data), data, cache_root=cache_root)
     mixture = Mixture(real=examples, flip=settings.data.flip, photometric=evaluate.photometric)
     fit(
         network, lambda step: mixture.batch(evaluate.seed, step, size=evaluate.batch), evaluate, device=device,
-        report=report,
+        report=report, kept=partway,
     )  # fmt: skip

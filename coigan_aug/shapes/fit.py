@@ -19,6 +19,7 @@ from coigan_aug.errors import CoiganError, DataError
 from coigan_aug.files import folder_lock, sha256, write_bytes
 from coigan_aug.geometry import Box
 from coigan_aug.models.shape_generator import ShapeGenerator
+from coigan_aug.partway import Partway
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.progress import Report, silent
 from coigan_aug.settings import DataSettings
@@ -31,6 +32,7 @@ from coigan_aug.weights import read_weights, weights_bytes
 
 UNSURE = 0.15  # standard deviation of the noise on the known size and aspect, so that they do not name an object
 METADATA = "coigan-aug shape generator"
+CONTINUE = "Continue with the same command. --shapes real,warped draws without this training."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,15 +61,18 @@ class ShapeGeneratorSettings:
 
 def fit_shape_generator(
     prepared: Prepared, traits: Mapping[int, Traits], settings: ShapeGeneratorSettings, *, device: torch.device,
-    report: Report = silent,
+    report: Report = silent, kept: Path | None = None,
 ) -> ShapeGenerator:  # fmt: skip
     """Train a shape generator on the objects in `traits`; it comes back in eval mode, on the CPU.
 
     Classes are seen equally often, and in each its groups of images, so that many pictures of one object count as one.
     AdamW with a learning rate that falls to nothing by a cosine.
 
+    Args:
+        kept: the file from which a training that was stopped goes on; None can't be stopped so.
+
     Raises:
-        CoiganError: the loss is not finite.
+        CoiganError: the loss is not finite. Stopped: Ctrl-C or SIGTERM; what there is lies in `kept`.
     """
     maps, labels, features = (part.to(device) for part in _examples(prepared, traits, settings))
     with torch.random.fork_rng(devices=[]):
@@ -75,19 +80,21 @@ def fit_shape_generator(
         network = build(settings, classes=prepared.classes)
     network.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     optimizer = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=1e-2)
-    for step in range(settings.steps):
-        for group in optimizer.param_groups:
-            group["lr"] = settings.learning_rate * 0.5 * (1 + math.cos(math.pi * step / settings.steps))
-        chosen, noise, unsure = (part.to(device) for part in _draw(settings, step))
-        decoded, mean, log_variance = network(maps[chosen], labels[chosen], features[chosen] + unsure, noise)
-        loss = shape_loss(decoded, maps[chosen], mean, log_variance, divergence=settings.divergence)
-        if step % 100 == 0:
-            if not math.isfinite(loss.item()):
-                raise CoiganError(f"The shape generator's loss is not finite at step {step}.")
-            report(step, settings.steps, f"loss {loss.item():.4f}")
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
+    with Partway(kept, {"network": network}, optimizer, remedy=CONTINUE).watched() as partway:
+        for step in range(partway.begun, settings.steps):
+            for group in optimizer.param_groups:
+                group["lr"] = settings.learning_rate * 0.5 * (1 + math.cos(math.pi * step / settings.steps))
+            chosen, noise, unsure = (part.to(device) for part in _draw(settings, step))
+            decoded, mean, log_variance = network(maps[chosen], labels[chosen], features[chosen] + unsure, noise)
+            loss = shape_loss(decoded, maps[chosen], mean, log_variance, divergence=settings.divergence)
+            if step % 100 == 0:
+                if not math.isfinite(loss.item()):
+                    raise CoiganError(f"The shape generator's loss is not finite at step {step}.")
+                report(step, settings.steps, f"loss {loss.item():.4f}")
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+            partway.after(step + 1, settings.steps)
     report(settings.steps, settings.steps)
     return network.cpu().eval()
 
@@ -198,6 +205,7 @@ def trained_shape_generator(
     if not path.exists():
         with folder_lock(path.parent, wait=True):
             if not path.exists():
-                network = fit_shape_generator(prepared, traits, settings, device=device, report=report)
+                kept = path.with_suffix(".partway")
+                network = fit_shape_generator(prepared, traits, settings, device=device, report=report, kept=kept)
                 save_shape_generator(path, network, settings, classes=prepared.classes)
     return load_shape_generator(path)

@@ -12,7 +12,7 @@ import torch
 from coigan_aug.imaging import Pixels
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.progress import Talk
-from coigan_aug.segmenter.real_only import real_only_segmenter, segmenter_key
+from coigan_aug.segmenter.real_only import is_kept, real_only_segmenter, segmenter_key
 from coigan_aug.settings import Settings
 from coigan_aug.store.card import Screening
 from coigan_aug.synthesis.agreeing import Bounds, Sight, kept_bounds
@@ -137,6 +137,8 @@ def screen_of(
         return Screen(settings, margin, on=False)
     if not copies and settings.synthesize.hard == "keep":
         return Screen(settings, margin)
+    if not is_kept(prepared.dataset, settings, cache_root=cache_root, device=device):
+        talk.say("To screen, a segmenter of your images is trained first, once; --no-screen draws without.")
     with talk.step("train the screening segmenter") as report:
         network = real_only_segmenter(prepared.dataset, settings, cache_root=cache_root, device=device, report=report)
     sight = Sight(network, prepared.scale, prepared.window, device)
