@@ -22,7 +22,8 @@ def convert(ask: ConvertAsk, here: Here) -> None:
 
     Example: coigan-aug convert severstal.csv coco/ --to coco
     """
-    from coigan_aug.stages.convert import convert as stage
+    with here.talk.step("loading"):
+        from coigan_aug.stages.convert import convert as stage
 
     made = stage(ask, talk=here.talk)
     for line in _lines(made, ask.polygons):

@@ -24,7 +24,8 @@ def import_data(ask: ImportAsk, here: Here) -> None:
 
     Example: coigan-aug import severstal.csv --images train_images
     """
-    from coigan_aug.stages.import_data import import_data as stage
+    with here.talk.step("loading"):
+        from coigan_aug.stages.import_data import import_data as stage
 
     report = stage(here.workspace, ask, talk=here.talk, command=here.command)
     if not here.talk.quiet:

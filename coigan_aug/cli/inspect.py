@@ -24,7 +24,8 @@ def inspect(ask: InspectAsk, here: Here) -> None:
 
     Example: coigan-aug inspect
     """
-    from coigan_aug.stages.inspect import inspect as stage
+    with here.talk.step("loading"):
+        from coigan_aug.stages.inspect import inspect as stage
 
     def found(inspection: Inspection) -> None:
         if not here.talk.quiet:

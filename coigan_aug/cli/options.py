@@ -31,9 +31,8 @@ READ: dict[Any, Any] = {
 """What the command line reads where Python may give others too."""
 
 _FOLDER = "Folder that holds data set and runs. Default: ./coigan"
-WORKSPACE: Parameters = {
-    "workspace": (Path, typer.Option(DEFAULT, "--workspace", envvar="COIGAN_WORKSPACE", help=_FOLDER))
-}
+_WORKSPACE = typer.Option(DEFAULT, "--workspace", envvar="COIGAN_WORKSPACE", help=_FOLDER)
+WORKSPACE: Parameters = {"workspace": (Path, _WORKSPACE)}
 AS_JSON: Parameters = {
     "as_json": (bool, typer.Option(False, "--json", help="One JSON document on stdout; everything else on stderr."))
 }

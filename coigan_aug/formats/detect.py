@@ -120,8 +120,8 @@ def _misnamed(path: Path, named: Format, options: ReadOptions) -> DataError | No
         _, known, description = _look(path, options)
     except DataError:
         return None
-    what = f"--format {named.name}: {path} is no such source, it looks like {known.name} ({description})."
-    return DataError(what, remedy=f"Leave --format out, or say  --format {known.name}")
+    what = f"{path} can't be read as {named.name}; it looks like {known.name} ({description})."
+    return DataError(what, remedy=f"Leave the format out, or give {known.name}.")
 
 
 def _whole(records: Iterator[ImageRecord], problems: Problems) -> Iterator[ImageRecord]:

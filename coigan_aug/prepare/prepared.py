@@ -88,6 +88,7 @@ def prepare(
     for done, position in enumerate(positions):
         report(done, len(positions))
         windows += _windows(examples, position, settings)
+    report(len(positions), len(positions))
     if all(window.kind == "blank" for window in windows):
         raise DataError(
             f"At least {settings.max_blank:.0%} of every window of the training images is nearly black.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 from coigan_aug.data.inspecting import Inspection, inspect_subject
@@ -44,15 +45,16 @@ def inspect(
     accept(None if ask.path is None else Path(ask.path), workspace, talk, asked=ask.accept_changes)
     page = Path(ask.html) if ask.html is not None else workspace.root / PAGE if ask.path is None else None
     path = Path(ask.path) if ask.path is not None else Dataset(workspace.dataset).folder
-    with talk.steps() as begin, opened(
-        path, options=options, format=ask.format, progress=begin("reading")
-    ) as subject:  # fmt: skip
+    with ExitStack() as steps, ExitStack() as held:
+        begin = steps.enter_context(talk.steps())
+        subject = held.enter_context(opened(path, options=options, format=ask.format, progress=begin("reading")))
         inspection = inspect_subject(subject, least_area=ask.min_area, progress=begin)
+        steps.close()
         if show is not None:
             show(inspection)
         if page is not None:
-            begin("drawing the page")
-            write_inspection(page, inspection, subject.dataset)
+            with talk.step("drawing the page"):
+                write_inspection(page, inspection, subject.dataset)
             talk.say(f"page -> {page}   (one file, opens in any browser)")
     if ask.strict and (inspection.errors or inspection.leakage > 0):
         what = f"{inspection.errors:,} {'thing is' if inspection.errors == 1 else 'things are'} wrong"

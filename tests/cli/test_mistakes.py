@@ -116,8 +116,7 @@ def test_a_format_that_a_source_is_not_of_is_answered_with_what_it_is(
     code, _, err = call(capsys, monkeypatch, "import", "data", "--format", named)
     assert (code, err) == (
         3,
-        f"  --format {named}: data is no such source, it looks like {like}.\n"
-        "  Leave --format out, or say  --format mask-folder\n",
+        f"  data can't be read as {named}; it looks like {like}.\n  Leave the format out, or give mask-folder.\n",
     )
 
 
