@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 from coigan_aug.asking import Ask, StrPath, options
 from coigan_aug.folders import Folders
 from coigan_aug.progress import Talk
-from coigan_aug.stages import asks
+from coigan_aug.stages import asks, evaluate_asks
 from coigan_aug.stages.runs_ask import RunsAsk
 
 if TYPE_CHECKING:
@@ -142,15 +142,15 @@ class Workspace(Folders):
 
         return merge(self, ask)
 
-    @_with_options_of(asks.QualityAsk)
-    def evaluate_quality(self, ask: asks.QualityAsk) -> Result[Quality] | Result[Thesis]:
+    @_with_options_of(evaluate_asks.QualityAsk)
+    def evaluate_quality(self, ask: evaluate_asks.QualityAsk) -> Result[Quality] | Result[Thesis]:
         """Measure how far synthetic images are from real ones, beside how far real train and test images are apart."""
         from coigan_aug.stages.evaluate_quality import evaluate_quality
 
         return evaluate_quality(self, ask, talk=self._talk, command=self._command(ask))
 
-    @_with_options_of(asks.BenefitAsk)
-    def evaluate_benefit(self, ask: asks.BenefitAsk) -> Result[Benefit]:
+    @_with_options_of(evaluate_asks.BenefitAsk)
+    def evaluate_benefit(self, ask: evaluate_asks.BenefitAsk) -> Result[Benefit]:
         """Train a segmenter with and without synthetic defects and compare on held-out images."""
         from coigan_aug.stages.evaluate_benefit import evaluate_benefit
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from coigan_aug.cli.options import Here, command
-from coigan_aug.stages.asks import BenefitAsk
+from coigan_aug.stages.evaluate_asks import BenefitAsk
 
 
 def evaluate_benefit(ask: BenefitAsk, here: Here) -> None:

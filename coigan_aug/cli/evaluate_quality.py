@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from coigan_aug.cli.next_step import next_step
 from coigan_aug.cli.options import Here, command
 from coigan_aug.progress import say
-from coigan_aug.stages.asks import QualityAsk
+from coigan_aug.stages.evaluate_asks import QualityAsk
 
 if TYPE_CHECKING:
     from coigan_aug.evaluation.result import Result

@@ -30,8 +30,8 @@ READ: dict[Any, Any] = {
 }
 """What the command line reads where Python may give others too."""
 
-_FOLDER = "Folder that holds data set and runs. Default: ./coigan"
-_WORKSPACE = typer.Option(DEFAULT, "--workspace", envvar="COIGAN_WORKSPACE", help=_FOLDER)
+_HELP = "Folder that holds data set and runs. Default: ./coigan"
+_WORKSPACE = typer.Option(DEFAULT, "--workspace", envvar="COIGAN_WORKSPACE", help=_HELP)
 WORKSPACE: Parameters = {"workspace": (Path, _WORKSPACE)}
 AS_JSON: Parameters = {
     "as_json": (bool, typer.Option(False, "--json", help="One JSON document on stdout; everything else on stderr."))
@@ -83,8 +83,7 @@ def command(
             workspace.command(command_line()),
             {name: values[name] for name in extra or {}},
         )
-        request = {name: values[name] for name in made}
-        request = {name: tuple(value) if isinstance(value, list) else value for name, value in request.items()}
+        request = {name: tuple(v) if isinstance(v := values[name], list) else v for name in made}
         run(ask(**request), here)
 
     kinds = inspect.Parameter.POSITIONAL_OR_KEYWORD

@@ -32,8 +32,8 @@ from coigan_aug.sealed import read_struct, write_sealed
 from coigan_aug.segmenter.windows import Pool
 from coigan_aug.settings import Settings
 from coigan_aug.signals import stop_request
-from coigan_aug.stages.asks import BenefitAsk
 from coigan_aug.stages.benches import Fold, make_bench, short_hash
+from coigan_aug.stages.evaluate_asks import BenefitAsk
 from coigan_aug.stages.evaluate_quality import find_synthetic
 from coigan_aug.store.accepting import accept
 from coigan_aug.store.dataset import Dataset

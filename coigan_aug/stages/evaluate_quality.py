@@ -18,7 +18,7 @@ from coigan_aug.files import folder_lock
 from coigan_aug.folders import Folders
 from coigan_aug.progress import SILENT, Talk
 from coigan_aug.settings import Settings
-from coigan_aug.stages.asks import QualityAsk
+from coigan_aug.stages.evaluate_asks import QualityAsk
 from coigan_aug.store.accepting import accept
 from coigan_aug.store.dataset import MANIFEST, Dataset
 from coigan_aug.training.device import choose_device

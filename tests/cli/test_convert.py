@@ -115,7 +115,11 @@ TO = ("--to", "coco")
         (["images", "o", *TO], 3, ["images is of no format known", "no mask belongs to an image", "MASKS --images IMAGES"]),
         (["t.csv", "o", "--to", "cocoa"], 2, ["There is no format 'cocoa'. Did you mean 'coco'?", "Formats: coco,"]),
         (["t.csv", "o", *TO, "--from", "cvs"], 2, ["There is no format 'cvs'.", "Formats: coco,"]),
-        (["t.csv", "o", *TO, "--from", "coco"], 3, ["t.csv can't be read as coco; it looks like severstal (", "or give severstal."]),
+        (
+            ["t.csv", "o", *TO, "--from", "coco"],
+            3,
+            ["t.csv can't be read as coco; it looks like severstal (", "or give severstal."],
+        ),
         (["t.csv", "o", *TO, "--binary"], 2, ["--binary is for line-json, not for coco.", "--to line-json"]),
         (["t.csv", "o", "--to", "severstal", "--crowd"], 2, ["--crowd is for coco, not for severstal."]),
         (["t.csv", "o", *TO, "--polygons", "labelme"], 2, ["no polygons for 'labelme'", "--polygons pycocotools, or cv2"]),
