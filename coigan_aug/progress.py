@@ -82,7 +82,8 @@ class _Pace:
 
     def note(self, done: int, total: int) -> None:
         """Note how far it is."""
-        self.first = self.first or (done, time.monotonic())
+        if self.first is None or total != self.total:  # something else is counted from now on
+            self.first = done, time.monotonic()
         self.done, self.total = done, total
 
     @property

@@ -132,7 +132,8 @@ def measure_places(examples: Examples, *, report: Report = silent) -> PlaceDensi
     parts = survey_parts(examples, report=report)
     measured: dict[int, RelativePlace] = {}
     rooms: dict[int, Room] = {}
-    for k in sorted(k for members in examples.by_class for k in members):
+    for k in (every := sorted(k for members in examples.by_class for k in members)):
+        report(len(measured), len(every))
         item = examples.objects[k]
         if item.position not in rooms:  # objects come record by record
             rooms = {item.position: room_of(parts.full(examples, item.position), scale=examples.scale)}

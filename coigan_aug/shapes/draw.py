@@ -48,7 +48,10 @@ def shape_source(
         UsageError: there is no such kind of shapes.
     """
     check_kinds(kinds)
-    traits = {k: traits_of(prepared, prepared.objects[k]) for members in prepared.by_class for k in members}
+    traits: dict[int, Traits] = {}
+    for k in (every := [k for members in prepared.by_class for k in members]):
+        report(len(traits), len(every))
+        traits[k] = traits_of(prepared, prepared.objects[k])
     classes = [class_forms([traits[k].form for k in members]) if members else None for members in prepared.by_class]
     generator = None
     if "learned" in kinds:

@@ -319,10 +319,10 @@ def _planner(
     device: torch.device, engine: Engine, bases: str, talk: Talk,
 ) -> Planner:  # fmt: skip
     """Measure shapes and places on the training images, and say what was seen of them."""
-    with talk.step("train the shapes") as report:
+    with talk.step("look at the shapes") as report:
         kinds = settings.synthesize.shapes
         source = shape_source(prepared, settings.data, kinds, root=workspace.cache, device=device, report=report)
-    with talk.step("look for the parts") as report:
+    with talk.step("look for parts and places") as report:
         places = measure_places(prepared, report=report)
     talk.say(places.parts.says(prepared.dataset.names))
     roi = open_roi(Path(ask.roi), prepared.dataset) if ask.roi else None
