@@ -92,4 +92,7 @@ def weighted_mean(values: Tensor, weights: Tensor, *, across: Across = alone) ->
     Shape: values [B, C, H, W]; weights >= 0, expandable to it -> scalar, float32 at least.
     """
     weights = at_least_float32(weights).expand_as(values)
-    return (values * weights).sum() / across(weights.sum()).clamp_min(torch.finfo(weights.dtype).tiny)
+    total = across(weights.sum())
+    return (values * weights).sum() / torch.where(
+        total > 0, total, 1
+    )  # dividing by next to nothing overflows a gradient

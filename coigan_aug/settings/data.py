@@ -47,7 +47,8 @@ class DataSettings:
     shapes: str = "same"
     """same: the real defects that drawn ones are told from have their masks; different: masks of their own"""
     reference: str = "defects"
-    """real windows that drawn ones are told from: defects (three of four show some) or tiles (any, as in the thesis)"""
+    """real windows that drawn ones are told from: defects (three of four show some) or tiles (any, judged as a whole, as in
+    the thesis)"""
     clean: str = "boxes"
     """windows to draw on lie clear of the objects' boxes, or (masks, as in the thesis) of their masks only: more of images
     with thin, slanted defects"""

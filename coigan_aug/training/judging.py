@@ -21,10 +21,14 @@ Losses = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Shown:
-    """Images and their masks as a discriminator is shown them; `masks` weigh the patches and are seen where the model says."""
+    """Images and their masks as a discriminator is shown them; masks are seen where the model says.
+
+    Where patches are judged, those that hold some mask count, or with `everywhere` all alike.
+    """
 
     image: Tensor
     masks: Tensor
+    everywhere: bool = False
 
 
 class Trial(NamedTuple):
@@ -95,11 +99,11 @@ def judge(network: nn.Module, shown: Shown, step: Step) -> tuple[Tensor, Tensor 
     """Return a discriminator's logits, and their weights where it judges patches: 1 where a patch holds some mask.
 
     Away from the masks every pixel is real on both sides, so those patches have nothing to tell and would only
-    water the others down.
+    water the others down. None where all count alike.
     """
     inputs, union = _seen(shown, step)
     logits = network(inputs)
-    if logits.ndim < 4:
+    if logits.ndim < 4 or shown.everywhere:
         return logits, None
     return logits, F.adaptive_max_pool2d(union, logits.shape[-2:])
 

@@ -81,7 +81,20 @@ def _real_defects(batch: Batch) -> Shown:
 def reference_trial(batch: Batch, fake: Tensor, step: Step) -> Trial:
     """Show real windows and drawn ones."""
     wrong = _mismatched(batch, step) if step.settings.train.mismatch > 0 else None
-    return Trial(Shown(batch.reference, batch.reference_masks), Shown(fake, batch.masks), wrong)
+    return Trial(_real_window(batch, step), _drawn_window(batch, fake, step), wrong)
+
+
+def _real_window(batch: Batch, step: Step) -> Shown:
+    return Shown(batch.reference, batch.reference_masks, everywhere=_whole(step))
+
+
+def _drawn_window(batch: Batch, fake: Tensor, step: Step) -> Shown:
+    return Shown(fake, batch.masks, everywhere=_whole(step))
+
+
+def _whole(step: Step) -> bool:
+    """Tell whether windows are judged as a whole: of any tile, most have no mask that patches could be weighed by."""
+    return step.settings.data.reference == "tiles"
 
 
 def _teach(
@@ -155,7 +168,7 @@ def generator_losses(networks: Networks, batch: Batch, fake: Tensor, redrawn: Te
             drawn = Shown(defect_stack(fake, batch.masks), batch.masks)
             losses["adversarial"] = train.adversarial * _fool(networks.defect, drawn, _real_defects(batch), step)
         if train.reference_adversarial > 0:
-            drawn, real = Shown(fake, batch.masks), Shown(batch.reference, batch.reference_masks)
+            drawn, real = _drawn_window(batch, fake, step), _real_window(batch, step)
             losses["reference_adversarial"] = train.reference_adversarial * _fool(networks.reference, drawn, real, step)
     if train.paired > 0:
         region = mask_alpha(batch.pair_masks, grow=PAIRED_GROW, soften=0)

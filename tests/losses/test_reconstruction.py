@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from coigan_aug.losses.reconstruction import contrast_error, masked_l1, smooth_masked_l1, weight_map
+from coigan_aug.losses.reconstruction import contrast_error, masked_l1, smooth_masked_l1, weight_map, weighted_mean
 
 
 def random(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -38,6 +38,17 @@ def test_overlapping_classes_count_once_and_never_turn_a_weight_negative() -> No
     weights = weight_map(torch.ones(1, 4, 9, 9), kernel=3, object_weight=0.0, background_weight=1.0)
     assert weights.min() == 0 and weights.max() <= 1
     assert weights[0, 0, 4, 4] == 0
+
+
+@pytest.mark.parametrize("weight", [1.0, 5.0, 1e6])
+def test_where_nothing_weighs_the_mean_and_its_gradient_are_zero(weight: float) -> None:
+    """In float32 1 / the smallest number is 8.5e37, and 5 times that infinite."""
+    values = torch.ones(2, 1, 3, 3, requires_grad=True)
+    mean = weight * weighted_mean(values, torch.zeros(2, 1, 3, 3))
+    mean.backward()
+    assert mean.item() == 0
+    assert values.grad is not None
+    assert (values.grad == 0).all()
 
 
 @pytest.mark.parametrize("kernel", [-1, 0, 2, 30])

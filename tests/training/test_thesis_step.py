@@ -219,3 +219,29 @@ def test_a_discriminator_that_is_too_good_learns_nothing_in_the_step(
     assert losses["defect_accuracy"].item() == (0.5 if learns else 1.0)
     assert ("defect_logistic" in losses) == learns
     assert (networks.defect.weight.item() != 1) == learns
+
+
+@pytest.mark.parametrize("reference", ["tiles", "defects"])
+def test_of_any_tile_all_patches_count_and_of_windows_with_defects_those_with_masks(
+    prepared: Prepared, small: Settings, reference: str
+) -> None:
+    """Clean references have nothing to be weighed by: from them the discriminator learns only where all patches count."""
+    data = dataclasses.replace(small.data, reference=reference)
+    train = dataclasses.replace(small.train, translate=0.0, gain=0.0, discriminator_weight=5.0)
+    settings = dataclasses.replace(small, data=data, train=train)
+    networks = build_networks(prepared, settings, CPU, weights=None)
+    stream = Stream(prepared, settings, 7)
+    batch = stack([stream[k] for k in range(2)])
+    batch = dataclasses.replace(batch, reference_masks=0 * batch.reference_masks)
+    step = Step(1, settings, torch.Generator().manual_seed(5), CPU, False)
+    trial = steps.reference_trial(batch, batch.base, step)
+    shown = [torch.cat(pair, dim=1) for pair in ((batch.reference, batch.reference_masks), (batch.base, batch.masks))]
+    real, drawn = (networks.reference(image) for image in shown)
+    if reference == "tiles":
+        expected = F.softplus(-real).mean() + F.softplus(drawn).mean()
+    else:
+        cover = F.adaptive_max_pool2d(batch.masks.amax(dim=1, keepdim=True), drawn.shape[-2:])
+        expected = (F.softplus(drawn) * cover).sum() / cover.sum()
+    losses = steps._teach(networks.reference, networks.reference_optimizer, "reference", [trial], step)
+    assert losses["reference_logistic"].item() == pytest.approx(5 * expected.item(), rel=1e-5)
+    assert all(value.isfinite().all() for value in networks.reference.parameters())
