@@ -62,11 +62,15 @@ def test_what_is_copied_is_there_and_is_what_the_package_needs(steps: list[tuple
 
 def test_torch_is_asked_for_as_the_package_does(steps: list[tuple[str, str]]) -> None:
     wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
-    kinds = next(command for command in _of(steps, "RUN") if command.startswith("case"))
+    (command,) = (command for command in _of(steps, "RUN") if "torchvision" in command)
     for name in ("torch", "torchvision"):
         (own,) = [item for item in wanted if re.match(rf"{name}>=", item)]
-        assert kinds.count(f'"{own}"') == 2, "with CUDA and without"
-    assert _of(steps, "ARG") == ["TORCH=cuda"]
+        assert f'"{own}"' in command
+    for address, option in (("", []), ("https://wheels.example/cpu", ["--index-url", "https://wheels.example/cpu"])):
+        said = command.replace("pip", "printf '%s\\n'", 1)
+        done = subprocess.run(["sh", "-c", f"CPU_WHEELS={address}; {said}"], capture_output=True, text=True, check=True)
+        assert done.stdout.splitlines()[2:-2] == option
+    assert _of(steps, "ARG") == ["CPU_WHEELS="]
 
 
 def test_it_runs_the_command_as_somebody_who_is_not_root(steps: list[tuple[str, str]]) -> None:
