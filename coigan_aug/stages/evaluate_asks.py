@@ -57,7 +57,7 @@ class BenefitAsk(Ask):
             "What is added, an arm each: engines, duplicates, cutmix, empty; a+b mixes, a:CLASS adds that class alone,"
             " a/negatives adds counterfeits."
         ),
-    ] = "duplicates,transplant,paste,gan"
+    ] = "duplicates,transplant,patch,gan"
     arms: Annotated[
         Sequence[str],
         Option("One more source: what synthesize --out made. May be repeated.", flag="--arm", metavar="NAME=FOLDER"),

@@ -222,7 +222,7 @@ def _find_run(workspace: Folders, name: str | None, dataset: Dataset, *, folds: 
             raise
         raise DataError(
             f"{workspace.root} has no trained run, and the arm gan draws with one.",
-            remedy=f"Train one with: {train}    or leave it out: --engines duplicates,transplant,paste",
+            remedy=f"Train one with: {train}    or leave it out: --engines duplicates,transplant,patch",
         ) from error
     if run.start().data != dataset.manifest["sha256"]:
         raise DataError(

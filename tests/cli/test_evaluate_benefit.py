@@ -36,7 +36,7 @@ def test_all_arms_are_trained_scored_shown_and_kept(
     assert value == read_sealed(folder / "result.json")
     numbers = value["numbers"]
     assert [arm["name"] for arm in numbers["arms"]] == [
-        "real", "real + duplicates", "real + transplant", "real + paste", "real + gan",
+        "real", "real + duplicates", "real + transplant", "real + patch", "real + gan",
     ]  # fmt: skip
     assert {row["class"] for row in numbers["differences"]} == {None, "spot", "line"}
     assert numbers["about"] == "real + gan"
@@ -92,7 +92,7 @@ def test_copies_need_no_run(
     code, _, err = call(capsys, monkeypatch, *little())
     assert code == 3
     assert "has no trained run, and the arm gan draws with one" in err
-    assert "--engines duplicates,transplant,paste" in err
+    assert "--engines duplicates,transplant,patch" in err
 
 
 def test_every_piece_is_tested_once_with_folds(
