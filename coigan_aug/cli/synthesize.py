@@ -65,7 +65,8 @@ def say_made(result: Synthesized, here: Here) -> None:
     say(f"{made.images:,} images: {counts}")
     if made.rejected:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in sorted(made.rejected.items()))
-        say(f"{sum(made.rejected.values()):,} rejected and replaced ({reasons})")
+        replaced = "" if made.missing else " and replaced"
+        say(f"{sum(made.rejected.values()):,} rejected{replaced} ({reasons})")
     if made.missing:
         lost = ", ".join(f"{count:,} {name}" for name, count in sorted(made.missing.items()))
         say(f"Missing, because no try passed: {lost}. See {out}/rejected.jsonl; --no-screen makes them all.")

@@ -195,7 +195,9 @@ def beside(
     dataset: Dataset, inventory: Inventory, drawn: Dataset, *, notes: Notes, made: Sequence[DefectObject],
     count: int = EXAMPLES, side: int = SIDE,
 ) -> Iterator[Beside]:  # fmt: skip
-    """Show `count` training objects of each class and as many synthetic ones; images that can't be read become notes.
+    """Show `count` training objects of each class that was drawn and as many synthetic ones.
+
+    Images that can't be read become notes.
 
     Args:
         inventory: of the data set.
@@ -208,7 +210,7 @@ def beside(
         name = row.item.name
         label = drawn.names.index(name) if name in drawn.names else -1
         synthetic = [item for item in made if item.label == label]
-        if real or synthetic:
+        if synthetic:
             yield Beside(
                 name=name,
                 colour=colour(row.item),

@@ -121,8 +121,8 @@ TORN = """[...document.querySelectorAll('td, th')].filter(e => e.offsetParent &&
     return e.innerText.length / lines < 4; }).map(e => e.innerText)"""
 WITHOUT_CUE = """[...document.querySelectorAll('*')].filter(e => e.scrollWidth > e.clientWidth + 1 && e.clientWidth > 0)
     .filter(e => getComputedStyle(e).overflowX === 'auto' && e.tagName !== 'PRE').filter(e => { const s = getComputedStyle(e);
-        return !(s.backgroundAttachment.includes('local') && s.backgroundAttachment.includes('scroll'))
-            && s.maskImage === 'none'; }).map(e => e.outerHTML.slice(0, 80))"""
+        return s.backgroundAttachment !== 'local, local, scroll, scroll' && s.maskImage === 'none'; })
+    .map(e => e.outerHTML.slice(0, 80))"""
 
 
 def _check_window(visit: Visit, width: int) -> None:
