@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import yaml
 
 from coigan_aug.errors import ConfigError, UsageError, meant
+from coigan_aug.log import detail
 from coigan_aug.plain_yaml import PlainLoader
 from coigan_aug.settings import Settings
 
@@ -53,6 +54,7 @@ def load_settings(
     values: Values = {}
     _merge(values, _recipe_values(recipe))
     if file is not None:
+        detail(f"settings: recipe {recipe}, then {file}")
         _merge(values, _read_file(file))
     for override in overrides:
         _merge(values, _read_override(override))
@@ -113,6 +115,12 @@ def settings_from_dict(values: Mapping[str, Mapping[str, Any]], *, where: str) -
 def settings_to_yaml(settings: Settings) -> str:
     """Write settings as the YAML that `load_settings` reads."""
     return yaml.safe_dump(settings_to_dict(settings), sort_keys=False, default_flow_style=None)
+
+
+def detail_settings(settings: Settings) -> None:
+    """Say in detail, section by section, which settings are in use."""
+    for section, values in settings_to_dict(settings).items():
+        detail(f"{section}: " + ", ".join(f"{key}={value}" for key, value in values.items()))
 
 
 @functools.cache

@@ -64,6 +64,11 @@ class Folders:
         return self.root / "results"
 
     @property
+    def logs(self) -> Path:
+        """What long commands did, line by line; may be deleted at any time."""
+        return self.root / "logs"
+
+    @property
     def cache(self) -> Path:
         """Decoded images; may be deleted at any time."""
         return self.root / "cache"

@@ -7,7 +7,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from threading import Timer
 from typing import Protocol
@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column
 
+from coigan_aug import log
 from coigan_aug.errors import plain
 
 
@@ -64,6 +65,7 @@ def progress(title: str, *, quiet: bool = False, every: float = 60.0, most: floa
         lines.end()
 
 
+_MINUTE = 60.0
 _PATIENCE = 2.0  # seconds of a step after which a log says what is being done
 _NARROW, _BAR, _SHORT_BAR = 100, 40, 16  # columns of a terminal, and of the bar on one that is wider or narrower
 _BESIDE = 46  # columns that counts, times and gaps take beside title and bar
@@ -205,6 +207,21 @@ class _Lines:
         print(" ".join((self.title, text.strip())).rstrip(), file=sys.stderr, flush=True)
 
 
+@dataclass
+class _Noted:
+    """Passes on what a step reports, and writes it into the log every minute."""
+
+    title: str
+    report: Report
+    last: float
+
+    def __call__(self, done: int, total: int, note: str = "") -> None:
+        self.report(done, total, note)
+        if time.monotonic() - self.last >= _MINUTE:
+            self.last = time.monotonic()
+            log.note(f"{self.title} {done:,} / {total:,}  {note}")
+
+
 def clock(seconds: float) -> str:
     """Write a duration as h:mm:ss.
 
@@ -240,12 +257,16 @@ def say(line: str, *, quiet: bool = False) -> None:
 
     On a terminal that is narrower a line goes on below.
     """
+    log.note(line)
     if not quiet:
-        text = f"  {plain(line)}"
-        width = shutil.get_terminal_size().columns if sys.stderr.isatty() else len(text)  # a log keeps its lines
-        print(
-            *(part for own in text.split("\n") for part in wrapped(own, width)), sep="\n", file=sys.stderr, flush=True
-        )
+        tell(line)
+
+
+def tell(line: str) -> None:
+    """Say a line as `say` does, whatever is noted of it elsewhere."""
+    text = f"  {plain(line)}"
+    width = shutil.get_terminal_size().columns if sys.stderr.isatty() else len(text)  # a log keeps its lines
+    print(*(part for own in text.split("\n") for part in wrapped(own, width)), sep="\n", file=sys.stderr, flush=True)
 
 
 _PIECES = re.compile(r"\s*(?:coigan-aug(?: \S+)+|\S+)")  # a command, up to a double gap, is one piece
@@ -280,9 +301,11 @@ class Talk:
         """Say a line on stderr."""
         say(line, quiet=self.quiet)
 
-    def step(self, title: str, *, most: float | None = None) -> AbstractContextManager[Report]:
+    @contextmanager
+    def step(self, title: str, *, most: float | None = None) -> Iterator[Report]:
         """Show how far a long step is while it lasts; `most` seconds where it ends then, however far it is."""
-        return progress(title, quiet=self.quiet, most=most)
+        with log.timed(title), progress(title, quiet=self.quiet, most=most) as report:
+            yield _Noted(title, report, time.monotonic())
 
     @contextmanager
     def steps(self) -> Iterator[Callable[[str], Report]]:

@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from coigan_aug.cli.options import AS_JSON, QUIET, Here, command
+from coigan_aug.cli.options import Here, command
+from coigan_aug.cli.shared import AS_JSON, QUIET
 from coigan_aug.stages.asks import ConvertAsk
 
 if TYPE_CHECKING:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from coigan_aug.cli.options import AS_JSON, QUIET, Here, command
+from coigan_aug.cli.options import Here, command
+from coigan_aug.cli.shared import AS_JSON, QUIET
 from coigan_aug.demo.ask import DemoAsk
 
 

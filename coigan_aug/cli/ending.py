@@ -12,13 +12,22 @@ from typing import Any
 
 from coigan_aug import __version__
 from coigan_aug.errors import CoiganError, ResourceError, exit_code_of, memory_ran_out
+from coigan_aug.log import end_log, end_logged, log_file
 from coigan_aug.progress import say
 
 
 def run(command: Callable[..., Any]) -> int:
     """Run a command and return its exit code: 0 done, 1 a bug, 2 usage, 3 data, 4 environment, 5 resources, 6 gate, 130/143."""
     try:
-        command()
+        return _ended(command)
+    finally:
+        end_log()
+
+
+def _ended(command: Callable[..., Any]) -> int:
+    try:
+        with end_logged():
+            command()
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 1
     except CoiganError as error:
@@ -68,13 +77,19 @@ def _explain_system(error: Exception) -> int:
 
 
 def _report_bug() -> int:
-    with tempfile.NamedTemporaryFile("w", prefix="coigan-aug-", suffix=".log", delete=False) as stream:
-        stream.write(f"coigan-aug {__version__}, Python {sys.version}, {sys.platform}, {sys.argv}\n\n")
-        traceback.print_exc(file=stream)
-    print(f"  This is a bug in coigan-aug. The details are in {stream.name}: please report them.", file=sys.stderr)
+    path = log_file() or _own_file()
+    print(f"  This is a bug in coigan-aug. The details are in {path}: please report them.", file=sys.stderr)
     if os.environ.get("COIGAN_DEBUG"):
         traceback.print_exc()
     return 1
+
+
+def _own_file() -> Path:
+    """Write what happened into a temporary file: the command keeps no log, or none could be written."""
+    with tempfile.NamedTemporaryFile("w", prefix="coigan-aug-", suffix=".log", delete=False) as stream:
+        stream.write(f"coigan-aug {__version__}, Python {sys.version}, {sys.platform}, {sys.argv}\n\n")
+        traceback.print_exc(file=stream)
+    return Path(stream.name)
 
 
 def _explain_import(error: ImportError) -> int:

@@ -8,13 +8,13 @@ import re
 from pathlib import Path
 
 from coigan_aug.errors import EnvironmentProblem
-from coigan_aug.progress import progress
+from coigan_aug.progress import Talk
 
 
 def load_torch(*, quiet: bool) -> None:
     """Load torch, which takes seconds, and show that this is being done; refuse it first where `check_torch` does."""
     check_torch()
-    with progress("loading torch", quiet=quiet):
+    with Talk(quiet=quiet).step("loading torch"):
         importlib.import_module("torch")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from coigan_aug.cli.options import Here, command
+from coigan_aug.cli.shared import LONG
 from coigan_aug.stages.evaluate_asks import BenefitAsk
 
 
@@ -28,4 +29,4 @@ def evaluate_benefit(ask: BenefitAsk, here: Here) -> None:
         print(json.dumps(read_sealed(path), ensure_ascii=False))
 
 
-evaluate_benefit_command = command(BenefitAsk, evaluate_benefit)
+evaluate_benefit_command = command(BenefitAsk, evaluate_benefit, shared=LONG)

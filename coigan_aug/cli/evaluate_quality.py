@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from coigan_aug.cli.next_step import next_step
 from coigan_aug.cli.options import Here, command
+from coigan_aug.cli.shared import LONG
 from coigan_aug.progress import say
 from coigan_aug.stages.evaluate_asks import QualityAsk
 
@@ -30,7 +31,7 @@ def evaluate_quality(ask: QualityAsk, here: Here) -> None:
         print(json.dumps(to_json(result), ensure_ascii=False))
 
 
-evaluate_quality_command = command(QualityAsk, evaluate_quality)
+evaluate_quality_command = command(QualityAsk, evaluate_quality, shared=LONG)
 
 
 def show(result: Result[Any]) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from coigan_aug.cli.next_step import next_step
 from coigan_aug.cli.options import Here, command
+from coigan_aug.cli.shared import LONG
 from coigan_aug.progress import say
 from coigan_aug.stages.asks import ImportAsk
 
@@ -38,7 +39,7 @@ def import_data(ask: ImportAsk, here: Here) -> None:
         print(json.dumps(report.to_dict(), ensure_ascii=False))
 
 
-import_command = command(ImportAsk, import_data, torch=False)
+import_command = command(ImportAsk, import_data, shared=LONG, torch=False)
 
 
 def show(report: ImportReport) -> None:

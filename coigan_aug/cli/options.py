@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-import shlex
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +13,11 @@ import typer
 
 from coigan_aug.asking import Ask, Option, StrPath, flags_of, options
 from coigan_aug.cli.environment import load_torch
+from coigan_aug.cli.shared import SHORT, Parameters, command_line, detail_request, keep_log
 from coigan_aug.folders import DEFAULT, Folders
 from coigan_aug.progress import Talk
 
 A = TypeVar("A", bound=Ask)
-Parameters = dict[str, tuple[Any, Any]]  # name -> type, typer's option
 
 READ: dict[Any, Any] = {
     StrPath: Path,
@@ -29,14 +27,6 @@ READ: dict[Any, Any] = {
     Sequence[float]: list[float],
 }
 """What the command line reads where Python may give others too."""
-
-_HELP = "Folder that holds data set and runs. Default: ./coigan"
-_WORKSPACE = typer.Option(DEFAULT, "--workspace", envvar="COIGAN_WORKSPACE", help=_HELP)
-WORKSPACE: Parameters = {"workspace": (Path, _WORKSPACE)}
-AS_JSON: Parameters = {
-    "as_json": (bool, typer.Option(False, "--json", help="One JSON document on stdout; everything else on stderr."))
-}
-QUIET: Parameters = {"quiet": (bool, typer.Option(False, "--quiet", help="Say nothing but errors."))}
 
 
 @dataclass(frozen=True)
@@ -54,7 +44,7 @@ def command(
     ask: type[A],
     run: Callable[[A, Here], None],
     *,
-    shared: Parameters = WORKSPACE | AS_JSON | QUIET,
+    shared: Parameters = SHORT,
     extra: Parameters | None = None,
     torch: bool = True,
 ) -> Callable[..., None]:
@@ -73,9 +63,10 @@ def command(
     assert len(every) == len(made) + len(extra or {}) + len(shared), "two options of one name"
 
     def typed(**values: Any) -> None:
+        workspace = Folders(values.get("workspace", DEFAULT))
+        keep_log(ask.COMMAND, workspace, values)
         if torch:
             load_torch(quiet=values["quiet"])
-        workspace = Folders(values.get("workspace", DEFAULT))
         here = Here(
             workspace,
             values.get("as_json", False),
@@ -84,7 +75,9 @@ def command(
             {name: values[name] for name in extra or {}},
         )
         request = {name: tuple(v) if isinstance(v := values[name], list) else v for name in made}
-        run(ask(**request), here)
+        asked = ask(**request)
+        detail_request(asked)
+        run(asked, here)
 
     kinds = inspect.Parameter.POSITIONAL_OR_KEYWORD
     typed.__doc__ = run.__doc__
@@ -113,8 +106,3 @@ def _typed(name: str, hint: Any, option: Option, field: dataclasses.Field[Any]) 
     if option.least is not None:
         keywords["min"] = option.least
     return kind, typer.Option(default, "/".join(flags_of(name, option)), **keywords)
-
-
-def command_line() -> str:
-    """Return the command as it was typed."""
-    return shlex.join(["coigan-aug", *sys.argv[1:]])

@@ -10,7 +10,8 @@ import typer
 
 from coigan_aug.cli.draw import draw
 from coigan_aug.cli.next_step import next_step
-from coigan_aug.cli.options import Here, Parameters, command
+from coigan_aug.cli.options import Here, command
+from coigan_aug.cli.shared import LONG, Parameters
 from coigan_aug.stages.asks import DrawAsk, SynthesizeAsk
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def synthesize(ask: SynthesizeAsk, here: Here) -> None:
         say_made(made, here)
 
 
-synthesize_command = command(SynthesizeAsk, synthesize, extra=OLD_SPELLING)
+synthesize_command = command(SynthesizeAsk, synthesize, shared=LONG, extra=OLD_SPELLING)
 
 
 def say_made(result: Synthesized, here: Here) -> None:

@@ -6,6 +6,7 @@ import json
 
 from coigan_aug.cli.next_step import next_step
 from coigan_aug.cli.options import Here, command
+from coigan_aug.cli.shared import LONG
 from coigan_aug.stages.asks import TrainAsk
 
 UNFINISHED = "expect faint or blurred defects, of which the screen rejects many."
@@ -42,4 +43,4 @@ def train(ask: TrainAsk, here: Here) -> None:
     here.talk.say(next_step(here.workspace, synthesize))
 
 
-train_command = command(TrainAsk, train)
+train_command = command(TrainAsk, train, shared=LONG)

@@ -31,6 +31,7 @@ from coigan_aug.files import folder_lock
 from coigan_aug.formats.detect import check_there, open_source
 from coigan_aug.formats.reading import check_masks, drain
 from coigan_aug.formats.source import Problem, Problems, ReadOptions, Source
+from coigan_aug.log import detail
 from coigan_aug.progress import SILENT, Report, Talk
 from coigan_aug.sealed import write_sealed
 from coigan_aug.store.dataset import MANIFEST, Dataset
@@ -140,6 +141,7 @@ def import_dataset(
     with folder_lock(out), talk.steps() as report:
         _check_free(out, overwrite=overwrite)  # another import may have ended meanwhile; now none can
         talk.say(f"Format: {opened.description}")
+        detail(f"annotations: {source}; images: {opened.image_root}; data set: {out}")
         return _import(
             source, opened, out, report, options=options, group_by=group_by, sharing=sharing, problems=problems,
             binary=binary, command=command,

@@ -21,6 +21,7 @@ from coigan_aug.compose.erase import TELEA, Bytes, Erasing, Rng, holes, with_tex
 from coigan_aug.eraser.fit import EraserSettings, fit_eraser
 from coigan_aug.errors import DataError
 from coigan_aug.files import folder_lock, sha256, write_bytes
+from coigan_aug.log import note_kept
 from coigan_aug.models.eraser import Eraser
 from coigan_aug.prepare.cache import shrink
 from coigan_aug.prepare.prepared import Prepared
@@ -107,6 +108,7 @@ def trained_eraser(
 ) -> EraserFile:  # fmt: skip
     """Return the eraser of these training images and settings; it is trained where `root` does not hold it yet."""
     path = root / "erasers" / f"{_key(prepared, data, settings)}.safetensors"
+    note_kept("eraser", path, kept=path.exists())
     with folder_lock(path.parent, wait=True):
         with contextlib.suppress(DataError):  # not there yet, or damaged: trained anew
             return load_eraser(path)

@@ -19,6 +19,7 @@ import torch
 from coigan_aug.errors import Stopped
 from coigan_aug.evaluation.arms import REAL, Arm, Bench, load_tally, run_arm, tally_file
 from coigan_aug.evaluation.tally import Tally, look
+from coigan_aug.log import detail
 from coigan_aug.progress import Report, silent
 from coigan_aug.segmenter.build import build_segmenter
 from coigan_aug.segmenter.fit import fit
@@ -60,6 +61,7 @@ def run_arms(
     """
     tasks = [Training(fold, arm, seed) for seed in seeds for fold in range(len(benches)) for arm in arms]
     missing = [task for task in tasks if not tally_file(benches[task.fold], task.arm, task.seed).exists()]
+    detail(f"{len(tasks) - len(missing)} of {len(tasks)} trainings are kept in {benches[0].folder.parent}")
     steps = benches[0].settings.evaluate.steps
     done = (len(tasks) - len(missing)) * steps
     report(done, len(tasks) * steps)

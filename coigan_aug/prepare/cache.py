@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from coigan_aug.errors import DataError
 from coigan_aug.files import atomic_write, folder_lock
 from coigan_aug.imaging import Pixels, to_rgb
+from coigan_aug.log import note_kept
 from coigan_aug.prepare.objects import scaled_size
 from coigan_aug.progress import Report, silent
 from coigan_aug.sealed import Damaged, read_struct, write_sealed
@@ -113,6 +114,7 @@ def open_cache(
 ) -> DecodedCache:  # fmt: skip
     """Open the cache of these records at this scale below `root`, decoding (and editing) the images where it is not there."""
     folder = root / _key(dataset, positions, scale, edit.name if edit else None)
+    note_kept(f"{len(positions):,} decoded images", folder, kept=(folder / LISTED).exists())
     if (folder / LISTED).exists():  # written last: where it is, nobody needs the lock
         with contextlib.suppress(DataError, OSError, ValueError):
             return DecodedCache(folder)

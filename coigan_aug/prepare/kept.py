@@ -15,6 +15,7 @@ from coigan_aug.annotations.rle import Rle
 from coigan_aug.errors import DataError
 from coigan_aug.files import json_line, write_bytes
 from coigan_aug.geometry import Box
+from coigan_aug.log import note_kept
 from coigan_aug.prepare.objects import DefectObject, objects_of_all, scaled_size
 from coigan_aug.progress import Report, silently
 from coigan_aug.sealed import Damaged, open_line, sealed_line
@@ -55,9 +56,12 @@ def kept_objects(
     key = hashlib.sha256(json.dumps(msgspec.to_builtins(made)).encode()).hexdigest()[:16]
     path = root / f"objects-{key}.jsonl"
     with contextlib.suppress(DataError, OSError):
-        return _read(path, made, scale)
+        objects = _read(path, made, scale)
+        note_kept("objects", path, kept=True)
+        return objects
+    note_kept("objects", path, kept=False)
     report, count = progress("finding objects"), len(dataset)
-    objects = list[list[DefectObject]]()
+    objects = []
     for own in objects_of_all(enumerate(dataset), names=dataset.names, scale=scale):
         report(len(objects), count)
         objects.append(own)

@@ -16,6 +16,7 @@ from coigan_aug.annotations.void import beside
 from coigan_aug.errors import DataError
 from coigan_aug.geometry import Box
 from coigan_aug.imaging import Pixels, cut_mirrored, to_rgb
+from coigan_aug.log import detail
 from coigan_aug.prepare.cache import DecodedCache
 from coigan_aug.prepare.examples import Examples, load_examples
 from coigan_aug.prepare.objects import scaled_void
@@ -77,6 +78,7 @@ def prepare(
         DataError: no training images, no objects that are large enough, or nothing but black.
     """
     positions = training_positions(dataset, settings)
+    detail(f"data set: {dataset.folder}, {len(dataset):,} images, {len(positions):,} to train with")
     if not positions:
         raise DataError(f"{dataset.folder} has no training images.", remedy="Import it again with --split 0.8.")
     examples = load_examples(dataset, positions, settings, cache_root=cache_root, progress=progress)

@@ -13,6 +13,7 @@ from torch import nn
 from coigan_aug import __version__
 from coigan_aug.errors import DataError
 from coigan_aug.files import folder_lock, write_bytes
+from coigan_aug.log import note_kept
 from coigan_aug.prepare.examples import Examples, load_examples
 from coigan_aug.prepare.prepared import training_positions
 from coigan_aug.progress import Report, silent
@@ -34,6 +35,7 @@ def real_only_segmenter(
 ) -> nn.Module:
     """Return a segmenter in eval mode that was trained on the real training images; trained where it is not kept yet."""
     kept = _kept(real, settings, cache_root, device)
+    note_kept("segmenter of the real images", kept, kept=kept.exists())
     with folder_lock(cache_root / "segmenters", wait=True, beside=cache_root):
         network = build_segmenter(screening(settings), len(real.classes), seed=settings.evaluate.seed)
         try:

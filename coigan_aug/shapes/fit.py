@@ -18,6 +18,7 @@ from coigan_aug import rng as streams
 from coigan_aug.errors import CoiganError, DataError
 from coigan_aug.files import folder_lock, sha256, write_bytes
 from coigan_aug.geometry import Box
+from coigan_aug.log import note_kept
 from coigan_aug.models.shape_generator import ShapeGenerator
 from coigan_aug.partway import Partway
 from coigan_aug.prepare.prepared import Prepared
@@ -202,6 +203,7 @@ def trained_shape_generator(
     key = [prepared.dataset.manifest["sha256"], prepared.positions, data.min_area, asdict(settings)]
     name = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]
     path = root / "shapes" / f"{name}.safetensors"
+    note_kept("shape generator", path, kept=path.exists())
     if not path.exists():
         with folder_lock(path.parent, wait=True):
             if not path.exists():

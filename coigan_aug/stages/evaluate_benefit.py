@@ -12,7 +12,7 @@ import torch
 from msgspec import structs
 
 from coigan_aug.checkpoint import load_generator
-from coigan_aug.config import load_settings, settings_file, settings_to_dict
+from coigan_aug.config import detail_settings, load_settings, settings_file, settings_to_dict
 from coigan_aug.data.folds import hold_out, read_folds
 from coigan_aug.errors import DataError, UsageError, meant
 from coigan_aug.evaluation.arms import CONTROLS, REAL, Arm, Bench, class_of, engine_of, list_arms
@@ -87,6 +87,7 @@ def evaluate_benefit(workspace: Folders, ask: BenefitAsk, *, talk: Talk = SILENT
         ]
         benches, arms = _counted(benches, arms, ask)
         benches = _timed(benches, arms, ask, trainings, device)
+        detail_settings(benches[0].settings)
         evaluate = benches[0].settings.evaluate
         seeds = tuple(evaluate.seed + k for k in range(evaluate.seeds))
         many = f" x {len(benches)} folds" if len(benches) > 1 else ""

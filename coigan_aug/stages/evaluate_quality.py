@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from coigan_aug.checkpoint import load_generator
-from coigan_aug.config import load_settings, settings_file
+from coigan_aug.config import detail_settings, load_settings, settings_file
 from coigan_aug.errors import DataError, UsageError
 from coigan_aug.evaluation.numbers import Quality, Thesis
 from coigan_aug.evaluation.quality import measure_quality, real_only
@@ -39,6 +39,7 @@ def evaluate_quality(
     spaces = ask.features or ("inception" if ask.protocol == "thesis" else None)
     flags = {} if spaces is None else {"evaluate.features": tuple(name.strip() for name in spaces.split(","))}
     settings = load_settings(file=settings_file(ask.config), overrides=ask.overrides, flags=flags)
+    detail_settings(settings)
     command, device = command or ask.command(), choose_device(ask.device, gpus=None)
     weights = Path(ask.inception_weights) if ask.inception_weights is not None else None
     accept(None, workspace, talk, asked=ask.accept_changes)

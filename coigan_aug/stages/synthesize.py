@@ -15,7 +15,7 @@ import torch
 from coigan_aug.asking import leave_out
 from coigan_aug.checkpoint import GeneratorFile, load_generator
 from coigan_aug.compose.erase import TELEA
-from coigan_aug.config import load_settings, settings_file
+from coigan_aug.config import detail_settings, load_settings, settings_file
 from coigan_aug.eraser.erasing import erasing_of
 from coigan_aug.errors import UsageError, meant
 from coigan_aug.evaluation.choosing import choose_engines
@@ -24,6 +24,7 @@ from coigan_aug.files import atomic_write
 from coigan_aug.folders import Folders
 from coigan_aug.formats.detect import format_named
 from coigan_aug.formats.names import CARD
+from coigan_aug.log import detail
 from coigan_aug.places.density import measure_places
 from coigan_aug.places.roi import open_roi
 from coigan_aug.prepare.prepared import Prepared, prepare
@@ -140,6 +141,8 @@ def synthesize(
     run = _run(workspace, ask, talk)
     generator = load_generator(run.generator) if run else None
     settings = settings or _settings(ask, generator)
+    detail(f"generator: {run.generator if run else 'none'}")
+    detail_settings(settings)
     if device.type == "cpu":
         torch.set_num_threads(1)
     if prepared is None:
@@ -150,7 +153,7 @@ def synthesize(
         talk.say("No training image is free of defects: drawn on is what has its own defects erased (--bases erased).")
     request = Request(
         format=dataset.manifest["provenance"]["format"] if ask.format == "source" else ask.format,
-        command=leave_out(command, options=_OF_MACHINE, alone=("--quiet", "--json")), bases=bases,
+        command=leave_out(command, options=_OF_MACHINE, alone=("--quiet", "--verbose", "--json")), bases=bases,
         overwrite=ask.overwrite, append=ask.append, shard=shard, suffix=SUFFIXES[ask.image_format],
         with_real=ask.with_real,
     )  # fmt: skip

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from coigan_aug.compose.erase import with_erased, with_surface
-from coigan_aug.config import load_settings, settings_file, settings_from_dict
+from coigan_aug.config import detail_settings, load_settings, settings_file, settings_from_dict
 from coigan_aug.eraser.erasing import erasing_of
 from coigan_aug.errors import ConfigError, DataError, UsageError
 from coigan_aug.files import folder_lock
@@ -126,6 +126,7 @@ def train(
             with talk.step("measuring this machine"):
                 instead = _instead(start, other, device)
             talk.say(instead)
+        detail_settings(start.settings)
         weights = Path(ask.perceptual_weights) if ask.perceptual_weights else None
         if start.run is None:
             plan = measure_plan(start.prepared, start.settings, device, start.speed, recipe, weights=weights, talk=talk)

@@ -16,6 +16,7 @@ from coigan_aug.annotations.rle import Rle, box, decode_box
 from coigan_aug.errors import DataError
 from coigan_aug.files import folder_lock, write_bytes
 from coigan_aug.imaging import Pixels, cut_mirrored, to_rgb
+from coigan_aug.log import note_kept
 from coigan_aug.metrics.features import Lite0, Rows
 from coigan_aug.metrics.neighbours import copy_limit, nearest
 from coigan_aug.prepare.objects import SMALLEST_CROP
@@ -60,6 +61,7 @@ def known_objects(prepared: Prepared, *, cache_root: Path, device: torch.device,
     key = [__version__, prepared.dataset.manifest["sha256"], prepared.positions, chosen, device.type]
     name = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]
     path = cache_root / f"insides-{name}.safetensors"
+    note_kept("features of the training objects", path, kept=path.exists())
     with folder_lock(cache_root / "insides", wait=True, beside=cache_root):
         try:
             kept = read_weights(path, METADATA, bare=True)[1]

@@ -89,22 +89,23 @@ def test_every_option_is_explained_and_every_command_ends_with_an_example(comman
 
 FLAGS = {
     "import": "binary classes clip-rle fold folds format group-by help images invert-masks json line-width "
-    "overwrite pair quiet resize-masks rle-order seed skip-broken skip-missing split strict unknown-as value-range workspace",
+    "overwrite pair quiet resize-masks rle-order seed skip-broken skip-missing split strict unknown-as "
+    "value-range verbose workspace",
     "convert": "accept-changes binary classes clip-rle crowd from help image-files images invert-masks json "
     "line-width overwrite pair polygons quiet resize-masks rle-order size skip-broken skip-missing strict to unknown-as",
     "train": "accept-changes config device dry-run gpus help images-seen init-from json minutes perceptual-weights "
-    "quiet recipe resume seed set workspace",
+    "quiet recipe resume seed set verbose workspace",
     "synthesize": "accept-changes append balance bases class config contrast defects-per-image device dry-run "
     "engine format gpus help image image-format json mask masks out overwrite per-class plan quiet roi run screen "
-    "seed set shapes shard windows with-real workspace",
+    "seed set shapes shard verbose windows with-real workspace",
     "draw": "class config contrast device help image json mask out overwrite quiet run seed set workspace",
     "merge": "help json out quiet workspace",
     "inspect": "accept-changes classes format help html images invert-masks json line-width min-area pair quiet "
     "resize-masks rle-order strict unknown-as workspace",
     "evaluate quality": "accept-changes config device features help images inception-weights json protocol "
-    "quiet segmenter set synthetic workspace",
+    "quiet segmenter set synthetic verbose workspace",
     "evaluate benefit": "accept-changes arm config device engines folds groups-per-class help jobs json minutes "
-    "protocol quiet run screen seeds set workspace",
+    "protocol quiet run screen seeds set verbose workspace",
     "export-model": "help json out overwrite quiet run size to workspace",
     "report": "accept-changes help json out quiet workspace",
     "runs": "help json quiet workspace",
