@@ -45,7 +45,10 @@ def test_details_are_shown_and_what_was_said_is_not_said_twice(tmp_path: Path) -
     assert [re.sub(r"[\d.]+ s$", "1 s", line) for line in shown[1:]] == ["100 % of it", "reading: 1 s"]
 
 
-def test_an_error_is_noted_with_its_traceback_and_a_warning_with_its_place(tmp_path: Path) -> None:
+def test_an_error_is_noted_with_its_traceback_and_a_warning_with_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(warnings, "showwarning", lambda *about: None)
     begin_log(tmp_path / "logs", "train")
     with pytest.raises(ZeroDivisionError), end_logged():
         warnings.showwarning("odd", UserWarning, "some.py", 7)
