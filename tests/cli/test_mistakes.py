@@ -141,3 +141,33 @@ def test_a_place_that_nobody_can_write_to_is_no_bug(
     said, remedy = err.splitlines()[-2:]
     assert said.startswith("  Can't write /proc/")
     assert remedy == "  Choose a folder that you may write to."
+
+
+@pytest.mark.parametrize(
+    ("window", "smaller"),
+    [(40, "coigan-aug train --set data.window=32"), (128, "coigan-aug train --recipe tiny")],
+)
+def test_where_no_window_is_clean_that_is_said_with_what_helps(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, window: int, smaller: str
+) -> None:
+    """Each image is half defect: no window is without one, and of none is so little covered that it can be erased."""
+    monkeypatch.delenv("COIGAN_WORKSPACE", raising=False)
+    monkeypatch.chdir(tmp_path)
+    draw = np.random.default_rng(0)
+    for k in range(6):
+        mask = np.zeros((128, 128), np.uint8)
+        mask[:, k::2] = 255
+        write_image(Path("data") / "images" / f"{k}.png", draw.integers(90, 160, (128, 128)).astype(np.uint8))
+        write_image(Path("data") / "masks" / f"{k}.png", mask)
+    code, _, err = call(capsys, monkeypatch, "import", "data", "--group-by", "none")
+    assert code == 0, err
+    code, _, err = call(capsys, monkeypatch, "train", "--recipe", "tiny", "--set", f"data.window={window}")
+    assert code == 3
+    lines = err.splitlines()
+    assert "  No training window is free of defects: surface to draw on is what has its own defects erased." in lines
+    assert lines[-2:] == [
+        "  No window of the training images is free of defects, and the defects cover too much of each to be erased.",
+        "  Import defect-free images of the same surface, too (coigan-aug import ... --overwrite), or train on smaller"
+        f" windows: {smaller}",
+    ]
+    assert not (Path("coigan") / "runs").exists()
