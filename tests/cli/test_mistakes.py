@@ -171,3 +171,20 @@ def test_where_no_window_is_clean_that_is_said_with_what_helps(
         f" windows: {smaller}",
     ]
     assert not (Path("coigan") / "runs").exists()
+
+
+def test_where_no_image_is_clean_synthesize_names_the_ways_out_and_takes_one_by_itself(
+    data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert call(capsys, monkeypatch, "import", "data", "--group-by", "none")[0] == 0
+    make = ["synthesize", "--per-class", "1", "--engine", "transplant", "--no-screen", "--set", "data.window=32"]
+    code, _, err = call(capsys, monkeypatch, *make, "--out", "made", "--bases", "clean")
+    assert code == 3
+    assert err.splitlines()[-2:] == [
+        "  No training image is free of defects; there is nothing to draw on.",
+        "  Use --bases erased, --windows (clean parts of images with defects), or import defect-free images.",
+    ]
+    code, _, err = call(capsys, monkeypatch, *make, "--out", "made", "--dry-run")
+    assert code == 0, err
+    said = "  No training image is free of defects: drawn on is what has its own defects erased (--bases erased)."
+    assert said in err.splitlines()
