@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -265,7 +264,7 @@ def say(line: str, *, quiet: bool = False) -> None:
 def tell(line: str) -> None:
     """Say a line as `say` does, whatever is noted of it elsewhere."""
     text = f"  {plain(line)}"
-    width = shutil.get_terminal_size().columns if sys.stderr.isatty() else len(text)  # a log keeps its lines
+    width = Console(stderr=True).width if sys.stderr.isatty() else len(text)  # a log keeps its lines
     print(*(part for own in text.split("\n") for part in wrapped(own, width)), sep="\n", file=sys.stderr, flush=True)
 
 
