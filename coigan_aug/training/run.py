@@ -198,8 +198,7 @@ def why_taken(root: Path) -> str:
     if taken is None:
         return ""
     if not taken.finished:
-        plan = taken.start().settings["train"]["images"]
-        return f"run {taken.name} is taken; it is not finished ({taken.saved:,} of {plan:,} samples)."
+        return f"run {taken.name} is taken; it is not finished ({taken.saved:,} samples seen so far)."
     newer = list_runs(root)[-1]
     if newer == taken:
         return ""

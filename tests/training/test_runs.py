@@ -34,7 +34,7 @@ def test_a_finished_run_is_taken_before_a_newer_one_that_is_not_and_said_so(
     assert (usual_run(tmp_path), why_taken(tmp_path)) == (None, "")
     begun = begin(tmp_path, toy, small, saved=8)
     assert find_run(tmp_path, None) == usual_run(tmp_path) == begun
-    assert why_taken(tmp_path) == "run 001-tiny is taken; it is not finished (8 of 24 samples)."
+    assert why_taken(tmp_path) == "run 001-tiny is taken; it is not finished (8 samples seen so far)."
     whole = begin(tmp_path, toy, small, saved=24, finished=True)
     assert (usual_run(tmp_path), why_taken(tmp_path)) == (whole, "")
     bare = begin(tmp_path, toy, small)
