@@ -42,7 +42,9 @@ def read(folder: Path, classes: str = "", **options: bool) -> tuple[Source, list
     problems = Problems()
     choices = parse_classes(classes) if classes else ()
     source = mask_folder.read(Reading(folder, options=ReadOptions(classes=choices, **options), problems=problems))
-    return source, list(source.records), problems
+    records = list(source.records)
+    problems.check_broken()
+    return source, records, problems
 
 
 def masks(records: list[ImageRecord]) -> dict[str, dict[str, np.ndarray]]:

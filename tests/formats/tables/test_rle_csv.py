@@ -30,7 +30,9 @@ def opened(folder: Path, text: str | bytes, **options: object) -> tuple[list[Ima
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     problems = Problems()
     source = rle_csv.read(Reading(path, options=ReadOptions(**options), problems=problems))
-    return list(source.records), problems
+    records = list(source.records)
+    problems.check_broken()
+    return records, problems
 
 
 def pixels(record: ImageRecord) -> dict[str, list[int]]:

@@ -87,7 +87,9 @@ def opened(path: Path, **options: Any) -> tuple[Source, list[ImageRecord], list[
     problems = Problems()
     options["classes"] = parse_classes(options["classes"]) if "classes" in options else ()
     source = voc.read(Reading(path, options=ReadOptions(**options), problems=problems))
-    return source, list(source.records), [str(problem) for problem in problems.all]
+    records = list(source.records)
+    problems.check_broken()
+    return source, records, [str(problem) for problem in problems.all]
 
 
 def masks(record: ImageRecord) -> list[tuple[str, list[list[int]]]]:
