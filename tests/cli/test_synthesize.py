@@ -164,6 +164,7 @@ def test_a_benefit_measurement_decides_the_engine_of_each_class(
     assert code == 0, err
     assert "spot: paste, IoU 40.0 against 30.0 without" in err
     assert "line: gan, IoU 50.0 against 60.0 without; no engine helps" in err
+    assert "only what is helped:  --per-class spot=500" in err
     engines = read_sealed(drawable / "chosen/card.json")["engines"]
     assert engines == {"line": {"gan": 2}, "spot": {"paste": 2}}
 
