@@ -80,7 +80,7 @@ def grouped(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 
 def _score(dataset: Dataset, folder: Path) -> float:
-    settings = settings_of("evaluate.steps=160", "evaluate.width=8", "data.flip=false", "data.window=32")
+    settings = settings_of("evaluate.steps=160", "evaluate.width=5", "data.flip=false", "data.window=32")
     real: Examples = examples_of(dataset, "train", settings, folder)
     test = examples_of(dataset, "test", settings, folder)
     network, mixture = build_segmenter(settings.evaluate, 1, seed=0), Mixture(real=real, flip=False)
