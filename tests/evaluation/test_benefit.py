@@ -129,7 +129,10 @@ def controls(few_draws: None, tmp_path_factory: pytest.TempPathFactory) -> dict[
     """Two seeds of real images with: duplicates; copies of them as a synthetic set; masks that are not where defects are;
     windows from anywhere in the added slots; the classes' names swapped.
     """
-    folder, settings = tmp_path_factory.mktemp("controls"), settings_of("evaluate.steps=40", "evaluate.shares=[0.5]", "evaluate.width=5")
+    folder, settings = (
+        tmp_path_factory.mktemp("controls"),
+        settings_of("evaluate.steps=40", "evaluate.shares=[0.5]", "evaluate.width=5"),
+    )
     train = dict.fromkeys((1, 2, 3, 4), "train")
     sets = {
         "copies": write_set(folder / "copies", train),
