@@ -65,7 +65,7 @@ def class_of(source: str) -> str | None:
 def label_of(source: str, names: Sequence[str]) -> int | None:
     """Return the position among the classes of the one that a source adds; None: it adds all of them."""
     name = class_of(source)
-    return None if name is None else list(names).index(name)
+    return None if name is None else names.index(name)
 
 
 def list_arms(asked: Sequence[str], shares: Sequence[float]) -> list[Arm]:

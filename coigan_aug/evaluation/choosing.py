@@ -11,7 +11,7 @@ from coigan_aug.evaluation.numbers import ArmScores, Benefit
 from coigan_aug.evaluation.result import Result
 
 CLEAR = 0.03
-"""Of a class's pixel AP: what two seeds of one arm differ by."""
+"""Least gain in a class's pixel AP that an arm of that class is named for."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +45,8 @@ def choose_engines(
     for result in reversed(results):
         measured_on = (result.measured_on.get("dataset"), result.measured_on.get("generator"))
         if isinstance(result.numbers, Benefit) and measured_on == (dataset, generator):
-            plain = [arm for arm in result.numbers.arms if not arm.negatives]
-            by_ap = all(arm.ap for arm in plain)
-            share = next((arm.share for arm in plain if arm.source != REAL), 0.0)
-            real = next(arm for arm in plain if arm.source == REAL)
-            arms = [arm for arm in plain if arm.share == share and arm is not real]
+            real, arms = _comparable(result.numbers)
+            by_ap = all(arm.ap for arm in (real, *arms))
             rows = {name: _scores(arms, name, engines, by_ap=by_ap) for name in names}
             if all(rows.values()):
                 without = real.ap if by_ap else real.iou
@@ -63,17 +60,22 @@ def worth_trying(numbers: Benefit, engines: Sequence[str]) -> str | None:
     Returns:
         Such as "patch:crack+patch:fray"; None where no class gained `CLEAR`, or such an arm has been measured.
     """
-    plain = [arm for arm in numbers.arms if not arm.negatives and arm.ap]
-    real = next((arm for arm in plain if arm.source == REAL), None)
-    if real is None:
-        return None
+    real, arms = _comparable(numbers)
     parts = []
     for name in (name for name in numbers.classes if set(name).isdisjoint("+,/")):  # others can't be written as an arm
-        scores, without = _scores(plain, name, engines, by_ap=True), real.ap.get(name)
+        scores, without = _scores(arms, name, engines, by_ap=True), real.ap.get(name)
         engine = max(scores, key=lambda known: scores[known], default=None)
         if engine is not None and without is not None and scores[engine] >= without + CLEAR:
             parts.append(f"{engine}:{name}")
-    return "+".join(parts) if parts and not any(set(arm.source.split("+")) == set(parts) for arm in plain) else None
+    return "+".join(parts) if parts and not any(set(arm.source.split("+")) == set(parts) for arm in arms) else None
+
+
+def _comparable(numbers: Benefit) -> tuple[ArmScores, list[ArmScores]]:
+    """Return the arm of real images alone, and those that add without counterfeit negatives; of several shares the first."""
+    plain = [arm for arm in numbers.arms if not arm.negatives]
+    real = next(arm for arm in plain if arm.source == REAL)
+    share = next((arm.share for arm in plain if arm.source != REAL), 0.0)
+    return real, [arm for arm in plain if arm.share == share and arm is not real]
 
 
 def _scores(arms: Sequence[ArmScores], name: str, engines: Sequence[str], *, by_ap: bool) -> dict[str, float]:

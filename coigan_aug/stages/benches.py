@@ -41,19 +41,10 @@ REVISION = 2
 MOST_CLEAN = 100
 """Defect-free training images that the threshold for use is taken from, at most."""
 _FREE = ("batch", "workers", "synthetic_share")  # of the settings of synthesize: no pixel depends on them
-_COMPOSED = (
-    "transforms",
-    "shift",
-    "shear",
-    "shapes",
-    "reference",
-)  # of those of data: only the GAN's training samples do
-_LATER = {
-    "strength": [1.0, 1.0],
-    "size": [1.0, 1.0],
-    "masks": "planned",
-    "clean": "boxes",
-}  # as it was before there were these: they name nothing
+# Of those of data, what only the GAN's training samples depend on.
+_COMPOSED = ("transforms", "shift", "shear", "shapes", "reference")
+# As it was before there were these; while they are so they name nothing.
+_LATER = {"strength": [1.0, 1.0], "size": [1.0, 1.0], "masks": "planned", "clean": "boxes"}
 _SEGMENTED = ("hard",)  # of them, what only the segmenter that screens drawn defects asks for
 
 
@@ -165,9 +156,7 @@ def _mark_of_all(fold: Fold, name: str, *, screen: bool) -> str:
 def _naming(values: Mapping[str, Any], *, without: Sequence[str]) -> dict[str, Any]:
     """Return the settings of a section that name what is drawn."""
     kept = {key: value for key, value in values.items() if key not in without}
-    return {
-        key: value for key, value in kept.items() if key not in _LATER or json.loads(json.dumps(value)) != _LATER[key]
-    }
+    return {key: value for key, value in kept.items() if key not in _LATER or value != _LATER[key]}
 
 
 def short_hash(value: Any) -> str:

@@ -173,8 +173,9 @@ def _judge(maker: Maker, done: Done, ready: Ready, image: Pixels, pool: Executor
     job, names = ready.job, maker.planner.prepared.dataset.names
     engines = [maker.engine.of(defect.label) for defect in job.defects]
     changes, finding = maker.screen.judge(job, ready.base, image, engines)
-    labelled = _effective(maker, ready, image)
+    labelled = None
     if finding is None:
+        labelled = _effective(maker, ready, image)
         finding = _empty(job, labelled or ())
     if finding is not None:
         thumbnail = thumbnail_of(job) if job.number <= SHOWN_UP_TO else None
