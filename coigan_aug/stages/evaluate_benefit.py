@@ -252,9 +252,8 @@ def _key(folds: Sequence[Fold], ask: BenefitAsk, arms: Sequence[Arm]) -> str:
     """
     values = settings_to_dict(folds[0].settings)
     evaluate = {key: value for key, value in values["evaluate"].items() if key not in _FREE}
-    evaluate["fade"] = (
-        False  # in the names of the arms that it changes, as the ring is; here for trainings that are kept
-    )
+    # The fade is in the names of the arms that it changes, as the ring is; it stays here for trainings that are kept.
+    evaluate["fade"] = False
     data = {key: values["data"][key] for key in _SEEN}
     datasets = [fold.dataset.manifest["sha256"] for fold in folds]
     shared = [ask.minutes, [arm.name for arm in arms], values["evaluate"]["seeds"]] if ask.minutes else None
