@@ -109,6 +109,7 @@ def measure(ablation: Ablation, name: str, *, workspace: Path, out: Path) -> Non
 def share(workspace: Path, own: Path) -> None:
     """Make a variant's workspace, with the data set and the cache of the given one."""
     (own / "coigan").mkdir(parents=True, exist_ok=True)
+    (workspace / "cache").mkdir(exist_ok=True)  # a link to a folder that is not there can't be written through
     for part in ("dataset", "cache"):
         if not (own / "coigan" / part).is_symlink():
             (own / "coigan" / part).symlink_to(os.path.relpath(workspace / part, own / "coigan"))
