@@ -23,6 +23,7 @@ from coigan_aug.sealed import append_line, write_sealed
 from coigan_aug.settings import Settings
 from coigan_aug.signals import stop_request
 from coigan_aug.training.batches import Batch, batches
+from coigan_aug.training.beginning import init_from
 from coigan_aug.training.board import Board, board
 from coigan_aug.training.device import choose_speed
 from coigan_aug.training.distributed import across, largest, only_first, rank, said_once, world
@@ -31,7 +32,7 @@ from coigan_aug.training.networks import Networks, Step, build_networks, update_
 from coigan_aug.training.pace import Pace
 from coigan_aug.training.run import Best, Run, RunEnd
 from coigan_aug.training.samples import sample_grid
-from coigan_aug.training.state import Progress, init_from, resume_together, save_best, save_training
+from coigan_aug.training.state import Progress, resume_together, save_best, save_training
 from coigan_aug.training.steps import training_step
 from coigan_aug.training.watch import Watch, begin_watch, distance
 
@@ -66,7 +67,7 @@ def train(
     networks = build_networks(prepared, settings, device, weights=perceptual_weights)
     images, measured, best = resume_together(networks, run)
     if images == 0 and (given := run.start().init_from):
-        say(init_from(networks, Path(given.path)), quiet=rank() > 0)
+        say(init_from(networks, Path(given.path), prepared.dataset.classes), quiet=rank() > 0)
     stream = Stream(prepared, settings, settings.train.seed)
     shown = Stream(prepared, settings, settings.train.seed + 1)
     watched = settings.log.watch_every > 0 and rank() == 0

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import NamedTuple
 
-from torch import Tensor
-
-from coigan_aug.checkpoint import State, load_generator, load_latest, save_generator, save_state
+from coigan_aug.checkpoint import State, load_latest, save_generator, save_state
 from coigan_aug.errors import DataError, memory_ran_out
 from coigan_aug.files import write_bytes
 from coigan_aug.prepare.prepared import Prepared
@@ -18,17 +14,10 @@ from coigan_aug.sealed import sealed_line
 from coigan_aug.settings import Settings
 from coigan_aug.training.distributed import only_first, rank
 from coigan_aug.training.networks import Networks
-from coigan_aug.training.run import GENERATOR, Best, Run, read_metrics
+from coigan_aug.training.run import Best, Run, read_metrics
 
-_PARTS = (
-    "generator",
-    "average",
-    "defect",
-    "reference",
-    "generator_optimizer",
-    "defect_optimizer",
-    "reference_optimizer",
-)
+NETWORKS = ("generator", "average", "defect", "reference")
+_PARTS = (*NETWORKS, "generator_optimizer", "defect_optimizer", "reference_optimizer")
 
 
 class Progress(NamedTuple):
@@ -95,36 +84,3 @@ def _resume(networks: Networks, run: Run) -> Progress:
         ) from error
     say(f"continuing {run.name} at {progress.images:,} images", quiet=rank() > 0)
     return progress
-
-
-def init_from(networks: Networks, path: Path) -> str:
-    """Begin with the weights of another training, as far as they fit: by name and shape. Return what was taken, in words.
-
-    Args:
-        path: a run's folder (its newest state: generator, average and discriminators), or a generator file.
-
-    Raises:
-        DataError: nothing can be read there, or nothing fits.
-    """
-    taken, of = 0, 0
-    for name, weights in _weights_at(path).items():
-        state = getattr(networks, name).state_dict()
-        fit = {key: value for key, value in weights.items() if key in state and state[key].shape == value.shape}
-        state.update(fit)
-        getattr(networks, name).load_state_dict(state)
-        taken, of = taken + len(fit), of + len(state)
-    if taken == 0:
-        raise DataError(
-            f"No weight of {path} fits this model.",
-            remedy="Begin from a run of the same recipe, or without --init-from.",
-        )
-    return f"begins with {taken} of {of} weights of {path}"
-
-
-def _weights_at(path: Path) -> dict[str, Mapping[str, Tensor]]:
-    """Read the weights of a run's networks, or of a generator file for generator and average."""
-    state, _ = load_latest(path / "checkpoints") if path.is_dir() else (None, [])
-    if state is not None:
-        return {name: state[name] for name in _PARTS if not name.endswith("optimizer")}
-    weights = load_generator(path / GENERATOR if path.is_dir() else path).generator.state_dict()
-    return {"generator": weights, "average": weights}

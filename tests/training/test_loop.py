@@ -16,20 +16,23 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from coigan_aug.checkpoint import list_states, load_generator, load_latest, save_state
+from coigan_aug.annotations.records import DefectClass
+from coigan_aug.checkpoint import list_states, load_generator, load_latest, save_generator, save_state
 from coigan_aug.errors import DataError, EnvironmentProblem, ResourceError, Stopped, exit_code_of
 from coigan_aug.files import sha256, to_values
 from coigan_aug.imaging import read_image
+from coigan_aug.models.build import build_generator
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.sealed import read_lines, read_sealed, write_sealed
 from coigan_aug.settings import Settings
 from coigan_aug.store.writer import write_dataset
 from coigan_aug.training import loop, plan
 from coigan_aug.training.batches import Batch
+from coigan_aug.training.beginning import init_from
 from coigan_aug.training.device import choose_device
 from coigan_aug.training.judging import Losses
 from coigan_aug.training.loop import Speed, train
-from coigan_aug.training.networks import Networks, Step
+from coigan_aug.training.networks import Networks, Step, build_networks
 from coigan_aug.training.run import (
     Best,
     Machine,
@@ -425,6 +428,29 @@ def test_weights_of_another_model_are_taken_as_far_as_they_fit(
     wider = dataclasses.replace(small, model=dataclasses.replace(small.model, generator="ffc", width=4))
     with pytest.raises(DataError, match=r"No weight of .* fits this model"):
         _train(prepared, wider, _begin_from(tmp_path / "c", prepared, wider, whole.generator))
+
+
+def test_a_generator_of_other_classes_gives_each_class_the_channel_of_its_name_or_the_mean(
+    prepared: Prepared, small: Settings, tmp_path: Path
+) -> None:
+    names = [item.name for item in prepared.dataset.classes]
+    there = [DefectClass(name=name, colour=(1, 2, 3), source_id=k) for k, name in enumerate(["new", names[0], "other"])]
+    with torch.random.fork_rng():
+        donor = build_generator(small.model, len(there))
+    save_generator(tmp_path / "donor.safetensors", donor, settings=small, classes=there, images=1)
+    networks = build_networks(prepared, small, torch.device("cpu"), weights=None)
+    said = init_from(networks, tmp_path / "donor.safetensors", prepared.dataset.classes)
+    first = next(key for key, value in donor.state_dict().items() if value.ndim == 4)
+    given = donor.state_dict()[first]
+    for network in (networks.generator, networks.average):
+        found = network.state_dict()[first]
+        torch.testing.assert_close(found[:, :3], given[:, :3])
+        torch.testing.assert_close(found[:, 3], given[:, 4], msg="the class of the same name")
+        for k in range(1, len(names)):
+            torch.testing.assert_close(found[:, 3 + k], given[:, 3:6].mean(dim=1))
+        torch.testing.assert_close(found[:, 3 + len(names) :], given[:, 6:])
+    assert (taken := re.search(r"begins with (\d+) of (\d+) weights", said))
+    assert taken[1] == taken[2]
 
 
 def test_a_stopped_run_that_began_with_other_weights_is_continued_by_the_same_command_only(
