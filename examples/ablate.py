@@ -222,7 +222,8 @@ def _flat(changes: Sequence[Any]) -> Iterator[str]:
 
 
 def _sets(settings: Sequence[str]) -> list[str]:
-    return [part for setting in settings for part in ("--set", setting)]
+    """Return the arguments for settings; those that begin with -- are options of their own."""
+    return [part for setting in settings for part in ([setting] if setting.startswith("--") else ["--set", setting])]
 
 
 if __name__ == "__main__":

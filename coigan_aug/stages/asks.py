@@ -167,7 +167,10 @@ class TrainAsk(Ask):
     resume: Annotated[bool, Option("Continue the newest run with its own settings.")] = False
     init_from: Annotated[
         str | None,
-        Option("Begin with the weights of another run (name or number) or generator file, as far as they fit."),
+        Option(
+            "Begin with the weights of another run (name or number), a generator file, or bundled (the demo's), as far as"
+            " they fit."
+        ),
     ] = None
     dry_run: Annotated[bool, Option("Show plan, memory and time, measured on 3 real steps.")] = False
     perceptual_weights: Annotated[StrPath | None, Option("Weight file of the perceptual features.")] = None

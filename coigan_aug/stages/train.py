@@ -180,12 +180,12 @@ def _begin(
     run = None
     if settings is None:
         run, settings = _newest(workspace, dataset, _flags(ask))
+    weights = find_weights(workspace.runs, ask.init_from) if ask.init_from else None
     features = Path(ask.perceptual_weights) if ask.perceptual_weights else None
     _look_for_features(settings, features, talk)
     with talk.steps() as begin:
         prepared = prepare(dataset, settings.data, cache_root=workspace.cache, progress=begin)
     settings = _with_batch(resolve(settings, prepared), prepared, device, talk, features=features)
-    weights = find_weights(workspace.runs, ask.init_from) if ask.init_from else None
     for line in _about_objects(prepared, settings.data.min_area):
         talk.say(line)
     if not prepared.clean:

@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -265,11 +266,13 @@ def start_of(settings: Settings, dataset: Dataset) -> RunStart:
 
 
 def find_weights(root: Path, name: str) -> Path:
-    """Return what `--init-from NAME` names: a run's folder, by its name or number, or a generator file.
+    """Return what `--init-from NAME` names: a run's folder, by its name or number, a generator file, or the bundled one.
 
     Raises:
-        DataError: there is neither.
+        DataError: there is none of them.
     """
+    if name == "bundled":
+        return Path(str(resources.files("coigan_aug") / "demo" / "steel.safetensors"))
     if Path(name).is_file():
         return Path(name)
     return find_run(root, name).folder

@@ -18,6 +18,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from coigan_aug.annotations.records import DefectClass
 from coigan_aug.checkpoint import list_states, load_generator, load_latest, save_generator, save_state
+from coigan_aug.demo.strips import CLASSES
 from coigan_aug.errors import DataError, EnvironmentProblem, ResourceError, Stopped, exit_code_of
 from coigan_aug.files import sha256, to_values
 from coigan_aug.imaging import read_image
@@ -40,6 +41,7 @@ from coigan_aug.training.run import (
     begin_run,
     check_same,
     find_run,
+    find_weights,
     list_runs,
     resolve,
     unfinished_run,
@@ -451,6 +453,10 @@ def test_a_generator_of_other_classes_gives_each_class_the_channel_of_its_name_o
         torch.testing.assert_close(found[:, 3 + len(names) :], given[:, 6:])
     assert (taken := re.search(r"begins with (\d+) of (\d+) weights", said))
     assert taken[1] == taken[2]
+
+
+def test_the_bundled_generator_is_named_bundled(tmp_path: Path) -> None:
+    assert [item.name for item in load_generator(find_weights(tmp_path, "bundled")).classes] == list(CLASSES)
 
 
 def test_a_stopped_run_that_began_with_other_weights_is_continued_by_the_same_command_only(
