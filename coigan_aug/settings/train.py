@@ -50,6 +50,9 @@ class TrainSettings:
     optimiser step for them after that for its losses"""
     paired: float = 4.0
     """weight: erased real defects drawn again, L1 round the mask"""
+    patches: float = 0.0
+    """weight: small patches of erased defects drawn again must be distributed as the real ones', wherever they lie (GPDM's
+    distance), so that grain and edges are as crisp"""
     contrast: float = 0.0
     """weight: a defect's contrast must be the one that was told (model.contrast)"""
     smooth_l1: float = 0.0
@@ -104,7 +107,7 @@ class TrainSettings:
         check(self, "weight_decay", "adversarial", "reference_adversarial", "paired", "smooth_l1", low=0.0)
         check(self, "perceptual_weight", "path_length", "object_weight", "background_weight", low=0.0)
         check(self, "r1", "r2", "gradient_penalty", low=0.0)
-        check(self, "mismatch", "contrast", "patience", low=0.0)
+        check(self, "mismatch", "contrast", "patches", "patience", low=0.0)
         check(self, "discriminator_weight", "discriminator_perceptual", low=0.0)
         check(self, "discriminator_accuracy", low=0.5, high=1.0)
         choice(self, "loss", ADVERSARIAL)

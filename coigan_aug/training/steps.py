@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from coigan_aug.errors import CoiganError
 from coigan_aug.losses.adversarial import generator_loss
+from coigan_aug.losses.patches import patch_distance, random_kernels
 from coigan_aug.losses.perceptual import smooth_masked_perceptual
 from coigan_aug.losses.reconstruction import contrast_error, masked_l1, smooth_masked_l1
 from coigan_aug.losses.regularizers import path_length
@@ -24,7 +25,9 @@ from coigan_aug.training.judging import Losses, Shown, Trial, discriminate, judg
 from coigan_aug.training.networks import Networks, Step
 
 PAIRED_GROW = 2
-"""The paired loss looks this far round the mask, px: erasing took the defect's soft edge with it."""
+"""The paired losses look this far round the mask, px: erasing took the defect's soft edge with it."""
+PATCH_SIDE, PATCH_KERNELS = 5, 32
+"""The side of the patches that are compared, px, and the directions in which, other ones in each step."""
 
 
 def training_step(networks: Networks, batch: Batch, step: Step) -> Losses:
@@ -170,9 +173,12 @@ def generator_losses(networks: Networks, batch: Batch, fake: Tensor, redrawn: Te
         if train.reference_adversarial > 0:
             drawn, real = _drawn_window(batch, fake, step), _real_window(batch, step)
             losses["reference_adversarial"] = train.reference_adversarial * _fool(networks.reference, drawn, real, step)
+    region = mask_alpha(batch.pair_masks, grow=PAIRED_GROW, soften=0)
     if train.paired > 0:
-        region = mask_alpha(batch.pair_masks, grow=PAIRED_GROW, soften=0)
         losses["paired"] = train.paired * masked_l1(redrawn, batch.pair_target, region, across=across)
+    if train.patches > 0:
+        kernels = random_kernels(PATCH_KERNELS, channels=3, side=PATCH_SIDE, rng=step.rng)
+        losses["patches"] = train.patches * patch_distance(redrawn, batch.pair_target, region, kernels, across=across)
     if train.contrast > 0 and step.settings.model.contrast:
         contrast = batch.condition[:, batch.masks.shape[1]][:, None]
         losses["contrast"] = train.contrast * contrast_error(fake, batch.base, batch.masks, contrast, across=across)

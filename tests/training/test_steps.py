@@ -14,6 +14,8 @@ import torch
 
 from coigan_aug.compose.composer import Stream
 from coigan_aug.errors import CoiganError
+from coigan_aug.losses.patches import patch_distance, random_kernels
+from coigan_aug.models.composite import mask_alpha
 from coigan_aug.models.layers import EqualConv2d
 from coigan_aug.models.wavelet_discriminator import WaveletDiscriminator
 from coigan_aug.prepare.prepared import Prepared
@@ -125,6 +127,20 @@ def test_the_thesis_losses_join_in_when_they_have_a_weight(prepared: Prepared, s
     assert "generator_path_length" not in second
     assert "generator_paired" not in first
     assert float(networks.path_mean) > 0
+
+
+def test_the_patches_of_what_is_drawn_again_are_paid_for(prepared: Prepared, small: Settings) -> None:
+    settings = dataclasses.replace(small, train=dataclasses.replace(small.train, patches=3.0, translate=0, gain=0))
+    batch, networks = _batch(prepared, settings), _networks(prepared, settings)
+    step, plain = _step(0, settings), torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        redrawn = networks.generator(batch.pair_base, batch.pair_condition, batch.pair_latent, batch.pair_masks)
+    region = mask_alpha(batch.pair_masks, grow=steps.PAIRED_GROW, soften=0)
+    losses = training_step(networks, batch, step)
+    kernels = random_kernels(steps.PATCH_KERNELS, channels=3, side=steps.PATCH_SIDE, rng=plain)
+    expected = 3 * patch_distance(redrawn, batch.pair_target, region, kernels)
+    assert float(expected) > 0
+    assert float(losses["generator_patches"]) == pytest.approx(float(expected), rel=0.2)  # other kernels were drawn
 
 
 def test_a_lazy_penalty_pays_in_one_step_what_it_would_have_paid_in_all(prepared: Prepared, small: Settings) -> None:
