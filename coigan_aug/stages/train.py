@@ -25,12 +25,14 @@ from coigan_aug.settings import Settings
 from coigan_aug.stages.asks import TrainAsk
 from coigan_aug.store.accepting import accept
 from coigan_aug.store.dataset import Dataset
+from coigan_aug.training.batches import Batch
 from coigan_aug.training.device import choose_device
 from coigan_aug.training.distributed import joined, only_first, rank, world
-from coigan_aug.training.loop import Speed, measure_speed
+from coigan_aug.training.inpainting import Inpainting, build_inpainting, measure_speed
+from coigan_aug.training.loop import Speed
 from coigan_aug.training.loop import train as train_network
 from coigan_aug.training.place import Place, find_place
-from coigan_aug.training.plan import TrainingPlan, choose_batch, measure_plan, times_as_long, training_seconds
+from coigan_aug.training.plan import Build, TrainingPlan, choose_batch, measure_plan, times_as_long, training_seconds
 from coigan_aug.training.run import (
     Best,
     Machine,
@@ -83,6 +85,14 @@ class _Start:
     speed: Speed
     run: Run | None
 
+    def build(self, device: torch.device, weights: Path | None = None) -> Build[Batch]:
+        """Return what makes new networks by their settings."""
+        return partial(_built, self.prepared, device, weights)
+
+
+def _built(prepared: Prepared, device: torch.device, weights: Path | None, settings: Settings) -> Inpainting:
+    return build_inpainting(prepared, settings, device, weights=weights)
+
 
 def train(
     workspace: Folders, ask: TrainAsk, *, talk: Talk = SILENT, command: str = "", settings: Settings | None = None
@@ -129,14 +139,14 @@ def train(
         detail_settings(start.settings)
         weights = Path(ask.perceptual_weights) if ask.perceptual_weights else None
         if start.run is None:
-            plan = measure_plan(start.prepared, start.settings, device, start.speed, recipe, weights=weights, talk=talk)
+            plan = measure_plan(start.build(device, weights), start.settings, device, start.speed, recipe, talk=talk)
             return Trained(plan=plan) if rank() == 0 else None
         talk.say(_about(start.run, start.speed, device))
         with talk.step("train", most=60 * ask.minutes if ask.minutes else None) as report:
+            model = build_inpainting(start.prepared, start.settings, device, weights=weights)
             images = train_network(
-                start.prepared, start.settings, start.run, device=device, speed=start.speed, report=report,
-                minutes=ask.minutes, perceptual_weights=weights,
-            )  # fmt: skip
+                model, start.settings, start.run, device=device, speed=start.speed, report=report, minutes=ask.minutes
+            )
         if rank():
             return None
         end = start.run.end()
@@ -255,7 +265,7 @@ def _about_objects(prepared: Prepared, least: int) -> Iterator[str]:
 def _instead(start: _Start, other: Settings, device: torch.device) -> str:
     """Return that there is no GPU, and what the recipe for one would take; all processes measure it together."""
     settings, data, train = start.settings, other.data, other.train
-    seconds = training_seconds(start.prepared, settings, device, start.speed)
+    seconds = training_seconds(start.build(device), settings, device, start.speed)
     seconds *= times_as_long(settings, other, classes=start.prepared.classes, speed=start.speed)
     return (
         f"No GPU is used: recipe {ON_CPU}, {settings.data.window} px windows. Recipe {ON_GPU} ({data.window} px,"
@@ -270,7 +280,8 @@ def _with_batch(
     batch = settings.train.batch
     if batch <= 0:
         speed = Speed(bfloat16=device.type == "cuda" and settings.train.precision != "float32", threads=1)
-        batch = choose_batch(prepared, settings, device, speed, world=world(), weights=features)
+        build = partial(_built, prepared, device, features)
+        batch = choose_batch(build, settings, device, speed, world=world())
         talk.say(f"batch: auto is {batch} here")
     if batch % world():
         below = batch // world() * world()

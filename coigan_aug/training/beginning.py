@@ -15,8 +15,8 @@ from coigan_aug.errors import DataError
 from coigan_aug.store.dataset import class_from
 from coigan_aug.training.networks import Networks
 from coigan_aug.training.run import GENERATOR, Run
-from coigan_aug.training.state import NETWORKS
 
+NETWORKS = ("generator", "average", "defect", "reference")
 _IMAGE = 3
 _MASKED = ("generator", "average")
 """Networks whose first layer sees an image, then one channel for the mask of each class, then the rest."""

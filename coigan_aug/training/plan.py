@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import resource
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeAlias
 
 import torch
+from torch import nn
 
-from coigan_aug.compose.composer import Stream
 from coigan_aug.compose.noise import condition_channels
 from coigan_aug.errors import memory_ran_out
 from coigan_aug.models.build import build_generator
-from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.progress import SILENT, Report, Talk, lasting, silent
 from coigan_aug.settings import Settings
-from coigan_aug.training.batches import batches
 from coigan_aug.training.device import pass_seconds
-from coigan_aug.training.distributed import largest, rank, world
+from coigan_aug.training.distributed import largest, world
 from coigan_aug.training.loop import Speed
-from coigan_aug.training.networks import Networks, Step, build_networks
-from coigan_aug.training.steps import training_step
+from coigan_aug.training.networks import Step
+from coigan_aug.training.trainable import B, Trainable
 
+Build: TypeAlias = Callable[[Settings], Trainable[B]]
+"""Makes what is to be trained, new, by its settings."""
 STEPS = 3
 SLOW = 20.0
 """Seconds that a step may take for `STEPS` of them to be measured; above it is one step with one sample a process."""
@@ -80,15 +82,14 @@ class TrainingPlan:
 
 
 def measure_plan(
-    prepared: Prepared, settings: Settings, device: torch.device, speed: Speed, recipe: str, *, weights: Path | None,
-    talk: Talk = SILENT,
+    build: Build[B], settings: Settings, device: torch.device, speed: Speed, recipe: str, *, talk: Talk = SILENT
 ) -> TrainingPlan:  # fmt: skip
     """Train some steps on throw-away networks and return the plan with its memory and its time.
 
     Several processes call it together; memory is that of one of them.
     """
     with talk.step("measuring steps, the first with one sample") as report:
-        found = _measure(prepared, settings, device, speed, weights=weights, report=report)
+        found = _measure(build, settings, device, speed, report=report)
     train = settings.train
     how, note = f"measured on {STEPS} real steps", ""
     if found.steps < STEPS:
@@ -111,22 +112,18 @@ def measure_plan(
     )
 
 
-def training_seconds(
-    prepared: Prepared, settings: Settings, device: torch.device, speed: Speed, *, weights: Path | None = None
-) -> float:
+def training_seconds(build: Build[B], settings: Settings, device: torch.device, speed: Speed) -> float:
     """Return how long the whole training would take, by some steps on throw-away networks."""
-    return _measure(prepared, settings, device, speed, weights=weights).seconds * settings.train.images
+    return _measure(build, settings, device, speed).seconds * settings.train.images
 
 
 def _measure(
-    prepared: Prepared, settings: Settings, device: torch.device, speed: Speed, *, weights: Path | None,
-    report: Report = silent,
-) -> Measured:  # fmt: skip
+    build: Build[B], settings: Settings, device: torch.device, speed: Speed, *, report: Report = silent
+) -> Measured:
     """Train a step with one sample a process on throw-away networks, then, where whole steps are not too slow, `STEPS`."""
     report(0, STEPS)
     torch.set_num_threads(speed.threads)
-    networks = build_networks(prepared, settings, device, weights=weights)
-    stream, batch, few = Stream(prepared, settings, settings.train.seed), settings.train.batch, world()
+    model, batch, few = build(settings), settings.train.batch, world()
     before = _resident()
 
     begun_all, spent = time.perf_counter(), time.process_time()
@@ -135,17 +132,17 @@ def _measure(
         return (time.process_time() - spent) / max(time.perf_counter() - begun_all, 1e-9)
 
     def seconds_of(number: int, samples: int) -> float:
-        source = batches(stream, start=0, batch=samples, rank=rank(), world=world(), workers=0)
+        source = model.batches(start=0, batch=samples, workers=0)
         begun = time.perf_counter()
         generator = torch.Generator().manual_seed(number)
-        training_step(networks, next(source).to(device), Step(number, settings, generator, device, speed.bfloat16))
+        model.step(next(source), Step(number, settings, generator, device, speed.bfloat16))
         return time.perf_counter() - begun
 
     probe = seconds_of(1, few) if device.type == "cpu" else 0.0  # without what falls due in step 0
     (slow,) = largest(int(probe * batch / few > SLOW))  # all processes take the same way
     if slow:
         report(STEPS, STEPS)
-        memory = _reckoned(networks, before, samples=batch // few)
+        memory = _reckoned(model.learning, before, samples=batch // few)
         return Measured(seconds=probe / few, steps=1, samples=few, memory=memory, cores=cores())
     took = []
     for number in range(STEPS):
@@ -166,34 +163,23 @@ def times_as_long(settings: Settings, other: Settings, *, classes: int, speed: S
     return each[1] / each[0]
 
 
-def choose_batch(
-    prepared: Prepared,
-    settings: Settings,
-    device: torch.device,
-    speed: Speed,
-    *,
-    world: int,
-    weights: Path | None = None,
-) -> int:
+def choose_batch(build: Build[B], settings: Settings, device: torch.device, speed: Speed, *, world: int) -> int:
     """Return the batch that `auto` stands for: the largest of `SIZES` that a GPU holds, tried with a real step.
 
     On a CPU, where memory is not what limits it, 16; with several processes 16 for each.
     """
     if device.type == "cpu" or world > 1:
         return USUAL * world
-    return next((size for size in SIZES if _fits(prepared, settings, device, speed, size, weights)), 1)
+    return next((size for size in SIZES if _fits(build, settings, device, speed, size)), 1)
 
 
-def _fits(
-    prepared: Prepared, settings: Settings, device: torch.device, speed: Speed, size: int, weights: Path | None
-) -> bool:
+def _fits(build: Build[B], settings: Settings, device: torch.device, speed: Speed, size: int) -> bool:
     """Try a step with every regulariser on throw-away networks."""
     settings = replace(settings, train=replace(settings.train, batch=size))
     try:
-        networks = build_networks(prepared, settings, device, weights=weights)
-        stream = Stream(prepared, settings, settings.train.seed)
-        batch = next(batches(stream, start=0, batch=size, rank=0, world=1, workers=0)).to(device)
-        training_step(networks, batch, Step(0, settings, torch.Generator().manual_seed(0), device, speed.bfloat16))
+        model = build(settings)
+        batch = next(model.batches(start=0, batch=size, workers=0))
+        model.step(batch, Step(0, settings, torch.Generator().manual_seed(0), device, speed.bfloat16))
     except (torch.OutOfMemoryError, RuntimeError) as error:
         if not memory_ran_out(error):
             raise
@@ -204,12 +190,11 @@ def _fits(
     return True
 
 
-def _reckoned(networks: Networks, before: int, *, samples: int) -> str:
+def _reckoned(learning: Sequence[nn.Module], before: int, *, samples: int) -> str:
     """Reckon what a step with so many samples needs, from the peak of one with one sample and what there was `before` it.
 
     Gradients and both moments of Adam stay the same for any batch; the rest of what the step took goes with the samples.
     """
-    learning = (networks.generator, networks.defect, networks.reference)
     kept = sum(3 * p.numel() * p.element_size() for net in learning for p in net.parameters() if p.requires_grad)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return f"about {(before + kept + max(peak - before - kept, 0) * samples) / 1e9:.0f} GB"

@@ -5,19 +5,14 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import NamedTuple
 
-from coigan_aug.checkpoint import State, load_latest, save_generator, save_state
+from coigan_aug.checkpoint import load_latest, save_state
 from coigan_aug.errors import DataError, memory_ran_out
 from coigan_aug.files import write_bytes
-from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.progress import say
 from coigan_aug.sealed import sealed_line
-from coigan_aug.settings import Settings
 from coigan_aug.training.distributed import only_first, rank
-from coigan_aug.training.networks import Networks
 from coigan_aug.training.run import Best, Run, read_metrics
-
-NETWORKS = ("generator", "average", "defect", "reference")
-_PARTS = (*NETWORKS, "generator_optimizer", "defect_optimizer", "reference_optimizer")
+from coigan_aug.training.trainable import B, Trainable
 
 
 class Progress(NamedTuple):
@@ -28,33 +23,30 @@ class Progress(NamedTuple):
     best: Best = Best()
 
 
-def save_training(networks: Networks, prepared: Prepared, settings: Settings, run: Run, progress: Progress) -> None:
-    """Write the state to go on from, and the averaged generator: beside the best one where there is one."""
+def save_training(model: Trainable[B], run: Run, progress: Progress, *, keep: int) -> None:
+    """Write the state to go on from, and the averaged network: beside the best one where there is one."""
     if rank() > 0:
         return
-    state: State = {name: getattr(networks, name).state_dict() for name in _PARTS}
-    state |= progress._asdict() | {"best": asdict(progress.best), "path_mean": networks.path_mean}
-    save_state(run.checkpoints, state, images=progress.images, measured=progress.measured, keep=settings.log.keep)
-    path, classes = run.last if progress.best.images else run.generator, prepared.dataset.classes
-    save_generator(path, networks.average, settings=settings, classes=classes, images=progress.images)
+    state = model.state() | progress._asdict() | {"best": asdict(progress.best)}
+    save_state(run.checkpoints, state, images=progress.images, measured=progress.measured, keep=keep)
+    model.save(run.last if progress.best.images else run.generator, images=progress.images)
 
 
-def save_best(networks: Networks, prepared: Prepared, settings: Settings, run: Run, *, images: int) -> None:
-    """Write the averaged generator as the one to draw with."""
+def save_best(model: Trainable[B], run: Run, *, images: int) -> None:
+    """Write the averaged network as the one to work with."""
     if rank() == 0:
-        classes = prepared.dataset.classes
-        save_generator(run.generator, networks.average, settings=settings, classes=classes, images=images)
+        model.save(run.generator, images=images)
 
 
-def resume_together(networks: Networks, run: Run) -> Progress:
+def resume_together(model: Trainable[B], run: Run) -> Progress:
     """Load the newest whole state in all processes and cut the metrics back to it; return how far the training is."""
-    progress = only_first(lambda: _resume(networks, run))
+    progress = only_first(lambda: _resume(model, run))
     images = progress.images
     if rank() == 0:
         ends = {True: progress.measured, False: images}
         kept = [line for line in read_metrics(run) if line["images"] <= ends["kid" in line]]
         write_bytes(run.metrics, b"".join(sealed_line(line) for line in kept))
-    elif (here := _resume(networks, run).images) != images:
+    elif (here := _resume(model, run).images) != images:
         raise DataError(
             f"{run.folder} is at {images:,} images in process 0 and at {here:,} here.",
             remedy="The workspace must be one folder that all machines share.",
@@ -62,7 +54,7 @@ def resume_together(networks: Networks, run: Run) -> Progress:
     return progress
 
 
-def _resume(networks: Networks, run: Run) -> Progress:
+def _resume(model: Trainable[B], run: Run) -> Progress:
     """Load the newest whole state; the beginning where there is none."""
     run.checkpoints.mkdir(parents=True, exist_ok=True)
     state, damaged = load_latest(run.checkpoints)
@@ -71,16 +63,14 @@ def _resume(networks: Networks, run: Run) -> Progress:
     if state is None:
         return Progress()
     try:
-        for name in _PARTS:
-            getattr(networks, name).load_state_dict(state[name])
-        networks.path_mean = state["path_mean"].to(networks.path_mean.device)
+        model.load(state)
         progress = Progress(int(state["images"]), int(state.get("measured", 0)), Best(**state["best"]))
     except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
         if memory_ran_out(error):
             raise
         raise DataError(
             f"The checkpoint in {run.checkpoints} does not fit this model: {error}",
-            remedy="Start a new run with: coigan-aug train   (--init-from RUN begins with the weights that fit)",
+            remedy=f"Start a new run with: {model.command}   (--init-from RUN begins with the weights that fit)",
         ) from error
     say(f"continuing {run.name} at {progress.images:,} images", quiet=rank() > 0)
     return progress

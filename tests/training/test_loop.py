@@ -27,10 +27,11 @@ from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.sealed import read_lines, read_sealed, write_sealed
 from coigan_aug.settings import Settings
 from coigan_aug.store.writer import write_dataset
-from coigan_aug.training import loop, plan
+from coigan_aug.training import inpainting, loop, plan
 from coigan_aug.training.batches import Batch
 from coigan_aug.training.beginning import init_from
 from coigan_aug.training.device import choose_device
+from coigan_aug.training.inpainting import build_inpainting
 from coigan_aug.training.judging import Losses
 from coigan_aug.training.loop import Speed, train
 from coigan_aug.training.networks import Networks, Step, build_networks
@@ -63,12 +64,16 @@ def _begin(root: Path, prepared: Prepared, settings: Settings) -> Run:
     )
 
 
+def _model(prepared: Prepared, settings: Settings) -> inpainting.Inpainting:
+    return build_inpainting(prepared, settings, CPU)
+
+
 def _train(prepared: Prepared, settings: Settings, run: Run, *, kill_at: int | None = None) -> int:
     def report(done: int, total: int, note: str = "") -> None:
         if kill_at is not None and done >= kill_at:
             raise Killed
 
-    return train(prepared, settings, run, device=CPU, speed=SPEED, report=report)
+    return train(_model(prepared, settings), settings, run, device=CPU, speed=SPEED, report=report)
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +109,7 @@ def test_a_signal_saves_stops_and_says_how_to_continue(
             os.kill(os.getpid(), signal.SIGTERM)
 
     with pytest.raises(Stopped, match="saved at 12 images") as caught:
-        train(prepared, small, stopped, device=CPU, speed=SPEED, report=report)
+        train(_model(prepared, small), small, stopped, device=CPU, speed=SPEED, report=report)
     assert caught.value.signal_number == signal.SIGTERM
     assert "coigan-aug train --resume" in str(caught.value)
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
@@ -134,7 +139,8 @@ def test_a_time_budget_ends_a_run_as_finished(
     run = _begin(tmp_path, prepared, small)
     run.note_seconds(1000)
     monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=itertools.count(50, 7).__next__))
-    images = train(prepared, small, run, device=CPU, speed=SPEED, report=lambda *a: None, minutes=1e-12)
+    model = _model(prepared, small)
+    images = train(model, small, run, device=CPU, speed=SPEED, report=lambda *a: None, minutes=1e-12)
     assert images == 0
     assert run.finished
     assert run.seconds() in {1000 + 7 * calls for calls in range(1, 9)}
@@ -235,7 +241,7 @@ def test_a_device_that_is_not_there_is_refused(name: str | None, gpus: int | Non
 def few_samples(coarse: None) -> Iterator[None]:
     """A watch looks at 8 samples."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "begin_watch", functools.partial(begin_watch, samples=8))
+        patch.setattr(inpainting, "begin_watch", functools.partial(begin_watch, samples=8))
         yield
 
 
@@ -296,7 +302,8 @@ def test_a_training_killed_in_its_last_measurement_finishes_it(
 
     for place in ("distance", "save_best"):
         with monkeypatch.context() as patch, pytest.raises(Killed):
-            patch.setattr(loop, place, killed if place == "save_best" else lambda *_: (_ for _ in ()).throw(Killed))
+            room = loop if place == "save_best" else inpainting
+            patch.setattr(room, place, killed if place == "save_best" else lambda *_: (_ for _ in ()).throw(Killed))
             _train(prepared, settings, broken)
         assert not broken.finished
     _train(prepared, settings, broken)
@@ -310,7 +317,7 @@ def test_a_training_ends_when_it_no_longer_gets_better(
     settings = _watched(small, patience=2)
     settings = dataclasses.replace(settings, train=dataclasses.replace(settings.train, images=80))
     found = iter([0.5, 0.4, 0.6, 0.45, 0.1])
-    monkeypatch.setattr(loop, "distance", lambda watch, generator: next(found))
+    monkeypatch.setattr(inpainting, "distance", lambda watch, generator: next(found))
     run = _begin(tmp_path, prepared, settings)
     assert _train(prepared, settings, run) == 32, "0.6 and 0.45 are two in a row that are not below 0.4"
     assert read_sealed(run.folder / "run.json")["best"] == {"distance": 0.4, "images": 16, "since": 2}
@@ -326,7 +333,7 @@ def test_out_of_memory_halves_what_goes_through_at_once_and_keeps_the_batch(
 ) -> None:
     """Memory for two windows at a time: from the second step on, four go through in two parts, and it is said once."""
     taken: list[tuple[int, int]] = []
-    real_step = loop.training_step
+    real_step = inpainting.training_step
 
     def short_of_memory(networks: Networks, batch: Batch, step: Step) -> Losses:
         if step.number > 0 and len(batch.base) / step.parts > 2:
@@ -334,7 +341,7 @@ def test_out_of_memory_halves_what_goes_through_at_once_and_keeps_the_batch(
         taken.append((step.number, step.parts))
         return real_step(networks, batch, step)
 
-    monkeypatch.setattr(loop, "training_step", short_of_memory)
+    monkeypatch.setattr(inpainting, "training_step", short_of_memory)
     run = _begin(tmp_path, prepared, small)
     assert _train(prepared, small, run) == 24
     assert taken == [(0, 1), *((number, 2) for number in range(1, 6))]
@@ -348,7 +355,7 @@ def test_out_of_memory_with_a_single_window_is_answered_with_the_batch_to_try(
     def never(networks: Networks, batch: Batch, step: Step) -> Losses:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(loop, "training_step", never)
+    monkeypatch.setattr(inpainting, "training_step", never)
     with pytest.raises(ResourceError, match="with 1 windows of 32 px at a time") as caught:
         _train(prepared, small, _begin(tmp_path, prepared, small))
     assert "--set train.batch=2" in caught.value.remedy
@@ -366,14 +373,15 @@ def test_auto_batch_is_the_largest_that_a_step_has_memory_for(
             raise torch.OutOfMemoryError("CUDA out of memory")
         return {}
 
-    monkeypatch.setattr(plan, "training_step", holds_eight)
-    monkeypatch.setattr(plan, "build_networks", lambda *given, **options: None)
+    monkeypatch.setattr(inpainting, "training_step", holds_eight)
+    monkeypatch.setattr(inpainting, "build_networks", lambda *given, **options: None)
     monkeypatch.setattr(Batch, "to", lambda self, device: self)
     monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
-    assert plan.choose_batch(prepared, small, torch.device("cuda"), SPEED, world=1) == 8
+    build = functools.partial(_model, prepared)
+    assert plan.choose_batch(build, small, torch.device("cuda"), SPEED, world=1) == 8
     assert tried == [64, 32, 16, 8]
-    assert plan.choose_batch(prepared, small, CPU, SPEED, world=1) == 16
-    assert plan.choose_batch(prepared, small, CPU, SPEED, world=3) == 48
+    assert plan.choose_batch(build, small, CPU, SPEED, world=1) == 16
+    assert plan.choose_batch(build, small, CPU, SPEED, world=3) == 48
 
 
 def test_event_files_for_tensorboard_hold_what_the_metrics_hold(

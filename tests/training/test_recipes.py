@@ -20,7 +20,7 @@ from coigan_aug.progress import Talk
 from coigan_aug.settings import Settings
 from coigan_aug.stages.asks import TrainAsk
 from coigan_aug.stages.train import train
-from coigan_aug.training import device, plan
+from coigan_aug.training import device, inpainting, plan
 from coigan_aug.training.batches import Batch
 from coigan_aug.training.judging import Losses
 from coigan_aug.training.loop import Speed
@@ -77,13 +77,13 @@ def test_where_steps_are_slow_a_dry_run_takes_one_with_one_sample_and_says_so(
 ) -> None:
     ask = TrainAsk(recipe="tiny", device="cpu", dry_run=True, overrides=SMALL)
     taken: list[int] = []
-    step = plan.training_step
+    step = inpainting.training_step
 
     def counted(networks: Networks, batch: Batch, *others: Any) -> Losses:
         taken.append(len(batch.base))
         return step(networks, batch, *others)
 
-    monkeypatch.setattr(plan, "training_step", counted)
+    monkeypatch.setattr(inpainting, "training_step", counted)
     found = train(workspace, ask, talk=Talk(quiet=False))
     assert found is not None
     assert "(measured on 3 real steps)" in str(found.plan)
