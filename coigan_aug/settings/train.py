@@ -18,6 +18,8 @@ class TrainSettings:
 
     seed: int = 7
     """seed of everything random; another one shows how far two trainings differ by chance"""
+    start: str = "none"
+    """the weights that a training begins with: bundled (the demo's model's, where the generator has its shape) or none"""
     batch: OrAuto = 16
     """samples in a step, all processes together; auto (0): as many as the GPU holds, up to 64; 16 on a CPU"""
     images: int = 400_000
@@ -110,6 +112,7 @@ class TrainSettings:
         check(self, "mismatch", "contrast", "patches", "patience", low=0.0)
         check(self, "discriminator_weight", "discriminator_perceptual", low=0.0)
         check(self, "discriminator_accuracy", low=0.5, high=1.0)
+        choice(self, "start", ("bundled", "none"))
         choice(self, "loss", ADVERSARIAL)
         choice(self, "perceptual_channels", ("mean", "sum"))
         choice(self, "path_length_per", ("sample", "column"))

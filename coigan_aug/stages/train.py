@@ -26,6 +26,7 @@ from coigan_aug.stages.asks import TrainAsk
 from coigan_aug.store.accepting import accept
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.training.batches import Batch
+from coigan_aug.training.beginning import BUNDLED, bundled_fits, find_weights
 from coigan_aug.training.device import choose_device
 from coigan_aug.training.distributed import joined, only_first, rank, world
 from coigan_aug.training.inpainting import Inpainting, build_inpainting, measure_speed
@@ -39,7 +40,6 @@ from coigan_aug.training.run import (
     Run,
     begin_run,
     check_same,
-    find_weights,
     list_runs,
     resolve,
     same_as,
@@ -190,7 +190,7 @@ def _begin(
     run = None
     if settings is None:
         run, settings = _newest(workspace, dataset, _flags(ask))
-    weights = find_weights(workspace.runs, ask.init_from) if ask.init_from else None
+    weights = _weights(workspace, ask, settings)
     features = Path(ask.perceptual_weights) if ask.perceptual_weights else None
     _look_for_features(settings, features, talk)
     with talk.steps() as begin:
@@ -227,6 +227,13 @@ def _begin(
     begun = run.start().machine
     assert begun is not None  # noted for every run
     return _Start(prepared, settings, Speed(bfloat16=begun.bfloat16, threads=begun.threads), run)
+
+
+def _weights(workspace: Folders, ask: TrainAsk, settings: Settings) -> Path | None:
+    """Return whose weights the training begins with: the named ones, else the bundled model's where they are wanted and fit."""
+    if ask.init_from:
+        return find_weights(workspace.runs, ask.init_from)
+    return BUNDLED if settings.train.start == "bundled" and bundled_fits(settings.model) else None
 
 
 def _not_continued(workspace: Folders, settings: Settings, dataset: Dataset) -> Iterator[str]:

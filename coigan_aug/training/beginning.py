@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 
 import torch
@@ -12,11 +13,16 @@ from torch import Tensor
 from coigan_aug.annotations.records import DefectClass
 from coigan_aug.checkpoint import load_generator, load_latest
 from coigan_aug.errors import DataError
+from coigan_aug.settings import ModelSettings
 from coigan_aug.store.dataset import class_from
 from coigan_aug.training.networks import Networks
-from coigan_aug.training.run import GENERATOR, Run
+from coigan_aug.training.run import GENERATOR, Run, find_run
 
 NETWORKS = ("generator", "average", "defect", "reference")
+BUNDLED = Path("bundled")
+"""Stands for the generator that comes with the program, wherever that is installed."""
+_SHAPE = ("generator", "width", "depth", "blocks", "latent", "noise", "noise_scales", "contrast")
+"""The settings that a generator's weights depend on."""
 _IMAGE = 3
 _MASKED = ("generator", "average")
 """Networks whose first layer sees an image, then one channel for the mask of each class, then the rest."""
@@ -37,7 +43,7 @@ def init_from(networks: Networks, path: Path, classes: Sequence[DefectClass]) ->
     there is none from the mean of its classes.
 
     Args:
-        path: a run's folder (its newest state: generator, average and discriminators), or a generator file.
+        path: a run's folder (its newest state: generator, average and discriminators), a generator file, or `BUNDLED`.
         classes: of the training that begins.
 
     Raises:
@@ -57,7 +63,32 @@ def init_from(networks: Networks, path: Path, classes: Sequence[DefectClass]) ->
             f"No weight of {path} fits this model.",
             remedy="Begin from a run of the same recipe, or without --init-from.",
         )
-    return f"begins with {taken} of {of} weights of {path}"
+    whose = "the bundled model (--set train.start=none begins without)" if path == BUNDLED else path
+    return f"begins with {taken} of {of} weights of {whose}"
+
+
+def find_weights(root: Path, name: str) -> Path:
+    """Return what `--init-from NAME` names: a run's folder, by its name or number, a generator file, or the bundled one.
+
+    Raises:
+        DataError: there is none of them.
+    """
+    if name == str(BUNDLED):
+        return BUNDLED
+    if Path(name).is_file():
+        return Path(name)
+    return find_run(root, name).folder
+
+
+def bundled_fits(model: ModelSettings) -> bool:
+    """Tell whether the generator that comes with the program is one of these settings, but for its classes."""
+    bundled = load_generator(_file(BUNDLED)).settings.model
+    return all(getattr(model, name) == getattr(bundled, name) for name in _SHAPE)
+
+
+def _file(path: Path) -> Path:
+    """Return where a generator lies, the bundled one where the program is installed."""
+    return Path(str(resources.files("coigan_aug") / "demo" / "steel.safetensors")) if path == BUNDLED else path
 
 
 def _read(path: Path) -> _Begun:
@@ -67,7 +98,7 @@ def _read(path: Path) -> _Begun:
         return _Begun(
             {name: state[name] for name in NETWORKS}, [class_from(item).name for item in Run(path).start().classes]
         )
-    file = load_generator(path / GENERATOR if path.is_dir() else path)
+    file = load_generator(path / GENERATOR if path.is_dir() else _file(path))
     weights = file.generator.state_dict()
     return _Begun(dict.fromkeys(_MASKED, weights), [item.name for item in file.classes])
 

@@ -7,7 +7,6 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -263,19 +262,6 @@ def start_of(settings: Settings, dataset: Dataset) -> RunStart:
         classes=[class_to(item) for item in dataset.classes],
         data=dataset.manifest["sha256"],
     )
-
-
-def find_weights(root: Path, name: str) -> Path:
-    """Return what `--init-from NAME` names: a run's folder, by its name or number, a generator file, or the bundled one.
-
-    Raises:
-        DataError: there is none of them.
-    """
-    if name == "bundled":
-        return Path(str(resources.files("coigan_aug") / "demo" / "steel.safetensors"))
-    if Path(name).is_file():
-        return Path(name)
-    return find_run(root, name).folder
 
 
 def unfinished_run(root: Path, *, settings: Settings, dataset: Dataset, init_from: Path | None = None) -> Run | None:

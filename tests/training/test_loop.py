@@ -9,6 +9,7 @@ import os
 import re
 import signal
 from collections.abc import Iterator
+from importlib import resources
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,7 +19,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from coigan_aug.annotations.records import DefectClass
 from coigan_aug.checkpoint import list_states, load_generator, load_latest, save_generator, save_state
-from coigan_aug.demo.strips import CLASSES
+from coigan_aug.config import load_settings
 from coigan_aug.errors import DataError, EnvironmentProblem, ResourceError, Stopped, exit_code_of
 from coigan_aug.files import sha256, to_values
 from coigan_aug.imaging import read_image
@@ -29,7 +30,7 @@ from coigan_aug.settings import Settings
 from coigan_aug.store.writer import write_dataset
 from coigan_aug.training import inpainting, loop, plan
 from coigan_aug.training.batches import Batch
-from coigan_aug.training.beginning import init_from
+from coigan_aug.training.beginning import BUNDLED, bundled_fits, find_weights, init_from
 from coigan_aug.training.device import choose_device
 from coigan_aug.training.inpainting import build_inpainting
 from coigan_aug.training.judging import Losses
@@ -42,7 +43,6 @@ from coigan_aug.training.run import (
     begin_run,
     check_same,
     find_run,
-    find_weights,
     list_runs,
     resolve,
     unfinished_run,
@@ -463,8 +463,17 @@ def test_a_generator_of_other_classes_gives_each_class_the_channel_of_its_name_o
     assert taken[1] == taken[2]
 
 
-def test_the_bundled_generator_is_named_bundled(tmp_path: Path) -> None:
-    assert [item.name for item in load_generator(find_weights(tmp_path, "bundled")).classes] == list(CLASSES)
+def test_the_bundled_generator_is_named_bundled(prepared: Prepared, small: Settings, tmp_path: Path) -> None:
+    """Its weights are found wherever the program is installed, and a run of another place is continued."""
+    assert find_weights(tmp_path, "bundled") == BUNDLED
+    tiny = load_settings(recipe="tiny")
+    assert bundled_fits(tiny.model)
+    assert not bundled_fits(dataclasses.replace(tiny.model, width=16))
+    networks = build_networks(prepared, dataclasses.replace(small, model=tiny.model), CPU, weights=None)
+    assert "the bundled model" in init_from(networks, BUNDLED, prepared.dataset.classes)
+    bundled = load_generator(Path(str(resources.files("coigan_aug") / "demo" / "steel.safetensors"))).generator
+    for key, value in list(bundled.state_dict().items())[-3:]:
+        torch.testing.assert_close(networks.average.state_dict()[key], value)
 
 
 def test_a_stopped_run_that_began_with_other_weights_is_continued_by_the_same_command_only(
