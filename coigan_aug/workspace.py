@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 from coigan_aug.asking import Ask, StrPath, options
 from coigan_aug.folders import Folders
 from coigan_aug.progress import Talk
-from coigan_aug.stages import asks, evaluate_asks
+from coigan_aug.stages import asks, evaluate_asks, translate_asks
 from coigan_aug.stages.runs_ask import RunsAsk
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from coigan_aug.stages.runs import RunRow
     from coigan_aug.stages.synthesize import Synthesized
     from coigan_aug.stages.train import Trained
+    from coigan_aug.stages.translate import TranslatedSet
 
 P = ParamSpec("P")
 A = TypeVar("A", bound=Ask)
@@ -141,6 +142,13 @@ class Workspace(Folders):
         from coigan_aug.stages.synthesize import merge
 
         return merge(self, ask)
+
+    @_with_options_of(translate_asks.TranslateAsk)
+    def translate(self, ask: translate_asks.TranslateAsk) -> TranslatedSet:
+        """Give a labelled set the look of another line; the same call continues one that was stopped."""
+        from coigan_aug.stages.translate import translate
+
+        return translate(self, ask, talk=self._talk, command=self._command(ask))
 
     @_with_options_of(evaluate_asks.QualityAsk)
     def evaluate_quality(self, ask: evaluate_asks.QualityAsk) -> Result[Quality] | Result[Thesis]:

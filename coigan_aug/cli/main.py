@@ -21,6 +21,7 @@ from coigan_aug.cli.report import report_command
 from coigan_aug.cli.runs import runs_command
 from coigan_aug.cli.synthesize import synthesize_command
 from coigan_aug.cli.train import train_command
+from coigan_aug.cli.translate import translate_app
 
 app = typer.Typer(
     name="coigan-aug",
@@ -42,6 +43,7 @@ app.command("runs")(runs_command)
 app.command("synthesize")(synthesize_command)
 app.command("draw")(draw_command)
 app.command("merge")(merge_command)
+app.add_typer(translate_app, name="translate")
 app.add_typer(evaluate, name="evaluate")
 app.command("export-model")(export_model_command)
 app.command("report")(report_command)

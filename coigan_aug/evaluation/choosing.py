@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from coigan_aug.errors import DataError
 from coigan_aug.evaluation.arms import REAL, class_of, engine_of
 from coigan_aug.evaluation.numbers import ArmScores, Benefit
 from coigan_aug.evaluation.result import Result
+from coigan_aug.evaluation.transfer_numbers import AS_IT_IS, Transfer
 
 CLEAR = 0.03
 """Least gain in a class's pixel AP that an arm of that class is named for."""
@@ -102,3 +104,40 @@ def _choice(
         line = f"{name}: {engine}, {measure} {100 * rows[name][engine]:.1f} against {100 * without:.1f} without"
         lines.append(line + ("" if better else "; no engine helps, so leaving it out may be better"))
     return Choice(best, tuple(lines), tuple(helped), result)
+
+
+@dataclass(frozen=True)
+class TranslationChoice:
+    """The engine that was measured to be best, and a line that says so."""
+
+    engine: str
+    line: str
+
+
+def choose_translation(
+    results: Sequence[Result[Any]], *, source: str, target: str, engines: Sequence[str]
+) -> TranslationChoice | None:
+    """Choose the engine that the newest transfer measurement from one line to another found best.
+
+    Args:
+        source, target: what names the lines; measurements of others do not count.
+        engines: those that can be chosen.
+
+    Returns:
+        None where nothing was measured of these lines, or the best can't be chosen here.
+
+    Raises:
+        DataError: images as they are were found best.
+    """
+    for result in reversed(results):
+        measured_on = (result.measured_on.get("from"), result.measured_on.get("to"))
+        if not isinstance(result.numbers, Transfer) or measured_on != (source, target):
+            continue
+        if result.numbers.best == AS_IT_IS:
+            what = f"{result.folder.name} found no engine better than the images as they are: {result.verdict}"
+            raise DataError(what, remedy="Train on them as they are, or translate anyway with --engine histogram")
+        if result.numbers.best in engines:
+            return TranslationChoice(
+                result.numbers.best, f"{result.numbers.best}, by {result.folder.name}: {result.verdict}"
+            )
+    return None

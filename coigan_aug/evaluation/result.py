@@ -16,13 +16,14 @@ import torch
 from coigan_aug import __version__
 from coigan_aug.errors import DataError
 from coigan_aug.evaluation.numbers import Benefit, Quality, Thesis
+from coigan_aug.evaluation.transfer_numbers import Transfer
 from coigan_aug.files import to_values
 from coigan_aug.sealed import read_sealed, write_sealed
 
 FORMAT_VERSION = 1
 RESULT = "result.json"
 START = "start.json"
-KINDS: Mapping[str, type] = {"quality": Quality, "benefit": Benefit, "thesis": Thesis}
+KINDS: Mapping[str, type] = {"quality": Quality, "benefit": Benefit, "thesis": Thesis, "transfer": Transfer}
 Numbers = TypeVar("Numbers")
 _ANEW = "Measure again with: coigan-aug evaluate   (delete the folder first)"
 

@@ -83,6 +83,32 @@ class Earlier(Struct, frozen=True, kw_only=True):
     engine: str
 
 
+class Translated(Struct, frozen=True, kw_only=True):
+    """What a translated set comes from, whose look it has, and what became of its defects.
+
+    `about` is what the engine was made of, `annotations` the file. `left_out` counts the images in which a defect was lost,
+    `unknown` those of unknown state, `void_lost` those whose void pixels the format can't hold. Of `objects` defects:
+    the median px by which their edges moved and its 95th percentile, the median share of the gap to the levels round them
+    that they kept, the share that is as visible as is asked for, and those that a segmenter finds before and after.
+    """
+
+    source: str
+    to: str = ""
+    about: dict[str, Any] = {}
+    seed: int = 0
+    annotations: str = ""
+    left_out: int = 0
+    unknown: int = 0
+    void_lost: int = 0
+    objects: int = 0
+    edges_moved: float | None = None
+    edges_moved_p95: float | None = None
+    gap_kept: float | None = None
+    visible: float | None = None
+    found_before: float | None = None
+    found_after: float | None = None
+
+
 class Card(Struct, frozen=True, kw_only=True):
     """What made a set, with what, and what came out; a card of an earlier version may say less.
 
@@ -108,6 +134,7 @@ class Card(Struct, frozen=True, kw_only=True):
     versions: dict[str, str] = {}
     earlier: tuple[Earlier, ...] | UnsetType = UNSET
     real: Beside | UnsetType = UNSET
+    translated: Translated | UnsetType = UNSET
 
     @property
     def effective(self) -> dict[str, Effective]:
