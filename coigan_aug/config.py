@@ -20,6 +20,8 @@ from coigan_aug.settings import Settings
 
 T = TypeVar("T")
 RECIPES = ("coigan", "coigan-small", "default", "tiny")
+TRANSLATION = ("default", "tiny")
+"""The recipes of `translate train`, files of their own: translate-NAME.yaml."""
 _UNPROVEN = "no measurement spoke for it"
 _FIXED = "it has its default always"
 RETIRED = {
@@ -41,18 +43,20 @@ def load_settings(
     file: Path | None = None,
     overrides: Sequence[str] = (),
     flags: Mapping[str, Any] | None = None,
+    translation: bool = False,
 ) -> Settings:
     """Read the settings: defaults, then the recipe, then the file, then `section.key=value` overrides, then flags.
 
     Args:
         file: a `coigan.yaml`; None reads none.
         flags: "section.key" -> value, already of the right type.
+        translation: the recipe is one of `translate train`.
 
     Raises:
         ConfigError: an unknown recipe, section or key ("did you mean"), a value of the wrong type or out of range.
     """
     values: Values = {}
-    _merge(values, _recipe_values(recipe))
+    _merge(values, _recipe_values(recipe, translation=translation))
     if file is not None:
         detail(f"settings: recipe {recipe}, then {file}")
         _merge(values, _read_file(file))
@@ -76,17 +80,17 @@ def settings_file(given: Path | str | None) -> Path | None:
     return Path(given) if given is not None else (usual if usual.exists() else None)
 
 
-def recipe_text(name: str) -> str:
+def recipe_text(name: str, *, translation: bool = False) -> str:
     """Return the YAML of a recipe that comes with the package.
 
     Raises:
         ConfigError: there is none of that name.
     """
-    if name not in RECIPES:
-        raise ConfigError(
-            f"There is no recipe {name!r}.{meant(name, RECIPES)}", remedy=f"Recipes: {', '.join(RECIPES)}."
-        )
-    return (resources.files("coigan_aug") / "recipes" / f"{name}.yaml").read_text()
+    known = TRANSLATION if translation else RECIPES
+    if name not in known:
+        raise ConfigError(f"There is no recipe {name!r}.{meant(name, known)}", remedy=f"Recipes: {', '.join(known)}.")
+    file = f"translate-{name}.yaml" if translation else f"{name}.yaml"
+    return (resources.files("coigan_aug") / "recipes" / file).read_text()
 
 
 def settings_to_dict(settings: Settings) -> dict[str, Any]:
@@ -124,8 +128,8 @@ def detail_settings(settings: Settings) -> None:
 
 
 @functools.cache
-def _recipe_values(recipe: str) -> Values:
-    return _read_yaml(recipe_text(recipe), f"recipe {recipe}")
+def _recipe_values(recipe: str, *, translation: bool = False) -> Values:
+    return _read_yaml(recipe_text(recipe, translation=translation), f"recipe {recipe}")
 
 
 def _merge(into: Values, values: Values) -> None:

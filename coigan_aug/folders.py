@@ -50,6 +50,11 @@ class Folders:
         return self.root / "runs"
 
     @property
+    def translators(self) -> Path:
+        """What `translate train` wrote."""
+        return self.root / "translators"
+
+    @property
     def synthetic(self) -> Path:
         """The records of what `synthesize` wrote."""
         return self.root / "synthetic"

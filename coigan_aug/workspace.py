@@ -25,6 +25,7 @@ from coigan_aug.folders import Folders
 from coigan_aug.progress import Talk
 from coigan_aug.stages import asks, evaluate_asks, translate_asks
 from coigan_aug.stages.runs_ask import RunsAsk
+from coigan_aug.stages.translate_train_ask import TranslateTrainAsk
 
 if TYPE_CHECKING:
     from coigan_aug.data.importing import ImportReport
@@ -163,6 +164,13 @@ class Workspace(Folders):
         from coigan_aug.stages.evaluate_benefit import evaluate_benefit
 
         return evaluate_benefit(self, ask, talk=self._talk, command=self._command(ask))
+
+    @_with_options_of(TranslateTrainAsk)
+    def translate_train(self, ask: TranslateTrainAsk) -> Trained | None:
+        """Learn to give images of one line the look of another; the same call continues a run that was stopped."""
+        from coigan_aug.stages.translate_train import translate_train
+
+        return translate_train(self, ask, talk=self._talk, command=self._command(ask))
 
     @_with_options_of(asks.ExportAsk)
     def export_model(self, ask: asks.ExportAsk) -> ExportedModel:

@@ -9,6 +9,7 @@ import typer
 from coigan_aug.cli.next_step import next_step
 from coigan_aug.cli.options import Here, command
 from coigan_aug.cli.shared import LONG
+from coigan_aug.cli.translate_train import translate_train_command
 from coigan_aug.stages.translate_asks import TranslateAsk
 
 TRANSLATE = "Give a labelled set the look of another line: another camera, exposure or surface."
@@ -58,4 +59,5 @@ def translate_apply(ask: TranslateAsk, here: Here) -> None:
         print(json.dumps(names | to_builtins(card), ensure_ascii=False))
 
 
+translate_app.command("train")(translate_train_command)
 translate_app.command("apply")(command(TranslateAsk, translate_apply, shared=LONG))

@@ -10,9 +10,11 @@ from coigan_aug.settings.log import LogSettings
 from coigan_aug.settings.model import GENERATORS, ModelSettings
 from coigan_aug.settings.synthesize import SHAPES, SynthesizeSettings
 from coigan_aug.settings.train import ADVERSARIAL, TrainSettings
+from coigan_aug.settings.translate import ATTENTION, TranslateSettings
 
 __all__ = [
     "ADVERSARIAL",
+    "ATTENTION",
     "FEATURE_SPACES",
     "GENERATORS",
     "SEGMENTERS",
@@ -24,6 +26,7 @@ __all__ = [
     "Settings",
     "SynthesizeSettings",
     "TrainSettings",
+    "TranslateSettings",
 ]
 
 
@@ -37,3 +40,4 @@ class Settings:
     synthesize: SynthesizeSettings = field(default_factory=SynthesizeSettings)
     evaluate: EvaluateSettings = field(default_factory=EvaluateSettings)
     log: LogSettings = field(default_factory=LogSettings)
+    translate: TranslateSettings = field(default_factory=TranslateSettings)

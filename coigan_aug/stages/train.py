@@ -13,9 +13,9 @@ from typing import Any
 import torch
 
 from coigan_aug.compose.erase import with_erased, with_surface
-from coigan_aug.config import detail_settings, load_settings, settings_file, settings_from_dict
+from coigan_aug.config import detail_settings, load_settings, settings_file
 from coigan_aug.eraser.erasing import erasing_of
-from coigan_aug.errors import ConfigError, DataError, UsageError
+from coigan_aug.errors import ConfigError, UsageError
 from coigan_aug.files import folder_lock
 from coigan_aug.folders import Folders
 from coigan_aug.losses.perceptual import load_features
@@ -39,8 +39,8 @@ from coigan_aug.training.run import (
     Machine,
     Run,
     begin_run,
-    check_same,
     list_runs,
+    newest_run,
     resolve,
     same_as,
     unfinished_run,
@@ -189,7 +189,7 @@ def _begin(
     dataset = Dataset(workspace.dataset)
     run = None
     if settings is None:
-        run, settings = _newest(workspace, dataset, _flags(ask))
+        run, settings = newest_run(workspace.runs, dataset, _flags(ask))
     weights = _weights(workspace, ask, settings)
     features = Path(ask.perceptual_weights) if ask.perceptual_weights else None
     _look_for_features(settings, features, talk)
@@ -306,17 +306,3 @@ def _about(run: Run, speed: Speed, device: torch.device) -> str:
     return (
         f"run {run.name} -> {run.folder}   ({several}{device}, {kind}, {speed.threads} thread(s); config, log, samples)"
     )
-
-
-def _newest(workspace: Folders, dataset: Dataset, flags: dict[str, Any]) -> tuple[Run, Settings]:
-    """Return the newest run and its settings, made longer where --images-seen says so."""
-    runs = list_runs(workspace.runs)
-    if not runs:
-        raise DataError(f"{workspace.runs} holds no run to continue.", remedy="Start one with: coigan-aug train")
-    values = {section: dict(keys) for section, keys in runs[-1].start().settings.items()}
-    for name, value in flags.items():
-        section, key = name.split(".")
-        values[section][key] = value
-    settings = settings_from_dict(values, where=str(runs[-1].folder / "start.json"))
-    check_same(runs[-1], settings, dataset)
-    return runs[-1], settings

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
+from typing import Protocol, TypeVar
 
 import cv2
 import numpy as np
@@ -14,6 +15,16 @@ from torch.utils.data import DataLoader, Dataset
 
 from coigan_aug.compose.composer import Stream
 from coigan_aug.compose.sample import Sample
+
+B = TypeVar("B")
+S = TypeVar("S")
+S_co = TypeVar("S_co", covariant=True)
+
+
+class Samples(Protocol[S_co]):
+    """An endless stream of samples, by index; picklable."""
+
+    def __getitem__(self, index: int) -> S_co: ...
 
 
 @dataclass(frozen=True)
@@ -52,13 +63,26 @@ def stack(samples: Sequence[Sample]) -> Batch:
 
 
 def batches(stream: Stream, *, start: int, batch: int, rank: int, world: int, workers: int) -> Iterator[Batch]:
-    """Yield this process's share of each batch for ever, from sample `start` on.
+    """Yield this process's share of each batch for ever, from sample `start` on, as `positions_of` says."""
+    return shared_out(
+        stream, positions_of(start=start, batch=batch, rank=rank, world=world), stack=stack, workers=workers
+    )
+
+
+def positions_of(*, start: int, batch: int, rank: int, world: int) -> Positions:
+    """Return which samples this process sees in each step.
 
     Step n of all processes together sees samples start + n * batch and the next `batch` - 1; rank r of `world`
     takes the r-th of `world` equal parts, so every split of the work sees the same samples.
     """
     share = batch // world
-    positions = _Positions(start + rank * share, batch, share)
+    return Positions(start + rank * share, batch, share)
+
+
+def shared_out(
+    stream: Samples[S], positions: Positions, *, stack: Callable[[Sequence[S]], B], workers: int
+) -> Iterator[B]:
+    """Yield the batches at these positions of a stream for ever, composed here or by `workers` processes."""
     if workers == 0:
         for indices in positions:
             yield stack([stream[index] for index in indices])
@@ -70,7 +94,9 @@ def batches(stream: Stream, *, start: int, batch: int, rank: int, world: int, wo
 
 
 @dataclass(frozen=True)
-class _Positions:
+class Positions:
+    """The samples of each step, for ever: `share` of them from `start` on, then from `step` further on."""
+
     start: int
     step: int
     share: int
@@ -82,11 +108,11 @@ class _Positions:
             start += self.step
 
 
-class _Mapped(Dataset[Sample]):
-    def __init__(self, stream: Stream) -> None:
+class _Mapped(Dataset[S]):
+    def __init__(self, stream: Samples[S]) -> None:
         self.stream = stream
 
-    def __getitem__(self, index: int) -> Sample:
+    def __getitem__(self, index: int) -> S:
         return self.stream[index]
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import copy
 import time
 from dataclasses import replace
+from typing import Any, Protocol
 
 import torch
+from torch import Tensor
 
 from coigan_aug.compose.noise import latent_shape
 from coigan_aug.errors import EnvironmentProblem, UsageError
-from coigan_aug.models.build import Inpainter
 from coigan_aug.processors import usable_processors
 from coigan_aug.settings import Settings
 from coigan_aug.training.place import Place
@@ -68,8 +69,16 @@ def _own_device(name: str | None, gpus: int | None, place: Place, present: int) 
     return torch.device("cuda", number)
 
 
+class Draws(Protocol):
+    """A generator as its speed is measured: of a base, its condition and a latent it makes an image."""
+
+    def generate(self, base: Tensor, condition: Tensor, latent: Tensor) -> Tensor: ...
+
+    def to(self, *, memory_format: torch.memory_format) -> Any: ...
+
+
 def choose_speed(
-    generator: Inpainter, settings: Settings, device: torch.device, *, condition: int, here: int = 1
+    generator: Draws, settings: Settings, device: torch.device, *, condition: int, here: int = 1
 ) -> tuple[bool, int]:
     """Return (bfloat16, threads): what the settings say, and where they say auto what is faster on this machine.
 
@@ -98,7 +107,7 @@ def choose_speed(
     return best
 
 
-def pass_seconds(generator: Inpainter, settings: Settings, condition: int, *, bfloat16: bool, threads: int) -> float:
+def pass_seconds(generator: Draws, settings: Settings, condition: int, *, bfloat16: bool, threads: int) -> float:
     """Time a pass of a generator on the CPU, forward and back, with a batch of 4, or the settings' smaller one: seconds.
 
     The fastest of three passes, or of as many as begin within `ENOUGH`.

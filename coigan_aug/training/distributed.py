@@ -40,10 +40,10 @@ class _LostError(Exception):
 
 
 @contextmanager
-def joined(place: Place | None, device: torch.device) -> Iterator[None]:
+def joined(place: Place | None, device: torch.device, *, again: str = "coigan-aug train --resume") -> Iterator[None]:
     """Meet the other processes and be one of them inside the block: over gloo, on GPUs over NCCL; None stays alone.
 
-    A process that dies ends the block in all others; one of them says which.
+    A process that dies ends the block in all others; one of them says which, and that `again` continues.
 
     Raises:
         EnvironmentProblem: the others could not be met, or one of them has died.
@@ -62,7 +62,7 @@ def joined(place: Place | None, device: torch.device) -> Iterator[None]:
         atexit.register(_leave, exit_code_of(error))
         raise
     except _LostError as error:
-        _explain_loss(peers, place, error)
+        _explain_loss(peers, place, error, again)
 
 
 def _meet(place: Place, device: torch.device) -> list[tuple[str, int]]:
@@ -86,7 +86,7 @@ def _meet(place: Place, device: torch.device) -> list[tuple[str, int]]:
     return peers
 
 
-def _explain_loss(peers: Sequence[tuple[str, int]], place: Place, error: _LostError) -> None:
+def _explain_loss(peers: Sequence[tuple[str, int]], place: Place, error: _LostError, again: str) -> None:
     """Say which process has died, in the first that lives on each machine; the others end without a word."""
     atexit.register(_leave, EnvironmentProblem.exit_code)
     dead, host = _dead(peers), peers[place.rank][0]
@@ -98,7 +98,7 @@ def _explain_loss(peers: Sequence[tuple[str, int]], place: Place, error: _LostEr
     lost = f"Training process {who} of {place.world} has died" if dead else f"The connection is lost: {cause}"
     raise EnvironmentProblem(
         f"{lost}; process {place.rank} can't go on alone.",
-        remedy="Its own message is above, if it had one. Continue from the last checkpoint: coigan-aug train --resume",
+        remedy=f"Its own message is above, if it had one. Continue from the last checkpoint: {again}",
     ) from error
 
 

@@ -5,22 +5,23 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 from msgspec import Struct, structs
 
 from coigan_aug import __version__
-from coigan_aug.config import settings_to_dict, settings_to_yaml
+from coigan_aug.annotations.records import DefectClass
+from coigan_aug.config import settings_from_dict, settings_to_dict, settings_to_yaml
 from coigan_aug.errors import DataError
 from coigan_aug.files import write_bytes
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.sealed import Damaged, read_lines, read_struct, write_sealed
 from coigan_aug.settings import Settings
-from coigan_aug.store.dataset import Dataset, class_to
+from coigan_aug.store.dataset import class_to
 
 GENERATOR, LAST = "generator.safetensors", "last.safetensors"
 
@@ -32,6 +33,22 @@ class Machine(Struct, frozen=True, kw_only=True, omit_defaults=True):
     bfloat16: bool
     threads: int
     processes: int | None = None
+
+
+class Material(Protocol):
+    """What a run learns from, as far as it is compared: a Dataset is such."""
+
+    @property
+    def folder(self) -> Path: ...
+
+    @property
+    def classes(self) -> Sequence[DefectClass]: ...
+
+    @property
+    def names(self) -> Sequence[str]: ...
+
+    @property
+    def manifest(self) -> Mapping[str, Any]: ...
 
 
 class Weights(Struct, frozen=True, kw_only=True):
@@ -226,7 +243,7 @@ def find_run(root: Path, name: str | None) -> Run:
 
 
 def begin_run(
-    root: Path, *, recipe: str, settings: Settings, dataset: Dataset, machine: Machine, command: str,
+    root: Path, *, recipe: str, settings: Settings, dataset: Material, machine: Machine, command: str,
     init_from: Path | None = None,
 ) -> Run:  # fmt: skip
     """Make the folder of a new run and write what it begins with.
@@ -254,7 +271,7 @@ def resolve(settings: Settings, prepared: Prepared) -> Settings:
     return dataclasses.replace(settings, model=dataclasses.replace(settings.model, colour=colour))
 
 
-def start_of(settings: Settings, dataset: Dataset) -> RunStart:
+def start_of(settings: Settings, dataset: Material) -> RunStart:
     """Return what must be the same for a training to be continued: settings, classes and data."""
     return RunStart(
         program=f"coigan-aug {__version__}",
@@ -264,7 +281,7 @@ def start_of(settings: Settings, dataset: Dataset) -> RunStart:
     )
 
 
-def unfinished_run(root: Path, *, settings: Settings, dataset: Dataset, init_from: Path | None = None) -> Run | None:
+def unfinished_run(root: Path, *, settings: Settings, dataset: Material, init_from: Path | None = None) -> Run | None:
     """Return the newest run if it stopped before its end and was begun with the same settings, data and weights."""
     runs = list_runs(root)
     if not runs or runs[-1].finished:
@@ -275,13 +292,33 @@ def unfinished_run(root: Path, *, settings: Settings, dataset: Dataset, init_fro
     return runs[-1] if same else None
 
 
-def same_as(run: Run, settings: Settings, dataset: Dataset) -> bool:
+def same_as(run: Run, settings: Settings, dataset: Material) -> bool:
     """Tell whether a run was begun with these settings, as far as a training depends on them, classes and data."""
     begun, now = run.start(), start_of(settings, dataset)
     return (begun.classes, begun.data) == (now.classes, now.data) and not _changed(begun, now)
 
 
-def check_same(run: Run, settings: Settings, dataset: Dataset) -> None:
+def newest_run(
+    root: Path, dataset: Material, flags: Mapping[str, Any], *, command: str = "coigan-aug train"
+) -> tuple[Run, Settings]:
+    """Return the newest run and its settings, made longer where the flags ("section.key" -> value) say so.
+
+    Raises:
+        DataError: there is none, or it was begun with other classes, data or settings.
+    """
+    runs = list_runs(root)
+    if not runs:
+        raise DataError(f"{root} holds no run to continue.", remedy=f"Start one with: {command}")
+    values = {section: dict(keys) for section, keys in runs[-1].start().settings.items()}
+    for name, value in flags.items():
+        section, key = name.split(".")
+        values[section][key] = value
+    settings = settings_from_dict(values, where=str(runs[-1].folder / "start.json"))
+    check_same(runs[-1], settings, dataset)
+    return runs[-1], settings
+
+
+def check_same(run: Run, settings: Settings, dataset: Material) -> None:
     """Refuse to continue a run with other classes, data or settings than it was begun with.
 
     Raises:
@@ -295,7 +332,7 @@ def check_same(run: Run, settings: Settings, dataset: Dataset) -> None:
         raise DataError(f"{run.name} was trained on another data set than {dataset.folder} holds now.", remedy=_ANEW)
     for section, key in _changed(begun, now):
         if (section, key) != ("train", "images"):
-            first = begun.settings[section].get(key, settings_to_dict(Settings())[section][key])
+            first = begun.settings.get(section, {}).get(key, settings_to_dict(Settings())[section][key])
             value = now.settings[section][key]
             raise DataError(f"{run.name} was begun with {section}.{key} = {first}, not {value}.", remedy=_ANEW)
 
@@ -308,9 +345,9 @@ def _changed(begun: RunStart, now: RunStart) -> list[tuple[str, str]]:
     defaults = settings_to_dict(Settings())
     return [
         (section, key)
-        for section in ("data", "model", "train", "log")
+        for section in ("data", "model", "train", "log", "translate")
         for key, value in now.settings[section].items()
-        if begun.settings[section].get(key, defaults[section][key]) != value
+        if begun.settings.get(section, {}).get(key, defaults[section][key]) != value
     ]
 
 

@@ -8,7 +8,6 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from coigan_aug.errors import CoiganError
 from coigan_aug.losses.adversarial import generator_loss
 from coigan_aug.losses.patches import patch_distance, random_kernels
 from coigan_aug.losses.perceptual import smooth_masked_perceptual
@@ -20,8 +19,9 @@ from coigan_aug.models.patch_discriminator import PatchDiscriminator
 from coigan_aug.models.projected_discriminator import ProjectedDiscriminator
 from coigan_aug.models.wavelet_discriminator import WaveletDiscriminator
 from coigan_aug.training.batches import Batch
-from coigan_aug.training.distributed import across, average_gradients, own_rows, rank, said_once, world
+from coigan_aug.training.distributed import across, own_rows, rank, world
 from coigan_aug.training.judging import Losses, Shown, Trial, discriminate, judge, penalties, told_rightly
+from coigan_aug.training.learning import learn
 from coigan_aug.training.networks import Networks, Step
 
 PAIRED_GROW = 2
@@ -51,10 +51,10 @@ def training_step(networks: Networks, batch: Batch, step: Step) -> Losses:
         generator_losses(networks, part, *images, step)
         for part, images in zip(parts, drawn if step.parts == 1 else again, strict=True)
     )
-    losses |= _apply(made, networks.generator_optimizer, networks.generator, "generator", step)
+    losses |= learn(made, networks.generator_optimizer, networks.generator, "generator", step)
     if not step.settings.train.share_step:
         lengths = (path_losses(networks, part, step) for part in parts)
-        losses |= _apply(lengths, networks.generator_optimizer, networks.generator, "generator", step)
+        losses |= learn(lengths, networks.generator_optimizer, networks.generator, "generator", step)
     return losses
 
 
@@ -118,11 +118,11 @@ def _teach(
             return told
     if train.share_step:
         paid = (discriminate(network, trial, step) | penalties(network, trial, step) for trial in trials)
-        losses = _apply(paid, optimizer, network, name, step)
+        losses = learn(paid, optimizer, network, name, step)
     else:
         shown = list(trials)
-        losses = _apply((discriminate(network, trial, step) for trial in shown), optimizer, network, name, step)
-        losses |= _apply((penalties(network, trial, step) for trial in shown), optimizer, network, name, step)
+        losses = learn((discriminate(network, trial, step) for trial in shown), optimizer, network, name, step)
+        losses |= learn((penalties(network, trial, step) for trial in shown), optimizer, network, name, step)
     return told | {f"{who}_{key}": value for key, value in losses.items()}
 
 
@@ -251,36 +251,3 @@ def _path_length(networks: Networks, batch: Batch, step: Step) -> Tensor:
         per=step.settings.train.path_length_per, across=across,
     )  # fmt: skip
     return penalty
-
-
-def _apply(
-    parts: Iterable[Losses], optimizer: torch.optim.Optimizer, network: nn.Module, name: str, step: Step
-) -> Losses:
-    """Go back through the losses of each part of the batch, average over parts and processes, step; return the losses.
-
-    Where no part has any, nothing is stepped.
-    """
-    optimizer.zero_grad(set_to_none=True)
-    seen: Losses = {}
-    for losses in parts:
-        if not losses:
-            continue
-        total = torch.stack(list(losses.values())).sum() / step.parts
-        _check_finite(total, losses, name)
-        total.backward()
-        for key, value in losses.items():
-            seen[key] = seen.get(key, torch.zeros_like(value)) + value.detach() / step.parts
-    if seen:
-        average_gradients(network.parameters())
-        optimizer.step()
-    return seen
-
-
-def _check_finite(total: Tensor, losses: Losses, name: str) -> None:
-    if not torch.isfinite(across(total)):  # all processes stop together
-        values = ", ".join(f"{key} {float(across(value.detach())):g}" for key, value in losses.items())
-        error = CoiganError(
-            f"The {name}'s loss is not finite ({values}); nothing was stepped.",
-            remedy="Start a new run with half the --set train.learning_rate, or --set train.precision=float32.",
-        )
-        raise said_once(error)
