@@ -17,7 +17,9 @@ class Translator(nn.Module):
     """Redraw an image in another look: two strided stages, residual blocks, two stages back, what is drawn added to the image.
 
     Instance normalisation, so an image does not depend on the others of its batch. It hides how bright an image is, so the
-    last convolution sees the image again. A `grey` one gives the three channels one value.
+    last convolution sees the image again; and there is none behind the blocks, where it would make all weights of their
+    attention (Grad-CAM) 0: a gradient that comes through it has the mean 0 over an image. A `grey` one gives the three
+    channels one value.
 
     Source: Zhu et al. 2017, "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks", appendix 7.2;
     upsampled by repetition and convolution, which leaves no checkerboard.
@@ -32,12 +34,7 @@ class Translator(nn.Module):
             _stage(3, width, kernel=7), _stage(width, 2 * width, stride=2), _stage(2 * width, 4 * width, stride=2)
         )
         self.blocks = nn.ModuleList(ResidualBlock(4 * width) for _ in range(blocks))
-        self.decoder = nn.Sequential(
-            nn.Upsample(scale_factor=2),
-            _stage(4 * width, 2 * width),
-            nn.Upsample(scale_factor=2),
-            _stage(2 * width, width),
-        )
+        self.decoder = nn.Sequential(*_enlarge(4 * width, 2 * width), *_enlarge(2 * width, width))
         self.last = nn.Conv2d(width + 3, 3, 7, padding=3, padding_mode="reflect")
         nn.init.normal_(self.last.weight, std=1e-3)  # begins with the image as it is
         nn.init.zeros_(self.last.bias)  # type: ignore[arg-type]
@@ -85,6 +82,11 @@ def _stage(in_channels: int, out_channels: int, *, kernel: int = 3, stride: int 
         nn.InstanceNorm2d(out_channels, affine=True),
         nn.ReLU(),
     )
+
+
+def _enlarge(in_channels: int, out_channels: int) -> tuple[nn.Module, ...]:
+    convolution = nn.Conv2d(in_channels, out_channels, 3, padding=1, padding_mode="reflect")
+    return nn.Upsample(scale_factor=2), convolution, nn.ReLU()
 
 
 class SeventyDiscriminator(nn.Module):
