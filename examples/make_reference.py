@@ -15,7 +15,7 @@ from typer.main import get_command
 
 import coigan_aug.settings
 from coigan_aug.cli.main import app
-from coigan_aug.config import RECIPES, load_settings, settings_to_dict
+from coigan_aug.config import RECIPES, TRANSLATION, load_settings, settings_to_dict
 from coigan_aug.settings import Settings
 
 HERE = Path(__file__).parent
@@ -64,14 +64,15 @@ def commands() -> list[str]:
 def settings() -> list[str]:
     """Describe every setting with its value in each recipe."""
     texts = explanations()
-    values = {recipe: settings_to_dict(load_settings(recipe=recipe)) for recipe in RECIPES}
     lines = []
     for section in dataclasses.fields(Settings):
-        kind = type(getattr(Settings(), section.name)).__name__
-        heads = " | ".join(RECIPES)
-        lines += [f"### {section.name}", "", f"| key | {heads} | meaning |", "|---|" + "---|" * (len(RECIPES) + 1)]
+        kind, translation = type(getattr(Settings(), section.name)).__name__, section.name == "translate"
+        recipes = TRANSLATION if translation else RECIPES
+        values = [settings_to_dict(load_settings(recipe=name, translation=translation)) for name in recipes]
+        heads = " | ".join(recipes)
+        lines += [f"### {section.name}", "", f"| key | {heads} | meaning |", "|---|" + "---|" * (len(recipes) + 1)]
         for key, text in texts[kind].items():
-            shown = " | ".join(f"`{values[recipe][section.name][key]}`" for recipe in RECIPES)
+            shown = " | ".join(f"`{value[section.name][key]}`" for value in values)
             lines.append(f"| `{key}` | {shown} | {text} |")
         lines.append("")
     return lines

@@ -25,7 +25,7 @@ from tests.conftest import SMALL
 
 COMMANDS = (
     "import", "convert", "inspect", "train", "synthesize", "draw", "merge", "evaluate quality", "evaluate benefit",
-    "export-model", "report", "runs", "demo",
+    "export-model", "report", "runs", "demo", "translate train",
 )  # fmt: skip
 
 
@@ -98,6 +98,8 @@ FLAGS = {
     "synthesize": "accept-changes append balance bases class config contrast defects-per-image device dry-run "
     "engine format gpus help image image-format json mask masks out overwrite per-class plan quiet roi run screen "
     "seed set shapes shard verbose windows with-real workspace",
+    "translate train": "attention config device dry-run from gpus help images-seen json minutes quiet recipe resume seed "
+    "set to verbose workspace",
     "draw": "class config contrast device help image json mask out overwrite quiet run seed set workspace",
     "merge": "help json out quiet workspace",
     "inspect": "accept-changes classes format help html images invert-masks json line-width min-area pair quiet "

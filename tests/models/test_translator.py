@@ -69,3 +69,11 @@ def test_traced_features_are_those_of_each_residual_block(network: Translator) -
     again = features[0] + network.blocks[1].change(features[0])
     torch.testing.assert_close(features[1], again)
     torch.testing.assert_close(made, network(image))
+
+
+def test_what_follows_the_blocks_leaves_their_attention_weights(network: Translator) -> None:
+    """A gradient that comes through instance normalisation adds up to 0 over an image, and Grad-CAM's weights are such sums."""
+    made, features = network.traced(torch.rand(1, 3, 48, 48))
+    (gradient,) = torch.autograd.grad(made.square().sum(), features[-1])
+    share = gradient.mean(dim=(2, 3)).abs() / gradient.abs().mean(dim=(2, 3)).clamp_min(1e-12)
+    assert float(share.max()) > 1e-2
