@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from coigan_aug.data.inspecting import Inspection
     from coigan_aug.evaluation.numbers import Benefit, Quality, Thesis
     from coigan_aug.evaluation.result import Result
+    from coigan_aug.evaluation.transfer_numbers import Transfer
     from coigan_aug.formats.converting import Conversion
     from coigan_aug.stages.draw import Drawn
     from coigan_aug.stages.export_model import ExportedModel
@@ -171,6 +172,13 @@ class Workspace(Folders):
         from coigan_aug.stages.translate_train import translate_train
 
         return translate_train(self, ask, talk=self._talk, command=self._command(ask))
+
+    @_with_options_of(translate_asks.TransferAsk)
+    def evaluate_transfer(self, ask: translate_asks.TransferAsk) -> Result[Transfer]:
+        """Measure what it is worth to translate a line's images to another line's look."""
+        from coigan_aug.stages.evaluate_transfer import evaluate_transfer
+
+        return evaluate_transfer(self, ask, talk=self._talk, command=self._command(ask))
 
     @_with_options_of(asks.ExportAsk)
     def export_model(self, ask: asks.ExportAsk) -> ExportedModel:

@@ -20,11 +20,11 @@ from coigan_aug.synthesis.engines import ENGINES
 def show_benefit(result: Result[Benefit], path: Path) -> None:
     """Print a benefit result's tables, differences and verdicts on stderr."""
     console, numbers = Console(stderr=True), result.numbers
-    console.print(_finding(numbers))
+    console.print(finding_table(numbers))
     say(
         "found at 5, 10: objects found where that many of 100 clean images are alarmed; alarms: at the IoU's own threshold"
     )
-    console.print(_naming(numbers))
+    console.print(naming_table(numbers))
     if len(numbers.arms) > 1:
         console.print(_differences(numbers))
     for line in _spreads(numbers):
@@ -44,7 +44,8 @@ def show_benefit(result: Result[Benefit], path: Path) -> None:
     say(f"-> {path}")
 
 
-def _finding(numbers: Benefit) -> Table:
+def finding_table(numbers: Benefit) -> Table:
+    """Return the table of what each arm finds, whatever its class."""
     table = Table(title="Finding any defect, %", title_justify="left")
     table.add_column("")
     for head in ("pixel AP", "IoU", "found at 5", "found at 10", "alarms"):
@@ -54,7 +55,8 @@ def _finding(numbers: Benefit) -> Table:
     return table
 
 
-def _naming(numbers: Benefit) -> Table:
+def naming_table(numbers: Benefit) -> Table:
+    """Return the table of what each arm names, class by class."""
     table = Table(title="Naming its class: pixel AP / IoU, %", title_justify="left")
     table.add_column("")
     table.add_column("test pieces", justify="right")

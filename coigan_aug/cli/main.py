@@ -13,6 +13,7 @@ from coigan_aug.cli.draw import draw_command
 from coigan_aug.cli.ending import run
 from coigan_aug.cli.evaluate_benefit import evaluate_benefit_command
 from coigan_aug.cli.evaluate_quality import evaluate_quality_command
+from coigan_aug.cli.evaluate_transfer import evaluate_transfer_command
 from coigan_aug.cli.export_model import export_model_command
 from coigan_aug.cli.import_data import import_command
 from coigan_aug.cli.inspect import inspect_command
@@ -31,10 +32,11 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-EVALUATE = "Measure: does it help a segmenter (benefit), does it look real (quality)?"
+EVALUATE = "Measure: does it help a segmenter (benefit), does it look real (quality), does translating help (transfer)?"
 evaluate = typer.Typer(help=EVALUATE, no_args_is_help=True)
 evaluate.command("quality")(evaluate_quality_command)
 evaluate.command("benefit")(evaluate_benefit_command)
+evaluate.command("transfer")(evaluate_transfer_command)
 app.command("import")(import_command)
 app.command("convert")(convert_command)
 app.command("inspect")(inspect_command)

@@ -76,7 +76,7 @@ def make_bench(
         real = load_examples(dataset, prepared.positions, seen, cache_root=cache, progress=begin)
         held_out = dataset.indices("test")
         test = load_examples(dataset, held_out, seen, cache_root=cache, progress=begin)
-    held = _held(dataset, real, test, held_out, binary=settings.evaluate.binary)
+    held = hold(real, test, held_out, binary=settings.evaluate.binary)
     sources = dict.fromkeys(source for arm in arms for source in arm.sources)
     _check_classes(sources, prepared)
     names = [source for source in sources if engine_of(source) not in (REAL, *CONTROLS)]
@@ -105,16 +105,21 @@ def make_bench(
     )  # fmt: skip
 
 
-def _held(dataset: Dataset, real: Examples, test: Examples, held_out: Sequence[int], *, binary: bool) -> Held:
-    defective = tuple(p for p in held_out if dataset[p].annotations)
+def hold(real: Examples, test: Examples, held_out: Sequence[int], *, binary: bool) -> Held:
+    """Return the test images at some positions, and clean training images beside.
+
+    Raises:
+        DataError: no test image has a defect.
+    """
+    defective = tuple(p for p in held_out if test.dataset[p].annotations)
     if not defective:
         raise DataError("No test image has a defect; nothing can be measured.", remedy="Import again with --split 0.7.")
-    clean = [p for p in real.positions if not dataset[p].annotations]
+    clean = [p for p in real.positions if not real.dataset[p].annotations]
     step = -(-len(clean) // MOST_CLEAN)
     return Held(
         test=test,
         defective=defective,
-        clean=tuple(p for p in held_out if not dataset[p].annotations),
+        clean=tuple(p for p in held_out if not test.dataset[p].annotations),
         real=real,
         train_clean=tuple(clean[:: max(step, 1)]),
         binary=binary,

@@ -6,7 +6,7 @@ import contextlib
 import platform
 import shutil
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,6 @@ from coigan_aug.annotations.rle import box
 from coigan_aug.errors import DataError
 from coigan_aug.files import atomic_write, disk_errors, inside
 from coigan_aug.formats.detect import format_named
-from coigan_aug.formats.losses import Losses
 from coigan_aug.formats.names import CARD
 from coigan_aug.geometry import Box
 from coigan_aug.imaging import Pixels, read_rgb, write_image
@@ -95,21 +94,28 @@ def finish(work: Work, rows: Sequence[TranslatedRow], made: Set) -> Card:
         raise DataError("No image passed the screen: in each a defect was lost.", remedy=remedy)
     with atomic_write(out / LOG) as log:
         log.writelines(sealed_line(row) for row in rows)
-
-    def records() -> Iterator[ImageRecord]:
-        return (record_of(dataset, row, work) for row in kept)
-
-    losses = Losses()
-    annotations = _write_annotations(out, made.format, records(), dataset, losses)
-    provenance = {"made_by": made.command, "translated_from": made.source, "to": made.target, **work.engine.about()}
-    noted = note_images(out / row.file for row in kept if row.file is not UNSET)
-    write_dataset(made.records, records(), classes=dataset.classes, image_root=out, provenance=provenance, noted=noted)
-    write_image(out / PREVIEW, before_and_after(dataset, Dataset(made.records, noted=False), kept, seed=work.seed))
-    void = sum(record.void is not None for record in records())
-    card = _card(work, rows, made, annotations.name, void=0 if format_named(made.format).void else void)
+    about = {"made_by": made.command, "translated_from": made.source, "to": made.target}
+    kept_records = keep_records(work, rows, made.records, about=about)
+    annotations = _write_annotations(out, made.format, kept_records)
+    write_image(out / PREVIEW, before_and_after(dataset, kept_records, kept, seed=work.seed))
+    void = sum(record.void is not None for record in kept_records)
+    card = _card(
+        work, rows, made, annotations.relative_to(out).as_posix(), void=0 if format_named(made.format).void else void
+    )
     write_sealed(out / CARD, card)
     (out / START).unlink(missing_ok=True)
     return card
+
+
+def keep_records(work: Work, rows: Sequence[TranslatedRow], folder: Path, *, about: Mapping[str, Any] = {}) -> Dataset:
+    """Keep the records of images that were translated as a Dataset; `about` is said of it beside its engine."""
+    kept = [row for row in rows if row.file is not UNSET]
+    records = (record_of(work.dataset, row, work) for row in kept)
+    noted = note_images(work.out / row.file for row in kept if row.file is not UNSET)
+    about = {**about, **work.engine.about()}
+    return write_dataset(
+        folder, records, classes=work.dataset.classes, image_root=work.out, provenance=about, noted=noted
+    )
 
 
 def _card(work: Work, rows: Sequence[TranslatedRow], made: Set, annotations: str, *, void: int) -> Card:
@@ -207,11 +213,11 @@ def _close_up(record: ImageRecord) -> Box:
     return own.around(side, side).shifted_into(shape).clip(shape)
 
 
-def _write_annotations(out: Path, form: str, records: Iterator[ImageRecord], dataset: Dataset, losses: Losses) -> Path:
+def _write_annotations(out: Path, form: str, records: Dataset) -> Path:
     """Write the annotations aside, list them, and put them in place."""
     new = out / _NEW
     shutil.rmtree(new, ignore_errors=True)
-    path = format_named(form).write(new, records, classes=dataset.classes, losses=losses)
+    path = format_named(form).write(new, iter(records), classes=records.classes)
     names = sorted(file.relative_to(new).as_posix() for file in new.rglob("*") if file.is_file())
     with atomic_write(out / WRITTEN) as stream:
         stream.writelines(sealed_line({"file": name}) for name in names)

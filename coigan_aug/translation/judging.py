@@ -62,16 +62,21 @@ class TranslatedRow(Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True)
 class Judge:
-    """What a translated image is judged by: `on` rejects, `finds` asks a segmenter, `hard` rejects what that lost."""
+    """What a translated image is judged by: `on` rejects, `finds` asks a segmenter, `hard` rejects what that lost.
+
+    With `held_only` the segmenter, which was trained on the others, is asked about test images alone.
+    """
 
     on: bool = True
     finds: Finds | None = None
     hard: bool = False
+    held_only: bool = False
 
     def look(self, before: Pixels, after: Pixels, record: ImageRecord) -> tuple[ObjectLook, ...]:
         """Measure each defect of an image [H, W(, 3)] before and after."""
         found: Sequence[tuple[float, float] | None] = [None] * len(record.annotations)
-        if self.finds is not None and record.annotations:
+        asked = record.annotations and (record.split == "test" or not self.held_only)
+        if self.finds is not None and asked:
             found = list(zip(self.finds(before, record), self.finds(after, record), strict=True))
         return tuple(
             _look(before, after, record, k, None if pair is None else (round(pair[0], 4), round(pair[1], 4)))
