@@ -62,8 +62,8 @@ def measure_distances(
             samples[name] = Sample(np.asarray(values), np.unique(np.array(pieces, str), return_inverse=True)[1])
         theirs = samples.pop("")
         first = theirs.groups % 2 == 0
-        halves = [Sample(theirs.rows[side], theirs.groups[side]) for side in (first, ~first)]
-        return {name: _compare(ours, theirs, kind) for name, ours in samples.items()}, _compare(*halves, kind)
+        half, rest = (Sample(theirs.rows[side], theirs.groups[side]) for side in (first, ~first))
+        return {name: _compare(ours, theirs, kind) for name, ours in samples.items()}, _compare(half, rest, kind)
     finally:
         shutil.rmtree(rows, ignore_errors=True)
 

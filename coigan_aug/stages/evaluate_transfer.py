@@ -20,6 +20,7 @@ from coigan_aug.evaluation.benefit import run_arms
 from coigan_aug.evaluation.numbers import Benefit, Images
 from coigan_aug.evaluation.result import Result, begin_result, write_result
 from coigan_aug.evaluation.summary import Question, summarise
+from coigan_aug.evaluation.tally import Tally
 from coigan_aug.evaluation.transfer import (
     best_by_benefit,
     best_by_distance,
@@ -272,7 +273,8 @@ def _train(
     seen = evaluated_at(settings.data, evaluate)
     test = load_examples(theirs, lines.test, seen, cache_root=workspace.cache)
     seeds = tuple(evaluate.seed + k for k in range(evaluate.seeds))
-    arms, tallies = [], {}
+    arms: list[Arm] = []
+    tallies: dict[tuple[str, int, int], Tally] = {}
     for item in sets:
         positions = [item.positions[k] for k in lines.training]
         examples = load_examples(item.dataset, positions, seen, cache_root=workspace.cache)
