@@ -23,7 +23,7 @@ from coigan_aug.errors import DataError, ProcessFailed, UsageError, exit_code_of
 from coigan_aug.files import sha256
 from coigan_aug.imaging import read_image, write_image
 from coigan_aug.sealed import read_sealed
-from coigan_aug.stages import asks, evaluate_asks
+from coigan_aug.stages import asks, evaluate_asks, translate_asks
 from coigan_aug.stages.runs_ask import RunsAsk
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.training.launch import start_several
@@ -61,7 +61,7 @@ METHODS = {
     "import_data": asks.ImportAsk, "inspect": asks.InspectAsk, "convert": asks.ConvertAsk, "train": asks.TrainAsk,
     "synthesize": asks.SynthesizeAsk, "draw": asks.DrawAsk, "merge": asks.MergeAsk, "export_model": asks.ExportAsk,
     "evaluate_quality": evaluate_asks.QualityAsk, "evaluate_benefit": evaluate_asks.BenefitAsk, "report": asks.ReportAsk,
-    "list_runs": RunsAsk,
+    "list_runs": RunsAsk, "translate": translate_asks.TranslateAsk, "evaluate_transfer": translate_asks.TransferAsk,
 }  # fmt: skip
 
 

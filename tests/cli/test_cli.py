@@ -25,7 +25,7 @@ from tests.conftest import SMALL
 
 COMMANDS = (
     "import", "convert", "inspect", "train", "synthesize", "draw", "merge", "evaluate quality", "evaluate benefit",
-    "export-model", "report", "runs", "demo", "translate train",
+    "evaluate transfer", "translate train", "translate apply", "export-model", "report", "runs", "demo",
 )  # fmt: skip
 
 
@@ -108,6 +108,9 @@ FLAGS = {
     "quiet segmenter set synthetic verbose workspace",
     "evaluate benefit": "accept-changes arm config device engines folds groups-per-class help jobs json minutes "
     "protocol quiet run screen seeds set verbose workspace",
+    "evaluate transfer": "accept-changes config device engines from help jobs json quiet seeds set to verbose workspace",
+    "translate apply": "accept-changes config device engine format help json out overwrite quiet screen seed set to "
+    "verbose workspace",
     "export-model": "help json out overwrite quiet run size to workspace",
     "report": "accept-changes help json out quiet workspace",
     "runs": "help json quiet workspace",
