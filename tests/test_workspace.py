@@ -25,6 +25,7 @@ from coigan_aug.imaging import read_image, write_image
 from coigan_aug.sealed import read_sealed
 from coigan_aug.stages import asks, evaluate_asks, translate_asks
 from coigan_aug.stages.runs_ask import RunsAsk
+from coigan_aug.stages.translate_train_ask import TranslateTrainAsk
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.training.launch import start_several
 from tests.conftest import pages_left_bare
@@ -62,6 +63,7 @@ METHODS = {
     "synthesize": asks.SynthesizeAsk, "draw": asks.DrawAsk, "merge": asks.MergeAsk, "export_model": asks.ExportAsk,
     "evaluate_quality": evaluate_asks.QualityAsk, "evaluate_benefit": evaluate_asks.BenefitAsk, "report": asks.ReportAsk,
     "list_runs": RunsAsk, "translate": translate_asks.TranslateAsk, "evaluate_transfer": translate_asks.TransferAsk,
+    "translate_train": TranslateTrainAsk,
 }  # fmt: skip
 
 

@@ -47,11 +47,13 @@ from coigan_aug.stages.translate_asks import TransferAsk
 from coigan_aug.store.accepting import accept
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.training.device import choose_device
+from coigan_aug.training.run import find_run
 from coigan_aug.translation.applying import START, Work, place_files, translate_all
 from coigan_aug.translation.engine import Engine, fit
 from coigan_aug.translation.finishing import keep_records, measured, remove_set
 from coigan_aug.translation.judging import Judge
 from coigan_aug.translation.lines import Line, find_line
+from coigan_aug.translation.network import load_translator
 
 TRAININGS = "trainings"
 _SEEN = ("flip", "min_area")  # of the data settings: all trainings do
@@ -116,6 +118,7 @@ def evaluate_transfer(
         torch.set_num_threads(1)
     accept(None, workspace, talk, asked=ask.accept_changes)
     lines = _open(workspace, ask, talk)
+    trained = _trained(workspace, ask.runs, lines)
     settings = _following(settings, lines, talk)
     detail_settings(settings)
     measured_on = {
@@ -124,11 +127,13 @@ def evaluate_transfer(
     }  # fmt: skip
     root = workspace.results / TRAININGS / f"transfer-{_key(lines, settings)}"
     with folder_lock(root), stop_request() as stop:
-        folder = begin_result(workspace.results, "transfer", measured_on | {"engines": names})
-        engines = [_fit(name, lines.other, talk) for name in names]
+        folder = begin_result(workspace.results, "transfer", measured_on | {"engines": [*names, *trained]})
+        engines = {name: _fit(name, lines.other, talk) for name in names} | trained
         sets = [_as_it_is(lines)]
         judge = _judge(workspace, lines, settings, device, talk)
-        sets += [_translate(engine, lines, root / "sets" / engine.name, judge, settings, talk) for engine in engines]
+        sets += [
+            _translate(name, engines[name], lines, root / "sets" / name, judge, settings, talk) for name in engines
+        ]
         with talk.step("compare the images") as report:
             numbers = _compare(lines, sets, folder=root, device=device, report=report)
         if lines.labelled:
@@ -142,7 +147,7 @@ def evaluate_transfer(
             measured_on=measured_on,
             settings=settings_to_dict(settings),
             numbers=numbers,
-            warnings=_warnings(numbers),
+            warnings=_warnings(numbers, trained=list(trained)),
             seconds=time.monotonic() - begun,
         )
         write_result(folder, result)
@@ -202,6 +207,25 @@ def _fit(name: str, other: Line, talk: Talk) -> Engine:
         return fit(name, other.paths, root=other.root, report=report)
 
 
+def _trained(workspace: Folders, names: Sequence[str], lines: _Lines) -> dict[str, Engine]:
+    """Return the networks of runs by the runs' names.
+
+    Raises:
+        DataError: there is no such run, or it may have seen images that are tested on.
+    """
+    engines = {}
+    for name in names:
+        run = find_run(workspace.translators, name)
+        theirs = lines.other.dataset
+        seen = theirs and f"{lines.source.manifest['sha256']} {theirs.manifest['sha256']}"
+        if lines.labelled and run.start().data != seen:
+            what = f"{run.name} was trained on other data or another split; it may have seen images that are tested on."
+            again = f"coigan-aug translate train --from {lines.source.folder} --to {lines.other.folder}"
+            raise DataError(what, remedy=f"Train again with: {again}")
+        engines[run.name] = load_translator(run.folder)
+    return engines
+
+
 def _judge(workspace: Folders, lines: _Lines, settings: Settings, device: torch.device, talk: Talk) -> Judge:
     """Reject nothing; without labels of the other line, ask A's own segmenter about A's test images."""
     held = any(lines.source[k].annotations for k in lines.positions if lines.source[k].split == "test")
@@ -214,20 +238,20 @@ def _as_it_is(lines: _Lines) -> _Translated:
     return _Translated(name=AS_IT_IS, dataset=lines.source, positions={k: k for k in lines.positions}, measured={})
 
 
-def _translate(engine: Engine, lines: _Lines, out: Path, judge: Judge, settings: Settings, talk: Talk) -> _Translated:
+def _translate(
+    name: str, engine: Engine, lines: _Lines, out: Path, judge: Judge, settings: Settings, talk: Talk
+) -> _Translated:
     """Translate A's images, as far as they are not kept from before."""
     files = place_files(lines.source, lines.positions)
     work = Work(dataset=lines.source, engine=engine, judge=judge, out=out, files=files, seed=settings.synthesize.seed)
     identity = identity_of(work)
     if (out / START).exists() and read_sealed(out / START) != identity:
         remove_set(out, files)
-    with talk.step(f"translate by {engine.name}") as report:
+    with talk.step(f"translate by {name}") as report:
         rows = translate_all(work, identity, workers=settings.synthesize.workers, report=report)
     dataset = keep_records(work, rows, out / "dataset")
     place = {row.position: k for k, row in enumerate(rows)}
-    return _Translated(
-        name=engine.name, dataset=dataset, positions=place, measured=measured(rows), mark=short_hash(identity)
-    )
+    return _Translated(name=name, dataset=dataset, positions=place, measured=measured(rows), mark=short_hash(identity))
 
 
 def _compare(
@@ -310,8 +334,11 @@ def _bench(
     )
 
 
-def _warnings(numbers: Transfer) -> tuple[str, ...]:
+def _warnings(numbers: Transfer, *, trained: Sequence[str]) -> tuple[str, ...]:
     warnings = []
+    if trained and numbers.left_out:
+        what = f"{', '.join(trained)} saw images of the first line (without masks of the other) that show pieces tested on."
+        warnings.append(what)
     if numbers.benefit is not None:
         count, tried = len(numbers.benefit.seeds), len(numbers.engines) - 1
         if count < 3:

@@ -28,11 +28,13 @@ from coigan_aug.store.accepting import accept
 from coigan_aug.store.card import Card
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.training.device import choose_device
+from coigan_aug.training.run import find_run, list_runs
 from coigan_aug.translation.applying import Work, check_free, place_files, translate_all
 from coigan_aug.translation.engine import UNTRAINED, Engine, fit
 from coigan_aug.translation.finishing import Set, finish, remove_set
 from coigan_aug.translation.judging import Judge
 from coigan_aug.translation.lines import Line, find_line
+from coigan_aug.translation.network import load_translator
 from coigan_aug.translation.sight import Sight
 
 AUTO = "auto"
@@ -64,13 +66,10 @@ def translate(workspace: Folders, ask: TranslateAsk, *, talk: Talk = SILENT, com
         torch.set_num_threads(1)
     accept(Path(ask.source) if find_dataset(Path(ask.source)) else None, workspace, talk, asked=ask.accept_changes)
     dataset, home = _open(workspace, str(ask.source))
-    if ask.to is None:
-        raise UsageError("Whose look is to be taken?", remedy="Name the other line: --to B")
-    line = find_line(Path(ask.to))
     flags = {} if ask.seed is None else {"synthesize.seed": ask.seed}
     settings = load_settings(file=settings_file(ask.config), overrides=ask.overrides, flags=flags)
     detail_settings(settings)
-    engine = _engine(workspace, ask.engine, dataset, line, talk)
+    engine, target = _engine(workspace, ask, dataset, talk)
     positions = [position for position, record in enumerate(dataset) if not record.unknown]
     judge, key = _judge(workspace, home, settings, device, talk) if ask.screen else (Judge(on=False), "")
     form = _format(ask.format, dataset, home)
@@ -83,7 +82,7 @@ def translate(workspace: Folders, ask: TranslateAsk, *, talk: Talk = SILENT, com
     identity = identity_of(work) | {"format": form, "segmenter": key}
     about = Set(
         format=form, command=command, records=workspace.records_of(out), source=str(dataset.folder),
-        target=str(line.folder), unknown=len(dataset) - len(positions),
+        target=target, unknown=len(dataset) - len(positions),
     )  # fmt: skip
     check_free(out, identity, overwrite=ask.overwrite)
     with folder_lock(out):
@@ -142,20 +141,29 @@ def _format(name: str, dataset: Dataset, home: Dataset) -> str:
     return str(next((made for d in (dataset, home) if (made := d.manifest["provenance"].get("format"))), "coco"))
 
 
-def _engine(workspace: Folders, name: str, dataset: Dataset, line: Line, talk: Talk) -> Engine:
-    """Return the engine of that name, fitted to the line; for "auto" the one that was measured to be best."""
+def _engine(workspace: Folders, ask: TranslateAsk, dataset: Dataset, talk: Talk) -> tuple[Engine, str]:
+    """Return the engine, and the folder or run whose look it gives: a run's network, one of a name, or what was found best."""
+    if ask.run is not None:
+        if ask.to is not None or ask.engine != AUTO:
+            raise UsageError("--run has a look of its own.", remedy="Leave out --to and --engine, or leave out --run.")
+        run = find_run(workspace.translators, ask.run)
+        return load_translator(run.folder), str(run.folder)
+    if ask.to is None:
+        raise UsageError("Whose look is to be taken?", remedy="Name the other line: --to B , or a trained --run R")
+    line, name = find_line(Path(ask.to)), ask.engine
     if name == AUTO:
+        runs = {run.name: run for run in list_runs(workspace.translators)}
         choice = choose_translation(
-            list_results(workspace.results),
-            source=dataset.manifest["sha256"],
-            target=digest_of(line),
-            engines=list(UNTRAINED),
-        )
+            list_results(workspace.results), source=dataset.manifest["sha256"], target=digest_of(line),
+            engines=[*UNTRAINED, *runs],
+        )  # fmt: skip
         name = choice.engine if choice else "histogram"
         measure = f"coigan-aug evaluate transfer --to {line.folder}"
         talk.say(f"engine  {choice.line}" if choice else f"engine  {name} (nothing is measured yet: {measure})")
+        if name in runs:
+            return load_translator(runs[name].folder), str(line.folder)
     with talk.step("look at the other line") as report:
-        return fit(name, line.paths, root=line.root, report=report)
+        return fit(name, line.paths, root=line.root, report=report), str(line.folder)
 
 
 def digest_of(line: Line) -> str:

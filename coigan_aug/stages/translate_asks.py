@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
@@ -40,6 +41,10 @@ class TranslateAsk(Ask):
             " found best of these, else histogram."
         ),
     ] = "auto"
+    run: Annotated[
+        str | None,
+        Option("Run of translate train whose network is taken, instead of --engine and --to: name, number or folder."),
+    ] = None
     format: Annotated[str, Option(f"{FORMATS}, or source (as imported).")] = "coco"
     screen: Annotated[
         bool,
@@ -73,6 +78,14 @@ class TransferAsk(Ask):
         ),
     ] = None
     engines: Annotated[str, Option("Engines to try, several by commas: histogram, amplitude.")] = "histogram,amplitude"
+    runs: Annotated[
+        Sequence[str],
+        Option(
+            "A run of translate train to try, too: name, number or folder. May be repeated.",
+            flag="--run",
+            metavar="RUN",
+        ),
+    ] = ()
     seeds: Annotated[int | None, Option("Trainings of each arm. Default: 3.", least=1)] = None
     jobs: Annotated[int, Option("Trainings at the same time, one thread each. Default: 1.", least=1)] = 1
     device: Device = None
