@@ -6,6 +6,7 @@ earlier version, or somebody else's, and is read as it is.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from coigan_aug.files import disk_errors, json_line, read_json, to_values, write
 
 Value = TypeVar("Value")
 SEAL = "crc32"
+SEAL_OF_BODY = "crc"
 _DOCUMENT = re.compile(rb',\n "([^"\n]*)": "([0-9a-f]{8})"\n\}\n?\Z')
 _LINE = re.compile(rb'(?:, )?"([^"]*)": "([0-9a-f]{8})"\}\Z')
 
@@ -101,6 +103,36 @@ def open_line(line: bytes, *, changed: bool = False) -> Any:
     if not changed and not _is_whole(line, _LINE, sealed=sealed):
         raise Damaged("it is not as it was written: it was changed by hand, or is damaged")
     return value
+
+
+def write_made(path: Path, made: Any, body: bytes) -> None:
+    """Write atomically what was worked out of something: a sealed line that says of what, and with the body's CRC-32; the body.
+
+    Args:
+        made: of what, as JSON values or a struct: `read_made` wants the same.
+    """
+    write_bytes(path, sealed_line({"made": made, SEAL_OF_BODY: crc32(body)}) + body)
+
+
+def read_made(path: Path, made: Any) -> bytes:
+    """Return the body that `write_made` wrote.
+
+    Raises:
+        Damaged: it is not as it was written, or was made of something else. OSError: it is not there.
+    """
+    first, _, body = path.read_bytes().partition(b"\n")
+    try:
+        whole = open_line(first) == msgspec.json.decode(json_line({"made": made, SEAL_OF_BODY: crc32(body)}))
+    except ValueError as error:
+        raise Damaged(f"{path} is damaged ({error}).") from error
+    if not whole:
+        raise Damaged(f"{path} is damaged.")
+    return body
+
+
+def name_of(made: Any) -> str:
+    """Return 16 characters that tell what is worked out of one thing from what is of another, for its file's name."""
+    return hashlib.sha256(json.dumps(made, default=to_values).encode()).hexdigest()[:16]
 
 
 def read_lines(path: Path, *, remedy: str = "") -> Iterator[Any]:

@@ -44,8 +44,7 @@ def _eraser(prepared: Prepared) -> Train:
 
 
 def _shapes(prepared: Prepared) -> Train:
-    objects = prepared.objects
-    traits = {k: traits_of(prepared, objects[k]) for members in prepared.by_class for k in members}
+    traits = traits_of(prepared, [k for members in prepared.by_class for k in members])
     settings = ShapeGeneratorSettings(width=4, latent=2, batch=2, steps=205, examples=8)
     return lambda kept, report: fit_shape_generator(prepared, traits, settings, device=CPU, report=report, kept=kept)
 

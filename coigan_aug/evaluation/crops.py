@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coigan_aug.annotations import rle
+from coigan_aug.annotations.batches import extents
 from coigan_aug.annotations.components import split_components
 from coigan_aug.annotations.records import ImageRecord
 from coigan_aug.geometry import Box
@@ -54,7 +55,9 @@ def find_instances(dataset: Dataset, positions: Sequence[int], *, min_area: int)
     Those of fewer than `min_area` px are left out.
     """
     instances = [item for position in positions for item in _instances_of(dataset, position)]
-    return sorted((item for item in instances if rle.area(item.mask) >= min_area), key=lambda item: item.label)
+    sizes = extents([item.mask for item in instances])
+    large = (item for item, (area, _) in zip(instances, sizes, strict=True) if area >= min_area)
+    return sorted(large, key=lambda item: item.label)
 
 
 def _instances_of(dataset: Dataset, position: int) -> Iterator[Instance]:

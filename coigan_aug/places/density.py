@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from coigan_aug.annotations.rle import Mask, box, decode_box
+from coigan_aug.annotations.batches import in_batches, regions
+from coigan_aug.annotations.rle import Mask
 from coigan_aug.places.placing import put
-from coigan_aug.places.room import RelativePlace, Room, room_of
+from coigan_aug.places.room import RelativePlace, Room, room_of, whole_room
 from coigan_aug.places.survey import PartSurvey, survey_parts
 from coigan_aug.prepare.examples import Examples
 from coigan_aug.progress import Report, silent
@@ -132,13 +133,14 @@ def measure_places(examples: Examples, *, report: Report = silent) -> PlaceDensi
     parts = survey_parts(examples, report=report)
     measured: dict[int, RelativePlace] = {}
     rooms: dict[int, Room] = {}
-    for k in (every := sorted(k for members in examples.by_class for k in members)):
+    every = sorted(k for members in examples.by_class for k in members)
+    tight = (each for batch in in_batches(examples.objects[k].full for k in every) for each in regions(batch))
+    for k, (left, top, mask) in zip(every, tight, strict=True):
         report(len(measured), len(every))
-        item = examples.objects[k]
-        if item.position not in rooms:  # objects come record by record
-            rooms = {item.position: room_of(parts.full(examples, item.position), scale=examples.scale)}
-        region = box(item.full)
-        measured[k] = rooms[item.position].place(decode_box(item.full, region), left=region.left, top=region.top)
+        position = examples.objects[k].position
+        if position not in rooms:  # objects come record by record
+            rooms = {position: _room(examples, parts, position)}
+        measured[k] = rooms[position].place(mask, left=left, top=top)
     of_class = [[measured[k] for k in members] for members in examples.by_class]
     return PlaceDensity(
         of=measured,
@@ -152,6 +154,13 @@ def measure_places(examples: Examples, *, report: Report = silent) -> PlaceDensi
     )
 
 
+def _room(examples: Examples, parts: PartSurvey, position: int) -> Room:
+    if position in parts.parts:
+        return room_of(parts.full(examples, position), scale=examples.scale)
+    record = examples.dataset[position]
+    return whole_room(record.height, record.width)
+
+
 def _bandwidths(examples: Examples, places: Sequence[RelativePlace], members: Sequence[int]) -> tuple[float, float]:
     """Return how far to blur a class' places, x and y, shares of the free room.
 
@@ -161,7 +170,7 @@ def _bandwidths(examples: Examples, places: Sequence[RelativePlace], members: Se
     one heap is too wide. n counts photographs of one piece once. What lies at an edge stays there and says nothing of the
     others' spread.
     """
-    records = (examples.dataset[examples.objects[k].position] for k in members)
+    records = [examples.dataset[position] for position in {examples.objects[k].position for k in members}]
     count = max(len({record.group or record.file for record in records}), 1)
     widths = []
     for shares in ([place.x for place in places], [place.y for place in places]):

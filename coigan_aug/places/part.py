@@ -103,8 +103,12 @@ def _reached(near: NDArray[np.bool_], corner: tuple[int, int]) -> NDArray[np.boo
     """Return what is connected to a corner of what is near its level, without specks and thin branches: bool [H, W]."""
     filled = cv2.morphologyEx(near.astype(np.uint8), cv2.MORPH_CLOSE, _disc(1), borderType=cv2.BORDER_REPLICATE)
     opened = _opened(np.asarray(filled, np.uint8), _radius(near.shape))
-    _, labels = cv2.connectedComponents(opened, connectivity=4)
-    return np.asarray((labels == labels[corner]) & (labels[corner] > 0))
+    if not opened[corner]:
+        return np.zeros(near.shape, bool)
+    reached = np.zeros((near.shape[0] + 2, near.shape[1] + 2), np.uint8)  # cv2 wants a frame round it
+    start = (corner[1] % near.shape[1], corner[0] % near.shape[0])
+    cv2.floodFill(opened, reached, start, 1, flags=4 | cv2.FLOODFILL_MASK_ONLY | 1 << 8)
+    return np.asarray(reached[1:-1, 1:-1] != 0)
 
 
 def _is_solid(region: NDArray[np.bool_]) -> bool:

@@ -101,6 +101,11 @@ class Room:
         )
 
 
+def whole_room(height: int, width: int) -> Room:
+    """Return the room in an image that is all part."""
+    return Room(height, width, Box.of((height, width)), None, 2.0)
+
+
 def room_of(part: Mask, *, scale: float) -> Room:
     """Measure the room on a part, uint8 [H, W], that was found at the working scale `scale`.
 
@@ -108,7 +113,7 @@ def room_of(part: Mask, *, scale: float) -> Room:
     """
     height, width = part.shape
     if part.all() or not part.any():
-        return Room(height, width, Box.of(part.shape), None, 2.0)
+        return whole_room(height, width)
     padded = cv2.copyMakeBorder((part != 0).astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
     depth = depths(padded)[1:-1, 1:-1].astype(np.float32) - 1
     return Room(height, width, Box(*cv2.boundingRect(part)), np.maximum(depth, 0), 1 + 1 / scale)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from coigan_aug.annotations.batches import extents
 from coigan_aug.annotations.rle import Mask, Rle, decode, encode
 from coigan_aug.geometry import Box
 from coigan_aug.places.part import find_part, full_size
@@ -67,13 +68,14 @@ def survey_parts(examples: Examples, *, report: Report = silent) -> PartSurvey:
     off, all_pixels = np.zeros(examples.classes), np.zeros(examples.classes)
     counts: dict[str, int] = defaultdict(int)
     parts: dict[int, Rle] = {}
+    for item, (area, _) in zip(examples.objects, extents([item.scaled for item in examples.objects]), strict=True):
+        all_pixels[item.label] += area
     for done, position in enumerate(examples.positions):
         report(done, len(examples.positions))
         part = find_part(examples.cache[position])
-        masks = examples.masks(position, Box.of(part.shape))
-        all_pixels += masks.sum(axis=(1, 2))
         if part.all():
             continue
+        masks = examples.masks(position, Box.of(part.shape))
         parts[position] = encode(part)
         off += masks[:, part == 0].sum(axis=1)
         counts["cut"] += 1

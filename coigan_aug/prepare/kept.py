@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 from collections.abc import Callable
 from pathlib import Path
-from zlib import crc32
 
 import msgspec
 
 from coigan_aug.annotations.rle import Rle
-from coigan_aug.errors import DataError
-from coigan_aug.files import json_line, write_bytes
+from coigan_aug.errors import DataError, ResourceError
+from coigan_aug.files import json_line
 from coigan_aug.geometry import Box
 from coigan_aug.log import note_kept
 from coigan_aug.prepare.objects import DefectObject, objects_of_all, scaled_size
 from coigan_aug.progress import Report, silently
-from coigan_aug.sealed import Damaged, open_line, sealed_line
+from coigan_aug.sealed import Damaged, name_of, read_made, write_made
 from coigan_aug.store.dataset import Dataset
 
 _VERSION = 1  # what is counted up where objects come out otherwise than before
 
 
 class Made(msgspec.Struct, frozen=True, kw_only=True):
-    """What a file of objects was made of, and the CRC-32 of the lines behind it: its first line.
+    """What a file of objects was made of.
 
     `data` is the checksum of the Dataset's records; objects know their class by its position in `classes`.
     """
@@ -34,7 +31,6 @@ class Made(msgspec.Struct, frozen=True, kw_only=True):
     data: str
     classes: tuple[str, ...]
     scale: float
-    crc: int = 0
 
 
 class Row(msgspec.Struct, frozen=True, array_like=True):
@@ -53,8 +49,7 @@ def kept_objects(
     A file that is damaged, or made of other records, is made anew.
     """
     made = Made(version=_VERSION, data=dataset.manifest["sha256"], classes=dataset.names, scale=scale)
-    key = hashlib.sha256(json.dumps(msgspec.to_builtins(made)).encode()).hexdigest()[:16]
-    path = root / f"objects-{key}.jsonl"
+    path = root / f"objects-{name_of(made)}.jsonl"
     with contextlib.suppress(DataError, OSError):
         objects = _read(path, made, scale)
         note_kept("objects", path, kept=True)
@@ -66,8 +61,8 @@ def kept_objects(
         report(len(objects), count)
         objects.append(own)
     rows = zip(dataset, objects, strict=True)
-    lines = b"".join(json_line(_row(record.height, record.width, own)) for record, own in rows)
-    write_bytes(path, sealed_line(msgspec.structs.replace(made, crc=crc32(lines))) + lines)
+    with contextlib.suppress(ResourceError):  # what can't be kept is looked for again
+        write_made(path, made, b"".join(json_line(_row(record.height, record.width, own)) for record, own in rows))
     report(count, count)
     return objects
 
@@ -83,13 +78,9 @@ def _read(path: Path, made: Made, scale: float) -> list[list[DefectObject]]:
     Raises:
         Damaged: it is not as it was written, or was made of something else. OSError: it is not there.
     """
-    first, _, lines = path.read_bytes().partition(b"\n")
     try:
-        head = msgspec.convert(open_line(first), Made)
-        if head != msgspec.structs.replace(made, crc=crc32(lines)):
-            raise Damaged(f"{path} is damaged.")
-        rows = msgspec.json.Decoder(Row).decode_lines(lines)
-    except (ValueError, msgspec.MsgspecError) as error:
+        rows = msgspec.json.Decoder(Row).decode_lines(read_made(path, made))
+    except msgspec.MsgspecError as error:
         raise Damaged(f"{path} is damaged ({error}).") from error
     return [_objects(position, row, scale) for position, row in enumerate(rows)]
 

@@ -12,6 +12,7 @@ from markupsafe import Markup
 from coigan_aug.errors import DataError
 from coigan_aug.evaluation.numbers import Benefit, Quality, Thesis
 from coigan_aug.evaluation.result import Result
+from coigan_aug.prepare.kept import kept_objects
 from coigan_aug.prepare.objects import find_objects
 from coigan_aug.report import plots
 from coigan_aug.report.commands import commands_of
@@ -97,7 +98,7 @@ def compose(material: Material, *, command: str) -> Contents:
         command: the one that makes this report.
     """
     notes = Notes()
-    inventory = take_inventory(material.dataset) if material.dataset else None
+    inventory = _inventory(material)
     colours = {row.item.name: colour(row.item) for row in inventory.classes} if inventory else {}
     quality, benefit, drawn = material.newest(Quality), material.newest(Benefit), material.drawn()
     metrics = material.training.metrics if material.training else ()
@@ -139,6 +140,13 @@ def compose(material: Material, *, command: str) -> Contents:
         ),
         notes=notes.by_section,
     )
+
+
+def _inventory(material: Material) -> Inventory | None:
+    if material.dataset is None:
+        return None
+    objects = kept_objects(material.dataset, scale=1.0, root=material.workspace.cache)
+    return take_inventory(material.dataset, objects=objects)
 
 
 def _lead(

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coigan_aug import rng as streams
-from coigan_aug.annotations import rle
+from coigan_aug.annotations.batches import in_batches, regions
 from coigan_aug.annotations.records import ImageRecord
 from coigan_aug.prepare.objects import DefectObject
 from coigan_aug.store.dataset import Dataset
@@ -87,18 +87,21 @@ def spread_of(
     frames = {position: _frame(dataset[position], sizes) for position in dict.fromkeys(o.position for o in objects)}
     heat = np.zeros(shape)
     middles, distances = np.zeros((len(objects), 2)), np.zeros(len(objects))
-    for k, item in enumerate(objects):
+    areas = np.zeros(len(objects))
+    tight = (each for batch in in_batches(item.full for item in objects) for each in regions(batch))
+    for k, (item, (x, y, mask)) in enumerate(zip(objects, tight, strict=True)):
         left, top, width, height = frames[item.position]
-        x, y, across, down = rle.box(item.full)
-        left, top = left + x, top + y
+        (down, across), left, top = mask.shape, left + x, top + y
         middles[k] = (left + across / 2) / width, (top + down / 2) / height
         distances[k] = min(left, top, width - left - across, height - top - down) / min(width, height)
-        heat += _covered(item.full, frames[item.position], shape)
+        rows, columns = np.nonzero(mask)
+        areas[k] = len(rows)
+        heat += _covered(rows + top, columns + left, (height, width), shape)
     return Spread(
         x=middles[:, 0],
         y=middles[:, 1],
         edge=distances,
-        area=np.array([rle.area(item.full) for item in objects], np.float64),
+        area=areas,
         image=np.array([item.position for item in objects], np.int64),
         heat=_smooth(heat),
     )
@@ -113,13 +116,13 @@ def _frame(record: ImageRecord, sizes: Mapping[str, tuple[int, int]]) -> Frame:
     return (origin.region.left, origin.region.top, whole[1], whole[0])
 
 
-def _covered(mask: rle.Rle, frame: Frame, shape: tuple[int, int]) -> NDArray[np.float64]:
-    """Return which share of each place of the whole image an object covers."""
-    left, top, width, height = frame
-    box = rle.box(mask)
-    rows, columns = np.nonzero(rle.decode_box(mask, box))
-    down = np.minimum((rows + box.top + top) * shape[0] // height, shape[0] - 1)
-    across = np.minimum((columns + box.left + left) * shape[1] // width, shape[1] - 1)
+def _covered(
+    rows: NDArray[np.int64], columns: NDArray[np.int64], size: tuple[int, int], shape: tuple[int, int]
+) -> NDArray[np.float64]:
+    """Return which share of each place of the whole image of a size (height, width) pixels cover."""
+    height, width = size
+    down = np.minimum(rows * shape[0] // height, shape[0] - 1)
+    across = np.minimum(columns * shape[1] // width, shape[1] - 1)
     counts = np.bincount(down * shape[1] + across, minlength=shape[0] * shape[1]).reshape(shape)
     return np.minimum(counts * (shape[0] * shape[1]) / (width * height), 1)
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from markupsafe import Markup
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from coigan_aug.annotations.batches import extents
 from coigan_aug.annotations.records import DefectClass
-from coigan_aug.annotations.rle import area
-from coigan_aug.prepare.objects import DefectObject, find_objects
+from coigan_aug.prepare.objects import DefectObject
 from coigan_aug.report import plots
 from coigan_aug.report.distributions import Comparison, compare, image_sizes, map_shape, spread_of
 from coigan_aug.report.figure import MUTED, chart, colour, inline, ticks, under
@@ -39,17 +39,20 @@ class ClassFit:
     charts: tuple[tuple[str, Markup], ...]
 
 
-def fits_of(real: Dataset, drawn: Dataset, *, least_area: int, most: int) -> Iterator[ClassFit]:
+def fits_of(
+    real: Dataset, drawn: Dataset, *, objects: Sequence[DefectObject], made: Sequence[DefectObject], least_area: int,
+    most: int,
+) -> Iterator[ClassFit]:  # fmt: skip
     """Compare the synthetic objects of each class with those of the real training images; no image is read.
 
     Args:
+        objects: those of the real training images at full size; `made` are the synthetic ones.
         least_area: objects of fewer px are left out; training takes no shapes from them.
         most: how many classes get charts, the first ones; the others, and those with fewer than FEW objects on either
             side, get their numbers alone.
     """
     sizes, shape = image_sizes(real), map_shape(real)
-    objects = _objects(real, real.indices("train"), least_area)
-    made = _objects(drawn, range(len(drawn)), least_area)
+    objects, made = (_large(own, least_area) for own in (objects, made))
     for k, item in enumerate(real.classes):
         label = drawn.names.index(item.name) if item.name in drawn.names else -1
         first = spread_of(real, [defect for defect in objects if defect.label == k], sizes=sizes, shape=shape)
@@ -73,8 +76,9 @@ def fits_of(real: Dataset, drawn: Dataset, *, least_area: int, most: int) -> Ite
         )
 
 
-def _objects(dataset: Dataset, positions: Iterable[int], least_area: int) -> list[DefectObject]:
-    return [item for item in find_objects(dataset, positions, scale=1.0) if area(item.full) >= least_area]
+def _large(objects: Sequence[DefectObject], least_area: int) -> list[DefectObject]:
+    sizes = extents([item.full for item in objects])
+    return [item for item, (area, _) in zip(objects, sizes, strict=True) if area >= least_area]
 
 
 def histogram(comparison: Comparison, shade: str, key: str) -> Markup:

@@ -54,28 +54,31 @@ class Inventory:
         return sum(len(row.objects) for row in self.classes)
 
 
-def take_inventory(dataset: Dataset, *, unknown: Collection[str] | None = None) -> Inventory:
+def take_inventory(
+    dataset: Dataset, *, unknown: Collection[str] | None = None, objects: Sequence[Sequence[DefectObject]] | None = None
+) -> Inventory:
     """Look through all records of a data set; no image is read. Those of unknown state count as images only.
 
     Args:
         unknown: the images of unknown state; None takes those that the records name.
+        objects: those of every record at full size, where somebody has looked for them already.
     """
     records = list(dataset)
     known = [
         k for k, record in enumerate(records) if not (record.unknown if unknown is None else record.file in unknown)
     ]
-    objects = find_objects(dataset, known, scale=1.0)
+    of_known = find_objects(dataset, known, scale=1.0) if objects is None else [o for k in known for o in objects[k]]
     splits = [record.split for record in records]
     ratio = float(np.median([record.height / record.width for record in records])) if records else 1.0
     size = (min(max(round(MAP_WIDTH * ratio), 12), 2 * MAP_WIDTH), MAP_WIDTH)
     groups = Counter(record.group for record in records if record.group)
     return Inventory(
         images=len(records),
-        defect_free=len(known) - len({item.position for item in objects}),
+        defect_free=len(known) - len({item.position for item in of_known}),
         train=splits.count("train"),
         test=splits.count("test"),
         classes=tuple(
-            _of_class(item, [defect for defect in objects if defect.label == k], splits, size)
+            _of_class(item, [defect for defect in of_known if defect.label == k], splits, size)
             for k, item in enumerate(dataset.classes)
         ),
         groups=tuple(sorted(groups.values(), reverse=True)),

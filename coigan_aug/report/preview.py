@@ -15,6 +15,7 @@ from coigan_aug.evaluation.crops import find_instances
 from coigan_aug.evaluation.numbers import CrispOf
 from coigan_aug.files import write_bytes
 from coigan_aug.folders import Folders
+from coigan_aug.prepare.kept import kept_objects
 from coigan_aug.prepare.objects import find_objects
 from coigan_aug.report.commands import commands_of
 from coigan_aug.report.crops import Beside, beside
@@ -133,7 +134,7 @@ def write_preview(
     One file of at most MOST_BYTES with its pictures inside. What the card does not say is left out.
 
     Args:
-        workspace: where its run lies.
+        workspace: where its run lies, and its cache.
         real: the data set that it was made from; its training images count.
         synthetic: the records of what was made; the images and thumbnails lie in its image root.
         card: of the set.
@@ -170,7 +171,9 @@ def compose_preview(
 ) -> Preview:
     """Work out what a preview shows; arguments as `write_preview` takes them."""
     notes, runs = Notes(), known_runs(workspace)
-    inventory, made = take_inventory(real), find_objects(synthetic, range(len(synthetic)), scale=1.0)
+    objects = kept_objects(real, scale=1.0, root=workspace.cache)
+    inventory, made = take_inventory(real, objects=objects), find_objects(synthetic, range(len(synthetic)), scale=1.0)
+    of_train = [item for position in real.indices("train") for item in objects[position]]
     colours = {item.name: colour(item) for item in real.classes}
     engines = Counter(
         (a.label, str(a.attributes.get("engine", card.engine))) for record in synthetic for a in record.annotations
@@ -184,7 +187,7 @@ def compose_preview(
             MadeRow(name=item.name, colour=colour(item), defects=sum(counts), missing=missing, by_engine=counts)
         )
     least_area = round(card.settings.get("data", {}).get("min_area") or 1)
-    fits = tuple(fits_of(real, synthetic, least_area=least_area, most=CLASSES))
+    fits = tuple(fits_of(real, synthetic, objects=of_train, made=made, least_area=least_area, most=CLASSES))
     both = [name for name in card.effective if name in real.names and name in synthetic.names]
     crisp = _crisp(real, synthetic, both[:CLASSES], least_area)
     masks = tuple(

@@ -26,7 +26,8 @@ class ShapeSource:
     """What shapes are drawn with.
 
     What each class shows (None for one without objects), the traits of each training object that serves as a shape (by its
-    position in `Prepared.objects`), the smallest area, px, and the generator of learned shapes.
+    position in `Prepared.objects`), the smallest area, px, and the generator of learned shapes. Real shapes need no more than
+    the objects themselves: where no other kind is drawn nothing is measured, and `classes` and `traits` are empty.
     """
 
     classes: tuple[ClassForms | None, ...]
@@ -48,10 +49,9 @@ def shape_source(
         UsageError: there is no such kind of shapes.
     """
     check_kinds(kinds)
-    traits: dict[int, Traits] = {}
-    for k in (every := [k for members in prepared.by_class for k in members]):
-        report(len(traits), len(every))
-        traits[k] = traits_of(prepared, prepared.objects[k])
+    if set(kinds) == {"real"}:
+        return ShapeSource(classes=(), traits={}, min_area=data_settings.min_area)
+    traits = traits_of(prepared, [k for members in prepared.by_class for k in members], report=report)
     classes = [class_forms([traits[k].form for k in members]) if members else None for members in prepared.by_class]
     generator = None
     if "learned" in kinds:
@@ -79,15 +79,16 @@ def draw_shape(
     Raises:
         DataError: the class has no training object.
     """
-    forms, members = source.classes[label], prepared.by_class[label]
+    members = prepared.by_class[label]
     how = mirrors or (lambda stream, _: draw_mirror(stream, flip=flip))
-    if forms is None:
+    if not members:
         raise DataError(f"There is no training object of: {prepared.dataset.names[label]}.")
     kind = kinds[int(rng.integers(len(kinds)))]
     chosen = members[int(rng.integers(len(members)))]
     if kind == "real":
         return real(prepared, rng, chosen, mirrors=how, size=size)
-    made = None
+    forms, made = source.classes[label], None
+    assert forms is not None  # the class has objects
     if kind == "recombined":
         made = recombined(
             prepared,

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from coigan_aug.annotations.batches import in_batches, regions
 from coigan_aug.annotations.rle import Mask, box, decode_box
 from coigan_aug.prepare.examples import Examples
 from coigan_aug.prepare.objects import DefectObject
+from coigan_aug.progress import Report, silent
 
 THIN = 0.12  # area over squared length below which a shape is a line; an ellipse seven times as long as wide has 0.12
 DIRECTED = 0.4  # anisotropy from which a shape has a direction: an ellipse half as long again as wide has 0.38
@@ -140,10 +142,21 @@ class Traits:
     group: str
 
 
-def traits_of(examples: Examples, item: DefectObject) -> Traits:
-    """Measure an object. Its group is the image's name where there are no groups."""
-    record = examples.dataset[item.position]
-    return Traits(measure(mask_of(item)), edges_of(examples, item), record.group or record.file)
+def traits_of(examples: Examples, numbers: Sequence[int], *, report: Report = silent) -> dict[int, Traits]:
+    """Measure objects, by their position in `examples.objects`. Their group is the image's name where there are no groups."""
+    traits: dict[int, Traits] = {}
+    order = sorted(numbers, key=lambda k: examples.objects[k].position)
+    tight = (each for batch in in_batches(examples.objects[k].full for k in order) for each in regions(batch))
+    position, record = -1, None
+    for k, (left, top, mask) in zip(order, tight, strict=True):
+        report(len(traits), len(order))
+        if record is None or examples.objects[k].position != position:  # each is read once
+            position = examples.objects[k].position
+            record = examples.dataset[position]
+        right, bottom = left + mask.shape[1], top + mask.shape[0]
+        edges = Edges(left == 0, top == 0, right == record.width, bottom == record.height)
+        traits[k] = Traits(measure(mask), edges, record.group or record.file)
+    return {k: traits[k] for k in numbers}
 
 
 def mask_of(item: DefectObject) -> Mask:

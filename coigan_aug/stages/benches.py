@@ -20,7 +20,7 @@ from coigan_aug.evaluation.protocol import PROTOCOLS, SYNTHETIC_TILES
 from coigan_aug.evaluation.tally import Held
 from coigan_aug.folders import Folders
 from coigan_aug.formats.names import CARD
-from coigan_aug.places.density import measure_places
+from coigan_aug.places.kept import kept_places
 from coigan_aug.prepare.examples import Examples, load_examples
 from coigan_aug.prepare.prepared import Prepared, prepare
 from coigan_aug.progress import Talk
@@ -174,7 +174,7 @@ class _Copies:
 
     def __init__(self, fold: Fold, prepared: Prepared) -> None:
         self._fold, self._prepared = fold, prepared
-        self._places = measure_places(prepared)
+        self._places = kept_places(prepared, root=fold.workspace.cache)
         self._shapes = shape_source(
             prepared, fold.settings.data, fold.settings.synthesize.shapes, root=fold.workspace.cache,
             device=torch.device("cpu"),

@@ -25,7 +25,7 @@ from coigan_aug.folders import Folders
 from coigan_aug.formats.detect import format_named
 from coigan_aug.formats.names import CARD
 from coigan_aug.log import detail
-from coigan_aug.places.density import measure_places
+from coigan_aug.places.kept import kept_places
 from coigan_aug.places.roi import open_roi
 from coigan_aug.prepare.prepared import Prepared, prepare
 from coigan_aug.progress import SILENT, Talk
@@ -326,7 +326,7 @@ def _planner(
         kinds = settings.synthesize.shapes
         source = shape_source(prepared, settings.data, kinds, root=workspace.cache, device=device, report=report)
     with talk.step("look for parts and places") as report:
-        places = measure_places(prepared, report=report)
+        places = kept_places(prepared, root=workspace.cache, report=report)
     talk.say(places.parts.says(prepared.dataset.names))
     roi = open_roi(Path(ask.roi), prepared.dataset) if ask.roi else None
     planner = make_planner(

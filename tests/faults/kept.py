@@ -13,9 +13,11 @@ from coigan_aug.checkpoint import load_generator, load_latest, save_generator, s
 from coigan_aug.data.folds import Folds, read_folds, write_folds
 from coigan_aug.errors import CoiganError, exit_code_of
 from coigan_aug.models.build import build_generator
+from coigan_aug.places.kept import kept_places
 from coigan_aug.prepare.cache import open_cache
+from coigan_aug.prepare.examples import load_examples
 from coigan_aug.sealed import append_line, read_struct, sealed_line, write_sealed
-from coigan_aug.settings import Settings
+from coigan_aug.settings import DataSettings, Settings
 from coigan_aug.store.card import BasesUsed, Card, read_card
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.store.noted import note_images
@@ -145,6 +147,16 @@ def weights(folder: Path) -> Kept:
     return Kept(folder, read)
 
 
+def measured(folder: Path, toy: Dataset) -> Kept:
+    examples = load_examples(toy, range(3), DataSettings(window=32, min_area=1), cache_root=folder / "decoded")
+
+    def read() -> object:
+        return kept_places(examples, root=folder / "kept")
+
+    read()
+    return Kept(folder / "kept", read)
+
+
 def cache(folder: Path, toy: Dataset) -> Kept:
     def read() -> object:
         opened = open_cache(toy, range(4), scale=0.25, root=folder)
@@ -162,6 +174,7 @@ KINDS: dict[str, Callable[[Path, Dataset, Settings], Kept]] = {
     "run": lambda folder, *_: run_of(folder),
     "weights": lambda folder, *_: weights(folder),
     "cache": lambda folder, toy, _: cache(folder, toy),
+    "places": lambda folder, toy, _: measured(folder, toy),
 }
 """What writes and reads each kind, from the small data set and settings."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -18,7 +19,7 @@ from coigan_aug.errors import UsageError
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.settings import Settings
 from coigan_aug.shapes.draw import ShapeSource, draw_shape, shape_source
-from coigan_aug.shapes.forms import ClassForms, Edges, Form, class_forms, edges_of, mask_of, measure
+from coigan_aug.shapes.forms import ClassForms, Edges, Form, Traits, class_forms, edges_of, mask_of, measure, traits_of
 from coigan_aug.shapes.shape import Shape
 from coigan_aug.shapes.warped import MOST, draw_scale, draw_turn
 from tests.shapes.showing import shown
@@ -166,6 +167,29 @@ def test_shapes_are_pure_in_the_generators_state(prepared: Prepared, source: Sha
         for a, b in zip(one, other, strict=True):
             assert (a.mask == b.mask).all()
             assert (a.kind, a.of, a.warp, a.bend, a.near) == (b.kind, b.of, b.warp, b.bend, b.near)
+
+
+def test_traits_of_many_are_those_of_each(prepared: Prepared) -> None:
+    numbers = [k for members in prepared.by_class for k in members][::-1]
+    found = traits_of(prepared, numbers)
+    assert list(found) == numbers
+    for k in numbers:
+        item, record = prepared.objects[k], prepared.dataset[prepared.objects[k].position]
+        group = record.group or record.file
+        assert found[k] == Traits(measure(mask_of(item)), edges_of(prepared, item), group)
+
+
+def test_where_only_real_shapes_are_drawn_nothing_is_measured_and_they_are_the_same(
+    prepared: Prepared, small: Settings, source: ShapeSource, tmp_path: Path
+) -> None:
+    bare = shape_source(prepared, small.data, ["real"], root=tmp_path, device=torch.device("cpu"))
+    assert not bare.traits
+    for label in range(prepared.classes):
+        one, other = (
+            draw_shape(prepared, own, np.random.default_rng(label), label, kinds=["real"], flip=True)
+            for own in (bare, source)
+        )
+        assert (one.of, one.mask.tobytes()) == (other.of, other.mask.tobytes())
 
 
 def test_edges_are_mirrored_with_the_shape() -> None:
