@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from torch import Tensor, nn
 
 from coigan_aug.errors import DataError, Stopped
 from coigan_aug.files import write_bytes
-from coigan_aug.signals import StopRequest, stop_request
+from coigan_aug.signals import StopRequest, stop_request_here
 from coigan_aug.weights import read_weights, weights_bytes
 
 METADATA = "coigan-aug training"
@@ -57,10 +56,10 @@ class Partway:
     @contextlib.contextmanager
     def watched(self) -> Iterator[Partway]:
         """Catch Ctrl-C and SIGTERM inside the block, which is the training; once it ends, what was kept is removed."""
-        if self._path is None or threading.current_thread() is not threading.main_thread():
+        if self._path is None:
             yield self
             return
-        with stop_request() as self._request:
+        with stop_request_here() as self._request:
             yield self
         self._path.unlink(missing_ok=True)
 

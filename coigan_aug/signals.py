@@ -47,6 +47,16 @@ def stop_request(*, patient: bool = False) -> Iterator[StopRequest]:
             signal.signal(number, handler)
 
 
+@contextlib.contextmanager
+def stop_request_here() -> Iterator[StopRequest]:
+    """Do as `stop_request` does in the main thread; in another one, which gets no signal, nothing ever asks to stop."""
+    if threading.current_thread() is not threading.main_thread():
+        yield StopRequest()
+        return
+    with stop_request() as request:
+        yield request
+
+
 def end_with_parent() -> None:
     """In a process that multiprocessing began: end at once when the parent is gone, however it went.
 

@@ -21,7 +21,8 @@ import numpy as np
 
 from coigan_aug import rng
 from coigan_aug.data.counting import object_areas, object_counts
-from coigan_aug.data.groups import SAME, SAME_NEIGHBOURS, Links, agreements, find_links, join_links
+from coigan_aug.data.groups import SAME, SAME_NEIGHBOURS, agreements, find_links, join_links
+from coigan_aug.data.kept_links import Links
 from coigan_aug.data.split import largest_deviation, share_of_clean, siblings_across, split_groups
 from coigan_aug.formats.detect import open_source
 from coigan_aug.formats.source import Problems, ReadOptions

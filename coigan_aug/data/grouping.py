@@ -21,6 +21,7 @@ def group_images(
     group_by: str | None,
     problems: Problems,
     progress: Callable[[str], Report],
+    root: Path | None = None,
 ) -> list[str]:
     """Return one group label for each image.
 
@@ -28,6 +29,7 @@ def group_images(
         group_by: None looks for near-duplicates; "none" leaves each image alone; the name of what the source says of
             its images (a CSV column, a key of COCO's images) takes its value; anything else is a pattern over names.
         problems: where images that the column says nothing of are noted.
+        root: the cache in which near-duplicates that were found are kept; None keeps nothing.
 
     Raises:
         UsageError: `group_by` is neither a column nor a pattern that matches a name.
@@ -36,7 +38,7 @@ def group_images(
     names = [record.file for record in records]
     if group_by is None:
         paths = [image_root / name for name in names]
-        return join_versions(names, find_groups(paths, names, progress=progress))
+        return join_versions(names, find_groups(paths, names, root=root, progress=progress))
     if group_by == "none":
         return names
     if any(group_by in record.source for record in records):

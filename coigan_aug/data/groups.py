@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from coigan_aug.data.kept_links import KeptLinks, Links, kept_links
 from coigan_aug.data.likeness import SIDE, Pairs, Vectors, correlation, read_levelled, whiten
 from coigan_aug.errors import UsageError
 from coigan_aug.progress import Report, silent, silently
+from coigan_aug.signals import StopRequest, stop_request_here
 
 SAME = 0.57
 """Agreement from which two images show the same piece, whatever their names. On magnetic-tile, of 6,900 pairs compared
@@ -32,8 +33,9 @@ CROWD = 30
 
 
 def find_groups(
-    paths: Sequence[Path], names: Sequence[str], *, progress: Callable[[str], Report] = silently
-) -> list[str]:
+    paths: Sequence[Path], names: Sequence[str], *, root: Path | None = None,
+    progress: Callable[[str], Report] = silently,
+) -> list[str]:  # fmt: skip
     """Return one group label for each image; near-duplicates share one: the first of their names.
 
     Candidates are each image's most alike others and its neighbours by number in the name. Both images of a pair are
@@ -43,45 +45,54 @@ def find_groups(
     Memory: about 15 kB an image.
 
     Args:
+        root: the workspace's cache, in which it is kept what was found: also what a search that is stopped goes on with.
         progress: called with the title of each long step; returns what reports it.
 
     Raises:
-        DataError: an image can't be decoded.
+        DataError: an image can't be decoded. Stopped: Ctrl-C or SIGTERM, where there is a `root`.
     """
-    return join_links(names, find_links(paths, names, progress=progress)) if names else []
+    return join_links(names, find_links(paths, names, root=root, progress=progress)) if names else []
 
 
-@dataclass(frozen=True)
-class Links:
-    """Pairs [P, 2] of images worth a comparison, by position in the order of the names, and how far they agree, [P].
-
-    `named` [P] says which of them are neighbours by number in the name.
-    """
-
-    pairs: Pairs
-    alike: Vectors
-    named: NDArray[np.bool_]
-
-
-def find_links(paths: Sequence[Path], names: Sequence[str], *, progress: Callable[[str], Report] = silently) -> Links:
+def find_links(
+    paths: Sequence[Path], names: Sequence[str], *, root: Path | None = None,
+    progress: Callable[[str], Report] = silently,
+) -> Links:  # fmt: skip
     """Find the pairs of images that may show one piece, and compare them; at least one image.
 
     Args:
+        root: as `find_groups` takes it.
         progress: called with the title of each long step; returns what reports it.
 
     Raises:
-        DataError: an image can't be decoded.
+        DataError: an image can't be decoded. Stopped: Ctrl-C or SIGTERM, where there is a `root`.
     """
     order = np.argsort(np.array(names), kind="stable").tolist()
-    images, sizes = read_levelled([paths[k] for k in order], progress("looking for near-duplicates"))
+    files, sorted_names = [paths[k] for k in order], [names[k] for k in order]
+    if root is None:
+        return _find_links(files, sorted_names, None, None, progress)
+    kept = kept_links(root, files, sorted_names)
+    links = kept.read()
+    if links is None:
+        with stop_request_here() as stop:
+            links = _find_links(files, sorted_names, kept, stop, progress)
+        kept.write(links)
+    return links
+
+
+def _find_links(
+    files: Sequence[Path], names: Sequence[str], kept: KeptLinks | None, stop: StopRequest | None,
+    progress: Callable[[str], Report],
+) -> Links:  # fmt: skip
+    levelled, compared = (kept.file(what) if kept else None for what in ("levelled", "alike"))
+    images, sizes = read_levelled(files, progress("looking for near-duplicates"), kept=levelled, stop=stop)
     textures = whiten(images, out=images)
-    near = neighbours([names[k] for k in order])
+    near = neighbours(names)
     pairs = _unique(np.concatenate([candidates(textures, progress=progress("finding images that are alike")), near]))
-    count = len(order)
+    count = len(files)
     named = np.isin(pairs @ (count, 1), near @ (count, 1))
-    return Links(
-        pairs, correlation(textures, sizes, pairs, progress=progress("comparing images that are alike")), named
-    )
+    report = progress("comparing images that are alike")
+    return Links(pairs, correlation(textures, sizes, pairs, progress=report, kept=compared, stop=stop), named)
 
 
 def join_links(

@@ -114,6 +114,7 @@ def import_dataset(
     overwrite: bool = False,
     binary: bool = False,
     command: str = "",
+    cache: Path | None = None,
     talk: Talk = SILENT,
 ) -> ImportReport:
     """Read annotations in a team's format and write them to `out` as a Dataset, with `import.json` beside it.
@@ -128,6 +129,7 @@ def import_dataset(
         overwrite: replace the Dataset that is there.
         binary: store packed binary JSON.
         command: the command line, for `import.json`.
+        cache: where near-duplicates that were found are kept; None keeps nothing.
 
     Raises:
         UsageError: `out` holds a Dataset and `overwrite` is off, or another import is writing one; an option is out of range.
@@ -144,7 +146,7 @@ def import_dataset(
         detail(f"annotations: {source}; images: {opened.image_root}; data set: {out}")
         return _import(
             source, opened, out, report, options=options, group_by=group_by, sharing=sharing, problems=problems,
-            binary=binary, command=command,
+            binary=binary, command=command, cache=cache,
         )  # fmt: skip
 
 
@@ -159,7 +161,7 @@ def _check_free(out: Path, *, overwrite: bool) -> None:
 
 def _import(
     source: Path, opened: Source, out: Path, report: Callable[[str], Report], *, options: ReadOptions,
-    group_by: str | None, sharing: Sharing, problems: Problems, binary: bool, command: str,
+    group_by: str | None, sharing: Sharing, problems: Problems, binary: bool, command: str, cache: Path | None,
 ) -> ImportReport:  # fmt: skip
     """Do what `import_dataset` says, showing each long step."""
     split, folds, fold, seed = sharing.split, sharing.folds, sharing.fold, sharing.seed
@@ -172,7 +174,7 @@ def _import(
         opened = replace(opened, image_root=_copies(records, opened.image_root, out, options.value_range, report))
     areas = object_areas(records, opened.classes)
     unknown = [record.unknown for record in records]
-    groups = group_images(opened.image_root, records, group_by=group_by, problems=problems, progress=report)
+    groups = group_images(opened.image_root, records, group_by=group_by, problems=problems, progress=report, root=cache)
     counts = object_counts(areas)
     if split is None:
         sides = own_sides(records, counts, problems)

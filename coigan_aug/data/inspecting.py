@@ -110,12 +110,14 @@ def inspect_dataset(dataset: Dataset) -> Inspection:
 
 
 def inspect_subject(
-    subject: Subject, *, least_area: int = LEAST_AREA, progress: Callable[[str], Report] | None = None
-) -> Inspection:
+    subject: Subject, *, least_area: int = LEAST_AREA, cache: Path | None = None,
+    progress: Callable[[str], Report] | None = None,
+) -> Inspection:  # fmt: skip
     """Count what a data set holds, check it, and look for near-duplicates on both sides of its split.
 
     Args:
         least_area: objects of fewer px are called tiny.
+        cache: where near-duplicates that were found are kept; None keeps nothing.
         progress: called with the title of each long step; returns what reports it.
 
     Raises:
@@ -135,7 +137,7 @@ def inspect_subject(
     counts, splits = object_counts(areas), [record.split for record in records]
     paths = [dataset.image_root / record.file for record in records]
     looks = read_looks(paths, progress=report("looking at the images"))
-    groups = _groups(records, paths, looks, report)
+    groups = _groups(records, paths, looks, cache, report)
     classes = count_classes(dataset.classes, areas, splits)
     state = _split_state(dataset, records, counts, groups) if subject.split else None
     look = report("looking at the objects")
@@ -194,12 +196,13 @@ def _groups(
     records: Sequence[ImageRecord],
     paths: Sequence[Path],
     looks: Sequence[Look | DataError],
+    cache: Path | None,
     progress: Callable[[str], Report],
 ) -> list[str]:
     """Return a group for each image; those that can't be read are alone."""
     names = [record.file for record in records]
     fine = [k for k, look in enumerate(looks) if isinstance(look, Look)]
-    groups = find_groups([paths[k] for k in fine], [names[k] for k in fine], progress=progress)
+    groups = find_groups([paths[k] for k in fine], [names[k] for k in fine], root=cache, progress=progress)
     known = dict(zip(fine, groups, strict=True))
     return [known.get(k, name) for k, name in enumerate(names)]
 

@@ -21,14 +21,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from zlib import crc32
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from coigan_aug.data.kept_links import Rows
 from coigan_aug.imaging import read_header, read_thumbnail
 from coigan_aug.processors import usable_processors
 from coigan_aug.progress import Report, silent
+from coigan_aug.signals import StopRequest
 
 Vectors = NDArray[np.float32]
 Pairs = NDArray[np.int64]
@@ -62,21 +65,30 @@ LEAST = 0.5 * BLOCKS**2
 """Blocks by which the sum is divided at least: where under half of them count, no agreement can be 1."""
 
 
-def read_levelled(paths: Sequence[Path], progress: Report = silent) -> tuple[NDArray[np.float16], NDArray[np.float64]]:
+def read_levelled(
+    paths: Sequence[Path], progress: Report = silent, *, kept: Path | None = None, stop: StopRequest | None = None
+) -> tuple[NDArray[np.float16], NDArray[np.float64]]:
     """Read each image levelled, [N, 64, 64], and its height and width in pixels, [N, 2].
 
+    Args:
+        kept: the file in which images that were read stay when this is stopped, and when it has ended; None keeps nothing.
+
     Raises:
-        DataError: an image can't be decoded.
+        DataError: an image can't be decoded. Stopped: `stop` asks for it.
     """
     images = np.empty((len(paths), SIDE, SIDE), np.float16)
     sizes = np.empty((len(paths), 2))
+    rows = Rows(kept, (images, sizes), doing="images are read for near-duplicates", stop=stop)
     with ThreadPoolExecutor(usable_processors()) as threads:
-        for start in range(0, len(paths), 64):
+        for start in range(rows.done, len(paths), 64):
             block = paths[start : start + 64]
             end = start + len(block)
             sizes[start:end] = [(header.height, header.width) for header in map(read_header, block)]
             images[start:end] = list(threads.map(_levelled, block))
             progress(end, len(paths))
+            rows.after(end)
+    if rows.done < len(paths):
+        rows.keep(len(paths))
     return images, sizes
 
 
@@ -126,16 +138,25 @@ def _busy(images: Vectors) -> Vectors:
 
 
 def correlation(
-    textures: NDArray[np.float16], sizes: NDArray[np.float64], pairs: Pairs, *, progress: Report = silent
-) -> Vectors:
+    textures: NDArray[np.float16], sizes: NDArray[np.float64], pairs: Pairs, *, progress: Report = silent,
+    kept: Path | None = None, stop: StopRequest | None = None,
+) -> Vectors:  # fmt: skip
     """Return how far the whitened images of each pair [P, 2] agree at their best shift: float32 [P], -1..1.
 
     Images of different size, by a third at most, are also compared at the same scale, as two crops of one scene. It is
     fastest where pairs of one image are neighbours, as in sorted ones: its spectrum is then taken once for all of them.
+
+    Args:
+        kept: the file in which it stays how far pairs agree, when this is stopped; None keeps nothing.
+
+    Raises:
+        Stopped: `stop` asks for it.
     """
     best = np.empty(len(pairs), np.float32)
-    for start in range(0, len(pairs), TOGETHER):
+    rows = Rows(kept, (best,), made=crc32(pairs.tobytes()), doing="pairs of images are compared", stop=stop)
+    for start in range(rows.done, len(pairs), TOGETHER):
         progress(start, len(pairs))
+        rows.after(start)
         block = pairs[start : start + TOGETHER]
         part = best[start : start + TOGETHER]
         members, places = np.unique(block, return_inverse=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from coigan_aug.errors import UsageError
+from coigan_aug.errors import UsageError, class_named
 from coigan_aug.evaluation.tally import Held, Tally, read_tally, take_tally, write_tally
 from coigan_aug.files import write_bytes
 from coigan_aug.prepare.examples import Examples
@@ -68,19 +68,30 @@ def label_of(source: str, names: Sequence[str]) -> int | None:
     return None if name is None else names.index(name)
 
 
-def list_arms(asked: Sequence[str], shares: Sequence[float]) -> list[Arm]:
+def _spelled(source: str, names: Sequence[str] | None) -> str:
+    """Return a source with its class as the data set spells it."""
+    name = class_of(source)
+    if name is None or names is None:
+        return source
+    return f"{engine_of(source)}{OF_CLASS}{class_named(name.strip(), names, where=f'the arm {source}')}"
+
+
+def list_arms(asked: Sequence[str], shares: Sequence[float], *, names: Sequence[str] | None = None) -> list[Arm]:
     """List real alone, then for each share what is asked for: names, joined by + where an arm mixes them.
 
     "transplant/negatives" takes counterfeit negatives besides; "patch:crack+patch:fray" draws these two classes alone.
 
+    Args:
+        names: the classes, which may be written in any case; None takes them as they are written.
+
     Raises:
-        UsageError: an arm without a name, or one that is asked for twice.
+        UsageError: an arm without a name, or one that is asked for twice; a class that there is not.
     """
     arms = [Arm((REAL,), 0.0, REAL)]
     for share in shares:
         for text in asked:
             kinds, slash, rest = text.partition(NEGATIVES)
-            sources = tuple(name.strip() for name in kinds.split("+"))
+            sources = tuple(_spelled(name.strip(), names) for name in kinds.split("+"))
             named = all(engine_of(source) and not source.endswith(OF_CLASS) for source in sources)
             if rest or not named or REAL in map(engine_of, sources) or "/" in kinds:
                 raise UsageError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from http.client import HTTPException
 from pathlib import Path
@@ -38,13 +39,20 @@ def load_features(name: str, *, weights: Path | None = None) -> nn.Module | None
 
     "resnet50" is torchvision's, dilated to strides 4, 8, 8, 8, and downloads its ImageNet weights (98 MB,
     checked by hash, cached) unless `weights` names the file. "efficientnet_lite0" comes with its package
-    and needs no network. Raises ValueError for an unknown name, EnvironmentProblem when the weights
-    cannot be had or do not fit.
+    and needs no network. What is asked for again is not loaded again, unless the file has changed. Raises ValueError
+    for an unknown name, EnvironmentProblem when the weights cannot be had or do not fit.
     """
     if name not in FEATURES:
         raise ValueError(f"perceptual network {name!r} is none of {', '.join(FEATURES)}")
     if name == "none":
         return None
+    status = weights.stat() if weights is not None and weights.exists() else None
+    return _loaded(name, weights, status and (status.st_size, status.st_mtime_ns))
+
+
+@functools.lru_cache(maxsize=1)
+def _loaded(name: str, weights: Path | None, stamp: tuple[int, int] | None) -> FeatureStages:
+    """Load a network; `stamp` tells a file from what it was before. It is frozen, so who asks again may have the same."""
     return _resnet50(weights) if name == "resnet50" else _efficientnet_lite0(weights)
 
 

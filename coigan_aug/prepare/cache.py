@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import math
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,16 +17,19 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from coigan_aug.errors import DataError
-from coigan_aug.files import atomic_write, folder_lock
+from coigan_aug.errors import DataError, Stopped
+from coigan_aug.files import append_lines, disk_errors, folder_lock, write_bytes
 from coigan_aug.imaging import Pixels, to_rgb
 from coigan_aug.log import note_kept
 from coigan_aug.prepare.objects import scaled_size
 from coigan_aug.progress import Report, silent
-from coigan_aug.sealed import Damaged, read_struct, write_sealed
+from coigan_aug.sealed import Damaged, append_line, read_struct, read_structs, sealed_line, write_sealed
+from coigan_aug.signals import stop_request_here
 from coigan_aug.store.dataset import Dataset
 
 LISTED, PIXELS = "cache.json", "pixels.bin"
+BEGUN, BEGUN_PIXELS = "begun.jsonl", "begun.bin"
+"""What there is of a cache that is not whole yet: its blocks, a sealed line each, and their pixels."""
 
 
 class Block(msgspec.Struct, frozen=True, array_like=True):
@@ -40,6 +44,12 @@ class Block(msgspec.Struct, frozen=True, array_like=True):
     def end(self) -> int:
         """The first byte behind it."""
         return self.offset + math.prod(self.shape)
+
+
+class Begun(msgspec.Struct, frozen=True):
+    """A line of the log of a cache that is not whole yet: an image that is done."""
+
+    block: Block
 
 
 class Listed(msgspec.Struct, frozen=True):
@@ -112,7 +122,13 @@ def open_cache(
     dataset: Dataset, positions: Sequence[int], *, scale: float, root: Path, edit: Edit | None = None,
     report: Report = silent,
 ) -> DecodedCache:  # fmt: skip
-    """Open the cache of these records at this scale below `root`, decoding (and editing) the images where it is not there."""
+    """Open the cache of these records at this scale below `root`, decoding (and editing) the images where it is not there.
+
+    Where that was stopped, or killed, it goes on with the next image.
+
+    Raises:
+        DataError: an image is missing or damaged. Stopped: Ctrl-C or SIGTERM; the images that are done are kept.
+    """
     folder = root / _key(dataset, positions, scale, edit.name if edit else None)
     note_kept(f"{len(positions):,} decoded images", folder, kept=(folder / LISTED).exists())
     if (folder / LISTED).exists():  # written last: where it is, nobody needs the lock
@@ -139,19 +155,49 @@ def _stamp(path: Path) -> tuple[int, int]:
 def _fill(
     folder: Path, dataset: Dataset, positions: Sequence[int], scale: float, edit: Edit | None, report: Report
 ) -> None:
-    rows, offset = list[Block](), 0
-    with atomic_write(folder / PIXELS) as stream:
-        for done, position in enumerate(positions):
-            report(done, len(positions))
-            pixels = dataset.stored(position)
-            grey = pixels.ndim == 2 or bool((pixels[..., :1] == pixels).all())
-            small = shrink(pixels[..., 0] if grey and pixels.ndim == 3 else pixels, scale)
-            if edit:
-                edited = edit.apply(position, to_rgb(small))
-                small = edited[..., 0] if grey else edited
-            small = np.ascontiguousarray(small)
-            stream.write(small.tobytes())
-            rows.append(Block(position, offset, small.shape, crc32(small.data)))
-            offset += small.size
+    rows = _begun(folder, positions)
+    with disk_errors(folder / PIXELS), stop_request_here() as stop:
+        with (folder / BEGUN_PIXELS).open("ab") as stream, append_lines(folder / BEGUN) as lines:
+            for done, position in enumerate(positions[len(rows) :], start=len(rows)):
+                report(done, len(positions))
+                if stop.signal_number:
+                    what = f"Stopped; {done:,} of {len(positions):,} images are done and kept."
+                    raise Stopped(what, signal_number=stop.signal_number, remedy="Continue with the same command.")
+                small = _small(dataset.stored(position), position, scale, edit)
+                rows.append(Block(position, rows[-1].end if rows else 0, small.shape, crc32(small.data)))
+                stream.write(small.tobytes())
+                stream.flush()
+                append_line(lines, Begun(rows[-1]))
+            os.fsync(stream.fileno())
+        (folder / BEGUN_PIXELS).replace(folder / PIXELS)
     write_sealed(folder / LISTED, Listed(rows))
+    (folder / BEGUN).unlink()
     report(len(positions), len(positions))
+
+
+def _small(pixels: Pixels, position: int, scale: float, edit: Edit | None) -> Pixels:
+    """Bring an image to the working scale, and edit it; grey [h, w] where it has no colour."""
+    grey = pixels.ndim == 2 or bool((pixels[..., :1] == pixels).all())
+    small = shrink(pixels[..., 0] if grey and pixels.ndim == 3 else pixels, scale)
+    if edit:
+        edited = edit.apply(position, to_rgb(small))
+        small = edited[..., 0] if grey else edited
+    return np.ascontiguousarray(small)
+
+
+def _begun(folder: Path, positions: Sequence[int]) -> list[Block]:
+    """Return the blocks that are done already, as far as they are whole; what comes behind them is cut away."""
+    rows, end = list[Block](), 0
+    with contextlib.suppress(DataError, OSError), (folder / BEGUN_PIXELS).open("rb") as stream:
+        for line, position in zip(read_structs(folder / BEGUN, Begun), positions, strict=False):
+            row = line.block
+            pixels = stream.read(row.end - end)
+            if (row.position, row.offset, row.crc) != (position, end, crc32(pixels)) or len(pixels) < row.end - end:
+                break
+            rows.append(row)
+            end = row.end
+    with disk_errors(folder / BEGUN):
+        (folder / BEGUN_PIXELS).touch()
+        os.truncate(folder / BEGUN_PIXELS, end)
+        write_bytes(folder / BEGUN, b"".join(sealed_line(Begun(row)) for row in rows))
+    return rows

@@ -15,7 +15,7 @@ from coigan_aug.checkpoint import load_generator
 from coigan_aug.config import detail_settings, load_settings, settings_file, settings_to_dict
 from coigan_aug.data.folds import hold_out, read_folds
 from coigan_aug.errors import DataError, UsageError, meant
-from coigan_aug.evaluation.arms import CONTROLS, REAL, Arm, Bench, class_of, engine_of, list_arms
+from coigan_aug.evaluation.arms import CONTROLS, REAL, Arm, Bench, engine_of, list_arms
 from coigan_aug.evaluation.benefit import Speed, measure_speed, run_arms, steps_within
 from coigan_aug.evaluation.curves import draw_confusions, draw_curve
 from coigan_aug.evaluation.leaks import check_split
@@ -62,6 +62,7 @@ def evaluate_benefit(workspace: Folders, ask: BenefitAsk, *, talk: Talk = SILENT
     made = load_settings(file=settings_file(ask.config), overrides=ask.overrides, flags=flags)
     arms = _arms(ask.engines, given, made.evaluate.shares)
     accept(None, workspace, talk, asked=ask.accept_changes)
+    arms = _arms(ask.engines, given, made.evaluate.shares, names=Dataset(workspace.dataset).names)
     workspaces = _workspaces(workspace, folds=ask.folds)
     opened = [
         _open(fold, number, arms, given, ask, made, of=len(workspaces))
@@ -124,25 +125,18 @@ def evaluate_benefit(workspace: Folders, ask: BenefitAsk, *, talk: Talk = SILENT
     return dataclasses.replace(result, folder=result_folder)
 
 
-def _arms(engines: str, given: Mapping[str, str], shares: Sequence[float]) -> list[Arm]:
+def _arms(
+    engines: str, given: Mapping[str, str], shares: Sequence[float], *, names: Sequence[str] | None = None
+) -> list[Arm]:
     """Return the arms: real alone, those named, and each given set that none of them names."""
     asked = [name.strip() for name in engines.split(",") if name.strip()]
     named = {engine_of(part) for text in asked for part in text.split("/")[0].split("+")}
-    arms = list_arms([*asked, *(name for name in given if name not in named)], shares)
+    arms = list_arms([*asked, *(name for name in given if name not in named)], shares, names=names)
     known = (REAL, *CONTROLS, *ENGINES, *given)
     for name in (name for arm in arms for name in map(engine_of, arm.sources) if name not in known):
         remedy = f"Engines: {', '.join(ENGINES)}. Controls: {', '.join(CONTROLS)}."
         raise UsageError(f"There is no engine {name!r}.{meant(name, known)}", remedy=remedy)
     return arms
-
-
-def _check_classes(arms: Sequence[Arm], names: Sequence[str]) -> None:
-    for source in (source for arm in arms for source in arm.sources):
-        name = class_of(source)
-        if name is not None and name not in names:
-            raise UsageError(
-                f"The arm {source!r} names no class.{meant(name, names)}", remedy=f"Classes: {', '.join(names)}."
-            )
 
 
 def _given(arms: Sequence[str]) -> dict[str, str]:
@@ -182,7 +176,6 @@ def _open(
         DataError: there is no run, or one that saw other images.
     """
     dataset = Dataset(workspace.dataset)
-    _check_classes(arms, dataset.names)
     check_split(dataset)
     run, generator, settings = None, None, made
     if ask.groups_per_class is not None:

@@ -36,7 +36,8 @@ def import_data(workspace: Folders, ask: ImportAsk, *, talk: Talk = SILENT, comm
     sharing = Sharing(split=_share(ask.split), folds=ask.folds, fold=ask.fold, seed=ask.seed)
     report = import_dataset(
         Path(ask.source), workspace.dataset, options=options, format=ask.format, group_by=ask.group_by, sharing=sharing,
-        strict=ask.strict, overwrite=ask.overwrite, binary=ask.binary, command=command or ask.command(), talk=talk,
+        strict=ask.strict, overwrite=ask.overwrite, binary=ask.binary, command=command or ask.command(),
+        cache=workspace.cache, talk=talk,
     )  # fmt: skip
     for number in range(1, len(report.folds) + 1):
         hold_out(Dataset(workspace.dataset), number, workspace.fold(number).dataset)

@@ -48,7 +48,8 @@ def inspect(
     with ExitStack() as steps, ExitStack() as held:
         begin = steps.enter_context(talk.steps())
         subject = held.enter_context(opened(path, options=options, format=ask.format, progress=begin("reading")))
-        inspection = inspect_subject(subject, least_area=ask.min_area, progress=begin)
+        cache = workspace.cache if workspace.root.is_dir() else None
+        inspection = inspect_subject(subject, least_area=ask.min_area, cache=cache, progress=begin)
         steps.close()
         if show is not None:
             show(inspection)

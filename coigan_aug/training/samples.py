@@ -1,4 +1,4 @@
-"""Sample grids that a person can judge: fixed samples, drawn by the averaged generator, enlarged."""
+"""Sample grids that a person can judge: fixed samples, drawn by the averaged generator, at most twice as large as they are."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from coigan_aug.annotations.records import DefectClass
 from coigan_aug.compose.composer import Stream
 from coigan_aug.imaging import Pixels
 from coigan_aug.models.build import Inpainter
-from coigan_aug.pictures import contact_sheet, mark
+from coigan_aug.pictures import cell_of, contact_sheet, mark
 from coigan_aug.training.batches import stack
 
 COLUMNS = ("base", "masks", "drawn", "real defects", "erased", "drawn again", "real")
@@ -33,7 +33,7 @@ def sample_grid(
         marked = mark(base, batch.masks[k].numpy().astype(np.uint8), classes)
         shown = [base, marked, _bytes(drawn[k]), _bytes(batch.objects[k])]
         lines.append([*shown, _bytes(batch.pair_base[k]), _bytes(again[k]), real])
-    return contact_sheet(lines, headings=COLUMNS, classes=classes)
+    return contact_sheet(lines, headings=COLUMNS, classes=classes, cell=cell_of(batch.base.shape[-1]))
 
 
 def _draw(generator: Inpainter, *seen: Tensor, device: torch.device) -> Tensor:

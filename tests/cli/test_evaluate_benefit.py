@@ -158,7 +158,7 @@ def test_a_set_of_ones_own_is_an_arm(
 def test_single_classes_are_drawn_by_engines_of_their_own(
     drawable: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    arms = "patch:line+transplant:spot,duplicates:spot,duplicates"
+    arms = "patch:LINE+transplant:Spot,duplicates:spot,duplicates"
     code, out, err = call(capsys, monkeypatch, *little("--engines", arms, "--json"))
     assert code == 0, err
     numbers = json.loads(out)["numbers"]
@@ -227,7 +227,7 @@ def test_few_groups_need_a_run_that_was_trained_on_as_few(
         (
             ["--engines", "patch:lines"],
             2,
-            ["The arm 'patch:lines' names no class. Did you mean 'line'?", "Classes: spot, line."],
+            ["the arm patch:lines: there is no class 'lines'. Did you mean 'line'?", "Classes: spot, line."],
         ),
         (["--protocol", "cogan"], 2, ["There is no protocol 'cogan'.", "Protocols: default, coigan."]),
         (["--set", "evaluate.shares=[0.75]"], 3, ["evaluate.shares is [0.75]", "evaluate.slots=extra"]),

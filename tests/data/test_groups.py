@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+import signal
 from collections import Counter
 from pathlib import Path
 
@@ -9,9 +12,9 @@ import cv2
 import numpy as np
 import pytest
 
+from coigan_aug.data import likeness
 from coigan_aug.data.groups import (
     SAME,
-    Links,
     candidates,
     find_groups,
     find_links,
@@ -19,8 +22,9 @@ from coigan_aug.data.groups import (
     join_links,
     neighbours,
 )
+from coigan_aug.data.kept_links import Links
 from coigan_aug.data.likeness import correlation, whiten
-from coigan_aug.errors import DataError, UsageError
+from coigan_aug.errors import DataError, Stopped, UsageError
 from coigan_aug.imaging import write_image
 from coigan_aug.progress import Report
 
@@ -196,3 +200,92 @@ def test_a_useless_pattern_is_refused_with_a_remedy(pattern: str, says: str) -> 
     with pytest.raises(UsageError, match=says) as caught:
         groups_from_pattern(["a.png"], pattern)
     assert caught.value.remedy
+
+
+def _interrupt() -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Path], list[str]]:
+    return take(tmp_path_factory.mktemp("photographs"), kind="grain", pieces=50, shots=2)
+
+
+@pytest.mark.parametrize(
+    ("step", "message"),
+    [
+        ("looking for near-duplicates", "Stopped; 64 of 75 images are read for near-duplicates, which is kept."),
+        ("comparing images that are alike", r"Stopped; 16 of [\d,]+ pairs of images are compared, which is kept."),
+    ],
+)
+def test_a_search_that_is_stopped_goes_on_where_it_was(
+    tmp_path: Path, photographs: tuple[list[Path], list[str]], monkeypatch: pytest.MonkeyPatch, step: str, message: str
+) -> None:
+    paths, names = photographs
+    expected, told = find_links(paths, names), dict[str, list[int]]()
+
+    def stopping(title: str) -> Report:
+        def report(done: int, total: int, note: str = "") -> None:
+            if title == step and done and done < total:
+                _interrupt()
+
+        return report
+
+    def noting(title: str) -> Report:
+        return lambda done, total, note="": told.setdefault(title, []).append(done)
+
+    monkeypatch.setattr(likeness, "TOGETHER", 16)
+    with pytest.raises(Stopped) as stopped:
+        find_links(paths, names, root=tmp_path, progress=stopping)
+    assert re.fullmatch(message, stopped.value.message)
+    assert stopped.value.remedy == "Continue with the same command."
+    found = find_links(paths, names, root=tmp_path, progress=noting)
+    reading = told.get("looking for near-duplicates", [])
+    assert reading == ([75] if step.startswith("looking") else [])
+    assert told["comparing images that are alike"][0] == (0 if step.startswith("looking") else 16)
+    _same(found, expected)
+    assert [path.suffix for path in tmp_path.iterdir()] == [".links"]
+
+
+def _same(found: Links, expected: Links) -> None:
+    for name in ("pairs", "alike", "named"):
+        assert np.array_equal(getattr(found, name), getattr(expected, name))
+
+
+def test_what_was_found_is_not_looked_for_again_unless_it_is_damaged_or_an_image_has_changed(tmp_path: Path) -> None:
+    paths, names = take(tmp_path / "images", kind="grain", pieces=3, shots=2)
+    root, told = tmp_path / "cache", list[str]()
+
+    def begin(title: str) -> Report:
+        told.append(title)
+        return lambda done, total, note="": None
+
+    expected = find_links(paths, names, root=root)
+    _same(find_links(paths[::-1], names[::-1], root=root, progress=begin), expected)
+    assert not told
+    (path,) = root.iterdir()
+    whole = path.read_bytes()
+    for data in (whole[:-1], whole[:-9] + b"\0" + whole[-8:], b""):
+        path.write_bytes(data)
+        told.clear()
+        _same(find_links(paths, names, root=root, progress=begin), expected)
+        assert told and path.read_bytes() == whole
+    told.clear()
+    os.utime(paths[2], ns=(5, 5))
+    find_links(paths, names, root=root, progress=begin)
+    assert told and len(list(root.iterdir())) == 2
+
+
+def test_what_was_read_and_is_damaged_is_read_again(tmp_path: Path, photographs: tuple[list[Path], list[str]]) -> None:
+    paths, names = photographs
+
+    def stop(title: str) -> Report:
+        return lambda done, total, note="": _interrupt() if done == 64 else None
+
+    with pytest.raises(Stopped):
+        find_links(paths, names, root=tmp_path, progress=stop)
+    (path,) = tmp_path.iterdir()
+    data = bytearray(path.read_bytes())
+    data[-3] ^= 4
+    path.write_bytes(data)
+    _same(find_links(paths, names, root=tmp_path), find_links(paths, names))

@@ -206,6 +206,10 @@ def test_arms_are_real_then_what_is_asked_for_with_each_share() -> None:
     ]
     (single,) = list_arms(("patch:crack+duplicates:fray",), (0.25,))[1:]
     assert single.sources == ("patch:crack", "duplicates:fray")
+    (forgiven,) = list_arms(("patch:CRACK+duplicates: Fray/negatives",), (0.25,), names=("crack", "fray"))[1:]
+    assert forgiven == list_arms(("patch:crack+duplicates:fray/negatives",), (0.25,))[1]
+    with pytest.raises(UsageError, match="asked for twice"):
+        list_arms(("patch:Crack", "patch:crack"), (0.25,), names=("crack", "fray"))
 
 
 @pytest.mark.parametrize(

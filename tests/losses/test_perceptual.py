@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from pathlib import Path
 from typing import NoReturn
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from torchvision.models import resnet50
 
 from coigan_aug.errors import EnvironmentProblem
+from coigan_aug.losses import perceptual
 from coigan_aug.losses.perceptual import FEATURES, FeatureStages, load_features, smooth_masked_perceptual
 
 
@@ -199,6 +201,22 @@ def test_an_unreadable_weight_file_is_named(name: str, content: bytes | None, tm
         path.write_bytes(content)
     with pytest.raises(EnvironmentProblem, match=r"weights\.pth cannot be read"):
         load_features(name, weights=path)
+
+
+def test_what_is_asked_for_again_is_loaded_once_unless_the_file_has_changed(
+    resnet_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A training looks for the weights before it reads images, and takes them when it builds its networks."""
+    path, reads = tmp_path / "own.pth", list[Path]()
+    path.write_bytes(resnet_file.read_bytes())
+    read = perceptual.read_weights
+    monkeypatch.setattr(perceptual, "read_weights", lambda file, **more: (reads.append(file), read(file, **more))[1])
+    first = load_features("resnet50", weights=path)
+    assert load_features("resnet50", weights=path) is first
+    assert reads == [path]
+    os.utime(path, ns=(7, 7))
+    assert load_features("resnet50", weights=path) is not first
+    assert reads == [path, path]
 
 
 def test_weights_of_another_network_are_refused_not_half_loaded(resnet_file: Path) -> None:

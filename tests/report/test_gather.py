@@ -15,7 +15,7 @@ from coigan_aug.evaluation.numbers import Thesis
 from coigan_aug.files import sha256
 from coigan_aug.folders import Folders
 from coigan_aug.imaging import write_image
-from coigan_aug.pictures import contact_sheet
+from coigan_aug.pictures import cell_of, contact_sheet
 from coigan_aug.report.crops import close_ups, evolution
 from coigan_aug.report.gather import Material, gather
 from coigan_aug.report.inventory import take_inventory
@@ -174,10 +174,13 @@ def test_the_evolution_shows_first_between_and_last_in_the_right_columns(tmp_pat
     assert row == [110 + 4, *(images // 10 + 5 for images in found.times), 110 + 6]
 
 
-def test_a_window_comes_out_of_a_sheet_as_it_went_in_and_twice_as_large_at_most(tmp_path: Path) -> None:
-    for window, side in ((64, 128), (100, 100), (256, 160)):
+@pytest.mark.parametrize("own", [False, True])
+def test_a_window_comes_out_of_a_sheet_as_it_went_in_and_twice_as_large_at_most(tmp_path: Path, own: bool) -> None:
+    """Also out of sheets of before, whose squares had 192 px whatever the window's side."""
+    for window, side in ((40, 80), (64, 128), (100, 100), (256, 160)):
         rows = [[noise(window, window, seed=c) for c in range(len(COLUMNS))]]
-        write_image(tmp_path / "000000000100.png", contact_sheet(rows))
+        cell, heading = cell_of(window) if own else 192, {"headings": COLUMNS} if own else {}
+        write_image(tmp_path / "000000000100.png", contact_sheet(rows, cell=cell, **heading))
         found = evolution([tmp_path / "000000000100.png"], window=window)
         assert found is not None
         assert found.free[0][0].shape == (side, side, 3)

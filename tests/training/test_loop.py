@@ -146,10 +146,12 @@ def test_a_time_budget_ends_a_run_as_finished(
     assert run.seconds() in {1000 + 7 * calls for calls in range(1, 9)}
 
 
-def test_samples_are_pictures_with_a_row_for_each_sample(whole: Run) -> None:
-    pictures = sorted(whole.samples.glob("*.png"))
+def test_samples_are_pictures_with_a_row_for_each_sample_twice_as_large_as_its_window(
+    prepared: Prepared, whole: Run
+) -> None:
+    pictures, cell = sorted(whole.samples.glob("*.png")), 2 * prepared.window + 6
     assert [int(picture.stem) for picture in pictures] == [16, 24]
-    assert read_image(pictures[0]).shape == (8 * 192 + 48, 7 * 192, 3)
+    assert read_image(pictures[0]).shape == (8 * cell + 48, 7 * cell, 3)
 
 
 def test_the_generator_file_holds_the_average_in_eval_mode(prepared: Prepared, small: Settings, whole: Run) -> None:
