@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from coigan_aug.cli.options import Here, command
-from coigan_aug.cli.shared import AS_JSON, QUIET
+from coigan_aug.cli.shared import AS_JSON, QUIET, VERBOSE
 from coigan_aug.stages.asks import ConvertAsk
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def convert(ask: ConvertAsk, here: Here) -> None:
         print(json.dumps(made.to_dict(), ensure_ascii=False))
 
 
-convert_command = command(ConvertAsk, convert, shared=AS_JSON | QUIET, torch=False)
+convert_command = command(ConvertAsk, convert, shared=AS_JSON | QUIET | VERBOSE, torch=False)
 
 
 def _lines(made: Conversion, polygons: str | None) -> Iterator[str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 from coigan_aug.cli.options import Here, command
-from coigan_aug.cli.shared import AS_JSON, QUIET
-from coigan_aug.demo.ask import DemoAsk
+from coigan_aug.cli.shared import AS_JSON, QUIET, VERBOSE
+from coigan_aug.demo.ask import DemoAsk, workspace_in
 
 
 def demo(ask: DemoAsk, here: Here) -> None:
@@ -24,4 +24,4 @@ def demo(ask: DemoAsk, here: Here) -> None:
         print(json.dumps(numbers | files, ensure_ascii=False))
 
 
-demo_command = command(DemoAsk, demo, shared=AS_JSON | QUIET)
+demo_command = command(DemoAsk, demo, shared=AS_JSON | QUIET | VERBOSE, logs=lambda typed: workspace_in(typed["out"]))

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from coigan_aug.cli.options import Here, command
+from coigan_aug.cli.shared import LONG
 from coigan_aug.progress import say
 from coigan_aug.stages.asks import InspectAsk
 
@@ -36,7 +37,7 @@ def inspect(ask: InspectAsk, here: Here) -> None:
     stage(here.workspace, ask, talk=here.talk, show=found)
 
 
-inspect_command = command(InspectAsk, inspect, torch=False)
+inspect_command = command(InspectAsk, inspect, shared=LONG, torch=False)
 
 
 def show(inspection: Inspection) -> None:

@@ -47,6 +47,7 @@ def command(
     shared: Parameters = SHORT,
     extra: Parameters | None = None,
     torch: bool = True,
+    logs: Callable[[Mapping[str, Any]], Path] | None = None,
 ) -> Callable[..., None]:
     """Return the function that typer makes a command of: it takes the request's options, makes the request, runs it.
 
@@ -55,6 +56,7 @@ def command(
         shared: the options beside the request's own.
         extra: further options, given to `run` in `Here.extra`; where one is given, the request may lack what it needs.
         torch: see first that torch can be loaded.
+        logs: from what was typed to the workspace in which the log is kept; the one that `--workspace` names by default.
     """
     fields = {field.name: field for field in dataclasses.fields(ask)}
     hints = get_type_hints(ask, include_extras=True)
@@ -64,7 +66,7 @@ def command(
 
     def typed(**values: Any) -> None:
         workspace = Folders(values.get("workspace", DEFAULT))
-        keep_log(ask.COMMAND, workspace, values)
+        keep_log(ask.COMMAND, Folders(logs(values)) if logs else workspace, values)
         if torch:
             load_torch(quiet=values["quiet"])
         here = Here(

@@ -9,6 +9,11 @@ from typing import Annotated, ClassVar
 from coigan_aug.asking import Ask, Option, StrPath
 
 
+def workspace_in(out: Path) -> Path:
+    """Return where the workspace of a demo lies."""
+    return out / "coigan"
+
+
 @dataclass(frozen=True, kw_only=True)
 class DemoAsk(Ask):
     """Show the whole job on made-up steel strips."""

@@ -11,7 +11,7 @@ from msgspec import structs
 
 from coigan_aug.checkpoint import load_generator
 from coigan_aug.config import load_settings, settings_to_yaml
-from coigan_aug.demo.ask import DemoAsk
+from coigan_aug.demo.ask import DemoAsk, workspace_in
 from coigan_aug.demo.strips import CLASSES, write_strips
 from coigan_aug.errors import UsageError
 from coigan_aug.files import write_bytes
@@ -48,7 +48,7 @@ def run_demo(ask: DemoAsk, *, talk: Talk = SILENT, command: str = "") -> Synthes
     out, command = Path(ask.out), command or ask.command()
     if out.exists() and any(out.iterdir()) and not (out / "strips.csv").exists():
         raise UsageError(f"{out} holds other files.", remedy="Give a new folder with --out.")
-    workspace, csv = Folders(out / "coigan"), write_strips(out)
+    workspace, csv = Folders(workspace_in(out)), write_strips(out)
     with talk.step("import"):
         names = ",".join(CLASSES)
         imported = import_data(workspace, ImportAsk(source=csv, classes=names, overwrite=True), command=command)

@@ -92,7 +92,8 @@ FLAGS = {
     "overwrite pair quiet resize-masks rle-order seed skip-broken skip-missing split strict unknown-as "
     "value-range verbose workspace",
     "convert": "accept-changes binary classes clip-rle crowd from help image-files images invert-masks json "
-    "line-width overwrite pair polygons quiet resize-masks rle-order size skip-broken skip-missing strict to unknown-as",
+    "line-width overwrite pair polygons quiet resize-masks rle-order size skip-broken skip-missing strict to unknown-as "
+    "verbose",
     "train": "accept-changes config device dry-run gpus help images-seen init-from json minutes perceptual-weights "
     "quiet recipe resume seed set verbose workspace",
     "synthesize": "accept-changes append balance bases class config contrast defects-per-image device dry-run "
@@ -103,7 +104,7 @@ FLAGS = {
     "draw": "class config contrast device help image json mask out overwrite quiet run seed set workspace",
     "merge": "help json out quiet workspace",
     "inspect": "accept-changes classes format help html images invert-masks json line-width min-area pair quiet "
-    "resize-masks rle-order strict unknown-as workspace",
+    "resize-masks rle-order strict unknown-as verbose workspace",
     "evaluate quality": "accept-changes config device features help images inception-weights json protocol "
     "quiet segmenter set synthetic verbose workspace",
     "evaluate benefit": "accept-changes arm config device engines folds groups-per-class help jobs json minutes "
@@ -117,7 +118,7 @@ FLAGS = {
     "export-model": "help json out overwrite quiet run size to workspace",
     "report": "accept-changes help json out quiet workspace",
     "runs": "help json quiet workspace",
-    "demo": "help images-seen json out per-class quiet train",
+    "demo": "help images-seen json out per-class quiet train verbose",
 }
 
 

@@ -61,6 +61,40 @@ def test_a_command_in_a_folder_without_a_workspace_makes_none(
     assert not list(tmp_path.iterdir())
 
 
+def test_inspect_and_convert_keep_a_log_where_there_is_a_workspace(
+    drawable: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("coigan_aug.stages.inspect.write_inspection", lambda *arguments: None)
+    for name, typed in (
+        ("inspect", ["inspect"]),
+        ("convert", ["convert", "coigan", str(tmp_path / "out"), "--to", "coco"]),
+    ):
+        code, _, err = call(capsys, monkeypatch, *typed)
+        assert code == 0, err
+        (path,) = Path("coigan/logs").glob(f"*-{name}.log")
+        text = path.read_text()
+        assert f"coigan-aug {name}" in text and "ended with exit code 0" in text
+        detail = next(line for line in text.splitlines() if "request: " in line)
+        assert detail.partition("request: ")[2] not in err
+    code, _, err = call(capsys, monkeypatch, "convert", "coigan", str(tmp_path / "again"), "--to", "coco", "--verbose")
+    assert code == 0 and "request: " in err
+
+
+def test_the_demo_keeps_its_log_in_its_own_workspace(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*arguments: object, **more: object) -> None:
+        Path("shown/coigan").mkdir(parents=True)
+        raise ZeroDivisionError("inside")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("coigan_aug.demo.demo.run_demo", broken)
+    code, _, err = call(capsys, monkeypatch, "demo", "--out", "shown")
+    (path,) = Path("shown/coigan/logs").glob("*-demo.log")
+    assert code == 1 and f"The details are in {path}" in err
+    assert "ZeroDivisionError: inside" in path.read_text() and "request: out=shown" in path.read_text()
+
+
 def test_quiet_and_verbose_exclude_each_other(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
