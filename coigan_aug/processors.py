@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
 CGROUPS = Path("/sys/fs/cgroup")
+OPENCV = "OPENCV_FOR_THREADS_NUM"
 _SAID = ("OMP_NUM_THREADS", "SLURM_CPUS_PER_TASK")
 
 
@@ -22,6 +23,15 @@ def usable_processors(environment: Mapping[str, str] = os.environ, *, cgroups: P
     share = _share_of_time(cgroups)
     said = [int(text) for name in _SAID if (text := environment.get(name, "").partition(",")[0].strip()).isdigit()]
     return max(min([allowed, *([math.floor(share)] if share else []), *(n for n in said if n)]), 1)
+
+
+def limit_opencv(environment: MutableMapping[str, str] = os.environ) -> None:
+    """Let OpenCV, once it is loaded, use no more threads than `usable_processors`; it looks at none of that itself.
+
+    A number that somebody gave it stays. NumPy and torch obey OMP_NUM_THREADS by themselves.
+    """
+    if not environment.get(OPENCV):
+        environment[OPENCV] = str(usable_processors(environment))
 
 
 def _share_of_time(cgroups: Path) -> float | None:

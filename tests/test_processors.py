@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from coigan_aug.processors import usable_processors
+from coigan_aug.processors import OPENCV, limit_opencv, usable_processors
 
 
 @pytest.fixture(autouse=True)
@@ -41,3 +43,22 @@ def test_the_least_of_what_is_said_and_allowed(
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
     assert usable_processors(environment, cgroups=tmp_path) == count
+
+
+@pytest.mark.parametrize(("said", "given", "count"), [("3", "", "3"), ("3", "5", "5"), ("1", "", "1")])
+def test_opencv_takes_as_many_threads_as_are_said_or_what_somebody_gave_it(said: str, given: str, count: str) -> None:
+    """OpenCV counts the machine's processors by itself, whatever OMP_NUM_THREADS says."""
+    environment = {**os.environ, "OMP_NUM_THREADS": said, OPENCV: given}
+    limit_opencv(environment)
+    code = "import cv2; print(cv2.getNumThreads())"
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == count
+
+
+def test_the_command_line_limits_opencv_before_it_is_loaded(tmp_path: Path) -> None:
+    code = (
+        "import sys; import coigan_aug.cli.main as cli; assert 'cv2' not in sys.modules\n"
+        "cli.run = lambda app: __import__('cv2').getNumThreads(); cli.main()"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != OPENCV} | {"OMP_NUM_THREADS": "1"}
+    assert subprocess.run([sys.executable, "-c", code], env=environment, cwd=tmp_path, check=False).returncode == 1

@@ -23,6 +23,7 @@ from coigan_aug.cli.runs import runs_command
 from coigan_aug.cli.synthesize import synthesize_command
 from coigan_aug.cli.train import train_command
 from coigan_aug.cli.translate import translate_app
+from coigan_aug.processors import limit_opencv
 
 app = typer.Typer(
     name="coigan-aug",
@@ -69,4 +70,5 @@ def options(
 
 def main() -> None:
     """Run the command line; the entry point `coigan-aug`."""
+    limit_opencv()
     sys.exit(run(app))
