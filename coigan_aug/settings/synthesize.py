@@ -35,6 +35,9 @@ class SynthesizeSettings:
     size: tuple[float, float] = (1.0, 1.0)
     """defects of real shapes are made larger or smaller by a factor within these; where sizes vary more on held-out pieces than
     on the training ones"""
+    truncation: float = 1.0
+    """how far the styles of drawn defects go from their mean, 0-1, for a generator with a latent: below 1 they are more usual
+    and less varied; lower it where some look like nothing that occurs"""
     attempts: int = 6
     """tries at an image before it is given up, where the screen rejects it; raise it where too few images come out"""
     least_shown: float = 0.3
@@ -56,7 +59,7 @@ class SynthesizeSettings:
         for name, high in (("batch", 1024), ("attempts", 100)):
             check(self, name, low=1, high=high)
         check(self, "workers", low=0, high=64)
-        check(self, "least_shown", low=0.0, high=1.0)
+        check(self, "least_shown", "truncation", low=0.0, high=1.0)
         check(self, "synthetic_share", low=0.01, high=0.99)
         check(self, "most_seam", low=1.0)
         shares = self.defects

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar
 
 from coigan_aug.asking import Ask, Option, StrPath
 from coigan_aug.stages import shared
-from coigan_aug.stages.shared import FORMATS, AcceptChanges, Config, Device, Overrides, RunName
+from coigan_aug.stages.shared import FORMATS, AcceptChanges, Config, Device, Overrides, RunName, Truncation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -227,6 +227,7 @@ class SynthesizeAsk(Ask):
         str | None,
         Option("Kinds of shapes, each as often: real, warped, recombined, learned; several by commas. Default: real."),
     ] = None
+    truncation: Truncation = None
     masks: Annotated[
         str | None,
         Option(
@@ -273,6 +274,7 @@ class DrawAsk(Ask):
         Sequence[float],
         Option("How much brighter than round it each is, -1..2. Default: the class's median.", flag="--contrast"),
     ] = ()
+    truncation: Truncation = None
     seed: Annotated[int | None, Option("Seed of the noise. Default: 1.")] = None
     run: RunName = None
     overwrite: Annotated[bool, Option("Replace the image that --out names. Default: refuse.")] = False

@@ -52,7 +52,8 @@ def draw(workspace: Folders, ask: DrawAsk, *, talk: Talk = SILENT) -> Drawn:
     """
     masks, out, image = [Path(mask) for mask in ask.masks], Path(ask.out), Path(ask.image)
     _check(masks, ask, out)
-    load_settings(file=settings_file(ask.config), overrides=ask.overrides)  # wrong ones are refused here as everywhere
+    flags = {} if ask.truncation is None else {"synthesize.truncation": ask.truncation}
+    asked = load_settings(file=settings_file(ask.config), overrides=ask.overrides, flags=flags).synthesize
     run = take_run(workspace, ask.run, talk)
     generator = load_generator(run.generator)
     names = [item.name for item in generator.classes]
@@ -66,7 +67,8 @@ def draw(workspace: Folders, ask: DrawAsk, *, talk: Talk = SILENT) -> Drawn:
         PlannedDefect(label, _mask(mask, base, image), None, (), contrast=contrast, shape="given")
         for label, mask, contrast in zip(labels, masks, contrasts, strict=True)
     )
-    job = Job(1, 0, Box.of(base.shape), defects, seed=1 if ask.seed is None else ask.seed)
+    seed = 1 if ask.seed is None else ask.seed
+    job = Job(1, 0, Box.of(base.shape), defects, seed=seed, truncation=asked.truncation)
     engine = generator_engine(generator, run=run.name, device=device)
     (made,) = engine.draw([job], [base], [engine.cut(job, base)])
     write_image(out, made)

@@ -19,6 +19,15 @@ AcceptChanges = Annotated[
     bool,
     Option("Take files of data set, sets, runs and results that were changed by hand as they are. Default: an error."),
 ]
+Truncation = Annotated[
+    float | None,
+    Option(
+        "How far drawn defects go from the mean style, 0-1: below 1 more usual, less varied. Needs a run with a latent."
+        " Default: 1, all of the variety.",
+        metavar="SHARE",
+        least=0,
+    ),
+]
 
 # Of those that read a team's annotations
 

@@ -45,6 +45,7 @@ from coigan_aug.synthesis.engines import (
     ENGINES,
     UNTRAINED,
     Engine,
+    check_latent,
     gan_engine,
     mixed_engine,
     untrained_engine,
@@ -141,6 +142,8 @@ def synthesize(
     run = _run(workspace, ask, talk)
     generator = load_generator(run.generator) if run else None
     settings = settings or _settings(ask, generator)
+    if ask.truncation is not None and run and generator:
+        check_latent(generator, "--truncation", run=run.name)
     detail(f"generator: {run.generator if run else 'none'}")
     detail_settings(settings)
     if device.type == "cpu":
@@ -225,6 +228,9 @@ def _check(ask: SynthesizeAsk) -> None:
             "What is to be made?" if not any(ways) else "--per-class, --balance and --plan exclude each other.",
             remedy="Give one of  --per-class 500 ,  --per-class crack=800,fray=200 ,  --balance  or  --plan FILE .",
         )
+    if ask.truncation is not None and (ask.plan is not None or ask.engine in UNTRAINED):
+        other = "--plan: its lines say it themselves" if ask.plan else f"--engine {ask.engine}, which has no latent"
+        raise UsageError(f"--truncation does not go with {other}.", remedy="Leave --truncation out.")
     if ask.plan is not None and ask.append:
         raise UsageError("--plan numbers its images itself; it can't be added to a set.", remedy="Give a new --out.")
 
@@ -244,6 +250,8 @@ def _settings(ask: SynthesizeAsk, generator: GeneratorFile | None) -> Settings:
         flags["synthesize.shapes"] = [kind.strip() for kind in ask.shapes.split(",")]
     if ask.masks is not None:
         flags["synthesize.masks"] = ask.masks
+    if ask.truncation is not None:
+        flags["synthesize.truncation"] = ask.truncation
     if ask.defects_per_image is not None:
         flags["synthesize.defects"] = parse_together(ask.defects_per_image)
     settings = load_settings(file=settings_file(ask.config), overrides=ask.overrides, flags=flags)

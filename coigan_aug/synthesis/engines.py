@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import torch
 
 from coigan_aug.checkpoint import GeneratorFile
-from coigan_aug.errors import DataError
+from coigan_aug.compose.noise import latent_shape
+from coigan_aug.errors import DataError, UsageError
 from coigan_aug.imaging import Pixels
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.settings import Settings
@@ -74,11 +75,29 @@ def gan_engine(prepared: Prepared, generator: GeneratorFile, *, run: str, device
     return generator_engine(generator, run=run, device=device)
 
 
+def check_latent(generator: GeneratorFile, what: str, *, run: str) -> None:
+    """See that a generator has a latent.
+
+    Args:
+        what: what needs it, for the message.
+
+    Raises:
+        UsageError: it has none.
+    """
+    if latent_shape(generator.settings.model)[0] == 0:
+        raise UsageError(
+            f"{what} needs a latent, and run {run} has none (model.generator: {generator.settings.model.generator}).",
+            remedy="Leave it out, or train a run that has one: coigan-aug train --set model.generator=style_unet",
+        )
+
+
 def generator_engine(generator: GeneratorFile, *, run: str, device: torch.device) -> Engine:
     """Draw with a generator whatever the data set."""
     generator.generator.to(device)
 
     def cut(job: Job, image: Pixels) -> list[Patch]:
+        if job.truncation != 1:
+            check_latent(generator, f"A truncation of {job.truncation:g}", run=run)
         return cut_patches(image, job, generator)
 
     def draw(jobs: Sequence[Job], images: Sequence[Pixels], patches: Sequence[list[Patch]]) -> Iterator[Pixels]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -34,6 +34,7 @@ class Patch:
     condition: Tensor  # [C, h, w]
     latent: Tensor  # [L, Z]
     masks: Mask  # [K, H, W] full scale
+    truncation: float = 1.0
 
 
 def cut_patches(image: Pixels, job: Job, generator: GeneratorFile) -> list[Patch]:
@@ -48,7 +49,9 @@ def cut_patches(image: Pixels, job: Job, generator: GeneratorFile) -> list[Patch
     rectangles = merge_boxes([box(defect.rle) for defect in job.defects], reach=margin_of(settings) + 1)
     frames = [_frame(item, settings, image.shape) for item in rectangles]
     return [
-        _patch(image, [d for d in job.defects if box(d.rle).within(item)], frame, generator, (job.seed, k))
+        _patch(
+            image, replace(job, defects=tuple(d for d in job.defects if box(d.rle).within(item))), frame, generator, k
+        )
         for k, (item, frame) in enumerate(zip(rectangles, frames, strict=True))
     ]
 
@@ -89,19 +92,22 @@ def _extended(length: int, window: int, step: int) -> int:
     return max(window, -(-(length + window // 2) // step) * step)
 
 
-def _patch(
-    image: Pixels, defects: Sequence[PlannedDefect], frame: Frame, generator: GeneratorFile, key: tuple[int, int]
-) -> Patch:
-    settings = generator.settings
+def _patch(image: Pixels, job: Job, frame: Frame, generator: GeneratorFile, number: int) -> Patch:
+    """Make a rectangle ready that holds all of a job's defects; `number` tells it from the image's others."""
+    settings, defects = generator.settings, job.defects
     region, small = frame
     mirrored, contrast = _drawn(defects, region, classes=len(generator.classes), draw=decode_mirrored)
     pixels = to_rgb(cut_mirrored(image, region))
     base = pixels if small == pixels.shape[:2] else cv2.resize(pixels, small[::-1], interpolation=cv2.INTER_AREA)
     contrasts = _averaged(contrast, mirrored.max(axis=0), small)
     shrunk = np.stack([resize(mask, height=small[0], width=small[1]) for mask in mirrored])
-    latent = draw_latent(streams.generator(key[0], "latent", key[1]), settings.model, mixing=0.0)
+    latent = draw_latent(streams.generator(job.seed, "latent", number), settings.model, mixing=0.0)
     fields = draw_noise(
-        streams.generator(key[0], "noise", key[1]), settings.model, classes=len(shrunk), height=small[0], width=small[1]
+        streams.generator(job.seed, "noise", number),
+        settings.model,
+        classes=len(shrunk),
+        height=small[0],
+        width=small[1],
     )
     return Patch(
         region,
@@ -110,6 +116,7 @@ def _patch(
         torch.from_numpy(condition(shrunk, fields, settings.model, contrast=contrasts)),
         torch.from_numpy(latent),
         _drawn(defects, region, classes=len(generator.classes))[0],
+        job.truncation,
     )
 
 
@@ -140,7 +147,7 @@ def _averaged(values: NDArray[np.float32], mask: Mask, size: tuple[int, int]) ->
 def draw_patches(patches: Sequence[Patch], generator: GeneratorFile, device: torch.device) -> list[NDArray[np.float32]]:
     """Return what to add to each patch's pixels at working scale: float32 [h, w, 3] in -1..1.
 
-    On a GPU patches of one size go together; on the CPU each goes alone, so that the last bits never depend on
+    On a GPU patches of one size and truncation go together; on the CPU each goes alone, so that the last bits never depend on
     what else is in the batch.
     """
     deltas: list[NDArray[np.float32]] = [np.empty(0, np.float32)] * len(patches)
@@ -149,7 +156,8 @@ def draw_patches(patches: Sequence[Patch], generator: GeneratorFile, device: tor
         holes = torch.stack([patches[k].holes for k in indices]).to(device)
         extra = torch.stack([patches[k].condition for k in indices]).to(device)
         latent = torch.stack([patches[k].latent for k in indices]).to(device)
-        drawn = generator.generator.generate(generator.generator.seen(base, holes), extra, latent)
+        network = generator.generator
+        drawn = network.generate(network.seen(base, holes), extra, latent, truncation=patches[indices[0]].truncation)
         out = (drawn.clamp(0, 1) - base).cpu().numpy()
         for k, delta in zip(indices, out, strict=True):
             deltas[k] = np.ascontiguousarray(delta.transpose(1, 2, 0))
@@ -159,10 +167,10 @@ def draw_patches(patches: Sequence[Patch], generator: GeneratorFile, device: tor
 def _together(patches: Sequence[Patch], device: torch.device) -> list[list[int]]:
     if device.type == "cpu":
         return [[k] for k in range(len(patches))]
-    sizes: dict[torch.Size, list[int]] = {}
+    alike: dict[tuple[torch.Size, float], list[int]] = {}
     for k, patch in enumerate(patches):
-        sizes.setdefault(patch.base.shape, []).append(k)
-    return list(sizes.values())
+        alike.setdefault((patch.base.shape, patch.truncation), []).append(k)
+    return list(alike.values())
 
 
 def blend(image: Pixels, patch: Patch, delta: NDArray[np.float32], generator: GeneratorFile) -> Pixels:

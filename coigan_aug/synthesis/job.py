@@ -39,7 +39,7 @@ class Job:
 
     A plan counts its images from 1; defects that find no place together become parts 0, 1, ... of one number, and a
     rejected image is tried again as the next attempt. `seed` is of the latent and the noise. `erased`: the record's own
-    defects are erased first.
+    defects are erased first. `truncation` is how far the styles go from their mean, 0..1.
     """
 
     number: int
@@ -50,6 +50,7 @@ class Job:
     part: int = 0
     attempt: int = 0
     seed: int = 0
+    truncation: float = 1.0
 
     @property
     def name(self) -> str:

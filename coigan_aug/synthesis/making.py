@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
@@ -222,7 +222,7 @@ def _again(maker: Maker, done: Done, job: Job) -> Job | None:
     for attempt in range(job.attempt + 1, attempts):
         next_try = maker.planner.place(job.number, labels, part=job.part, attempt=attempt)
         if next_try is not None:
-            return next_try
+            return replace(next_try, truncation=job.truncation)  # as a plan that was given has it
     done.missing += [maker.planner.prepared.dataset.names[label] for label in labels]
     return None
 

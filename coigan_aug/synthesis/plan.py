@@ -86,7 +86,10 @@ class Planner:
                 defects = self._place_all(rng, base, labels, shapes, passed=passed)
                 if defects is not None:
                     seed = noise_seed(self.settings.synthesize.seed, number, part, attempt)
-                    return Job(number, base.position, base.region, defects, base.erased, part, attempt, seed)
+                    return Job(
+                        number, base.position, base.region, defects, base.erased, part, attempt, seed,
+                        truncation=self.settings.synthesize.truncation,
+                    )  # fmt: skip
         return None
 
     def _shape(self, rng: Rng, label: int) -> Shape | Donor:

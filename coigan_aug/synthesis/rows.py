@@ -57,6 +57,7 @@ class Row(Struct, frozen=True, kw_only=True):
     base: str
     region: Box
     erased: bool = False
+    truncation: Annotated[float, Meta(ge=0, le=1)] | UnsetType = UNSET
     defects: tuple[DefectRow, ...]
 
 
@@ -87,6 +88,7 @@ class MadeRow(Struct, frozen=True, kw_only=True):
     region: Box
     erased: bool
     defects: tuple[MadeDefect, ...]
+    truncation: float | UnsetType = UNSET
     void: str | UnsetType = UNSET
 
 
@@ -109,6 +111,7 @@ def row_of(prepared: Prepared, job: Job) -> Row:
         base=prepared.dataset[job.base].file,
         region=job.region,
         erased=job.erased,
+        truncation=UNSET if job.truncation == 1 else job.truncation,
         defects=tuple(_defect_row(prepared, defect) for defect in job.defects),
     )
 
@@ -189,7 +192,10 @@ class Reader:
         defects = tuple(self._defect(item, at, folder, region.height, region.width) for item in row.defects)
         if not defects:
             raise DataError(f"{at}: no defects.", remedy="Delete the line instead.")
-        return Job(row.number, base, region, defects, row.erased, row.part, row.attempt, row.seed)
+        return Job(
+            row.number, base, region, defects, row.erased, row.part, row.attempt, row.seed,
+            truncation=1.0 if row.truncation is UNSET else row.truncation,
+        )  # fmt: skip
 
     def _training(self, file: str, at: str, what: str) -> int:
         if file not in self.by_file:

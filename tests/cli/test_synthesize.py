@@ -213,6 +213,13 @@ def test_the_cap_on_the_synthetic_share_is_said_and_kept(drawable: Path, capsys:
         (["--per-class", "5", "--format", "pascal"], 2, ["no format 'pascal'"]),
         (["--per-class", "5", "--shard", "5/4"], 2, ["--shard 5/4"]),
         (["--per-class", "5", "--roi", "nowhere"], 3, ["nowhere is not there"]),
+        (
+            ["--per-class", "5", "--truncation", "0.7"],
+            2,
+            ["run 001-tiny has none (model.generator: unet)", "style_unet"],
+        ),
+        (["--per-class", "5", "--truncation", "1.7"], 3, ["synthesize.truncation is 1.7; allowed: 0.0 to 1.0"]),
+        (["--per-class", "5", "--truncation", "0", "--engine", "paste"], 2, ["--engine paste, which has no latent"]),
         (["--plan", "nowhere.jsonl"], 3, ["nowhere.jsonl does not exist", "--dry-run"]),
         (["--per-class", "5", "--gpus", "3"], 4, ["--gpus 3: no GPU found"]),
     ],
