@@ -20,6 +20,7 @@ from coigan_aug.cli.inspect import inspect_command
 from coigan_aug.cli.merge import merge_command
 from coigan_aug.cli.report import report_command
 from coigan_aug.cli.runs import runs_command
+from coigan_aug.cli.studio import studio_command
 from coigan_aug.cli.synthesize import synthesize_command
 from coigan_aug.cli.train import train_command
 from coigan_aug.cli.translate import translate_app
@@ -50,6 +51,7 @@ app.add_typer(translate_app, name="translate")
 app.add_typer(evaluate, name="evaluate")
 app.command("export-model")(export_model_command)
 app.command("report")(report_command)
+app.command("studio")(studio_command)
 app.command("demo")(demo_command)
 
 

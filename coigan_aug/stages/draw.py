@@ -62,7 +62,7 @@ def draw(workspace: Folders, ask: DrawAsk, *, talk: Talk = SILENT) -> Drawn:
     if device.type == "cpu":
         torch.set_num_threads(1)
     base = read_image(image)
-    contrasts = tuple(ask.contrasts) or _usual_contrasts(workspace, generator, labels)
+    contrasts = tuple(ask.contrasts) or usual_contrasts(workspace, generator, labels)
     defects = tuple(
         PlannedDefect(label, _mask(mask, base, image), None, (), contrast=contrast, shape="given")
         for label, mask, contrast in zip(labels, masks, contrasts, strict=True)
@@ -102,7 +102,7 @@ def _mask(path: Path, base: Pixels, image: Path) -> Rle:
     return rle.encode(solid)
 
 
-def _usual_contrasts(workspace: Folders, generator: GeneratorFile, labels: Sequence[int]) -> tuple[float, ...]:
+def usual_contrasts(workspace: Folders, generator: GeneratorFile, labels: Sequence[int]) -> tuple[float, ...]:
     """Return the median contrast of the training objects of each defect's class; 0 for a generator that is not told it."""
     if not generator.settings.model.contrast:
         return (0.0,) * len(labels)

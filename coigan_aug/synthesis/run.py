@@ -25,6 +25,7 @@ from coigan_aug.formats.detect import format_named
 from coigan_aug.formats.names import CARD
 from coigan_aug.progress import Report, silent
 from coigan_aug.sealed import Damaged, sealed_line, write_sealed
+from coigan_aug.settings import Settings
 from coigan_aug.signals import stop_request
 from coigan_aug.store.card import Card, Earlier, read_card
 from coigan_aug.store.dataset import Dataset, class_to
@@ -179,7 +180,9 @@ def _begin(maker: Maker, tasks: Tasks, request: Request) -> None:
     if begun and begun.identity == start.identity:
         return
     if request.append and (out / CARD).exists():
-        start = structs.replace(start, card=structs.replace(start.card, earlier=_keep_before(out, start, request)))
+        start = structs.replace(
+            start, card=structs.replace(start.card, earlier=keep_before(out, start, form=request.format))
+        )
     else:
         (out / CARD).unlink(missing_ok=True)
         remove_written(out)
@@ -188,8 +191,11 @@ def _begin(maker: Maker, tasks: Tasks, request: Request) -> None:
     (out / CARD).unlink(missing_ok=True)
 
 
-def _keep_before(out: Path, start: Start, request: Request) -> tuple[Earlier, ...]:
+def keep_before(out: Path, start: Start, *, form: str) -> tuple[Earlier, ...]:
     """Turn a finished set back into rows that the new ones are added to, and return what it consists of.
+
+    Args:
+        form: the format of the annotations to come.
 
     Raises:
         UsageError: it is of another format or other classes.
@@ -199,7 +205,7 @@ def _keep_before(out: Path, start: Start, request: Request) -> tuple[Earlier, ..
         raise Damaged(
             f"{out / PLAN} is not the plan that the set was made by.", remedy="Draw it again with --overwrite."
         )
-    if card.format != request.format or list(card.defects) != [item["name"] for item in start.classes]:
+    if card.format != form or list(card.defects) != [item["name"] for item in start.classes]:
         raise UsageError(
             f"{out} holds a set in {card.format} of the classes {', '.join(card.defects)}.",
             remedy=f"--append needs the same classes and --format {card.format}; or give another --out.",
@@ -227,7 +233,7 @@ def _start(maker: Maker, tasks: Tasks, request: Request) -> Start:
         "places": maker.planner.about(),
         "erasing": [maker.erasing.name, maker.erasing.key],
         "format": [request.format, request.suffix, request.with_real],
-        "settings": _drawn_by(maker),
+        "settings": drawn_by(maker.planner.settings),
         "screening": maker.screen.about(names),
         "shards": request.shard.count,
         "program": __version__,
@@ -250,7 +256,7 @@ def _start(maker: Maker, tasks: Tasks, request: Request) -> Start:
         places=maker.planner.about(),
         screening=maker.screen.about(names),
         data=data,
-        settings=_drawn_by(maker),
+        settings=drawn_by(maker.planner.settings),
         versions={"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
     )
     return Start(
@@ -263,9 +269,9 @@ def _start(maker: Maker, tasks: Tasks, request: Request) -> Start:
     )
 
 
-def _drawn_by(maker: Maker) -> dict[str, Any]:
+def drawn_by(settings: Settings) -> dict[str, Any]:
     """Return the settings that pictures depend on; batch and threads are none of them."""
-    every = settings_to_dict(maker.planner.settings)
+    every = settings_to_dict(settings)
     values = {section: keys for section, keys in every.items() if section in ("data", "model")}
     free = ("batch", "workers", "synthetic_share")
     return values | {"synthesize": {key: value for key, value in every["synthesize"].items() if key not in free}}

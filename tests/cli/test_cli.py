@@ -25,7 +25,7 @@ from tests.conftest import SMALL
 
 COMMANDS = (
     "import", "convert", "inspect", "train", "synthesize", "draw", "merge", "evaluate quality", "evaluate benefit",
-    "evaluate transfer", "translate train", "translate apply", "export-model", "report", "runs", "demo",
+    "evaluate transfer", "translate train", "translate apply", "export-model", "report", "runs", "studio", "demo",
 )  # fmt: skip
 
 
@@ -118,6 +118,7 @@ FLAGS = {
     "export-model": "help json out overwrite quiet run size to workspace",
     "report": "accept-changes help json out quiet workspace",
     "runs": "help json quiet workspace",
+    "studio": "browser help json no-browser port quiet run workspace",
     "demo": "help images-seen json out per-class quiet train verbose",
 }
 

@@ -1,0 +1,113 @@
+"""An open studio: the workspace, the worker that owns the models, and what each request does there."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from coigan_aug.annotations.rle import Mask
+from coigan_aug.folders import Folders
+from coigan_aug.imaging import Pixels
+from coigan_aug.progress import SILENT, Talk
+from coigan_aug.studio.command import command_of
+from coigan_aug.studio.judge import Judge
+from coigan_aug.studio.keep import Kept, keep
+from coigan_aug.studio.model import Model, changed_boxes, draw_job, load_model, plan_job
+from coigan_aug.studio.wire import Painted, box_values, join_message, unpack_layers
+from coigan_aug.studio.worker import Worker
+from coigan_aug.synthesis.change import measure_change
+from coigan_aug.synthesis.job import Job
+from coigan_aug.training.run import find_run
+
+_HELD = 2  # models in memory
+
+
+@dataclass
+class Session:
+    """What a studio holds in memory. `models` are by the names of their runs, the last used one last.
+
+    Only the worker's thread draws, loads and keeps.
+    """
+
+    workspace: Folders
+    command: str
+    worker: Worker = field(default_factory=lambda: Worker(begin=_one_thread))
+    models: dict[str, Model] = field(default_factory=dict)
+    judges: dict[str, Judge] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def load(self, name: str | None, *, talk: Talk = SILENT) -> Model:
+        """Return a run's model, loaded where it is not; in the worker's thread, or before there is any request."""
+        run = name if name in self.models else find_run(self.workspace.runs, name).name
+        with self._lock:
+            model = self.models.pop(run, None) or load_model(self.workspace, run, talk)
+            self.models[run] = model
+            self.judges.setdefault(run, Judge(self.workspace, model))
+            for old in list(self.models)[:-_HELD]:
+                del self.models[old], self.judges[old]
+        return model
+
+    def current(self) -> Model:
+        """Return the model that was used last."""
+        return next(reversed(self.models.values()))
+
+    def draw(self, asked: Painted, bits: memoryview) -> bytes:
+        """Draw what is painted with each seed: a message of boxes, and of each picture's pixels in these."""
+        masks = unpack_layers(asked.layers, bits)
+        model = self.load(asked.run)
+        job = plan_job(model, asked.base, asked.layers, masks, seed=asked.seeds[0])
+        boxes = changed_boxes(model, job)
+        pictures = [draw_job(model, _seeded(job, seed)) for seed in asked.seeds]
+        parts = [np.ascontiguousarray(image[box.slices]).tobytes() for image in pictures for box in boxes]
+        head = {
+            "seeds": list(asked.seeds),
+            "boxes": [box_values(box) for box in boxes],
+            "channels": 1 if pictures[0].ndim == 2 else 3,
+            "defects": len(job.defects),
+        }
+        return join_message(head, parts)
+
+    def judge(self, asked: Painted, bits: memoryview) -> Callable[[], dict[str, Any]]:
+        """Draw what is painted, and return what judges it: to be called in another thread."""
+        model, job, image = self._drawn(asked, bits)
+        judge = self.judges[model.run.name]
+        judge.begin()
+        return lambda: judge.judge(job, image)
+
+    def keep(self, asked: Painted, bits: memoryview) -> Kept:
+        """Draw what is painted and keep it in a set."""
+        model, job, image = self._drawn(asked, bits)
+        base, masks = model.surface(job.base), [defect.rle for defect in job.defects]
+        changes = [
+            measure_change(base, image, mask, masks[:k] + masks[k + 1 :], margin=model.margin)
+            for k, mask in enumerate(masks)
+        ]
+        return keep(self.workspace, model, job, image, changes, name=asked.into, command=self.command)
+
+    def copy_command(self, asked: Painted, bits: memoryview) -> str:
+        """Return the command that draws the same pixels."""
+        model, job = self._planned(asked, unpack_layers(asked.layers, bits))
+        return command_of(self.workspace, model, job)
+
+    def _planned(self, asked: Painted, masks: Sequence[Mask]) -> tuple[Model, Job]:
+        model = self.load(asked.run)
+        return model, plan_job(model, asked.base, asked.layers, masks, seed=asked.seeds[0])
+
+    def _drawn(self, asked: Painted, bits: memoryview) -> tuple[Model, Job, Pixels]:
+        model, job = self._planned(asked, unpack_layers(asked.layers, bits))
+        return model, job, draw_job(model, job)
+
+
+def _seeded(job: Job, seed: int) -> Job:
+    return Job(job.number, job.base, job.region, job.defects, erased=job.erased, seed=seed)
+
+
+def _one_thread() -> None:
+    """Compute with one thread, as every command does: the last bits depend on it."""
+    if not torch.cuda.device_count():
+        torch.set_num_threads(1)

@@ -1,0 +1,183 @@
+// What was drawn: asked for with the newest mask, shown over the base; compared, variants to pick from.
+
+import { CLIENT, parted, postMessage } from "./api.js";
+import { $, h, trying } from "./dom.js";
+import { sheet } from "./views.js";
+
+const STRONGER = 4; // how much a difference is enlarged
+
+export class Result {
+  constructor(views, state, { drawn, told }) {
+    Object.assign(this, { views, state, drawn, told });
+    this.canvas = sheet(1, 1);
+    this.difference = sheet(1, 1);
+    this.picture = null; // the boxes and pixels that are shown
+    this.running = false;
+    this.again = false;
+    this.variants = [];
+    this.took = [];
+  }
+
+  setBase(base) {
+    this.base = base;
+    this.picture = null;
+    this.variants = [];
+    this.listVariants();
+    for (const name of ["canvas", "difference"]) this[name] = sheet(base.width, base.height);
+    this.clear();
+  }
+
+  clear() {
+    this.picture = null;
+    this.variants = [];
+    this.listVariants();
+    this.canvas.getContext("2d").drawImage(this.base, 0, 0);
+    this.difference.getContext("2d").clearRect(0, 0, this.base.width, this.base.height);
+    this.views.draw();
+    this.drawn(null);
+  }
+
+  layers() {
+    if (this.state.comparing) return [[this.base, 1]];
+    if (this.state.difference) return [[this.difference, 1]];
+    return [[this.canvas, 1]];
+  }
+
+  // The head and the bits of a request for what is painted now.
+  request(extra = {}) {
+    const { layers, bits } = this.state.mask.layers(this.state.classes);
+    const { base, run, seed, truncation, style } = this.state;
+    return [{ base: base.id, run, layers, seeds: [seed], truncation, style, client: CLIENT, ...extra }, bits];
+  }
+
+  // Draws what is painted now; while one request runs, the newest state waits and others are forgotten.
+  async generate() {
+    if (this.state.mask.empty) {
+      this.clear();
+      return;
+    }
+    if (this.running) {
+      this.again = true;
+      return;
+    }
+    this.running = true;
+    this.told("busy");
+    do {
+      this.again = false;
+      await trying(() => this.draw());
+    } while (this.again);
+    this.running = false;
+    this.told("idle");
+    if (this.state.variants > 1 && this.picture) trying(() => this.drawVariants());
+  }
+
+  async draw() {
+    const begun = performance.now();
+    const base = this.base;
+    const response = await postMessage("draw", ...this.request());
+    const { head, bytes } = parted(await response.arrayBuffer());
+    if (base !== this.base) return;
+    this.show(pictures(head, bytes)[0]);
+    this.took.push(performance.now() - begun);
+    this.drawn(this.picture, performance.now() - begun);
+  }
+
+  async drawVariants() {
+    const { seed, variants } = this.state;
+    const [base, picture] = [this.base, this.picture];
+    const seeds = Array.from({ length: variants - 1 }, (_, k) => seed + k + 1);
+    this.variants = [picture];
+    this.listVariants(variants);
+    const response = await postMessage("draw", ...this.request({ seeds, slot: "variants" }));
+    const { head, bytes } = parted(await response.arrayBuffer());
+    if (base !== this.base || picture !== this.picture) return;
+    this.variants = [picture, ...pictures(head, bytes)];
+    this.listVariants();
+  }
+
+  show(picture) {
+    const before = this.picture;
+    this.picture = picture;
+    const [context, difference] = [this.canvas.getContext("2d"), this.difference.getContext("2d")];
+    for (const { box: [left, top, width, height] } of before?.parts ?? []) {
+      context.drawImage(this.base, left, top, width, height, left, top, width, height);
+    }
+    difference.fillStyle = "#000";
+    difference.fillRect(0, 0, this.base.width, this.base.height);
+    for (const { box: [left, top, width, height], image } of picture.parts) {
+      context.putImageData(image, left, top);
+      difference.putImageData(this.differing(image, left, top, width, height), left, top);
+    }
+    this.views.draw();
+  }
+
+  differing(image, left, top, width, height) {
+    const canvas = sheet(width, height);
+    const context = canvas.getContext("2d", { willReadFrequently: true });
+    context.drawImage(this.base, left, top, width, height, 0, 0, width, height);
+    const before = context.getImageData(0, 0, width, height);
+    for (let k = 0; k < before.data.length; k++) {
+      if (k % 4 !== 3) before.data[k] = STRONGER * Math.abs(before.data[k] - image.data[k]);
+    }
+    return before;
+  }
+
+  // The row of variants; `waiting` is how many there will be.
+  listVariants(waiting = 0) {
+    const row = $("#variants");
+    row.replaceChildren();
+    row.hidden = this.variants.length === 0;
+    const total = Math.max(waiting, this.variants.length);
+    for (let k = 0; k < total; k++) {
+      const picture = this.variants[k];
+      const chosen = picture && picture.seed === this.state.seed;
+      const button = h("button", {
+        class: "variant", type: "button", disabled: !picture, "aria-pressed": chosen ? "true" : "false",
+        "aria-label": picture ? `Variant with seed ${picture.seed}` : "Variant, being drawn",
+        onclick: () => this.pick(picture),
+      });
+      if (picture) button.append(this.closeUp(picture), h("span", {}, String(picture.seed)));
+      row.append(button);
+    }
+  }
+
+  pick(picture) {
+    this.state.seed = picture.seed;
+    this.show(picture);
+    this.listVariants();
+    this.drawn(picture);
+  }
+
+  // A canvas with the surroundings of what was drawn.
+  closeUp(picture) {
+    const edges = picture.parts.map(({ box }) => box);
+    const left = Math.max(Math.min(...edges.map((box) => box[0])) - 10, 0);
+    const top = Math.max(Math.min(...edges.map((box) => box[1])) - 10, 0);
+    const right = Math.min(Math.max(...edges.map((box) => box[0] + box[2])) + 10, this.base.width);
+    const bottom = Math.min(Math.max(...edges.map((box) => box[1] + box[3])) + 10, this.base.height);
+    const canvas = sheet(right - left, bottom - top);
+    const context = canvas.getContext("2d");
+    context.drawImage(this.base, -left, -top);
+    for (const { box, image } of picture.parts) context.putImageData(image, box[0] - left, box[1] - top);
+    return canvas;
+  }
+}
+
+function pictures(head, bytes) {
+  let at = 0;
+  return head.seeds.map((seed) => ({
+    seed,
+    defects: head.defects,
+    parts: head.boxes.map((box) => {
+      const pixels = box[2] * box[3];
+      const image = new ImageData(box[2], box[3]);
+      const data = image.data;
+      for (let k = 0; k < pixels; k++) {
+        for (let c = 0; c < 3; c++) data[4 * k + c] = bytes[at + (head.channels === 1 ? k : 3 * k + c)];
+        data[4 * k + 3] = 255;
+      }
+      at += pixels * head.channels;
+      return { box, image };
+    }),
+  }));
+}
