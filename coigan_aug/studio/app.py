@@ -19,6 +19,7 @@ from coigan_aug.errors import CoiganError, UsageError
 from coigan_aug.imaging import encode_image
 from coigan_aug.log import note
 from coigan_aug.studio import pages
+from coigan_aug.studio.guard import TooLong
 from coigan_aug.studio.session import Session
 from coigan_aug.studio.sets import fit_in
 from coigan_aug.studio.shapes import list_shapes, shape, shape_picture
@@ -27,7 +28,7 @@ from coigan_aug.studio.worker import Busy, Superseded
 
 KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 MESSAGE = "application/octet-stream"
-STATUS = {Superseded: 409, Busy: 503, UsageError: 400}
+STATUS = {Superseded: 409, TooLong: 413, Busy: 503, UsageError: 400}
 _LASTING = {"cache-control": "private, max-age=3600"}
 _FRESH = {"cache-control": "no-store"}
 _THUMBNAIL = 320  # px
@@ -63,7 +64,8 @@ def make_app(session: Session) -> Starlette:
 async def _told(request: Request, error: Exception) -> Response:
     assert isinstance(error, CoiganError)
     status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 422)
-    return JSONResponse({"message": error.message, "remedy": error.remedy}, status, _FRESH)
+    headers = _FRESH | ({"connection": "close"} if status == 413 else {})  # what is still to come is not read
+    return JSONResponse({"message": error.message, "remedy": error.remedy}, status, headers)
 
 
 async def _unknown(request: Request, error: Exception) -> Response:
@@ -146,7 +148,7 @@ async def _judge(request: Request) -> Response:
 
 
 async def _keep(request: Request) -> Response:
-    kept = await _working(request, _session(request).keep, slot="keep")
+    kept = await run_in_threadpool(await _working(request, _session(request).keep, slot="keep"))
     values = {key: str(value) if key in ("out", "records") else value for key, value in asdict(kept).items()}
     return JSONResponse(values, headers=_FRESH)
 

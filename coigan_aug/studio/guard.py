@@ -9,6 +9,8 @@ from typing import Any
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from coigan_aug.errors import CoiganError
+
 MOST_BYTES = 32 << 20  # of a request: the packed bits of 16 classes on 4,000 x 4,000 px
 _SAFE = ("GET", "HEAD")
 _POLICY = (
@@ -55,11 +57,7 @@ class Guard:
         inner = dict(scope)
         inner["path"] = scope["path"].removeprefix(prefix) or "/"
         inner["raw_path"] = inner["path"].encode()
-        limited = _Limited(receive)
-        try:
-            await self.app(inner, limited.receive, _with_headers(send))
-        except _TooLong:
-            await _answer(scope, receive, send, 413, _TOO_LONG)
+        await self.app(inner, _Limited(receive).receive, _with_headers(send))
 
     def _refused(self, scope: Scope) -> tuple[int, str] | None:
         """Say why a request is refused, with its status; None where it is not."""
@@ -86,7 +84,7 @@ class Guard:
 _TOO_LONG = f"The request is too long: over {MOST_BYTES >> 20} MB."
 
 
-class _TooLong(Exception):
+class TooLong(CoiganError):
     """A body without a stated length grew too long."""
 
 
@@ -100,7 +98,7 @@ class _Limited:
         message = await self._receive()
         self._count += len(message.get("body", b""))
         if self._count > MOST_BYTES:
-            raise _TooLong
+            raise TooLong(_TOO_LONG)
         return message
 
 

@@ -27,6 +27,10 @@ REASONS = {
 }
 
 
+class Closed(CoiganError):
+    """Nobody waits for this any more."""
+
+
 @dataclass
 class Judge:
     """The screen of a model; the parts that take time to load come when they are there.
@@ -40,6 +44,7 @@ class Judge:
     state: str = "loading"
     _begun: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _closed: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
         self.screen = Screen(self.model.settings, self.model.margin)
@@ -50,7 +55,15 @@ class Judge:
             if self._begun:
                 return
             self._begun = True
-        threading.Thread(target=self._load, name="studio screen", daemon=True).start()
+        threading.Thread(target=self._load, name="studio screen").start()
+
+    def close(self) -> None:
+        """Give up what is being loaded."""
+        self._closed.set()
+
+    def _goes_on(self, done: int, total: int, note: str = "") -> None:
+        if self._closed.is_set():
+            raise Closed("The studio was closed.")
 
     def _load(self) -> None:
         model, cache = self.model, self.workspace.cache
@@ -61,7 +74,7 @@ class Judge:
                     talk=SILENT,
                 )  # fmt: skip
             else:
-                known = known_objects(model.prepared, cache_root=cache, device=model.device)
+                known = known_objects(model.prepared, cache_root=cache, device=model.device, report=self._goes_on)
                 self.screen = replace(self.screen, known=known)
             self.state = "ready"
         except CoiganError as error:

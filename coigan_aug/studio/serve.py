@@ -49,21 +49,26 @@ def studio(
     """
     workspace = workspace if ask.folder is None else Folders(Path(ask.folder))
     session = Session(workspace, workspace.command(ask.command() if ask.folder is None else "coigan-aug studio"))
-    session.load(ask.run, talk=talk)
-    with listening(ask.port) as sock:
-        port, token = sock.getsockname()[1], secrets.token_urlsafe(16)
-        address = f"http://{HOST}:{port}/{token}/"
-        server = make_server(session, token, port)
-        talk.say(f"studio  {address}   (Ctrl-C ends it)")
-        if away := elsewhere(port):
-            talk.say(f"        from another machine:  {away}   then open the address there")
-        opened(Opened(address=address, port=port))
-        if ask.browser and not away:
-            threading.Timer(0.3, webbrowser.open, [address]).start()
-        with contextlib.suppress(KeyboardInterrupt):  # uvicorn ends in good order, and passes the signal on
-            server.run(sockets=[sock])
-    session.worker.close()
+    try:
+        session.load(ask.run, talk=talk)
+        with listening(ask.port) as sock:
+            _serve(session, sock, ask, talk, opened)
+    finally:
+        session.close()
     talk.say("The studio is closed.")
+
+
+def _serve(session: Session, sock: socket.socket, ask: StudioAsk, talk: Talk, opened: Callable[[Opened], None]) -> None:
+    port, token = sock.getsockname()[1], secrets.token_urlsafe(16)
+    address = f"http://{HOST}:{port}/{token}/"
+    talk.say(f"studio  {address}   (Ctrl-C ends it)")
+    if away := elsewhere(port):
+        talk.say(f"        from another machine:  {away}   then open the address there")
+    opened(Opened(address=address, port=port))
+    if ask.browser and not away:
+        threading.Timer(0.3, webbrowser.open, [address]).start()
+    with contextlib.suppress(KeyboardInterrupt):  # uvicorn ends in good order, and passes the signal on
+        make_server(session, token, port).run(sockets=[sock])
 
 
 def make_server(session: Session, token: str, port: int) -> uvicorn.Server:

@@ -49,8 +49,15 @@ class Session:
             self.models[run] = model
             self.judges.setdefault(run, Judge(self.workspace, model))
             for old in list(self.models)[:-_HELD]:
-                del self.models[old], self.judges[old]
+                del self.models[old]
+                self.judges.pop(old).close()
         return model
+
+    def close(self) -> None:
+        """End the worker's thread, and those that load."""
+        for judge in self.judges.values():
+            judge.close()
+        self.worker.close()
 
     def current(self) -> Model:
         """Return the model that was used last."""
@@ -79,15 +86,15 @@ class Session:
         judge.begin()
         return lambda: judge.judge(job, image)
 
-    def keep(self, asked: Painted, bits: memoryview) -> Kept:
-        """Draw what is painted and keep it in a set."""
+    def keep(self, asked: Painted, bits: memoryview) -> Callable[[], Kept]:
+        """Draw what is painted, and return what keeps it in a set: to be called in another thread."""
         model, job, image = self._drawn(asked, bits)
         base, masks = model.surface(job.base), [defect.rle for defect in job.defects]
         changes = [
             measure_change(base, image, mask, masks[:k] + masks[k + 1 :], margin=model.margin)
             for k, mask in enumerate(masks)
         ]
-        return keep(self.workspace, model, job, image, changes, name=asked.into, command=self.command)
+        return lambda: keep(self.workspace, model, job, image, changes, name=asked.into, command=self.command)
 
     def copy_command(self, asked: Painted, bits: memoryview) -> str:
         """Return the command that draws the same pixels."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -10,8 +11,11 @@ from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
+from coigan_aug.annotations.components import component_areas
 from coigan_aug.annotations.masks import resize
+from coigan_aug.annotations.records import ImageRecord
 from coigan_aug.errors import UsageError
 from coigan_aug.files import inside
 from coigan_aug.folders import Folders
@@ -85,13 +89,23 @@ def list_items(dataset: Dataset) -> tuple[Item, ...]:
 
 @lru_cache(maxsize=_LISTED)
 def _items(folder: Path, key: str) -> tuple[Item, ...]:
+    records = list(Dataset(folder, noted=False))
+    parts = component_areas(annotation.rle for record in records for annotation in record.annotations)
     return tuple(
         Item(
             k, record.file, record.height, record.width, record.state, record.split,
-            tuple(sorted(Counter(annotation.label for annotation in record.annotations).items())),
+            tuple(sorted(_defects(record, parts).items())),
         )
-        for k, record in enumerate(Dataset(folder, noted=False))
+        for k, record in enumerate(records)
     )  # fmt: skip
+
+
+def _defects(record: ImageRecord, parts: Iterator[NDArray[np.int64]]) -> Counter[str]:
+    """Count a record's defects, the separate parts of its masks, by class; `parts` goes on by its annotations."""
+    counts = Counter[str]()
+    for annotation in record.annotations:
+        counts[annotation.label] += len(next(parts))
+    return counts
 
 
 def about_set(name: str, dataset: Dataset) -> dict[str, Any]:

@@ -41,8 +41,7 @@ class Worker:
         self._waiting: dict[Key, _Work] = {}
         self._changed = threading.Condition()
         self._closed = False
-        self._thread = threading.Thread(target=self._work, name="studio model", daemon=True)
-        self._thread.start()
+        self._thread: threading.Thread | None = None
 
     def submit(self, key: Key, run: Callable[[], Result]) -> Future[Result]:
         """Do something soon. What waits under the same key is given up: its future ends with `Superseded`.
@@ -56,6 +55,9 @@ class Worker:
             if len(self._waiting) >= MOST_WAITING or self._closed:
                 raise Busy("The studio has too much to do at the moment.", remedy="Try again in a second.")
             self._waiting[key] = work
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="studio model", daemon=True)
+                self._thread.start()
             self._changed.notify()
         if earlier is not None:
             _fail(earlier.future, Superseded("A later request has taken this one's place."))
@@ -69,7 +71,8 @@ class Worker:
             self._changed.notify()
         for work in waiting:
             _fail(work.future, Superseded("The studio was closed."))
-        self._thread.join(timeout=10)
+        if self._thread is not None:
+            self._thread.join(timeout=10)
 
     def _work(self) -> None:
         self._begin()
