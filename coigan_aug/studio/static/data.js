@@ -22,9 +22,6 @@ export class DataPage {
     $("#look-previous").addEventListener("click", () => this.step(-1));
     $("#look-next").addEventListener("click", () => this.step(1));
     $("#look-close").addEventListener("click", () => $("#look").close());
-    $("#look").addEventListener("keydown", (event) => {
-      if (this.key(event)) event.preventDefault();
-    });
   }
 
   enter(name) { trying(() => this.open(name)); }

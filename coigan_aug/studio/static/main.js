@@ -25,6 +25,7 @@ function route() {
 const typing = (target) => target.matches("input:not([type=range]):not([type=checkbox]), textarea, select");
 
 addEventListener("keydown", (event) => {
+  if (typing(event.target) && ["Enter", "Escape"].includes(event.key)) event.target.blur();
   if (typing(event.target) || $("#help").open) return;
   if (event.key === "?") {
     $("#help").showModal();
@@ -39,6 +40,7 @@ addEventListener("hashchange", route);
 $("#help-open").addEventListener("click", () => $("#help").showModal());
 $("#help-close").addEventListener("click", () => $("#help").close());
 
+window.studio = pages.paint; // for whoever looks with the tools of the browser
 route();
 pages.paint.open().then(
   () => { document.body.dataset.ready = "yes"; },

@@ -41,7 +41,7 @@ export class PaintPage {
   }
 
   wire() {
-    for (const button of $$("[data-tool]")) button.addEventListener("click", () => this.useTool(button.dataset.tool));
+    for (const button of $$("button[data-tool]")) button.addEventListener("click", () => this.useTool(button.dataset.tool));
     const does = {
       "#undo": () => this.undo(), "#redo": () => this.redo(), "#clear": () => this.clearMask(), "#fit": () => this.views.fit(),
       "#zoom-in": () => this.views.zoomAt(...this.middle(), 1.5), "#zoom-out": () => this.views.zoomAt(...this.middle(), 1 / 1.5),
@@ -170,7 +170,7 @@ export class PaintPage {
   useTool(tool) {
     this.state.tool = tool;
     this.painter.corners = [];
-    for (const button of $$("[data-tool]")) button.setAttribute("aria-pressed", String(button.dataset.tool === tool));
+    for (const button of $$("button[data-tool]")) button.setAttribute("aria-pressed", String(button.dataset.tool === tool));
     $("#shapes").hidden = tool !== "stamp";
     $("#left").dataset.tool = tool;
     if (tool === "stamp") this.shapes.show();
