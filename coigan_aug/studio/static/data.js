@@ -131,14 +131,25 @@ export class DataPage {
   async judge(verdict) {
     const item = this.items[this.at];
     if (!item || this.set.real) return;
-    const said = item.verdict === verdict ? "" : verdict;
-    const told = await postJson(`sets/${encodeURIComponent(this.chosen)}/verdict`, { position: item.position, verdict: said });
-    item.verdict = said;
-    this.verdicts = told.verdicts;
-    $("#grid").children[this.at].dataset.said = said;
-    this.tell();
-    if (said && this.at + 1 < this.items.length) this.step(1);
-    else this.look(this.at);
+    const [before, at, set] = [item.verdict, this.at, this.chosen];
+    const said = before === verdict ? "" : verdict;
+    this.mark(at, said); // at once: the next key is of the next image
+    if (said && at + 1 < this.items.length) this.step(1);
+    else this.look(at);
+    try {
+      const told = await postJson(`sets/${encodeURIComponent(set)}/verdict`, { position: item.position, verdict: said });
+      if (set !== this.chosen) return;
+      this.verdicts = told.verdicts;
+      this.tell();
+    } catch (error) {
+      this.mark(at, before);
+      throw error;
+    }
+  }
+
+  mark(at, verdict) {
+    this.items[at].verdict = verdict;
+    $("#grid").children[at].dataset.said = verdict;
   }
 
   tell() {
