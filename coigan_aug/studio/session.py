@@ -31,7 +31,7 @@ _HELD = 2  # models in memory
 class Session:
     """What a studio holds in memory. `models` are by the names of their runs, the last used one last.
 
-    Only the worker's thread draws, loads and keeps.
+    `last` is what was drawn last. Only the worker's thread draws and loads.
     """
 
     workspace: Folders
@@ -39,6 +39,7 @@ class Session:
     worker: Worker = field(default_factory=lambda: Worker(begin=_one_thread))
     models: dict[str, Model] = field(default_factory=dict)
     judges: dict[str, Judge] = field(default_factory=dict)
+    last: tuple[Model, Job, Pixels] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def load(self, name: str | None, *, talk: Talk = SILENT) -> Model:
@@ -69,7 +70,7 @@ class Session:
         model = self.load(asked.run)
         job = plan_job(model, asked.base, asked.layers, masks, seed=asked.seeds[0])
         boxes = changed_boxes(model, job)
-        pictures = [draw_job(model, _seeded(job, seed)) for seed in asked.seeds]
+        pictures = [self._picture(model, _seeded(job, seed)) for seed in reversed(asked.seeds)][::-1]
         parts = [np.ascontiguousarray(image[box.slices]).tobytes() for image in pictures for box in boxes]
         head = {
             "seeds": list(asked.seeds),
@@ -107,7 +108,13 @@ class Session:
 
     def _drawn(self, asked: Painted, bits: memoryview) -> tuple[Model, Job, Pixels]:
         model, job = self._planned(asked, unpack_layers(asked.layers, bits))
-        return model, job, draw_job(model, job)
+        return model, job, self._picture(model, job)
+
+    def _picture(self, model: Model, job: Job) -> Pixels:
+        """Return a job's picture: the one that was drawn last, where it is that, since it is judged and kept after that."""
+        if self.last is None or self.last[0] is not model or self.last[1] != job:
+            self.last = (model, job, draw_job(model, job))
+        return self.last[2]
 
 
 def _seeded(job: Job, seed: int) -> Job:

@@ -255,7 +255,7 @@ def test_variants_are_picked_compared_and_shown_as_a_difference(browser: Any, op
         page.keyboard.up("x")
         page.keyboard.press("d")
         assert page.evaluate("() => window.studio.result.layers()[0][0] === window.studio.result.difference")
-        strength = page.evaluate(SHOWN.replace("result.canvas", "result.difference"))
+        strength = page.evaluate(SHOWN.replace("result.canvas", "result.showDifference()"))
         base = read_image(
             Dataset(open_here.session.workspace.dataset).image_root
             / page.evaluate("() => window.studio.state.base.file")

@@ -32,7 +32,7 @@ export class Painter {
   setMask(mask) {
     this.corners = [];
     this.overlay = sheet(mask.width, mask.height);
-    mask.changed = (box) => { this.tint(mask, box); this.views.draw(); };
+    mask.changed = (box) => { this.tint(mask, box); this.views.draw(0); };
     this.tint(mask, [0, 0, mask.width, mask.height]);
     this.views.draw();
   }

@@ -15,7 +15,6 @@ export class Result {
     this.running = false;
     this.again = false;
     this.variants = [];
-    this.took = [];
   }
 
   setBase(base) {
@@ -29,6 +28,7 @@ export class Result {
 
   clear() {
     this.picture = null;
+    this.differs = false;
     this.variants = [];
     this.listVariants();
     this.canvas.getContext("2d").drawImage(this.base, 0, 0);
@@ -39,7 +39,7 @@ export class Result {
 
   layers() {
     if (this.state.comparing) return [[this.base, 1]];
-    if (this.state.difference) return [[this.difference, 1]];
+    if (this.state.difference) return [[this.showDifference(), 1]];
     return [[this.canvas, 1]];
   }
 
@@ -78,7 +78,6 @@ export class Result {
     const { head, bytes } = parted(await response.arrayBuffer());
     if (base !== this.base) return;
     this.show(pictures(head, bytes)[0]);
-    this.took.push(performance.now() - begun);
     this.drawn(this.picture, performance.now() - begun);
   }
 
@@ -98,17 +97,26 @@ export class Result {
   show(picture) {
     const before = this.picture;
     this.picture = picture;
-    const [context, difference] = [this.canvas.getContext("2d"), this.difference.getContext("2d")];
+    const context = this.canvas.getContext("2d");
     for (const { box: [left, top, width, height] } of before?.parts ?? []) {
       context.drawImage(this.base, left, top, width, height, left, top, width, height);
     }
-    difference.fillStyle = "#000";
-    difference.fillRect(0, 0, this.base.width, this.base.height);
-    for (const { box: [left, top, width, height], image } of picture.parts) {
-      context.putImageData(image, left, top);
-      difference.putImageData(this.differing(image, left, top, width, height), left, top);
+    for (const { box: [left, top], image } of picture.parts) context.putImageData(image, left, top);
+    this.differs = false;
+    this.views.draw(1);
+  }
+
+  // What changed, made when it is looked at.
+  showDifference() {
+    if (this.differs || !this.picture) return this.difference;
+    this.differs = true;
+    const context = this.difference.getContext("2d");
+    context.fillStyle = "#000";
+    context.fillRect(0, 0, this.base.width, this.base.height);
+    for (const { box: [left, top, width, height], image } of this.picture.parts) {
+      context.putImageData(this.differing(image, left, top, width, height), left, top);
     }
-    this.views.draw();
+    return this.difference;
   }
 
   differing(image, left, top, width, height) {

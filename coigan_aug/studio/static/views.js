@@ -12,7 +12,7 @@ export class Views {
     this.height = 1;
     this.layers = [() => [], () => []]; // what each pane shows: pairs of canvas and opacity
     this.above = [null, null]; // drawn over the image, in screen px
-    this.asked = false;
+    this.asked = new Set();
     this.fitted = true;
     this.zoomed = () => {};
     new ResizeObserver(() => this.resize()).observe(left);
@@ -80,12 +80,15 @@ export class Views {
     return [(event.clientX - bounds.left - this.x) / this.zoom, (event.clientY - bounds.top - this.y) / this.zoom];
   }
 
-  draw() {
-    if (this.asked) return;
-    this.asked = true;
+  // Paints a pane with the next frame, or both.
+  draw(which) {
+    const waiting = this.asked.size > 0;
+    for (const k of which === undefined ? [0, 1] : [which]) this.asked.add(k);
+    if (waiting) return;
     requestAnimationFrame(() => {
-      this.asked = false;
-      this.panes.forEach((pane, k) => this.paint(pane, k));
+      const asked = [...this.asked];
+      this.asked.clear();
+      for (const k of asked) this.paint(this.panes[k], k);
     });
   }
 
