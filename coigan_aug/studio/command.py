@@ -34,6 +34,7 @@ def command_of(workspace: Folders, model: Model, job: Job) -> str:
         masks=masks,
         classes=[model.names[defect.label] for defect in job.defects],
         contrasts=[defect.contrast for defect in job.defects],
+        truncation=None if job.truncation == 1 else job.truncation,
         seed=job.seed,
         run=model.run.name,
         out=f"drawn-{key}.png",

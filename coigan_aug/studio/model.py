@@ -15,6 +15,7 @@ from coigan_aug.annotations.masks import grow
 from coigan_aug.annotations.rle import Mask, Rle
 from coigan_aug.checkpoint import GeneratorFile, load_generator
 from coigan_aug.compose.erase import TELEA
+from coigan_aug.compose.noise import latent_shape
 from coigan_aug.config import load_settings
 from coigan_aug.errors import DataError, UsageError, class_named
 from coigan_aug.folders import Folders
@@ -54,6 +55,11 @@ class Model:
     def margin(self) -> int:
         """How far outside its mask a defect may change pixels, px."""
         return margin_of(self.settings)
+
+    @property
+    def latent(self) -> bool:
+        """Whether the generator has a latent."""
+        return latent_shape(self.settings.model)[0] > 0
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -114,7 +120,9 @@ def _bases(prepared: Prepared) -> dict[int, Base]:
     return {base.position: base for base in reversed(bases)}
 
 
-def plan_job(model: Model, position: int, layers: Sequence[Layer], masks: Sequence[Mask], *, seed: int) -> Job:
+def plan_job(
+    model: Model, position: int, layers: Sequence[Layer], masks: Sequence[Mask], *, seed: int, truncation: float = 1.0
+) -> Job:
     """Return the job of drawing painted masks: a defect for all parts of a class that share a rectangle of the network.
 
     Raises:
@@ -127,7 +135,7 @@ def plan_job(model: Model, position: int, layers: Sequence[Layer], masks: Sequen
     ]
     if not defects:
         raise UsageError("Nothing is painted yet.")
-    return Job(1, position, base.region, tuple(defects), erased=base.erased, seed=seed)
+    return Job(1, position, base.region, tuple(defects), erased=base.erased, seed=seed, truncation=truncation)
 
 
 def _defects(model: Model, layer: Layer, mask: Mask, shape: tuple[int, int]) -> Iterator[PlannedDefect]:

@@ -52,7 +52,7 @@ def state_of(session: Session) -> dict[str, Any]:
         "margin": model.margin,
         "device": model.device.type,
         "contrast": model.settings.model.contrast,
-        "latent": model.settings.model.latent > 0,
+        "latent": model.latent,
         "classes": [
             {"name": item.name, "colour": list(item.colour), "contrast": contrast, "objects": labels[k]}
             for k, (item, contrast) in enumerate(zip(dataset.classes, model.contrasts, strict=True))

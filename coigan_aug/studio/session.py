@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -66,11 +66,9 @@ class Session:
 
     def draw(self, asked: Painted, bits: memoryview) -> bytes:
         """Draw what is painted with each seed: a message of boxes, and of each picture's pixels in these."""
-        masks = unpack_layers(asked.layers, bits)
-        model = self.load(asked.run)
-        job = plan_job(model, asked.base, asked.layers, masks, seed=asked.seeds[0])
+        model, job = self._planned(asked, unpack_layers(asked.layers, bits))
         boxes = changed_boxes(model, job)
-        pictures = [self._picture(model, _seeded(job, seed)) for seed in reversed(asked.seeds)][::-1]
+        pictures = [self._picture(model, replace(job, seed=seed)) for seed in reversed(asked.seeds)][::-1]
         parts = [np.ascontiguousarray(image[box.slices]).tobytes() for image in pictures for box in boxes]
         head = {
             "seeds": list(asked.seeds),
@@ -104,7 +102,15 @@ class Session:
 
     def _planned(self, asked: Painted, masks: Sequence[Mask]) -> tuple[Model, Job]:
         model = self.load(asked.run)
-        return model, plan_job(model, asked.base, asked.layers, masks, seed=asked.seeds[0])
+        job = plan_job(
+            model,
+            asked.base,
+            asked.layers,
+            masks,
+            seed=asked.seeds[0],
+            truncation=asked.truncation if model.latent else 1,
+        )
+        return model, job
 
     def _drawn(self, asked: Painted, bits: memoryview) -> tuple[Model, Job, Pixels]:
         model, job = self._planned(asked, unpack_layers(asked.layers, bits))
@@ -115,10 +121,6 @@ class Session:
         if self.last is None or self.last[0] is not model or self.last[1] != job:
             self.last = (model, job, draw_job(model, job))
         return self.last[2]
-
-
-def _seeded(job: Job, seed: int) -> Job:
-    return Job(job.number, job.base, job.region, job.defects, erased=job.erased, seed=seed)
 
 
 def _one_thread() -> None:

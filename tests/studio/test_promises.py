@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import shlex
 import sys
 from pathlib import Path
@@ -9,17 +11,23 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
+from msgspec import UNSET
 
+from coigan_aug.checkpoint import save_generator
 from coigan_aug.cli.ending import run
 from coigan_aug.cli.main import app
 from coigan_aug.errors import UsageError
 from coigan_aug.imaging import read_image
+from coigan_aug.models.build import build_generator
 from coigan_aug.sealed import read_sealed
+from coigan_aug.settings import Settings
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.studio.model import draw_job, plan_job
 from coigan_aug.studio.session import Session
-from coigan_aug.studio.wire import Painted, split_message, unpack_layers
+from coigan_aug.studio.wire import Layer, Painted, split_message, unpack_layers
 from coigan_aug.synthesis.rows import read_made
+from coigan_aug.training.run import Machine, begin_run
 from tests.studio.conftest import disc, message, painted
 
 SPOTS = disc((20, 20), 5) | disc((50, 70), 4)
@@ -126,8 +134,6 @@ def test_what_is_sent_back_holds_all_that_changed(session: Session) -> None:
 
 
 def split_message_of(data: bytes) -> tuple[dict[str, object], np.ndarray]:
-    import json
-
     length = int.from_bytes(data[:4], "little")
     return json.loads(data[4 : 4 + length]), np.frombuffer(data[4 + length :], np.uint8)
 
@@ -200,8 +206,6 @@ def test_what_cannot_be_drawn_is_told_in_words(session: Session, change: dict[st
     asked, bits = painted(session, [("spot", SPOTS)])
     value = {"base": asked.base, "run": asked.run, "layers": asked.layers} | change
     if "layers" in change:
-        from coigan_aug.studio.wire import Layer
-
         value["layers"] = layers = tuple(Layer(label=name, box=box) for name, box in change["layers"])  # type: ignore[attr-defined]
         bits = memoryview(b"\xff" * sum(-(-layer.box[2] * layer.box[3] // 8) for layer in layers))
     with pytest.raises(UsageError, match=says):
@@ -219,3 +223,32 @@ def test_a_message_is_read_back_and_a_broken_one_refused(session: Session) -> No
             split_message(broken, Painted)
     with pytest.raises(UsageError, match="bytes"):
         unpack_layers(head.layers, rest[:-1])
+
+
+def test_a_truncation_goes_into_the_picture_the_plan_and_the_command(
+    session: Session, small: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    dataset, root = Dataset(session.workspace.dataset), session.workspace.runs
+    model = dataclasses.replace(small.model, generator="style_unet", latent=8, blocks=1)
+    settings = dataclasses.replace(small, model=model)
+    run = begin_run(
+        root, recipe="tiny", settings=settings, dataset=dataset, machine=Machine(device="cpu", bfloat16=False, threads=1),
+        command="",
+    )  # fmt: skip
+    torch.manual_seed(3)
+    network = build_generator(model, len(dataset.classes))
+    save_generator(run.generator, network, settings=settings, classes=dataset.classes, images=8)
+    session.load(run.name)
+    monkeypatch.chdir(tmp_path)
+    kept, commands = [], []
+    for truncation in (1.0, 0.3):
+        asked, bits = painted(session, [("spot", SPOTS)], truncation=truncation, into="styled")
+        made = session.keep(asked, bits)()
+        kept.append(read_image(made.out / made.file))
+        commands.append(session.copy_command(asked, bits))
+    assert not np.array_equal(*kept)
+    assert ["--truncation" in command for command in commands] == [False, True]
+    assert [row.truncation for row in read_made(made.out)] == [UNSET, 0.3]
+    assert _call(monkeypatch, commands[1]) == 0
+    words = shlex.split(commands[1])
+    assert np.array_equal(read_image(Path(words[words.index("--out") + 1])), kept[1])
