@@ -39,10 +39,10 @@ WATCH = """() => {
 
 
 @contextmanager
-def opened(workspace: Path) -> Iterator[tuple[Session, str]]:
+def opened(workspace: Path, run: str | None = None) -> Iterator[tuple[Session, str]]:
     """Serve a workspace in a thread."""
     session = Session(Folders(workspace), "coigan-aug studio")
-    session.load(None)
+    session.load(run)
     with listening(0) as sock:
         port = sock.getsockname()[1]
         server = make_server(session, TOKEN, port)
@@ -91,11 +91,12 @@ def main() -> None:
     """Measure and print one JSON document."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("workspace", type=Path, help="such as the demo's, coigan-demo/coigan")
+    parser.add_argument("--run", help="its name or number; by default the newest finished one")
     parser.add_argument("--strokes", type=int, default=20)
     parser.add_argument("--side", type=int, default=128, help="of the strokes' box, px")
     asked = parser.parse_args()
     chromium = next(path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name)))
-    with opened(asked.workspace) as (session, address), sync_playwright() as started:
+    with opened(asked.workspace, asked.run) as (session, address), sync_playwright() as started:
         model, seen = session.current(), list[tuple[Painted, bytes]]()
         draw = session.draw
         session.draw = lambda asked, bits: (seen.append((asked, bytes(bits))), draw(asked, bits))[1]  # type: ignore[method-assign]

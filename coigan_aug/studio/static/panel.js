@@ -124,14 +124,15 @@ export class Verdict {
 
   defect(item, said) {
     const known = this.state.classes.find((one) => one.name === item.class);
-    const mark = (value, good) => h("td", { class: good ? "" : "bad" }, value);
+    const mark = (value, good, title) => h("td", { class: good ? "" : "bad", title }, value);
     return h(
       "tr", {},
       h("th", { scope: "row" }, swatch(known.colour), item.class),
       mark(`${Math.round(100 * item.shown)} %`, item.shown >= said.limits.shown),
       mark(`${Math.round(100 * item.overlap)} %`, true),
       mark(item.seam === null ? "–" : item.seam.toFixed(2), item.seam === null || item.seam <= said.limits.seam),
-      mark(item.distance === null ? (said.state === "loading" ? "…" : "–") : item.distance.toFixed(2), item.distance === null || item.distance >= item.nearest),
+      mark(item.distance === null ? (said.state === "loading" ? "…" : "–") : item.distance.toFixed(2), item.distance === null || item.distance >= item.nearest,
+        item.distance === null ? null : `How far the nearest training object is; a copy below ${item.nearest.toFixed(2)}`),
     );
   }
 

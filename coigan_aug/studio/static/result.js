@@ -81,17 +81,19 @@ export class Result {
     this.drawn(this.picture, performance.now() - begun);
   }
 
+  // One at a time, so that a stroke meanwhile waits for one picture at most.
   async drawVariants() {
     const { seed, variants } = this.state;
     const [base, picture] = [this.base, this.picture];
-    const seeds = Array.from({ length: variants - 1 }, (_, k) => seed + k + 1);
     this.variants = [picture];
     this.listVariants(variants);
-    const response = await postMessage("draw", ...this.request({ seeds, slot: "variants" }));
-    const { head, bytes } = parted(await response.arrayBuffer());
-    if (base !== this.base || picture !== this.picture) return;
-    this.variants = [picture, ...pictures(head, bytes)];
-    this.listVariants();
+    for (let next = seed + 1; next < seed + variants; next++) {
+      const response = await postMessage("draw", ...this.request({ seeds: [next], slot: "variants" }));
+      const { head, bytes } = parted(await response.arrayBuffer());
+      if (base !== this.base || !this.variants.includes(picture) || this.running) return;
+      this.variants.push(...pictures(head, bytes));
+      this.listVariants(variants);
+    }
   }
 
   show(picture) {
@@ -156,13 +158,16 @@ export class Result {
     this.drawn(picture);
   }
 
-  // A canvas with the surroundings of what was drawn.
+  // A canvas with the surroundings of what was drawn; of parts that lie far apart, of the largest.
   closeUp(picture) {
     const edges = picture.parts.map(({ box }) => box);
-    const left = Math.max(Math.min(...edges.map((box) => box[0])) - 10, 0);
-    const top = Math.max(Math.min(...edges.map((box) => box[1])) - 10, 0);
-    const right = Math.min(Math.max(...edges.map((box) => box[0] + box[2])) + 10, this.base.width);
-    const bottom = Math.min(Math.max(...edges.map((box) => box[1] + box[3])) + 10, this.base.height);
+    const largest = edges.reduce((one, other) => (one[2] * one[3] < other[2] * other[3] ? other : one));
+    const apart = (k) => Math.max(...edges.map((box) => box[k] + box[k + 2])) - Math.min(...edges.map((box) => box[k]));
+    const shown = apart(0) > 2.5 * largest[2] || apart(1) > 2.5 * largest[3] ? [largest] : edges;
+    const left = Math.max(Math.min(...shown.map((box) => box[0])) - 10, 0);
+    const top = Math.max(Math.min(...shown.map((box) => box[1])) - 10, 0);
+    const right = Math.min(Math.max(...shown.map((box) => box[0] + box[2])) + 10, this.base.width);
+    const bottom = Math.min(Math.max(...shown.map((box) => box[1] + box[3])) + 10, this.base.height);
     const canvas = sheet(right - left, bottom - top);
     const context = canvas.getContext("2d");
     context.drawImage(this.base, -left, -top);
