@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
+from functools import lru_cache
 from importlib import resources
 from typing import Any
 
@@ -84,6 +85,7 @@ async def _bug(request: Request, error: Exception) -> Response:
 # The page and its files
 
 
+@lru_cache(maxsize=64)
 def read_static(name: str) -> tuple[bytes, str]:
     """Return a file of the page and its media type.
 

@@ -203,6 +203,20 @@ def test_every_tool_paints_what_its_shape_says(browser: Any, open_here: Open) ->
         _check_quiet(visit)
 
 
+def test_it_is_painted_with_the_keyboard_alone(browser: Any, open_here: Open) -> None:
+    with Visit(browser, open_here) as visit:
+        visit.page.locator("#left").focus()
+        visit.press("l", *["ArrowLeft"] * 3, "Enter", *["Shift+ArrowRight"] * 2, "Enter")
+        rows, columns = np.nonzero(visit.mask())
+        assert (columns.max() - columns.min(), rows.max() - rows.min()) == (20 + 12, 12)  # ends of 12 px round a pixel
+        assert (columns.max() + columns.min()) / 2 == 48 - 3 + 10
+        visit.page.keyboard.press("Control+z")
+        visit.press("p", "Enter", *["ArrowRight"] * 8, "Enter", *["ArrowDown"] * 6, "Enter", "Enter")
+        assert visit.mask().sum() > 12
+        visit.page.wait_for_selector("#keep:not([disabled])")
+        _check_quiet(visit)
+
+
 def test_a_mask_is_saved_and_loaded_bit_for_bit(browser: Any, open_here: Open, tmp_path: Path) -> None:
     with Visit(browser, open_here) as visit:
         page = visit.page

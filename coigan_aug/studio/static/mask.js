@@ -26,7 +26,7 @@ export class PaintedMask {
 
   // A thick line with round ends, in pixel units; a dot where both ends are the same.
   stroke(x0, y0, x1, y1, size, value) {
-    const reach = Math.max(size / 2, 0.5);
+    const reach = Math.max(size / 2, 0.71); // a pixel at least, wherever between centres the pointer is
     const box = this.touch(
       Math.floor(Math.min(x0, x1) - reach), Math.floor(Math.min(y0, y1) - reach),
       Math.ceil(Math.max(x0, x1) + reach) + 1, Math.ceil(Math.max(y0, y1) + reach) + 1,

@@ -3,6 +3,7 @@
 import { address, getJson, postJson } from "./api.js";
 import { Bases } from "./bases.js";
 import { $, $$, count, h, say, trying } from "./dom.js";
+import { KeyboardBrush } from "./keyboard.js";
 import { Keeping } from "./keep.js";
 import { PaintedMask } from "./mask.js";
 import { Painter } from "./painter.js";
@@ -26,6 +27,7 @@ export class PaintPage {
       drawn: (picture, took) => this.drawn(picture, took), told: (what) => this.told(what),
     });
     this.painter = new Painter(this.views, state, { stroked: () => this.painted() });
+    this.keyboard = new KeyboardBrush(this.painter, this.views, state);
     this.panel = new Panel(state, { chose: (k) => this.chose(k), changed: (key) => this.changed(key) });
     this.verdict = new Verdict(state, this.result);
     this.bases = new Bases(state, { choose: (base) => this.choose(base) });
@@ -212,6 +214,7 @@ export class PaintPage {
       return name in steps;
     }
     if (event.altKey) return false;
+    if (this.keyboard.key(event)) return true;
     const tools = { b: "brush", e: "eraser", l: "line", p: "polygon", s: "stamp", h: "hand" };
     const does = {
       "[": () => this.resized(1 / 1.2), "]": () => this.resized(1.2), f: () => this.views.fit(), 0: () => this.views.zoomTo(1),
