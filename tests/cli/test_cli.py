@@ -118,7 +118,7 @@ FLAGS = {
     "export-model": "help json out overwrite quiet run size to workspace",
     "report": "accept-changes help json out quiet workspace",
     "runs": "help json quiet workspace",
-    "studio": "browser help json no-browser port quiet run workspace",
+    "studio": "browser help json port quiet run workspace",
     "demo": "help images-seen json out per-class quiet train verbose",
 }
 
