@@ -157,9 +157,10 @@ def evaluate_transfer(
 
 def _open(workspace: Folders, ask: TransferAsk, talk: Talk) -> _Lines:
     """Open both lines, and leave out what of A shows a piece that is tested on."""
-    named = workspace.dataset if ask.source is None else find_dataset(Path(ask.source))
+    folder = workspace.root if ask.source is None else Path(ask.source)
+    named = find_dataset(folder)
     if named is None:
-        what = f"{ask.source} holds no data set."
+        what = f"{folder} holds no data set."
         raise DataError(what, remedy="--from takes a workspace or a data set; make one with: coigan-aug import")
     source, other = Dataset(named), find_line(Path(ask.to))
     theirs = other.dataset
