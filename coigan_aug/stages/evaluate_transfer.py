@@ -64,7 +64,7 @@ _FREE = ("seeds", "shares", "features", "per_class", "screen_steps")  # none tha
 class _Lines:
     """Both lines: A's data set and the positions in it that may serve, the other line, and where on it is tested, if anywhere.
 
-    `left_out` counts the images of A that show a piece on which is tested.
+    `left_out` counts the images of A that show a piece on which is tested; `learnt` those of them that `translate train` sees.
     """
 
     source: Dataset
@@ -72,6 +72,7 @@ class _Lines:
     other: Line
     test: list[int]
     left_out: int
+    learnt: int
 
     @property
     def training(self) -> list[int]:
@@ -147,7 +148,7 @@ def evaluate_transfer(
             measured_on=measured_on,
             settings=settings_to_dict(settings),
             numbers=numbers,
-            warnings=_warnings(numbers, trained=list(trained)),
+            warnings=_warnings(numbers, trained=list(trained) if lines.learnt else []),
             seconds=time.monotonic() - begun,
         )
         write_result(folder, result)
@@ -174,8 +175,9 @@ def _open(workspace: Folders, ask: TransferAsk, talk: Talk) -> _Lines:
             talk.say(f"{len(shared):,} of {len(positions):,} images show pieces on which is tested; they are left out.")
     gone = set(shared)
     lines = _Lines(
-        source=source, positions=[k for k in positions if k not in gone], other=other, test=test, left_out=len(shared)
-    )
+        source=source, positions=[k for k in positions if k not in gone], other=other, test=test, left_out=len(shared),
+        learnt=sum(source[k].split == "train" for k in shared),
+    )  # fmt: skip
     if not any(source[k].annotations for k in lines.training):
         raise DataError(
             f"No training image of {source.folder} with a defect is left that shows other pieces than those tested on.",
@@ -335,8 +337,9 @@ def _bench(
 
 
 def _warnings(numbers: Transfer, *, trained: Sequence[str]) -> tuple[str, ...]:
+    """Return what to mind; `trained` are the networks that saw, in training, pieces which are tested on."""
     warnings = []
-    if trained and numbers.left_out:
+    if trained:
         what = f"{', '.join(trained)} saw images of the first line (without masks of the other) that show pieces tested on."
         warnings.append(what)
     if numbers.benefit is not None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,33 +13,15 @@ import pytest
 from coigan_aug.files import sha256
 from coigan_aug.imaging import write_image
 from coigan_aug.sealed import read_lines
-from tests.training.children import Child, begin, command_line, end
+from tests.faults.killing import SEED, finish, kill_when, start
+from tests.training.children import end
 
 pytestmark = pytest.mark.slow
-SEED = int(os.environ.get("KILL_SEED", random.SystemRandom().randrange(10**6)))
 SETTINGS = [
     "data.scale=1.0", "data.window=32", "model.width=8", "model.depth=2", "model.discriminator_width=8", "train.batch=2",
     "train.threads=1", "train.precision=float32", "log.checkpoint_every=8", "log.metrics_every=1", "synthesize.batch=1",
     "log.watch_every=0",  # a training killed while it measures: tests/training/test_loop.py
 ]  # fmt: skip
-
-
-def _run(*arguments: str, cwd: Path) -> Child:
-    return begin(command_line, *arguments, cwd=cwd, folder=cwd / "said")
-
-
-def _finish(*arguments: str, cwd: Path) -> None:
-    [(code, said)] = end([_run(*arguments, cwd=cwd)])
-    assert code == 0, said
-
-
-def _kill_when(child: Child, ready: Callable[[], object], *, wait: float) -> bool:
-    """Kill the child a moment after it has begun to work; tell whether it was still running."""
-    while child.runs() and not ready():
-        time.sleep(0.01)
-    time.sleep(wait)
-    child.send(signal.SIGKILL)
-    return child.end()[0] == -signal.SIGKILL
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +39,7 @@ def imported(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_image(folder / "data" / f"T_{kind}" / f"{k}.jpg", image)
         write_image(folder / "data" / f"T_{kind}" / f"{k}.png", mask)
     for name in ("whole", "killed"):
-        _finish("import", "data", "--group-by", "none", "--workspace", name, cwd=folder)
+        finish("import", "data", "--group-by", "none", "--workspace", name, cwd=folder)
     return folder
 
 
@@ -70,22 +50,22 @@ def _train(name: str) -> list[str]:
 
 def test_train_killed_at_random_moments_ends_equal(imported: Path) -> None:
     moments = random.Random(SEED)
-    _finish(*_train("whole"), cwd=imported)
+    finish(*_train("whole"), cwd=imported)
     run = imported / "killed" / "runs" / "001-tiny"
     kills = 0
     for _ in range(2):
         if (run / "run.json").exists():
             break  # it ended before the kill; the same command would begin another run
         before = len(list(read_lines(run / "metrics.jsonl")))
-        child = _run(*_train("killed"), cwd=imported)
-        kills += _kill_when(
+        child = start(*_train("killed"), cwd=imported)
+        kills += kill_when(
             child,
             lambda known=before: len(list(read_lines(run / "metrics.jsonl"))) != known,
             wait=moments.uniform(0, 0.8),
         )
     assert kills > 0, "at least one kill met a running training"
     if not (run / "run.json").exists():
-        _finish(*_train("killed"), cwd=imported)
+        finish(*_train("killed"), cwd=imported)
     whole = imported / "whole" / "runs" / "001-tiny"
     assert sha256(run / "generator.safetensors") == sha256(whole / "generator.safetensors")
     assert list(read_lines(run / "metrics.jsonl")) == list(read_lines(whole / "metrics.jsonl"))
@@ -95,18 +75,18 @@ def test_train_killed_at_random_moments_ends_equal(imported: Path) -> None:
 def test_synthesize_killed_at_random_moments_ends_equal(imported: Path) -> None:
     moments = random.Random(SEED + 1)
     if not (imported / "whole" / "runs" / "001-tiny" / "run.json").exists():
-        _finish(*_train("whole"), cwd=imported)
+        finish(*_train("whole"), cwd=imported)
 
     def made(out: str) -> list[str]:
         return ["synthesize", "--per-class", "30", "--out", out, "--workspace", "whole", "--no-screen", "--set",
                 "synthesize.batch=1"]  # fmt: skip
 
-    _finish(*made("a"), cwd=imported)
+    finish(*made("a"), cwd=imported)
     for _ in range(2):
-        child = _run(*made("b"), cwd=imported)
-        _kill_when(child, lambda: any((imported / "b" / "images").glob("*.png")), wait=moments.uniform(0, 0.5))
+        child = start(*made("b"), cwd=imported)
+        kill_when(child, lambda: any((imported / "b" / "images").glob("*.png")), wait=moments.uniform(0, 0.5))
     if not (imported / "b" / "card.json").exists():
-        _finish(*made("b"), cwd=imported)
+        finish(*made("b"), cwd=imported)
     names = sorted(path.relative_to(imported / "a") for path in (imported / "a").rglob("*") if path.is_file())
     kept = [
         name for name in names if name.name not in (".lock", "card.json", "preview.html")
@@ -118,9 +98,9 @@ def test_synthesize_killed_at_random_moments_ends_equal(imported: Path) -> None:
 
 def test_ctrl_c_saves_and_exits_130(imported: Path) -> None:
     arguments = [value if value != "killed" else "stopped" for value in _train("killed")]
-    _finish("import", "data", "--group-by", "none", "--workspace", "stopped", cwd=imported)
+    finish("import", "data", "--group-by", "none", "--workspace", "stopped", cwd=imported)
     metrics = imported / "stopped" / "runs" / "001-tiny" / "metrics.jsonl"
-    child = _run(*[value.replace("64", "16000") for value in arguments], cwd=imported)
+    child = start(*[value.replace("64", "16000") for value in arguments], cwd=imported)
     while child.runs() and not list(read_lines(metrics)):
         time.sleep(0.01)
     child.send(signal.SIGINT)

@@ -14,6 +14,8 @@ from coigan_aug.errors import DataError, Stopped, UsageError
 from coigan_aug.evaluation.leaks import check_synthetic
 from coigan_aug.files import sha256
 from coigan_aug.folders import Folders
+from coigan_aug.formats.detect import format_named
+from coigan_aug.formats.names import NAMES
 from coigan_aug.imaging import Pixels, read_image, write_image
 from coigan_aug.sealed import read_sealed
 from coigan_aug.stages.translate import translate
@@ -79,13 +81,13 @@ def test_every_mask_stays_bit_for_bit_and_images_say_where_they_come_from(lines:
         check_synthetic(records, a, kept[1:])
 
 
-@pytest.mark.parametrize("form", ["yolo", "voc", "mask-folder", "source"])
+@pytest.mark.parametrize("form", [*NAMES, "source"])
 def test_every_writer_takes_a_translated_set(lines: Path, tmp_path: Path, form: str) -> None:
     made = translate(Folders(tmp_path / "w"), asked(lines, tmp_path / "out", to=lines / "plain", format=form))
     assert made.card.format == ("voc" if form == "source" else form)
     assert (made.out / made.card.translated.annotations).exists()
     assert all((made.out / record.file).exists() for record in Dataset(made.records))
-    assert made.card.translated.void_lost == (0 if form in ("voc", "source") else 1)
+    assert made.card.translated.void_lost == (0 if format_named(made.card.format).void else 1)
 
 
 def test_stopped_and_continued_with_other_threads_it_is_the_same_set(
