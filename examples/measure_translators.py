@@ -2,8 +2,8 @@
 
 python examples/measure_translators.py lines/a lines/b none=none/translators/001-tiny --out sheet
 
-prints a row for the images as they are, one for the engine histogram, one for each NAME=RUN, and one for B's own test images,
-and writes OUT-NAME.jpg for each: eight of the images before and after, masks drawn.
+prints a row for the images as they are, one for each engine that needs no training, one for each NAME=RUN, and one for B's own
+test images, and writes OUT-NAME.jpg for each: eight of the images before and after, masks drawn.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from coigan_aug.metrics.features import Lite0, Rows
 from coigan_aug.metrics.kernel import kernel_distance
 from coigan_aug.pictures import contact_sheet, mark
 from coigan_aug.store.dataset import Dataset
-from coigan_aug.translation.engine import fit
+from coigan_aug.translation.engine import UNTRAINED, fit
 from coigan_aug.translation.network import load_translator
 
 SHOWN = 8
@@ -58,7 +58,8 @@ def main() -> None:
     features = Lite0()
     of_b = [chosen(b, side, 2 * given.images, defective=False) for side in ("train", "test")]
     real, others = (rows_of(features, [b.image(k) for k in positions]) for positions in of_b)
-    engines = {"histogram": fit("histogram", [b.image_path(k) for k in of_b[0]], root=b.image_root)}
+    paths = [b.image_path(k) for k in of_b[0]]
+    engines = {name: fit(name, paths, root=b.image_root) for name in UNTRAINED}
     engines |= {name: load_translator(Path(run)) for name, _, run in (text.partition("=") for text in given.runs)}
 
     def row(name: str, rows: Rows, moved: str) -> None:

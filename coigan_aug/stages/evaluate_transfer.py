@@ -318,7 +318,7 @@ def _train(
 
 
 def _by(name: str) -> str:
-    return name if name == AS_IT_IS else f"by {name}"
+    return "as they are" if name == AS_IT_IS else f"by {name}"
 
 
 def _bench(

@@ -60,8 +60,7 @@ def test_a_killed_training_is_the_uninterrupted_one(here: Path) -> None:
     assert kills > 0, "at least one kill met a running training"
     if not (run / "run.json").exists():
         finish(*_train("killed"), cwd=here)
-    for name in ("generator.safetensors", "last.safetensors"):
-        assert sha256(run / name) == sha256(whole / name), name
+    assert sha256(run / "generator.safetensors") == sha256(whole / "generator.safetensors")
     assert list(read_lines(run / "metrics.jsonl")) == list(read_lines(whole / "metrics.jsonl"))
     assert not (here / "killed" / "translators" / "002-tiny").exists()
 
