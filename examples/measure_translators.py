@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from coigan_aug import rng
+from coigan_aug.annotations.records import DefectClass
 from coigan_aug.imaging import Pixels, write_image
 from coigan_aug.metrics.borders import edges_moved
 from coigan_aug.metrics.features import Lite0, Rows
@@ -39,17 +40,35 @@ def rows_of(features: Lite0, images: Sequence[Pixels]) -> Rows:
     return np.concatenate([features([image]).numpy() for image in images])
 
 
+def squares(before: Pixels, after: Pixels, masks: Pixels, classes: Sequence[DefectClass]) -> list[Pixels]:
+    """Return a square of an image round a defect, as large as the image is high or wide: before, marked, after, marked."""
+    height, width = before.shape[:2]
+    side = min(height, width)
+    rows, columns = np.nonzero(masks.any(axis=0))
+    middle = len(rows) // 2
+    top = min(max(int(rows[middle]) - side // 2, 0), height - side)
+    left = min(max(int(columns[middle]) - side // 2, 0), width - side)
+    part = np.s_[..., top : top + side, left : left + side]
+    drawn, old, new = (
+        masks[part],
+        before[top : top + side, left : left + side],
+        after[top : top + side, left : left + side],
+    )
+    return [old, mark(old, drawn, classes), new, mark(new, drawn, classes)]
+
+
 def main() -> None:
     """Print the table and write the sheets."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("a", type=Path)
     parser.add_argument("b", type=Path)
     parser.add_argument("runs", nargs="*", metavar="NAME=RUN")
-    parser.add_argument("--images", type=int, default=32, help="test images of A with masks; twice as many of B")
+    parser.add_argument("--images", type=int, default=32, help="images of A with masks; twice as many of B")
+    parser.add_argument("--side", default="test", choices=("test", "train"), help="A's images that are taken")
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
     a, b = Dataset(given.a / "dataset"), Dataset(given.b / "dataset")
-    own = chosen(a, "test", given.images, defective=True)
+    own = chosen(a, given.side, given.images, defective=True)
     seen = [a.image(k) for k in own]
     masks = [
         np.stack([by_name.get(name, np.zeros(image.shape[:2], np.uint8)) for name in a.names])
@@ -74,10 +93,7 @@ def main() -> None:
             [edges_moved(*pair, np.asarray(drawn.max(axis=0))) for *pair, drawn in zip(seen, made, masks, strict=True)]
         )
         row(name, rows_of(features, made), f"{np.median(shifts):.2f}, {np.percentile(shifts, 95):.2f}")
-        pairs = [
-            [seen[k], mark(seen[k], masks[k], a.classes), made[k], mark(made[k], masks[k], a.classes)]
-            for k in range(SHOWN)
-        ]
+        pairs = [squares(seen[k], made[k], masks[k], a.classes) for k in range(min(SHOWN, len(seen)))]
         sheet = contact_sheet(pairs, headings=("A", "masks", name, "masks"), classes=a.classes, cell=160)
         write_image(given.out.with_name(f"{given.out.name}-{name}.jpg"), sheet, quality=80)
     row("B's own test images", others, "")

@@ -151,6 +151,8 @@ def _engine(workspace: Folders, ask: TranslateAsk, dataset: Dataset, talk: Talk)
     if ask.to is None:
         raise UsageError("Whose look is to be taken?", remedy="Name the other line: --to B , or a trained --run R")
     line, name = find_line(Path(ask.to)), ask.engine
+    if digest_of(line) == dataset.manifest["sha256"]:
+        raise UsageError(f"{ask.to} is the set that is translated.", remedy="Name another line with --to.")
     if name == AUTO:
         runs = {run.name: run for run in list_runs(workspace.translators)}
         choice = choose_translation(

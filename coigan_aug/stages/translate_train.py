@@ -14,9 +14,10 @@ import torch
 from coigan_aug.compose.unpaired import Lines
 from coigan_aug.config import detail_settings, load_settings, settings_file
 from coigan_aug.data.lines import TwoLines, open_line
-from coigan_aug.errors import ConfigError, DataError
+from coigan_aug.errors import ConfigError, DataError, UsageError
 from coigan_aug.files import folder_lock
 from coigan_aug.folders import Folders
+from coigan_aug.formats.dataset_source import find_dataset
 from coigan_aug.prepare.examples import Examples, load_examples
 from coigan_aug.progress import SILENT, Talk
 from coigan_aug.settings import Settings
@@ -61,7 +62,7 @@ def translate_train(
 
     Raises:
         DataError: a line can't be read, or holds nothing, or is another than the run to be resumed was begun with.
-        ConfigError: a setting is wrong. Stopped: Ctrl-C or SIGTERM, at a checkpoint.
+        UsageError: both lines are one. ConfigError: a setting is wrong. Stopped: Ctrl-C or SIGTERM, at a checkpoint.
     """
     place = find_place(os.environ)
     device = choose_device(ask.device, gpus=ask.gpus, place=place)
@@ -120,8 +121,13 @@ def _begin(
     place: Place | None, talk: Talk, command: str,
 ) -> _Start:  # fmt: skip
     """Decode both lines, choose or make the run and hold its folder, and see how the machine is fastest."""
+    if ask.source is None and find_dataset(workspace.root) is None:
+        what = f"{workspace.root} holds no data set whose look could be changed."
+        raise DataError(what, remedy="Name line A with --from, or make a data set first: coigan-aug import")
     source = Path(ask.source) if ask.source is not None else workspace.root
     both = TwoLines(*(open_line(path, root=workspace.cache / "lines") for path in (source, Path(ask.to))))
+    if both.a.manifest["sha256"] == both.b.manifest["sha256"]:
+        raise UsageError(f"{ask.to} is the line whose look is to be changed.", remedy="Name another one with --to.")
     run = None
     if settings is None:
         again = "coigan-aug translate train --to FOLDER"

@@ -49,6 +49,7 @@ def test_a_set_is_translated_told_and_shown_in_the_report(
     [
         (["coigan", "--to", "b", "--engine", "histgram"], 2, "no engine 'histgram'. Did you mean 'histogram'?"),
         (["coigan"], 2, "--to B"),
+        (["coigan", "--to", "coigan"], 2, "coigan is the set that is translated"),
         (["coigan", "--to", "nowhere"], 3, "nowhere is no folder"),
         (["nowhere", "--to", "b"], 3, "There is no synthetic set nowhere"),
         (["b/images", "--to", "b"], 3, "Import it first: coigan-aug import b/images"),

@@ -54,8 +54,10 @@ def test_a_run_is_begun_continued_and_named(
     ("arguments", "code", "says"),
     [
         (["--to", "nope"], 3, "nope is neither a data set nor a folder of images"),
+        (["--to", "images", "--workspace", "new"], 3, "new holds no data set whose look could be changed"),
         (["--to", "images", "--attention", "cam"], 3, "choose one of: none, gradcam, mask"),
-        (["--to", "images", "--from", "images", "--attention", "mask"], 3, "has no masks, so none can count more"),
+        (["--to", "images", "--from", "images"], 2, "images is the line whose look is to be changed"),
+        (["--to", "coigan", "--from", "images", "--attention", "mask"], 3, "has no masks, so none can count more"),
         (["--to", "images", "--recipe", "coigan"], 3, "no recipe 'coigan'"),
         (["--to", "images", "--resume"], 3, "holds no run to continue"),
         ([], 2, "--to"),
