@@ -24,6 +24,7 @@ from coigan_aug.asking import Ask, StrPath, options
 from coigan_aug.folders import Folders
 from coigan_aug.progress import Talk
 from coigan_aug.stages import asks, evaluate_asks, translate_asks
+from coigan_aug.stages.directions_ask import DirectionsAsk
 from coigan_aug.stages.runs_ask import RunsAsk
 from coigan_aug.stages.translate_train_ask import TranslateTrainAsk
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from coigan_aug.evaluation.result import Result
     from coigan_aug.evaluation.transfer_numbers import Transfer
     from coigan_aug.formats.converting import Conversion
+    from coigan_aug.stages.directions import Steered
     from coigan_aug.stages.draw import Drawn
     from coigan_aug.stages.export_model import ExportedModel
     from coigan_aug.stages.report import Written
@@ -144,6 +146,13 @@ class Workspace(Folders):
         from coigan_aug.stages.synthesize import merge
 
         return merge(self, ask)
+
+    @_with_options_of(DirectionsAsk)
+    def directions(self, ask: DirectionsAsk) -> Steered:
+        """Find the directions of a run's styles that change one trait of its defects, for `style`."""
+        from coigan_aug.stages.directions import directions
+
+        return directions(self, ask, talk=self._talk)
 
     @_with_options_of(translate_asks.TranslateAsk)
     def translate(self, ask: translate_asks.TranslateAsk) -> TranslatedSet:

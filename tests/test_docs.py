@@ -17,7 +17,7 @@ from coigan_aug.cli.main import app
 from coigan_aug.config import load_settings
 
 ROOT = Path(__file__).parent.parent
-WINNER = "default"
+WINNER = "start"
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "examples").rglob("*.md"))]
 
 

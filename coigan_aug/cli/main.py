@@ -9,6 +9,7 @@ import typer
 from coigan_aug import __version__
 from coigan_aug.cli.convert import convert_command
 from coigan_aug.cli.demo import demo_command
+from coigan_aug.cli.directions import directions_command
 from coigan_aug.cli.draw import draw_command
 from coigan_aug.cli.ending import run
 from coigan_aug.cli.evaluate_benefit import evaluate_benefit_command
@@ -47,6 +48,7 @@ app.command("runs")(runs_command)
 app.command("synthesize")(synthesize_command)
 app.command("draw")(draw_command)
 app.command("merge")(merge_command)
+app.command("directions")(directions_command)
 app.add_typer(translate_app, name="translate")
 app.add_typer(evaluate, name="evaluate")
 app.command("export-model")(export_model_command)

@@ -32,7 +32,7 @@ IMAGES = 5_000
 # The light comes from above, so neither windows nor shapes are mirrored or turned.
 SETTINGS = (
     "data.scale=1.0", "data.flip=false", "data.augment=0.3", "data.rotate=0", "data.scale_range=[0.85,1.15]",
-    "train.learning_rate=5e-4", "train.discriminator_learning_rate=5e-4", "log.samples_every=2000",
+    "train.start=none", "train.learning_rate=5e-4", "train.discriminator_learning_rate=5e-4", "log.samples_every=2000",
     "log.checkpoint_every=2000", "synthesize.shapes=[warped]",
 )  # fmt: skip
 

@@ -45,7 +45,7 @@ def measure_distances(
         folder: where the rows of features lie meanwhile.
 
     Returns:
-        The comparisons by name; the floor, of which some is left only where there are two pieces or more.
+        The comparisons by name; the floor, which is measured only where either half has two pieces or more.
     """
     network = Lite0().to(device)
     kind = Kind(network.name, network.width, False)

@@ -44,17 +44,20 @@ class Inpainter(nn.Module):
             return base
         return base * (masks.amax(dim=1, keepdim=True) == 0)
 
-    def generate(self, base: Tensor, condition: Tensor, latent: Tensor, *, truncation: float = 1.0) -> Tensor:
+    def generate(
+        self, base: Tensor, condition: Tensor, latent: Tensor, *, truncation: float = 1.0, shift: Tensor | None = None
+    ) -> Tensor:
         """Return the generator's own image, not composited: [B, 3, H, W] float32.
 
         Args:
             base: as `seen` gives it.
             truncation: 1 draws the whole variety, 0 the average style only; networks without a latent ignore it.
+            shift: [B, Z], added to the styles; networks without a latent ignore it, too.
         """
         seen = torch.cat((base, condition), dim=1)
         styled = isinstance(self.network, StyleUNetGenerator)
         out: Tensor = (
-            self.network(seen, latent, truncation=truncation) if styled else self.network(seen)
+            self.network(seen, latent, truncation=truncation, shift=shift) if styled else self.network(seen)
         )  # [B, 3, H, W]
         if self.grey:
             out = out.mean(dim=1, keepdim=True).expand_as(base)

@@ -29,8 +29,9 @@ class StyleUNetGenerator(nn.Module):
     Source: thesis, section "future work" (style injection and an FFC U-Net); Karras et al. 2020 for the decoder; Zhao et
     al. 2021, "Large Scale Image Completion via Co-Modulated GANs", for modulating an inpainter.
 
-    Shape: [B, in_channels, H, W] with the noise as its last channel, latent [B, depth + 1, latent] ->
-    [B, 3, H, W] in -1..1 (tanh), near 0 before training, float32 even under autocast. Any H and W.
+    Shape: [B, in_channels, H, W] with the noise as its last channel, latent [B, depth + 1, latent]; shift [B, latent], added
+    to the styles of all levels -> [B, 3, H, W] in -1..1 (tanh), near 0 before training, float32 even under autocast.
+    Any H and W.
     """
 
     def __init__(
@@ -52,10 +53,12 @@ class StyleUNetGenerator(nn.Module):
         self.head = ModulatedConv2d(width, out_channels, style=latent, kernel=1, demodulate=False)
         nn.init.normal_(self.head.weight, std=_HEAD_STD)
 
-    def forward(self, x: Tensor, latent: Tensor, *, truncation: float = 1.0) -> Tensor:
+    def forward(self, x: Tensor, latent: Tensor, *, truncation: float = 1.0, shift: Tensor | None = None) -> Tensor:
         height, width = x.shape[-2:]
         padded = pad_to_multiple(x, self.multiple, minimum=2 * self.multiple)
         styles = self.styles(latent, truncation=truncation)  # [B, depth + 1, latent]
+        if shift is not None:
+            styles = styles + shift[:, None]
         out = self.stem(padded)  # [B, width, H', W']
         skips: list[Tensor] = []
         for down in self.downs:

@@ -64,7 +64,7 @@ def shape_source(
 
 def draw_shape(
     prepared: Prepared, source: ShapeSource, rng: np.random.Generator, label: int, *, kinds: Sequence[str], flip: bool,
-    mirrors: Mirrors | None = None, size: tuple[float, float] = (1.0, 1.0),
+    mirrors: Mirrors | None = None, size: tuple[float, float] = (1.0, 1.0), among: Sequence[int] | None = None,
 ) -> Shape:  # fmt: skip
     """Draw a shape of a class (by position), of each of the `kinds` as often as of any other.
 
@@ -75,11 +75,12 @@ def draw_shape(
         flip: shapes may be mirrored.
         mirrors: how they are mirrored then; at random by default.
         size: real ones are made larger or smaller by a factor within these.
+        among: the training objects that shapes are drawn after; by default all of the class.
 
     Raises:
         DataError: the class has no training object.
     """
-    members = prepared.by_class[label]
+    members = prepared.by_class[label] if among is None else among
     how = mirrors or (lambda stream, _: draw_mirror(stream, flip=flip))
     if not members:
         raise DataError(f"There is no training object of: {prepared.dataset.names[label]}.")

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar
 
 from coigan_aug.asking import Ask, Option, StrPath
 from coigan_aug.stages import shared
-from coigan_aug.stages.shared import FORMATS, AcceptChanges, Config, Device, Overrides, RunName, Truncation
+from coigan_aug.stages.shared import FORMATS, AcceptChanges, Config, Device, Overrides, RunName, StyleAsk, Truncation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -228,6 +228,19 @@ class SynthesizeAsk(Ask):
         Option("Kinds of shapes, each as often: real, warped, recombined, learned; several by commas. Default: real."),
     ] = None
     truncation: Truncation = None
+    style: StyleAsk = None
+    vary: Annotated[
+        str | None,
+        Option(
+            "Draw siblings of real defects: all training objects, those of a CLASS, of an IMAGE, or one as IMAGE:NUMBER."
+            " Their shapes are warped, unless --shapes says otherwise. Needs a run with a latent. Default: none.",
+            metavar="all|CLASS|IMAGE[:NUMBER]",
+        ),
+    ] = None
+    spread: Annotated[
+        float | None,
+        Option("How far siblings are from the real defect: 0 near, 1 unrelated. Default: 0.3.", least=0),
+    ] = None
     masks: Annotated[
         str | None,
         Option(
@@ -275,6 +288,7 @@ class DrawAsk(Ask):
         Option("How much brighter than round it each is, -1..2. Default: the class's median.", flag="--contrast"),
     ] = ()
     truncation: Truncation = None
+    style: StyleAsk = None
     seed: Annotated[int | None, Option("Seed of the noise. Default: 1.")] = None
     run: RunName = None
     overwrite: Annotated[bool, Option("Replace the image that --out names. Default: refuse.")] = False

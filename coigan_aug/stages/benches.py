@@ -44,7 +44,7 @@ _FREE = ("batch", "workers", "synthetic_share")  # of the settings of synthesize
 # Of those of data, what only the GAN's training samples depend on.
 _COMPOSED = ("transforms", "shift", "shear", "shapes", "reference")
 # As it was before there were these; while they are so they name nothing.
-_LATER = {"strength": [1.0, 1.0], "size": [1.0, 1.0], "masks": "planned", "clean": "boxes"}
+_LATER = {"strength": [1.0, 1.0], "size": [1.0, 1.0], "masks": "planned", "clean": "boxes", "truncation": 1.0}
 _SEGMENTED = ("hard",)  # of them, what only the segmenter that screens drawn defects asks for
 
 

@@ -27,6 +27,7 @@ from coigan_aug.stages.taking import take_run
 from coigan_aug.store.dataset import MANIFEST, Dataset
 from coigan_aug.synthesis.engines import generator_engine
 from coigan_aug.synthesis.job import Job, PlannedDefect
+from coigan_aug.synthesis.style import parse_style, read_directions, shift_of
 from coigan_aug.training.device import choose_device
 
 WRITTEN = (".png", ".bmp", ".tif", ".tiff")  # what keeps every byte outside the margin
@@ -63,13 +64,15 @@ def draw(workspace: Folders, ask: DrawAsk, *, talk: Talk = SILENT) -> Drawn:
         torch.set_num_threads(1)
     base = read_image(image)
     contrasts = tuple(ask.contrasts) or usual_contrasts(workspace, generator, labels)
+    style, known = parse_style(ask.style), read_directions(run.folder, generator)
+    shift_of(style, known, run=run.name)
     defects = tuple(
         PlannedDefect(label, _mask(mask, base, image), None, (), contrast=contrast, shape="given")
         for label, mask, contrast in zip(labels, masks, contrasts, strict=True)
     )
     seed = 1 if ask.seed is None else ask.seed
-    job = Job(1, 0, Box.of(base.shape), defects, seed=seed, truncation=asked.truncation)
-    engine = generator_engine(generator, run=run.name, device=device)
+    job = Job(1, 0, Box.of(base.shape), defects, seed=seed, truncation=asked.truncation, style=style)
+    engine = generator_engine(generator, run=run.name, device=device, directions=known)
     (made,) = engine.draw([job], [base], [engine.cut(job, base)])
     write_image(out, made)
     changed = int((made != base).sum() if base.ndim == 2 else (made != base).any(axis=2).sum())

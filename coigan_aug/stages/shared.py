@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from coigan_aug.asking import Option, StrPath
@@ -26,6 +26,15 @@ Truncation = Annotated[
         " Default: 1, all of the variety.",
         metavar="SHARE",
         least=0,
+    ),
+]
+StyleAsk = Annotated[
+    str | Mapping[str, float] | None,
+    Option(
+        "How far defects go along directions that coigan-aug directions has kept, in standard deviations of the trait, -5 to 5:"
+        " sharpness=1.5, or several by commas. Default: none.",
+        read=str,
+        metavar="TRAIT=AMOUNT,...",
     ),
 ]
 

@@ -35,6 +35,7 @@ from coigan_aug.settings import Settings
 from coigan_aug.shapes.draw import shape_source
 from coigan_aug.stages.asks import MergeAsk, SynthesizeAsk
 from coigan_aug.stages.taking import take_run
+from coigan_aug.stages.varying import check_vary, chosen, counts_of, objects_named, siblings_of
 from coigan_aug.store.accepting import accept
 from coigan_aug.store.card import Card, read_card
 from coigan_aug.store.dataset import Dataset
@@ -60,6 +61,8 @@ from coigan_aug.synthesis.rows import PLAN, reader_of, row_of
 from coigan_aug.synthesis.run import Request, check_free
 from coigan_aug.synthesis.run import synthesize as make_set
 from coigan_aug.synthesis.screen import Screen, screen_of
+from coigan_aug.synthesis.siblings import Siblings
+from coigan_aug.synthesis.style import Directions, parse_style, read_directions, shift_of
 from coigan_aug.synthesis.tasks import Counted, Given, Tasks, capped, check_given, counted_labels
 from coigan_aug.synthesis.written import most_synthetic
 from coigan_aug.training.device import choose_device
@@ -142,8 +145,7 @@ def synthesize(
     run = _run(workspace, ask, talk)
     generator = load_generator(run.generator) if run else None
     settings = settings or _settings(ask, generator)
-    if ask.truncation is not None and run and generator:
-        check_latent(generator, "--truncation", run=run.name)
+    known = _directions(ask, run, generator)
     detail(f"generator: {run.generator if run else 'none'}")
     detail_settings(settings)
     if device.type == "cpu":
@@ -160,10 +162,18 @@ def synthesize(
         overwrite=ask.overwrite, append=ask.append, shard=shard, suffix=SUFFIXES[ask.image_format],
         with_real=ask.with_real,
     )  # fmt: skip
-    tasks = _tasks(ask, prepared, settings, talk)
+    varied = objects_named(prepared, ask.vary) if ask.vary else None
+    tasks = _tasks(ask, prepared, settings, varied, talk)
     counts = counted_labels(tasks, prepared.classes)
-    engine = _engine(workspace, prepared, settings, run, generator, device, ask.engine, talk)
-    planner = _planner(ask, prepared, settings, workspace, counts, device, engine, bases, talk)
+    drawing = "gan" if ask.vary else ask.engine
+    engine = _engine(workspace, prepared, settings, run, generator, device, drawing, known, talk)
+    siblings = None
+    if varied is not None and generator is not None:
+        varied = chosen(prepared, varied, counts, seed=settings.synthesize.seed)
+        siblings = siblings_of(
+            workspace, prepared, generator, settings, varied, spread=ask.spread, device=device, talk=talk
+        )  # fmt: skip
+    planner = _planner(ask, prepared, settings, workspace, counts, device, engine, bases, siblings, talk)
     records = records or workspace.records_of(out)
     name = run.name if run else None
     if ask.dry_run:
@@ -228,9 +238,12 @@ def _check(ask: SynthesizeAsk) -> None:
             "What is to be made?" if not any(ways) else "--per-class, --balance and --plan exclude each other.",
             remedy="Give one of  --per-class 500 ,  --per-class crack=800,fray=200 ,  --balance  or  --plan FILE .",
         )
-    if ask.truncation is not None and (ask.plan is not None or ask.engine in UNTRAINED):
-        other = "--plan: its lines say it themselves" if ask.plan else f"--engine {ask.engine}, which has no latent"
-        raise UsageError(f"--truncation does not go with {other}.", remedy="Leave --truncation out.")
+    check_vary(ask)
+    parse_style(ask.style)
+    for option, value in (("--truncation", ask.truncation), ("--style", ask.style)):
+        if value is not None and (ask.plan is not None or ask.engine in UNTRAINED):
+            other = "--plan: its lines say it themselves" if ask.plan else f"--engine {ask.engine}, which has no latent"
+            raise UsageError(f"{option} does not go with {other}.", remedy=f"Leave {option} out.")
     if ask.plan is not None and ask.append:
         raise UsageError("--plan numbers its images itself; it can't be added to a set.", remedy="Give a new --out.")
 
@@ -243,6 +256,18 @@ def _run(workspace: Folders, ask: SynthesizeAsk, talk: Talk) -> Run | None:
     return take_run(workspace, ask.run, talk)
 
 
+def _directions(ask: SynthesizeAsk, run: Run | None, generator: GeneratorFile | None) -> Directions | None:
+    """Return what was measured of the run's styles, and see that it can be drawn with as is asked."""
+    if run is None or generator is None:
+        return None
+    for option, value in (("--truncation", ask.truncation), ("--vary", ask.vary), ("--style", ask.style)):
+        if value is not None:
+            check_latent(generator, option, run=run.name)
+    known = read_directions(run.folder, generator)
+    shift_of(parse_style(ask.style), known, run=run.name)
+    return known
+
+
 def _settings(ask: SynthesizeAsk, generator: GeneratorFile | None) -> Settings:
     """Return the settings of the generator, but for the sections that say what and how much is drawn."""
     flags: dict[str, Any] = {} if ask.seed is None else {"synthesize.seed": ask.seed}
@@ -252,6 +277,10 @@ def _settings(ask: SynthesizeAsk, generator: GeneratorFile | None) -> Settings:
         flags["synthesize.masks"] = ask.masks
     if ask.truncation is not None:
         flags["synthesize.truncation"] = ask.truncation
+    if ask.vary is not None and ask.shapes is None:
+        flags["synthesize.shapes"] = ["warped"]  # with the very mask most look like copies of the object
+    if ask.vary is not None and ask.defects_per_image is None:
+        flags["synthesize.defects"] = [0.0, 1.0]  # each sibling alone, with a latent of its own
     if ask.defects_per_image is not None:
         flags["synthesize.defects"] = parse_together(ask.defects_per_image)
     settings = load_settings(file=settings_file(ask.config), overrides=ask.overrides, flags=flags)
@@ -260,7 +289,9 @@ def _settings(ask: SynthesizeAsk, generator: GeneratorFile | None) -> Settings:
     return dataclasses.replace(generator.settings, synthesize=settings.synthesize, evaluate=settings.evaluate)
 
 
-def _tasks(ask: SynthesizeAsk, prepared: Prepared, settings: Settings, talk: Talk) -> Tasks:
+def _tasks(
+    ask: SynthesizeAsk, prepared: Prepared, settings: Settings, varied: Sequence[int] | None, talk: Talk
+) -> Tasks:
     """Return what is to be made, and say where that is less than was asked for."""
     if ask.plan is not None:
         given = Given(Path(ask.plan), reader_of(prepared), changed=ask.accept_changes)
@@ -268,6 +299,7 @@ def _tasks(ask: SynthesizeAsk, prepared: Prepared, settings: Settings, talk: Tal
         return given
     names, seed = prepared.dataset.names, settings.synthesize.seed
     counts = balancing(prepared) if ask.balance else parse_counts(ask.per_class or "", names)
+    counts = counts if varied is None else counts_of(prepared, varied, counts, ask)
     together, first = together_of(prepared, settings.synthesize), _first_number(ask)
     tasks = Counted(counts, together, seed, first)
     if not ask.with_real:
@@ -297,14 +329,14 @@ def _first_number(ask: SynthesizeAsk) -> int:
 
 def _engine(
     workspace: Folders, prepared: Prepared, settings: Settings, run: Run | None, generator: GeneratorFile | None,
-    device: torch.device, name: str, talk: Talk,
+    device: torch.device, name: str, directions: Directions | None, talk: Talk,
 ) -> Engine:  # fmt: skip
     """Return the engine of that name; for "auto" that of each class by what was measured of the generator."""
     if name in UNTRAINED:
         return untrained_engine(name, prepared, settings)
     assert run is not None
     assert generator is not None
-    gan = gan_engine(prepared, generator, run=run.name, device=device)
+    gan = gan_engine(prepared, generator, run=run.name, device=device, directions=directions)
     if name == "gan":
         return gan
     names = prepared.dataset.names
@@ -327,7 +359,7 @@ def _engine(
 
 def _planner(
     ask: SynthesizeAsk, prepared: Prepared, settings: Settings, workspace: Folders, counts: Sequence[int],
-    device: torch.device, engine: Engine, bases: str, talk: Talk,
+    device: torch.device, engine: Engine, bases: str, siblings: Siblings | None, talk: Talk,
 ) -> Planner:  # fmt: skip
     """Measure shapes and places on the training images, and say what was seen of them."""
     with talk.step("look at the shapes") as report:
@@ -339,7 +371,7 @@ def _planner(
     roi = open_roi(Path(ask.roi), prepared.dataset) if ask.roi else None
     planner = make_planner(
         prepared, settings, counts, source=source, places=places, windows=ask.windows, bases=bases, roi=roi,
-        own_places=engine.own_places(prepared.classes),
+        own_places=engine.own_places(prepared.classes), siblings=siblings, style=parse_style(ask.style),
     )  # fmt: skip
     if roi is not None and not roi.single:
         talk.say(f"ROI: masks for {roi.count(prepared.positions):,} of {len(prepared.positions):,} training images")

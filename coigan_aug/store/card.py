@@ -75,6 +75,18 @@ class Beside(Struct, frozen=True, kw_only=True):
     synthetic_share: float
 
 
+class Varied(Struct, frozen=True, kw_only=True):
+    """Real defects whose siblings were drawn: image and number of each, how far the latents go from theirs, and how near these
+    come inside the masks, grey levels: random ones, the best of eight, the projected ones.
+    """
+
+    objects: list[str]
+    spread: float
+    random: float
+    best_of_8: float
+    projected: float
+
+
 class Earlier(Struct, frozen=True, kw_only=True):
     """A set that this one was added to."""
 
@@ -135,6 +147,8 @@ class Card(Struct, frozen=True, kw_only=True):
     earlier: tuple[Earlier, ...] | UnsetType = UNSET
     real: Beside | UnsetType = UNSET
     translated: Translated | UnsetType = UNSET
+    varied: Varied | UnsetType = UNSET
+    style: dict[str, float] | UnsetType = UNSET
 
     @property
     def effective(self) -> dict[str, Effective]:

@@ -48,6 +48,7 @@ def make_app(session: Session) -> Starlette:
         Route("/api/judge", _judge, methods=["POST"]),
         Route("/api/keep", _keep, methods=["POST"]),
         Route("/api/command", _command, methods=["POST"]),
+        Route("/api/project", _project, methods=["POST"]),
         Route("/api/load", _load, methods=["POST"]),
         Route("/api/shapes", _shapes),
         Route("/api/shape/{number:int}", _shape),
@@ -169,6 +170,15 @@ async def _working(request: Request, run: Callable[[Painted, memoryview], Any], 
     painted, bits = split_message(await request.body(), Painted)
     future = _session(request).worker.submit((painted.client, slot or painted.slot), lambda: run(painted, bits))
     return await asyncio.wrap_future(future)
+
+
+async def _project(request: Request) -> Response:
+    session, value = _session(request), await pages.read_object(request)
+    number = value.get("object")
+    if not isinstance(number, int):
+        raise UsageError("Which object?")
+    work = session.worker.submit(("", "project"), lambda: session.project(number))
+    return JSONResponse(await asyncio.wrap_future(work), headers=_FRESH)
 
 
 async def _load(request: Request) -> Response:

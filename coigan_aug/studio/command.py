@@ -8,12 +8,18 @@ from pathlib import Path
 import numpy as np
 
 from coigan_aug.annotations import rle
+from coigan_aug.compose.erase import TELEA
+from coigan_aug.errors import UsageError
+from coigan_aug.files import write_bytes
 from coigan_aug.folders import Folders
 from coigan_aug.imaging import write_image
-from coigan_aug.stages.asks import DrawAsk
+from coigan_aug.sealed import sealed_line
+from coigan_aug.stages.asks import DrawAsk, SynthesizeAsk
+from coigan_aug.stages.varying import ENGINE
 from coigan_aug.studio.keep import STUDIO
 from coigan_aug.studio.model import Model
 from coigan_aug.synthesis.job import Job
+from coigan_aug.synthesis.rows import PLAN, row_of
 
 DRAWN = "drawn"
 
@@ -21,10 +27,16 @@ DRAWN = "drawn"
 def command_of(workspace: Folders, model: Model, job: Job) -> str:
     """Return a `coigan-aug draw` that makes a job's picture, to be called where the studio was; write its masks first.
 
-    An erased base is written too, since no file of the data set has its pixels.
+    An erased base is written too, since no file of the data set has its pixels. Where defects have latents of their own it is
+    a `synthesize --plan`, whose line has them.
+
+    Raises:
+        UsageError: no command draws them.
     """
     key = hashlib.sha256(repr((model.run.name, job)).encode()).hexdigest()[:12]
     folder = workspace.root / STUDIO / DRAWN / key
+    if any(defect.latent for defect in job.defects):
+        return _planned(workspace, model, job, folder / PLAN, key)
     masks = []
     for number, defect in enumerate(job.defects, start=1):
         masks.append(folder / f"{number}-{_plain(model.names[defect.label])}.png")
@@ -35,10 +47,23 @@ def command_of(workspace: Folders, model: Model, job: Job) -> str:
         classes=[model.names[defect.label] for defect in job.defects],
         contrasts=[defect.contrast for defect in job.defects],
         truncation=None if job.truncation == 1 else job.truncation,
+        style=dict(job.style) or None,
         seed=job.seed,
         run=model.run.name,
         out=f"drawn-{key}.png",
     )
+    return workspace.command(asked.command())
+
+
+def _planned(workspace: Folders, model: Model, job: Job, plan: Path, key: str) -> str:
+    """Return a `synthesize --plan` that makes a job's picture; what it plans is written."""
+    if job.erased and model.settings.data.erase != TELEA.name:
+        raise UsageError(
+            "No command draws these pixels: this base was erased by another way than synthesize erases by.",
+            remedy="Keep the picture, or choose a defect-free image.",
+        )
+    write_bytes(plan, sealed_line(row_of(model.prepared, job)))
+    asked = SynthesizeAsk(plan=plan, run=model.run.name, engine=ENGINE, screen=False, out=f"drawn-{key}")
     return workspace.command(asked.command())
 
 

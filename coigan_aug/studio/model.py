@@ -32,6 +32,7 @@ from coigan_aug.synthesis.engines import Engine, gan_engine
 from coigan_aug.synthesis.gan import merge_boxes
 from coigan_aug.synthesis.job import Job, PlannedDefect
 from coigan_aug.synthesis.margin import margin_of
+from coigan_aug.synthesis.style import Directions, read_directions
 from coigan_aug.training.device import choose_device
 from coigan_aug.training.run import Run, find_run
 
@@ -50,6 +51,7 @@ class Model:
     contrasts: tuple[float, ...]
     bases: Mapping[int, Base]
     device: torch.device
+    directions: Directions | None = None
 
     @property
     def margin(self) -> int:
@@ -60,6 +62,11 @@ class Model:
     def latent(self) -> bool:
         """Whether the generator has a latent."""
         return latent_shape(self.settings.model)[0] > 0
+
+    @property
+    def traits(self) -> list[str]:
+        """The traits that a style can ask for: those whose directions were kept."""
+        return [item.name for item in self.directions.directions if item.kept] if self.directions else []
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -106,9 +113,10 @@ def load_model(workspace: Folders, name: str | None, talk: Talk) -> Model:
     dataset = Dataset(workspace.dataset)
     with talk.steps() as begin:
         prepared = prepare(dataset, settings.data, cache_root=workspace.cache, progress=begin)
-    engine = gan_engine(prepared, generator, run=run.name, device=device)
+    directions = read_directions(run.folder, generator)
+    engine = gan_engine(prepared, generator, run=run.name, device=device, directions=directions)
     contrasts = usual_contrasts(workspace, generator, range(len(dataset.names)))
-    return Model(run, generator, engine, prepared, settings, contrasts, _bases(prepared), device)
+    return Model(run, generator, engine, prepared, settings, contrasts, _bases(prepared), device, directions)
 
 
 def _bases(prepared: Prepared) -> dict[int, Base]:

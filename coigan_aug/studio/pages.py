@@ -53,6 +53,8 @@ def state_of(session: Session) -> dict[str, Any]:
         "device": model.device.type,
         "contrast": model.settings.model.contrast,
         "latent": model.latent,
+        "traits": model.traits,
+        "measured": model.directions is not None,
         "classes": [
             {"name": item.name, "colour": list(item.colour), "contrast": contrast, "objects": labels[k]}
             for k, (item, contrast) in enumerate(zip(dataset.classes, model.contrasts, strict=True))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,10 +18,12 @@ from coigan_aug.studio.command import command_of
 from coigan_aug.studio.judge import Judge
 from coigan_aug.studio.keep import Kept, keep
 from coigan_aug.studio.model import Model, changed_boxes, draw_job, load_model, plan_job
+from coigan_aug.studio.steered import find_source, say_source, steered
 from coigan_aug.studio.wire import Painted, box_values, join_message, unpack_layers
 from coigan_aug.studio.worker import Worker
 from coigan_aug.synthesis.change import measure_change
 from coigan_aug.synthesis.job import Job
+from coigan_aug.synthesis.siblings import Source
 from coigan_aug.training.run import find_run
 
 _HELD = 2  # models in memory
@@ -40,6 +42,7 @@ class Session:
     models: dict[str, Model] = field(default_factory=dict)
     judges: dict[str, Judge] = field(default_factory=dict)
     last: tuple[Model, Job, Pixels] | None = None
+    sources: dict[tuple[str, int], Source] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def load(self, name: str | None, *, talk: Talk = SILENT) -> Model:
@@ -68,7 +71,9 @@ class Session:
         """Draw what is painted with each seed: a message of boxes, and of each picture's pixels in these."""
         model, job = self._planned(asked, unpack_layers(asked.layers, bits))
         boxes = changed_boxes(model, job)
-        pictures = [self._picture(model, replace(job, seed=seed)) for seed in reversed(asked.seeds)][::-1]
+        pictures = [self._picture(model, self._steered(model, job, asked, seed)) for seed in reversed(asked.seeds)][
+            ::-1
+        ]
         parts = [np.ascontiguousarray(image[box.slices]).tobytes() for image in pictures for box in boxes]
         head = {
             "seeds": list(asked.seeds),
@@ -95,6 +100,11 @@ class Session:
         ]
         return lambda: keep(self.workspace, model, job, image, changes, name=asked.into, command=self.command)
 
+    def project(self, number: int) -> dict[str, Any]:
+        """Find the latent that redraws a training object, and say how near it comes."""
+        model = self.current()
+        return say_source(model, number, self._source(model, number))
+
     def copy_command(self, asked: Painted, bits: memoryview) -> str:
         """Return the command that draws the same pixels."""
         model, job = self._planned(asked, unpack_layers(asked.layers, bits))
@@ -110,7 +120,16 @@ class Session:
             seed=asked.seeds[0],
             truncation=asked.truncation if model.latent else 1,
         )
-        return model, job
+        return model, self._steered(model, job, asked, asked.seeds[0])
+
+    def _steered(self, model: Model, job: Job, asked: Painted, seed: int) -> Job:
+        return steered(model, job, asked, lambda number: self._source(model, number), seed=seed)
+
+    def _source(self, model: Model, number: int) -> Source:
+        key = (model.generator.sha256, number)
+        if key not in self.sources:
+            self.sources[key] = find_source(self.workspace, model, number)
+        return self.sources[key]
 
     def _drawn(self, asked: Painted, bits: memoryview) -> tuple[Model, Job, Pixels]:
         model, job = self._planned(asked, unpack_layers(asked.layers, bits))

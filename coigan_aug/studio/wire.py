@@ -13,6 +13,7 @@ from coigan_aug.annotations.rle import Mask
 from coigan_aug.errors import UsageError
 from coigan_aug.files import json_line
 from coigan_aug.geometry import Box
+from coigan_aug.synthesis.style import MOST
 
 MOST_VARIANTS = 16
 _LENGTH = 4  # bytes, little-endian, that say how long the head is
@@ -33,6 +34,20 @@ class Layer(Struct, frozen=True, kw_only=True, rename={"label": "class"}):
     contrast: Annotated[float, Meta(ge=-1, le=2)] | None = None
 
 
+class Sibling(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A training object (its number) whose siblings are drawn, and how far from it they are, 0..1."""
+
+    of: Annotated[int, Meta(ge=0)]
+    spread: Annotated[float, Meta(ge=0, le=1)] = 0.3
+
+
+class Mixture(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Another variant, by its seed, and how far on the way to it the latent lies, 0..1."""
+
+    seed: Seed
+    share: Annotated[float, Meta(ge=0, le=1)]
+
+
 class Painted(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is to be drawn: masks on a base (its number), the run that draws, the seeds to draw with, each a picture.
 
@@ -45,7 +60,9 @@ class Painted(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     layers: Annotated[tuple[Layer, ...], Meta(max_length=254)]
     seeds: Annotated[tuple[Seed, ...], Meta(min_length=1, max_length=MOST_VARIANTS)] = (1,)
     truncation: Annotated[float, Meta(ge=0, le=1)] = 1.0
-    style: dict[Name, Annotated[float, Meta(ge=-100, le=100)]] = {}
+    style: dict[Name, Annotated[float, Meta(ge=-MOST, le=MOST)]] = {}
+    siblings: Sibling | None = None
+    between: Mixture | None = None
     client: Annotated[str, Meta(max_length=64)] = ""
     slot: Annotated[str, Meta(max_length=32)] = "draw"
     into: Annotated[str, Meta(max_length=64)] = ""

@@ -19,6 +19,7 @@ from coigan_aug.synthesis.gan import Patch, blend, cut_patches, draw_patches
 from coigan_aug.synthesis.job import Job
 from coigan_aug.synthesis.paste import PUT
 from coigan_aug.synthesis.patch import Sources, patched
+from coigan_aug.synthesis.style import Directions, check_width, shift_of
 
 PATCH = "patch"
 COPYING = tuple(PUT)
@@ -38,7 +39,7 @@ class Engine:
     """A way to draw jobs on their base images; `about` says what it draws with, for the card.
 
     `cut` makes ready what `draw` is given along with the jobs and images; it may run ahead, in other threads. `by_class`
-    names the engine of each class (by position) where they differ.
+    names the engine of each class (by position) where they differ, `directions` those that its styles go along.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Engine:
     cut: Cut = _nothing
     about: DrawnBy = NOTHING
     by_class: Mapping[int, str] = field(default_factory=dict)
+    directions: str = ""
 
     def of(self, label: int) -> str:
         """Return the name of the engine that draws a class."""
@@ -56,11 +58,19 @@ class Engine:
         return frozenset(label for label in range(classes) if self.of(label) == OWN_PLACE)
 
 
-def gan_engine(prepared: Prepared, generator: GeneratorFile, *, run: str, device: torch.device) -> Engine:
+def gan_engine(
+    prepared: Prepared,
+    generator: GeneratorFile,
+    *,
+    run: str,
+    device: torch.device,
+    directions: Directions | None = None,
+) -> Engine:
     """Draw with a trained generator.
 
     Args:
         run: the name of the run that it is of.
+        directions: what was measured of it, for jobs with a style.
 
     Raises:
         DataError: the generator has other classes than the data set.
@@ -72,7 +82,7 @@ def gan_engine(prepared: Prepared, generator: GeneratorFile, *, run: str, device
             f" {', '.join(prepared.dataset.names)}.",
             remedy="Train again with: coigan-aug train",
         )
-    return generator_engine(generator, run=run, device=device)
+    return generator_engine(generator, run=run, device=device, directions=directions)
 
 
 def check_latent(generator: GeneratorFile, what: str, *, run: str) -> None:
@@ -91,14 +101,24 @@ def check_latent(generator: GeneratorFile, what: str, *, run: str) -> None:
         )
 
 
-def generator_engine(generator: GeneratorFile, *, run: str, device: torch.device) -> Engine:
+def generator_engine(
+    generator: GeneratorFile, *, run: str, device: torch.device, directions: Directions | None = None
+) -> Engine:
     """Draw with a generator whatever the data set."""
     generator.generator.to(device)
 
     def cut(job: Job, image: Pixels) -> list[Patch]:
         if job.truncation != 1:
             check_latent(generator, f"A truncation of {job.truncation:g}", run=run)
-        return cut_patches(image, job, generator)
+        if any(defect.latent for defect in job.defects):
+            check_latent(generator, "A plan with latents", run=run)
+        if job.style:
+            check_latent(generator, "A style", run=run)
+        shift = shift_of(job.style, directions, run=run)
+        if shift is None:
+            return cut_patches(image, job, generator)
+        check_width(shift, generator.settings.model.latent)
+        return cut_patches(image, job, generator, shift=torch.from_numpy(shift))
 
     def draw(jobs: Sequence[Job], images: Sequence[Pixels], patches: Sequence[list[Patch]]) -> Iterator[Pixels]:
         deltas = iter(draw_patches([patch for of_image in patches for patch in of_image], generator, device))
@@ -109,7 +129,7 @@ def generator_engine(generator: GeneratorFile, *, run: str, device: torch.device
             yield made
 
     about = DrawnBy(run=run, sha256=generator.sha256, images_seen=generator.images)
-    return Engine("gan", draw, cut, about)
+    return Engine("gan", draw, cut, about, directions=directions.name if directions else "")
 
 
 def copying_engine(name: str, prepared: Prepared, settings: Settings) -> Engine:
@@ -157,4 +177,5 @@ def mixed_engine(by_class: Mapping[int, str], engines: Mapping[str, Engine]) -> 
         return made
 
     about = next((engine.about for engine in order if engine.about.sha256), NOTHING)
-    return Engine("auto", draw, cut, about, dict(by_class))
+    known = next((engine.directions for engine in order if engine.directions), "")
+    return Engine("auto", draw, cut, about, dict(by_class), known)

@@ -113,6 +113,8 @@ def _annotation(row: MadeRow, defect: MadeDefect) -> Annotation:
         **shape_said(defect.of or None),
         "effective_iou": defect.effective_iou,
     }
+    if defect.projected_from is not UNSET:
+        about["projected_from"] = "{}:{}".format(*defect.projected_from)
     counts = defect.counts if defect.labelled is UNSET else defect.labelled
     return Annotation(label=defect.label, rle=Rle(*defect.size, counts), attributes=about)
 

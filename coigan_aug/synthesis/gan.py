@@ -16,11 +16,12 @@ from coigan_aug import rng as streams
 from coigan_aug.annotations.masks import decode_mirrored, resize
 from coigan_aug.annotations.rle import Mask, Rle, box, decode_box
 from coigan_aug.checkpoint import GeneratorFile
-from coigan_aug.compose.noise import condition, draw_latent, draw_noise
+from coigan_aug.compose.noise import condition, draw_latent, draw_noise, latent_shape
 from coigan_aug.geometry import Box
 from coigan_aug.imaging import Pixels, cut_mirrored, to_rgb
 from coigan_aug.settings import Settings
 from coigan_aug.synthesis.job import Job, PlannedDefect
+from coigan_aug.synthesis.latents import unpacked
 from coigan_aug.synthesis.margin import add_change, alpha_of, margin_of
 
 
@@ -35,24 +36,24 @@ class Patch:
     latent: Tensor  # [L, Z]
     masks: Mask  # [K, H, W] full scale
     truncation: float = 1.0
+    shift: Tensor | None = None  # [Z], of its styles
 
 
-def cut_patches(image: Pixels, job: Job, generator: GeneratorFile) -> list[Patch]:
+def cut_patches(image: Pixels, job: Job, generator: GeneratorFile, *, shift: Tensor | None = None) -> list[Patch]:
     """Cut the rectangles that hold the job's defects, with surroundings, out of its image [H, W(, 3)].
 
     Defects whose margins could meet share a rectangle. It has at least the training window's size and is
     otherwise the defects' box with a quarter of a window round it; where it reaches beyond the image, the image
     is mirrored. A defect that training saw in a larger view than the window (`data.fit`) gets that view, and the
-    network sees it as small as there.
+    network sees it as small as there. `shift` [Z] is what the job's style adds to the styles.
     """
     settings = generator.settings
     rectangles = merge_boxes([box(defect.rle) for defect in job.defects], reach=margin_of(settings) + 1)
     frames = [_frame(item, settings, image.shape) for item in rectangles]
+    parts = [replace(job, defects=tuple(d for d in job.defects if box(d.rle).within(item))) for item in rectangles]
     return [
-        _patch(
-            image, replace(job, defects=tuple(d for d in job.defects if box(d.rle).within(item))), frame, generator, k
-        )
-        for k, (item, frame) in enumerate(zip(rectangles, frames, strict=True))
+        replace(_patch(image, part, frame, generator, k), shift=shift)
+        for k, (part, frame) in enumerate(zip(parts, frames, strict=True))
     ]
 
 
@@ -101,7 +102,9 @@ def _patch(image: Pixels, job: Job, frame: Frame, generator: GeneratorFile, numb
     base = pixels if small == pixels.shape[:2] else cv2.resize(pixels, small[::-1], interpolation=cv2.INTER_AREA)
     contrasts = _averaged(contrast, mirrored.max(axis=0), small)
     shrunk = np.stack([resize(mask, height=small[0], width=small[1]) for mask in mirrored])
-    latent = draw_latent(streams.generator(job.seed, "latent", number), settings.model, mixing=0.0)
+    given = next((defect.latent for defect in defects if defect.latent), "")
+    drawn = draw_latent(streams.generator(job.seed, "latent", number), settings.model, mixing=0.0)
+    latent = unpacked(given, latent_shape(settings.model)) if given else drawn
     fields = draw_noise(
         streams.generator(job.seed, "noise", number),
         settings.model,
@@ -157,7 +160,12 @@ def draw_patches(patches: Sequence[Patch], generator: GeneratorFile, device: tor
         extra = torch.stack([patches[k].condition for k in indices]).to(device)
         latent = torch.stack([patches[k].latent for k in indices]).to(device)
         network = generator.generator
-        drawn = network.generate(network.seen(base, holes), extra, latent, truncation=patches[indices[0]].truncation)
+        first = patches[indices[0]]
+        shifts = [shift for k in indices if (shift := patches[k].shift) is not None]
+        drawn = network.generate(
+            network.seen(base, holes), extra, latent, truncation=first.truncation,
+            shift=torch.stack(shifts).to(device) if shifts else None,
+        )  # fmt: skip
         out = (drawn.clamp(0, 1) - base).cpu().numpy()
         for k, delta in zip(indices, out, strict=True):
             deltas[k] = np.ascontiguousarray(delta.transpose(1, 2, 0))
@@ -167,9 +175,9 @@ def draw_patches(patches: Sequence[Patch], generator: GeneratorFile, device: tor
 def _together(patches: Sequence[Patch], device: torch.device) -> list[list[int]]:
     if device.type == "cpu":
         return [[k] for k in range(len(patches))]
-    alike: dict[tuple[torch.Size, float], list[int]] = {}
+    alike: dict[tuple[torch.Size, float, bool], list[int]] = {}
     for k, patch in enumerate(patches):
-        alike.setdefault((patch.base.shape, patch.truncation), []).append(k)
+        alike.setdefault((patch.base.shape, patch.truncation, patch.shift is None), []).append(k)
     return list(alike.values())
 
 

@@ -21,6 +21,10 @@ class PlannedDefect:
     an engine that copies pixels does too; empty where there is no such way. `bend` is what it was bent by besides.
     `contrast` is how much brighter or darker than its surroundings that object is, a ratio less 1, and `strength` how much
     of this it is to be.
+
+    `latent` is its own, as `latents.packed` writes it, and empty where the job's seed draws one; of defects so near each other
+    that the network draws them together, the first one's counts. `projected_from` is the training object that the latent
+    was found on.
     """
 
     label: int
@@ -31,6 +35,8 @@ class PlannedDefect:
     bend: tuple[float, ...] = ()
     shape: str = "real"
     strength: float = 1.0
+    latent: str = ""
+    projected_from: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +45,8 @@ class Job:
 
     A plan counts its images from 1; defects that find no place together become parts 0, 1, ... of one number, and a
     rejected image is tried again as the next attempt. `seed` is of the latent and the noise. `erased`: the record's own
-    defects are erased first. `truncation` is how far the styles go from their mean, 0..1.
+    defects are erased first. `truncation` is how far the styles go from their mean, 0..1, `style` how far they go
+    along the run's directions (`steering`): names and amounts, in standard deviations of the trait.
     """
 
     number: int
@@ -51,6 +58,7 @@ class Job:
     attempt: int = 0
     seed: int = 0
     truncation: float = 1.0
+    style: tuple[tuple[str, float], ...] = ()
 
     @property
     def name(self) -> str:

@@ -222,9 +222,18 @@ def _again(maker: Maker, done: Done, job: Job) -> Job | None:
     for attempt in range(job.attempt + 1, attempts):
         next_try = maker.planner.place(job.number, labels, part=job.part, attempt=attempt)
         if next_try is not None:
-            return replace(next_try, truncation=job.truncation)  # as a plan that was given has it
+            return _as_given(next_try, job)
     done.missing += [maker.planner.prepared.dataset.names[label] for label in labels]
     return None
+
+
+def _as_given(next_try: Job, job: Job) -> Job:
+    """Give the next try at a job what a plan that somebody gave says of it: truncation, style, and latents."""
+    defects = [
+        defect if defect.latent else replace(defect, latent=own.latent, projected_from=own.projected_from)
+        for defect, own in zip(next_try.defects, job.defects, strict=True)
+    ]
+    return replace(next_try, truncation=job.truncation, style=job.style, defects=tuple(defects))
 
 
 def thumbnail_of(job: Job) -> str:

@@ -29,6 +29,7 @@ from coigan_aug.synthesis.bases import Base, find_bases, void_of
 from coigan_aug.synthesis.counting import Together, share_out
 from coigan_aug.synthesis.job import Job, PlannedDefect, noise_seed, stream_of
 from coigan_aug.synthesis.own_place import STRETCHES, Donor, draw_donor, move, stretch_of
+from coigan_aug.synthesis.siblings import Siblings
 
 SHAPES, BASES_EACH = 5, 10  # tries at the shapes of an image, and at a base for them
 SPANNING = 6  # bases that are passed over because a defect would not reach from edge to edge as it does on its own
@@ -40,7 +41,8 @@ Rng = np.random.Generator
 class Planner:
     """What jobs are planned with. A job depends on it, its number, part and attempt, and the classes of its defects.
 
-    `own_places` are the classes (by position) that are moved in their own place, as the engine transplant has it.
+    `own_places` are the classes (by position) that are moved in their own place, as the engine transplant has it. With
+    `siblings` defects are shaped after those objects alone, and get latents near theirs. `style` is that of every job.
     """
 
     prepared: Prepared
@@ -51,6 +53,8 @@ class Planner:
     places: PlaceDensity
     roi: Roi | None = None
     own_places: frozenset[int] = frozenset()
+    siblings: Siblings | None = None
+    style: tuple[tuple[str, float], ...] = ()
 
     def plan(self, number: int, labels: Sequence[int]) -> list[Job]:
         """Plan an image with defects of the given classes; defects that find no place together go on several.
@@ -88,7 +92,7 @@ class Planner:
                     seed = noise_seed(self.settings.synthesize.seed, number, part, attempt)
                     return Job(
                         number, base.position, base.region, defects, base.erased, part, attempt, seed,
-                        truncation=self.settings.synthesize.truncation,
+                        truncation=self.settings.synthesize.truncation, style=self.style,
                     )  # fmt: skip
         return None
 
@@ -106,7 +110,7 @@ class Planner:
         kinds = self.settings.synthesize.shapes
         return draw_shape(
             self.prepared, self.source, rng, label, kinds=kinds, flip=self.settings.data.flip, mirrors=mirrors,
-            size=self.settings.synthesize.size,
+            size=self.settings.synthesize.size, among=self.siblings.of(self.prepared, label) if self.siblings else None,
         )  # fmt: skip
 
     def _place_all(
@@ -128,7 +132,8 @@ class Planner:
             if defect is None:
                 return None
             strength = drawn_within(rng, self.settings.synthesize.strength)
-            placed.append(defect if strength == 1 else replace(defect, strength=round(strength, 4)))
+            defect = defect if strength == 1 else replace(defect, strength=round(strength, 4))
+            placed.append(self.siblings.vary(defect, rng) if self.siblings else defect)
         return tuple(placed)
 
     def _move(self, donor: Donor, base: Base, allowed: NDArray[np.bool_], *, passed: int) -> PlannedDefect | None:
@@ -210,7 +215,8 @@ class Planner:
 
 def make_planner(
     prepared: Prepared, settings: Settings, counts: Sequence[int], *, source: ShapeSource, places: PlaceDensity, windows: bool,
-    bases: str, roi: Roi | None = None, own_places: frozenset[int] = frozenset(),
+    bases: str, roi: Roi | None = None, own_places: frozenset[int] = frozenset(), siblings: Siblings | None = None,
+    style: tuple[tuple[str, float], ...] = (),
 ) -> Planner:  # fmt: skip
     """Find what can be drawn on, and see that there are shapes for what is asked.
 
@@ -220,6 +226,8 @@ def make_planner(
         bases: what is drawn on: "clean" (defect-free), "erased" (images whose defects are erased) or "both".
         roi: where defects may go; images without a mask there are no bases.
         own_places: the classes that are moved in their own place (`Engine.own_places`).
+        siblings: the objects that are varied, where only such are drawn.
+        style: how far to go along the run's directions.
 
     Raises:
         DataError: there is nothing to draw on, or a class has no training object.
@@ -243,7 +251,7 @@ def make_planner(
         usable = inside
     return Planner(
         prepared=prepared, settings=settings, bases=usable, windows=windows, source=source, places=places, roi=roi,
-        own_places=own_places,
+        own_places=own_places, siblings=siblings, style=style,
     )  # fmt: skip
 
 

@@ -23,15 +23,18 @@ from coigan_aug.sealed import Damaged, open_line, read_structs
 from coigan_aug.synthesis.change import Change
 from coigan_aug.synthesis.job import Job, PlannedDefect
 from coigan_aug.synthesis.rejected import Rejected
+from coigan_aug.synthesis.style import MOST
 
 PLAN = "plan.jsonl"
+Style = dict[str, Annotated[float, Meta(ge=-MOST, le=MOST)]]
 
 
 class DefectRow(Struct, frozen=True, kw_only=True):
     """A defect to draw: its class, where its shape comes from, its mask as size and COCO's compressed run lengths.
 
     `of` is the image of the training object that it is shaped after, `object` its number there. In a plan that a person
-    edits `mask` may name an image file instead of size and counts.
+    edits `mask` may name an image file instead of size and counts. `latent` is what it is drawn with, where it has one of its
+    own, and `projected_from` the training object that this was found on: its image and its number there.
     """
 
     label: str = msgspec.field(name="class")
@@ -42,6 +45,8 @@ class DefectRow(Struct, frozen=True, kw_only=True):
     warp: tuple[float, ...] | UnsetType = UNSET
     bend: tuple[float, ...] | UnsetType = UNSET
     strength: Annotated[float, Meta(ge=0, le=2)] | UnsetType = UNSET
+    latent: str | UnsetType = UNSET
+    projected_from: tuple[str, int] | UnsetType = UNSET
     size: tuple[int, int] = (0, 0)
     counts: str = ""
     mask: str | UnsetType = UNSET
@@ -58,6 +63,7 @@ class Row(Struct, frozen=True, kw_only=True):
     region: Box
     erased: bool = False
     truncation: Annotated[float, Meta(ge=0, le=1)] | UnsetType = UNSET
+    style: Style | UnsetType = UNSET
     defects: tuple[DefectRow, ...]
 
 
@@ -89,6 +95,7 @@ class MadeRow(Struct, frozen=True, kw_only=True):
     erased: bool
     defects: tuple[MadeDefect, ...]
     truncation: float | UnsetType = UNSET
+    style: Style | UnsetType = UNSET
     void: str | UnsetType = UNSET
 
 
@@ -112,6 +119,7 @@ def row_of(prepared: Prepared, job: Job) -> Row:
         region=job.region,
         erased=job.erased,
         truncation=UNSET if job.truncation == 1 else job.truncation,
+        style=dict(job.style) or UNSET,
         defects=tuple(_defect_row(prepared, defect) for defect in job.defects),
     )
 
@@ -120,9 +128,8 @@ def _defect_row(prepared: Prepared, defect: PlannedDefect) -> DefectRow:
     of: str | UnsetType = UNSET
     number: int | UnsetType = UNSET
     if defect.shape_of is not None:
-        position = prepared.objects[defect.shape_of].position
-        of = prepared.dataset[position].file
-        number = prepared.by_record[position].index(defect.shape_of)
+        of, number = name_of(prepared, defect.shape_of)
+    source = defect.projected_from
     return DefectRow(
         label=prepared.dataset.names[defect.label],
         contrast=defect.contrast,
@@ -132,9 +139,17 @@ def _defect_row(prepared: Prepared, defect: PlannedDefect) -> DefectRow:
         warp=defect.warp or UNSET,
         bend=defect.bend or UNSET,
         strength=UNSET if defect.strength == 1 else defect.strength,
+        latent=defect.latent or UNSET,
+        projected_from=UNSET if source is None else name_of(prepared, source),
         size=(defect.rle.height, defect.rle.width),
         counts=defect.rle.counts,
     )
+
+
+def name_of(prepared: Prepared, number: int) -> tuple[str, int]:
+    """Return an object of the training images (its place in `objects`) as its image's file and its number there, from 0."""
+    position = prepared.objects[number].position
+    return prepared.dataset[position].file, prepared.by_record[position].index(number)
 
 
 def made_row(
@@ -195,6 +210,7 @@ class Reader:
         return Job(
             row.number, base, region, defects, row.erased, row.part, row.attempt, row.seed,
             truncation=1.0 if row.truncation is UNSET else row.truncation,
+            style=() if row.style is UNSET else tuple(sorted(row.style.items())),
         )  # fmt: skip
 
     def _training(self, file: str, at: str, what: str) -> int:
@@ -216,21 +232,25 @@ class Reader:
         return PlannedDefect(
             label=names.index(row.label),
             rle=mask,
-            shape_of=self._object(row, at),
+            shape_of=None if row.of is UNSET else self.object(row.of, row.object or 0, at),
             warp=row.warp or (),
             contrast=row.contrast,
             bend=row.bend or (),
             shape=row.shape,
             strength=1.0 if row.strength is UNSET else row.strength,
+            latent=row.latent or "",
+            projected_from=None if row.projected_from is UNSET else self.object(*row.projected_from, at),
         )
 
-    def _object(self, row: DefectRow, at: str) -> int | None:
-        if row.of is UNSET:
-            return None
-        objects = self.prepared.by_record.get(self._training(row.of, at, "image of the shape"), [])
-        number = row.object or 0
+    def object(self, file: str, number: int, at: str) -> int:
+        """Return where in the training images' `objects` an object stands: its image's file, its number there from 0.
+
+        Raises:
+            DataError: the image is none of them, or has no such object.
+        """
+        objects = self.prepared.by_record.get(self._training(file, at, "image of the object"), [])
         if not 0 <= number < len(objects):
-            raise DataError(f"{at}: {row.of} has {len(objects)} objects; there is no object {number}.")
+            raise DataError(f"{at}: {file} has {len(objects)} objects; there is no object {number}.")
         return objects[number]
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from msgspec import structs
+from msgspec import UNSET, structs
 
 from coigan_aug import __version__
 from coigan_aug.compose.erase import TELEA, Erasing
@@ -236,6 +236,8 @@ def _start(maker: Maker, tasks: Tasks, request: Request) -> Start:
         "settings": drawn_by(maker.planner.settings),
         "screening": maker.screen.about(names),
         "shards": request.shard.count,
+        "style": maker.planner.style and [*maker.planner.style, maker.engine.directions],
+        "siblings": maker.planner.siblings.name if maker.planner.siblings else "",
         "program": __version__,
     }
     margin = margin_of(settings)
@@ -257,6 +259,8 @@ def _start(maker: Maker, tasks: Tasks, request: Request) -> Start:
         screening=maker.screen.about(names),
         data=data,
         settings=drawn_by(maker.planner.settings),
+        style=dict(maker.planner.style) or UNSET,
+        varied=maker.planner.siblings.about(prepared) if maker.planner.siblings else UNSET,
         versions={"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
     )
     return Start(

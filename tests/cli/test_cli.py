@@ -98,10 +98,9 @@ FLAGS = {
     "quiet recipe resume seed set verbose workspace",
     "synthesize": "accept-changes append balance bases class config contrast defects-per-image device dry-run "
     "engine format gpus help image image-format json mask masks out overwrite per-class plan quiet roi run screen "
-    "seed set shapes shard truncation verbose windows with-real workspace",
-    "translate train": "attention config device dry-run from gpus help images-seen json minutes quiet recipe resume seed "
-    "set to verbose workspace",
-    "draw": "class config contrast device help image json mask out overwrite quiet run seed set truncation workspace",
+    "seed set shapes shard spread style truncation vary verbose windows with-real workspace",
+    "draw": "class config contrast device help image json mask out overwrite quiet run seed set style truncation workspace",
+    "directions": "device help json latents masks quiet run seed workspace",
     "merge": "help json out quiet workspace",
     "inspect": "accept-changes classes format help html images invert-masks json line-width min-area pair quiet "
     "resize-masks rle-order strict unknown-as verbose workspace",

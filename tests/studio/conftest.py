@@ -16,13 +16,19 @@ import numpy as np
 import pytest
 
 from coigan_aug.annotations.rle import Mask
+from coigan_aug.checkpoint import load_generator
 from coigan_aug.folders import Folders
+from coigan_aug.prepare.prepared import prepare
+from coigan_aug.sealed import write_sealed
 from coigan_aug.settings import Settings
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.studio.serve import listening, make_server
 from coigan_aug.studio.session import Session
 from coigan_aug.studio.wire import Layer, Painted, join_message, pack_mask
+from coigan_aug.synthesis.style import FILE, Direction, Directions, packed
+from coigan_aug.training.run import find_run
 from tests.report.conftest import copy_with_classes, write_run, write_synthetic
+from tests.synthesis.styled import styled_generator
 
 TOKEN = "secret"
 
@@ -84,6 +90,24 @@ def made_workspace(tmp_path_factory: pytest.TempPathFactory, toy: Dataset, small
     write_run(workspace / "runs", dataset, small, command="coigan-aug train --recipe tiny")
     write_synthetic(workspace, dataset)
     return workspace
+
+
+def give_style(workspace: Folders, small: Settings) -> str:
+    """Give the workspace's run a generator with a latent, and a kept and a dropped direction; return the run's name."""
+    trained = find_run(workspace.runs, None)
+    prepared = prepare(Dataset(workspace.dataset), small.data, cache_root=workspace.cache)
+    styled_generator(trained.folder, prepared, small)
+    (trained.folder / "styled.safetensors").rename(trained.generator)
+    kept, dropped = (
+        Direction(name=name, vector=packed(np.full(6, 0.4, np.float32)), explained=0.5, spearman=0.9, drags={}, why=why)
+        for name, why in (("darkness", ""), ("grain", "it drags darkness along"))
+    )
+    measured = Directions(
+        generator=load_generator(trained.generator).sha256, program="", latents=20, seed=0, found_on=[], tried_on=[],
+        directions=[kept, dropped],
+    )  # fmt: skip
+    write_sealed(trained.folder / FILE, measured)
+    return trained.name
 
 
 def copied(made: Path, folder: Path) -> Path:

@@ -23,12 +23,13 @@ from coigan_aug.synthesis.parts import ALONE, Shard
 from coigan_aug.synthesis.plan import Planner, make_planner, plan_all
 from coigan_aug.synthesis.run import Request, synthesize
 from coigan_aug.synthesis.screen import Screen
+from coigan_aug.synthesis.siblings import Siblings
 from coigan_aug.synthesis.tasks import Counted
 
 
 def planner_of(
     prepared: Prepared, settings: Settings, counts: Sequence[int], *, windows: bool = False, bases: str = "clean",
-    roi: Roi | None = None, own_places: frozenset[int] = frozenset(),
+    roi: Roi | None = None, own_places: frozenset[int] = frozenset(), siblings: Siblings | None = None,
 ) -> Planner:  # fmt: skip
     """Return a planner of shapes that need no training."""
     source = shape_source(
@@ -44,6 +45,7 @@ def planner_of(
         bases=bases,
         roi=roi,
         own_places=own_places,
+        siblings=siblings,
     )
 
 
@@ -60,11 +62,14 @@ def made_set(
     prepared: Prepared, engine: Engine, settings: Settings, out: Path, *, per_class: int = 5, windows: bool = False,
     bases: str = "clean", form: str = "coco", overwrite: bool = False, append: bool = False, first: int = 1,
     shard: Shard = ALONE, screen: bool = False, suffix: str = ".png", report: Report = silent,
+    siblings: Siblings | None = None, counts: tuple[int, ...] | None = None,
 ) -> Made | None:  # fmt: skip
     """Make so many defects of each class; unless asked, whatever comes is kept."""
-    counts = (per_class,) * prepared.classes
+    counts = counts or (per_class,) * prepared.classes
     own_places = engine.own_places(prepared.classes)
-    planner = planner_of(prepared, settings, counts, windows=windows, bases=bases, own_places=own_places)
+    planner = planner_of(
+        prepared, settings, counts, windows=windows, bases=bases, own_places=own_places, siblings=siblings
+    )
     request = Request(
         format=form, command="coigan-aug synthesize", bases=bases, overwrite=overwrite, append=append, shard=shard,
         suffix=suffix,

@@ -17,7 +17,7 @@ from coigan_aug.prepare.examples import load_examples
 from coigan_aug.prepare.prepared import Prepared, prepare
 from coigan_aug.sealed import read_sealed
 from coigan_aug.settings import Settings
-from coigan_aug.stages.benches import _held
+from coigan_aug.stages.benches import hold
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.synthesis.bases import find_bases
 from tests.conftest import make_image
@@ -95,7 +95,7 @@ def test_none_of_them_is_in_the_lists_of_the_benefit_test(half: Prepared, small:
     assert {dataset[k].split for k in everywhere} == {"train", "test"}
     held_out = dataset.indices("test")
     test = load_examples(dataset, held_out, small.data, cache_root=tmp_path)
-    held = _held(dataset, half, test, held_out, binary=False)
+    held = hold(half, test, held_out, binary=False)
     assert held.clean
     assert held.train_clean
     assert not set(everywhere) & {*held.defective, *held.clean, *held.train_clean}

@@ -10,15 +10,16 @@ import { Painter } from "./painter.js";
 import { Panel, Verdict } from "./panel.js";
 import { Result } from "./result.js";
 import { Shapes } from "./shapes.js";
+import { Steering } from "./steering.js";
 import { Views } from "./views.js";
 
-const REDRAWN = new Set(["seed", "truncation", "contrast", "variants", "style"]);
+const REDRAWN = new Set(["seed", "truncation", "contrast", "variants", "style", "siblings"]);
 
 export class PaintPage {
   constructor() {
     this.state = {
       classes: [], bases: [], kept: [], chosen: 0, base: null, run: "", mask: new PaintedMask(1, 1),
-      tool: "brush", size: 12, seed: 1, truncation: 1, style: {}, variants: 1, auto: true,
+      tool: "brush", size: 12, seed: 1, truncation: 1, style: {}, siblings: null, between: null, shape: null, latent: false, variants: 1, auto: true,
       comparing: false, difference: false, stamp: null, held: "", outline: true, hasContrast: true,
     };
     const state = this.state;
@@ -33,7 +34,10 @@ export class PaintPage {
     this.bases = new Bases(state, { choose: (base) => this.choose(base) });
     this.keeping = new Keeping(state, this.result);
     this.keeping.loaded = () => this.painted();
-    this.shapes = new Shapes(state, { picked: () => this.useTool("stamp") });
+    this.steering = new Steering(state, this.result, {
+      changed: (key) => this.changed(key), placed: () => this.painted(), busy: (what) => this.told(what),
+    });
+    this.shapes = new Shapes(state, { picked: (one) => this.picked(one) });
     this.views.layers = [
       () => (this.result.base ? [[this.result.base, 1], [this.painter.overlay, state.outline ? 0.5 : 0]] : []),
       () => (this.result.base ? this.result.layers() : []),
@@ -80,6 +84,7 @@ export class PaintPage {
     $("#workspace").textContent = told.workspace;
     $("#run").replaceChildren(...told.runs.map((name) => h("option", { value: name, selected: name === told.run }, name)));
     $("#latent").hidden = !told.latent;
+    this.steering.take(told);
     const erased = told.bases.some((base) => base.erased) && told.bases.some((base) => !base.erased);
     $("#base-kind").hidden = !erased;
     if (erased) $("#base-kind").value = "clean";
@@ -136,6 +141,11 @@ export class PaintPage {
     if (key === "size") this.views.draw();
   }
 
+  picked(one) {
+    this.steering.show();
+    if (one) this.useTool("stamp");
+  }
+
   chose() {
     if (this.state.tool === "eraser" || this.state.tool === "hand") this.useTool("brush");
     this.shapes.show();
@@ -145,6 +155,7 @@ export class PaintPage {
   drawn(picture, took) {
     this.keeping.shown();
     this.panel.show();
+    this.steering.mixture();
     for (const id of ["#compare", "#difference"]) $(id).disabled = !picture;
     if (!picture) this.verdict.clear();
     else this.verdict.soon();

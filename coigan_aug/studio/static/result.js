@@ -46,8 +46,8 @@ export class Result {
   // The head and the bits of a request for what is painted now.
   request(extra = {}) {
     const { layers, bits } = this.state.mask.layers(this.state.classes);
-    const { base, run, seed, truncation, style } = this.state;
-    return [{ base: base.id, run, layers, seeds: [seed], truncation, style, client: CLIENT, ...extra }, bits];
+    const { base, run, seed, truncation, style, siblings, between } = this.state;
+    return [{ base: base.id, run, layers, seeds: [seed], truncation, style, siblings, between, client: CLIENT, ...extra }, bits];
   }
 
   // Draws what is painted now; while one request runs, the newest state waits and others are forgotten.
@@ -61,6 +61,7 @@ export class Result {
       return;
     }
     this.running = true;
+    this.state.between = null; // between variants of what was painted before
     this.told("busy");
     do {
       this.again = false;
@@ -81,6 +82,19 @@ export class Result {
     this.drawn(this.picture, performance.now() - begun);
   }
 
+  // Draws between two variants, which stay as they are; of many requests at once the newest.
+  async mix() {
+    if (!this.picture || this.running) return;
+    this.mixAgain = this.mixing;
+    if (this.mixing) return;
+    this.mixing = true;
+    do {
+      this.mixAgain = false;
+      await trying(() => this.draw());
+    } while (this.mixAgain);
+    this.mixing = false;
+  }
+
   // One at a time, so that a stroke meanwhile waits for one picture at most.
   async drawVariants() {
     const { seed, variants } = this.state;
@@ -94,6 +108,7 @@ export class Result {
       this.variants.push(...pictures(head, bytes));
       this.listVariants(variants);
     }
+    this.drawn(this.picture);
   }
 
   show(picture) {
@@ -153,6 +168,7 @@ export class Result {
 
   pick(picture) {
     this.state.seed = picture.seed;
+    this.state.between = null;
     this.show(picture);
     this.listVariants();
     this.drawn(picture);

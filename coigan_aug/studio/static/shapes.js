@@ -20,7 +20,8 @@ export class Shapes {
     const list = $("#shape-list");
     const shapes = await trying(() => getJson(`shapes?class=${encodeURIComponent(item.name)}`));
     if (!shapes || this.of !== item.name) return;
-    this.state.stamp = null;
+    this.state.stamp = this.state.shape = null;
+    this.picked(false);
     const step = Math.max(Math.ceil(shapes.length / SHOWN), 1);
     list.replaceChildren(...shapes.filter((_, k) => k % step === 0).map((shape) => this.item(shape)));
     if (!shapes.length) list.append(h("p", { class: "quiet" }, `No training object of ${item.name}.`));
@@ -40,10 +41,11 @@ export class Shapes {
 
   async pick(shape, button) {
     const { head, bytes } = await getMessage(`shape/${shape.id}`);
-    const [, , width, height] = head.box;
+    const [left, top, width, height] = head.box;
     this.state.stamp = { bytes: unpack(bytes, width * height), width, height };
+    this.state.shape = { ...this.state.stamp, left, top, id: shape.id, file: shape.file, label: this.of };
     for (const other of $("#shape-list").children) other.setAttribute("aria-pressed", String(other === button));
-    this.picked();
+    this.picked(true);
   }
 
   change(how) {
