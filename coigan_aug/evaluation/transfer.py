@@ -126,7 +126,8 @@ def _kid(value: float | None) -> str:
 
 def _benefit_verdict(numbers: Benefit, *, binary: bool) -> str:
     pieces = numbers.groups.test_defective or 0
-    seeds = f"{len(numbers.seeds)} seed{'s' * (len(numbers.seeds) > 1)}"
+    alone = "1 seed, so the interval does not know by how much trainings differ by chance"
+    seeds = f"{len(numbers.seeds)} seeds" if len(numbers.seeds) > 1 else alone
     basis = f"{seeds}, {pieces} test pieces with a defect"
     best = best_by_benefit(numbers)
     tried = [arm.name for arm in numbers.arms[1:]]

@@ -78,6 +78,7 @@ def test_every_engine_is_measured_and_the_verdict_has_an_interval(measured: Resu
     assert {row.against for row in numbers.benefit.differences} >= {AS_IT_IS}
     assert "95 % interval" in measured.verdict and "against images as they are" in measured.verdict
     assert any("1 seed only" in text for text in measured.warnings)
+    assert "(1 seed, so the interval does not know by how much trainings differ by chance, " in measured.verdict
     assert list_results(lines / "w/results")[0].numbers == numbers
 
 
