@@ -110,6 +110,8 @@ FLAGS = {
     "protocol quiet run screen seeds set verbose workspace",
     "evaluate transfer": "accept-changes config device engines from help jobs json quiet run seeds set to "
     "verbose workspace",
+    "translate train": "attention config device dry-run from gpus help images-seen json minutes quiet recipe resume seed "
+    "set to verbose workspace",
     "translate apply": "accept-changes config device engine format help json out overwrite quiet run screen seed set to "
     "verbose workspace",
     "export-model": "help json out overwrite quiet run size to workspace",

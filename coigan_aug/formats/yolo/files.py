@@ -247,7 +247,7 @@ def _in_any_case(base: Path, name: str) -> Path:
     if _exists(at) or ".." in PurePosixPath(name).parts or at.is_absolute() != base.is_absolute():
         return at
     for part in PurePosixPath(name).parts:
-        near = [] if (base / part).exists() or not base.is_dir() else sorted(base.iterdir())
+        near = [] if _exists(base / part) or not _exists(base) or not base.is_dir() else sorted(base.iterdir())
         base = next((entry for entry in near if entry.name.lower() == part.lower()), base / part)
     return base
 

@@ -336,6 +336,17 @@ def test_folders_that_data_yaml_names_and_that_are_not_there_are_noted(tmp_path:
     assert [str(problem) for problem in problems.all] == ["data.yaml  ../test/images is not in x/; left out"]
 
 
+@pytest.mark.parametrize("name", ["i" * 300, "i" * 300 + "/images", "images/" + "i" * 300 + "/a"])
+def test_a_name_that_no_file_can_have_is_one_that_is_not_there(tmp_path: Path, name: str) -> None:
+    dataset(
+        tmp_path / "x",
+        {"data.yaml": f"train: images\ntest: {name}\nnames: [pit, crack]\n", "images/a.png": None, "labels/a.txt": LINE},
+    )
+    _, records, problems = opened(tmp_path / "x")
+    assert len(records) == 1
+    assert [str(problem) for problem in problems.all] == [f"data.yaml  {name} is not in x/; left out"]
+
+
 @pytest.mark.parametrize(
     ("yaml_text", "classes", "expected"),
     [
