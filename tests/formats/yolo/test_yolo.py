@@ -340,7 +340,11 @@ def test_folders_that_data_yaml_names_and_that_are_not_there_are_noted(tmp_path:
 def test_a_name_that_no_file_can_have_is_one_that_is_not_there(tmp_path: Path, name: str) -> None:
     dataset(
         tmp_path / "x",
-        {"data.yaml": f"train: images\ntest: {name}\nnames: [pit, crack]\n", "images/a.png": None, "labels/a.txt": LINE},
+        {
+            "data.yaml": f"train: images\ntest: {name}\nnames: [pit, crack]\n",
+            "images/a.png": None,
+            "labels/a.txt": LINE,
+        },
     )
     _, records, problems = opened(tmp_path / "x")
     assert len(records) == 1
