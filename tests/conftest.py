@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import cv2
 import hypothesis
@@ -30,6 +31,7 @@ from coigan_aug.prepare.prepared import Prepared, prepare
 from coigan_aug.settings import Settings
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.store.writer import write_dataset
+from tests.chromium import opened
 
 # What is written outlives the processes that tests kill without waiting for the disk, which took a tenth of the time.
 os.fsync = lambda descriptor: None  # type: ignore[assignment]
@@ -155,6 +157,12 @@ def _empty_chart(padding: int, label: str, *_: object, **__: object) -> Markup:
 def bare_pages() -> Iterator[None]:
     with pages_left_bare():
         yield
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with opened() as started:
+        yield started
 
 
 @pytest.fixture(scope="module")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 from coigan_aug.cli.options import Here, command
 from coigan_aug.cli.shared import LONG
+from coigan_aug.cli.told import tell_result
 from coigan_aug.stages.translate_asks import TransferAsk
 
 
@@ -17,16 +16,9 @@ def evaluate_transfer(ask: TransferAsk, here: Here) -> None:
     Example: coigan-aug evaluate transfer --from coigan --to line-b/ --engines histogram,amplitude
     """
     from coigan_aug.cli.transfer_tables import show_transfer
-    from coigan_aug.evaluation.result import RESULT
-    from coigan_aug.sealed import read_sealed
     from coigan_aug.stages.evaluate_transfer import evaluate_transfer as stage
 
-    result = stage(here.workspace, ask, talk=here.talk, command=here.command)
-    path = result.folder / RESULT
-    if not here.talk.quiet:
-        show_transfer(result, path)
-    if here.as_json:
-        print(json.dumps(read_sealed(path), ensure_ascii=False))
+    tell_result(stage(here.workspace, ask, talk=here.talk, command=here.command), here, show_transfer)
 
 
 evaluate_transfer_command = command(TransferAsk, evaluate_transfer, shared=LONG)

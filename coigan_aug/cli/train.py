@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 from coigan_aug.cli.next_step import next_step
 from coigan_aug.cli.options import Here, command
 from coigan_aug.cli.shared import LONG
+from coigan_aug.cli.told import tell_training
 from coigan_aug.stages.asks import TrainAsk
 
 UNFINISHED = "expect faint or blurred defects, of which the screen rejects many."
@@ -22,17 +21,8 @@ def train(ask: TrainAsk, here: Here) -> None:
     from coigan_aug.stages.train import train as stage
 
     trained = stage(here.workspace, ask, talk=here.talk, command=here.command)
-    if trained is None:
+    if not tell_training(trained, here, kept="generator") or trained is None:
         return
-    if here.as_json:
-        print(json.dumps(trained.to_dict(), ensure_ascii=False))
-    if trained.run is None:
-        here.talk.say(str(trained.plan))
-        return
-    best = (
-        f"; kept is the generator at {trained.best.images:,} (KID {trained.best.distance:.3f})" if trained.best else ""
-    )
-    here.talk.say(f"{trained.images:,} images seen{best}. Samples: {trained.run.samples}")
     synthesize = "synthesize --per-class 20 --out synthetic/"
     if trained.ended_early:
         here.talk.say(

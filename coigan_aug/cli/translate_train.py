@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 from coigan_aug.cli.next_step import next_step
 from coigan_aug.cli.options import Here, command
 from coigan_aug.cli.shared import LONG
+from coigan_aug.cli.told import tell_training
 from coigan_aug.stages.translate_train_ask import TranslateTrainAsk
 
 
@@ -20,16 +19,7 @@ def translate_train(ask: TranslateTrainAsk, here: Here) -> None:
     from coigan_aug.stages.translate_train import translate_train as stage
 
     trained = stage(here.workspace, ask, talk=here.talk, command=here.command)
-    if trained is None:
-        return
-    if here.as_json:
-        print(json.dumps(trained.to_dict(), ensure_ascii=False))
-    if trained.run is None:
-        here.talk.say(str(trained.plan))
-        return
-    best = f"; kept is the one at {trained.best.images:,} (KID {trained.best.distance:.3f})" if trained.best else ""
-    here.talk.say(f"{trained.images:,} images seen{best}. Samples: {trained.run.samples}")
-    if trained.ended_early:
+    if tell_training(trained, here, kept="one") and trained is not None and trained.ended_early:
         here.talk.say(f"That is {trained.images / trained.planned:.0%} of the plan of {trained.planned:,}.")
         more = f"translate train --to {ask.to} --resume --minutes {ask.minutes:g}"
         here.talk.say(next_step(here.workspace, more))

@@ -5,29 +5,21 @@ from __future__ import annotations
 from msgspec import Struct
 
 from coigan_aug.evaluation.numbers import Benefit
+from coigan_aug.store.card import Became
 
 AS_IT_IS = "as it is"
 """What the arm of untranslated images is called."""
 
 
-class EngineNumbers(Struct, frozen=True, kw_only=True):
+class EngineNumbers(Became, frozen=True, kw_only=True):
     """What translating by an engine does; the first of a result is AS_IT_IS.
 
-    `kid` and its standard error are to images of the other line. Of `objects` defects: the median px by which edges moved and
-    its 95th percentile, the median share of the gap to the levels round them that is kept, the share that stays as visible as
-    is asked for, the shares that a segmenter of the line finds before and after (of held-out images). None: not measured.
+    `kid` and its standard error are to images of the other line. A segmenter is asked about held-out images alone.
     """
 
     name: str
     kid: float | None = None
     kid_error: float | None = None
-    objects: int = 0
-    edges_moved: float | None = None
-    edges_moved_p95: float | None = None
-    gap_kept: float | None = None
-    visible: float | None = None
-    found_before: float | None = None
-    found_after: float | None = None
 
 
 class Transfer(Struct, frozen=True, kw_only=True):

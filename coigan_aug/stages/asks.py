@@ -9,7 +9,22 @@ from typing import Annotated, ClassVar
 
 from coigan_aug.asking import Ask, Option, StrPath
 from coigan_aug.stages import shared
-from coigan_aug.stages.shared import FORMATS, AcceptChanges, Config, Device, Overrides, RunName, StyleAsk, Truncation
+from coigan_aug.stages.shared import (
+    FORMATS,
+    AcceptChanges,
+    Config,
+    Device,
+    DryRun,
+    Gpus,
+    ImagesSeen,
+    Minutes,
+    Overrides,
+    Resume,
+    RunName,
+    StyleAsk,
+    TrainSeed,
+    Truncation,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,16 +170,12 @@ class TrainAsk(Ask):
             " what fits the device."
         ),
     ] = None
-    gpus: Annotated[int | None, Option("GPUs to train on; 0 is the CPU. Default: 1 where there is one.", least=0)] = (
-        None
-    )
+    gpus: Gpus = None
     device: Device = None
-    images_seen: Annotated[
-        int | str | None, Option("Length in samples, such as 200k. Default: the recipe's.", read=str)
-    ] = None
-    minutes: Annotated[float | None, Option("Stop after so many minutes. Default: no limit.", least=0.01)] = None
-    seed: Annotated[int | None, Option("Seed of everything random. Default: 7.")] = None
-    resume: Annotated[bool, Option("Continue the newest run with its own settings.")] = False
+    images_seen: ImagesSeen = None
+    minutes: Minutes = None
+    seed: TrainSeed = None
+    resume: Resume = False
     init_from: Annotated[
         str | None,
         Option(
@@ -172,7 +183,7 @@ class TrainAsk(Ask):
             " they fit."
         ),
     ] = None
-    dry_run: Annotated[bool, Option("Show plan, memory and time, measured on 3 real steps.")] = False
+    dry_run: DryRun = False
     perceptual_weights: Annotated[StrPath | None, Option("Weight file of the perceptual features.")] = None
     accept_changes: AcceptChanges = False
     overrides: Overrides = ()

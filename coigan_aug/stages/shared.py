@@ -38,6 +38,15 @@ StyleAsk = Annotated[
     ),
 ]
 
+# Of those that train
+
+Gpus = Annotated[int | None, Option("GPUs to train on; 0 is the CPU. Default: 1 where there is one.", least=0)]
+ImagesSeen = Annotated[int | str | None, Option("Length in samples, such as 200k. Default: the recipe's.", read=str)]
+Minutes = Annotated[float | None, Option("Stop after so many minutes. Default: no limit.", least=0.01)]
+TrainSeed = Annotated[int | None, Option("Seed of everything random. Default: 7.")]
+Resume = Annotated[bool, Option("Continue the newest run with its own settings.")]
+DryRun = Annotated[bool, Option("Show plan, memory and time, measured on 3 real steps.")]
+
 # Of those that read a team's annotations
 
 Clip = Annotated[bool, Option("Cut runs that leave the image. Default: an error.")]

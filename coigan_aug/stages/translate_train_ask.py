@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from coigan_aug.asking import Ask, Option, StrPath
-from coigan_aug.stages.shared import Config, Device, Overrides
+from coigan_aug.stages.shared import Config, Device, DryRun, Gpus, ImagesSeen, Minutes, Overrides, Resume, TrainSeed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,16 +32,12 @@ class TranslateTrainAsk(Ask):
             " Default: the recipe's."
         ),
     ] = None
-    gpus: Annotated[int | None, Option("GPUs to train on; 0 is the CPU. Default: 1 where there is one.", least=0)] = (
-        None
-    )
+    gpus: Gpus = None
     device: Device = None
-    images_seen: Annotated[
-        int | str | None, Option("Length in samples, such as 200k. Default: the recipe's.", read=str)
-    ] = None
-    minutes: Annotated[float | None, Option("Stop after so many minutes. Default: no limit.", least=0.01)] = None
-    seed: Annotated[int | None, Option("Seed of everything random. Default: 7.")] = None
-    resume: Annotated[bool, Option("Continue the newest run with its own settings.")] = False
-    dry_run: Annotated[bool, Option("Show plan, memory and time, measured on 3 real steps.")] = False
+    images_seen: ImagesSeen = None
+    minutes: Minutes = None
+    seed: TrainSeed = None
+    resume: Resume = False
+    dry_run: DryRun = False
     overrides: Overrides = ()
     config: Config = None

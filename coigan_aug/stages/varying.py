@@ -42,7 +42,7 @@ from coigan_aug.synthesis.projecting import (
     load_projecting,
     project,
 )
-from coigan_aug.synthesis.siblings import Siblings, Source
+from coigan_aug.synthesis.siblings import Siblings
 
 ALL, SPREAD = "all", 0.3
 ENGINE = "gan"
@@ -180,13 +180,13 @@ def sources_of(
     erasing: Erasing,
     root: Path,
     report: Report,
-) -> dict[int, Source]:
+) -> dict[int, Projection]:
     """Project training objects, or take what the cache `root` has of them.
 
     Raises:
         Stopped: Ctrl-C or SIGTERM; what is done is kept.
     """
-    shape, features, found = latent_shape(generator.settings.model), None, dict[int, Source]()
+    shape, features, found = latent_shape(generator.settings.model), None, dict[int, Projection]()
     read = _Bases(prepared, erasing)
     with stop_request_here() as stop:
         for done, number in enumerate(objects):
@@ -198,7 +198,7 @@ def sources_of(
                 with folder_lock(path.parent, wait=True):  # of several shares at once, one projects and all take that
                     kept = _read(path) or _as_kept(_projected(prepared, generator, number, read, features))
                     write_sealed(path, kept)
-            found[number] = Source(unpacked(kept.latent, shape), kept.random, kept.best, kept.projected)
+            found[number] = Projection(unpacked(kept.latent, shape), kept.random, kept.best, kept.projected)
             if stop.signal_number:
                 said = f"Stopped; {len(found):,} of {len(objects):,} defects are projected."
                 raise Stopped(said, signal_number=stop.signal_number, remedy="Continue with the same command.")

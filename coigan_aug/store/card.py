@@ -95,13 +95,27 @@ class Earlier(Struct, frozen=True, kw_only=True):
     engine: str
 
 
-class Translated(Struct, frozen=True, kw_only=True):
+class Became(Struct, frozen=True, kw_only=True):
+    """What became of `objects` defects in another look; None: not measured.
+
+    The median px by which their edges moved and its 95th percentile, the median share of the gap to the levels round them that
+    they kept, the share that is as visible as is asked for, and those that a segmenter of their line finds before and after.
+    """
+
+    objects: int = 0
+    edges_moved: float | None = None
+    edges_moved_p95: float | None = None
+    gap_kept: float | None = None
+    visible: float | None = None
+    found_before: float | None = None
+    found_after: float | None = None
+
+
+class Translated(Became, frozen=True, kw_only=True):
     """What a translated set comes from, whose look it has, and what became of its defects.
 
     `about` is what the engine was made of, `annotations` the file. `left_out` counts the images in which a defect was lost,
-    `unknown` those of unknown state, `void_lost` those whose void pixels the format can't hold. Of `objects` defects:
-    the median px by which their edges moved and its 95th percentile, the median share of the gap to the levels round them
-    that they kept, the share that is as visible as is asked for, and those that a segmenter finds before and after.
+    `unknown` those of unknown state, `void_lost` those whose void pixels the format can't hold.
     """
 
     source: str
@@ -112,13 +126,6 @@ class Translated(Struct, frozen=True, kw_only=True):
     left_out: int = 0
     unknown: int = 0
     void_lost: int = 0
-    objects: int = 0
-    edges_moved: float | None = None
-    edges_moved_p95: float | None = None
-    gap_kept: float | None = None
-    visible: float | None = None
-    found_before: float | None = None
-    found_after: float | None = None
 
 
 class Card(Struct, frozen=True, kw_only=True):

@@ -21,6 +21,7 @@ from coigan_aug.imaging import encode_image
 from coigan_aug.log import note
 from coigan_aug.studio import pages
 from coigan_aug.studio.guard import TooLong
+from coigan_aug.studio.pages import FRESH, session_of
 from coigan_aug.studio.session import Session
 from coigan_aug.studio.sets import fit_in
 from coigan_aug.studio.shapes import list_shapes, shape, shape_picture
@@ -31,7 +32,6 @@ KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".s
 MESSAGE = "application/octet-stream"
 STATUS = {Superseded: 409, TooLong: 413, Busy: 503, UsageError: 400}
 _LASTING = {"cache-control": "private, max-age=3600"}
-_FRESH = {"cache-control": "no-store"}
 _THUMBNAIL = 320  # px
 Answer = Callable[[Request], Awaitable[Response]]
 
@@ -66,7 +66,7 @@ def make_app(session: Session) -> Starlette:
 async def _told(request: Request, error: Exception) -> Response:
     assert isinstance(error, CoiganError)
     status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 422)
-    headers = _FRESH | ({"connection": "close"} if status == 413 else {})  # what is still to come is not read
+    headers = FRESH | ({"connection": "close"} if status == 413 else {})  # what is still to come is not read
     return JSONResponse({"message": error.message, "remedy": error.remedy}, status, headers)
 
 
@@ -103,7 +103,7 @@ def read_static(name: str) -> tuple[bytes, str]:
 
 async def _page(request: Request) -> Response:
     data, kind = read_static("index.html")
-    return Response(data, media_type=kind, headers=_FRESH)
+    return Response(data, media_type=kind, headers=FRESH)
 
 
 async def _static(request: Request) -> Response:
@@ -115,11 +115,11 @@ async def _static(request: Request) -> Response:
 
 
 async def _state(request: Request) -> Response:
-    return JSONResponse(await run_in_threadpool(pages.state_of, _session(request)), headers=_FRESH)
+    return JSONResponse(await run_in_threadpool(pages.state_of, session_of(request)), headers=FRESH)
 
 
 async def _base(request: Request) -> Response:
-    model, position = _session(request).current(), request.path_params["position"]
+    model, position = session_of(request).current(), request.path_params["position"]
 
     def read() -> bytes:
         return encode_image(model.surface(position), suffix=".png")
@@ -128,7 +128,7 @@ async def _base(request: Request) -> Response:
 
 
 async def _thumb(request: Request) -> Response:
-    model, position = _session(request).current(), request.path_params["position"]
+    model, position = session_of(request).current(), request.path_params["position"]
 
     def read() -> bytes:
         model.base_of(position)
@@ -141,24 +141,24 @@ async def _thumb(request: Request) -> Response:
 
 
 async def _draw(request: Request) -> Response:
-    message = await _working(request, _session(request).draw)
-    return Response(message, media_type=MESSAGE, headers=_FRESH)
+    message = await _working(request, session_of(request).draw)
+    return Response(message, media_type=MESSAGE, headers=FRESH)
 
 
 async def _judge(request: Request) -> Response:
-    judged = await _working(request, _session(request).judge)
-    return JSONResponse(await run_in_threadpool(judged), headers=_FRESH)
+    judged = await _working(request, session_of(request).judge)
+    return JSONResponse(await run_in_threadpool(judged), headers=FRESH)
 
 
 async def _keep(request: Request) -> Response:
-    kept = await run_in_threadpool(await _working(request, _session(request).keep, slot="keep"))
+    kept = await run_in_threadpool(await _working(request, session_of(request).keep, slot="keep"))
     values = {key: str(value) if key in ("out", "records") else value for key, value in asdict(kept).items()}
-    return JSONResponse(values, headers=_FRESH)
+    return JSONResponse(values, headers=FRESH)
 
 
 async def _command(request: Request) -> Response:
-    command = await _working(request, _session(request).copy_command, slot="command")
-    return JSONResponse({"command": command}, headers=_FRESH)
+    command = await _working(request, session_of(request).copy_command, slot="command")
+    return JSONResponse({"command": command}, headers=FRESH)
 
 
 async def _working(request: Request, run: Callable[[Painted, memoryview], Any], *, slot: str = "") -> Any:
@@ -168,46 +168,40 @@ async def _working(request: Request, run: Callable[[Painted, memoryview], Any], 
         slot: its slot whatever the message says.
     """
     painted, bits = split_message(await request.body(), Painted)
-    future = _session(request).worker.submit((painted.client, slot or painted.slot), lambda: run(painted, bits))
+    future = session_of(request).worker.submit((painted.client, slot or painted.slot), lambda: run(painted, bits))
     return await asyncio.wrap_future(future)
 
 
 async def _project(request: Request) -> Response:
-    session, value = _session(request), await pages.read_object(request)
+    session, value = session_of(request), await pages.read_object(request)
     number = value.get("object")
     if not isinstance(number, int):
         raise UsageError("Which object?")
     work = session.worker.submit(("", "project"), lambda: session.project(number))
-    return JSONResponse(await asyncio.wrap_future(work), headers=_FRESH)
+    return JSONResponse(await asyncio.wrap_future(work), headers=FRESH)
 
 
 async def _load(request: Request) -> Response:
-    session, value = _session(request), await pages.read_object(request)
+    session, value = session_of(request), await pages.read_object(request)
     name = str(value.get("run", ""))
     await asyncio.wrap_future(session.worker.submit(("", "load"), lambda: session.load(name)))
     return await _state(request)
 
 
 async def _shapes(request: Request) -> Response:
-    model = _session(request).current()
+    model = session_of(request).current()
     return JSONResponse(await run_in_threadpool(list_shapes, model, request.query_params.get("class", "")))
 
 
 async def _shape(request: Request) -> Response:
-    model, number = _session(request).current(), request.path_params["number"]
+    model, number = session_of(request).current(), request.path_params["number"]
     return Response(await run_in_threadpool(shape, model, number), media_type=MESSAGE, headers=_LASTING)
 
 
 async def _shape_picture(request: Request) -> Response:
-    model, number = _session(request).current(), request.path_params["number"]
+    model, number = session_of(request).current(), request.path_params["number"]
 
     def read() -> bytes:
         return shape_picture(model, number, side=_THUMBNAIL)
 
     return Response(await run_in_threadpool(read), media_type="image/jpeg", headers=_LASTING)
-
-
-def _session(request: Request) -> Session:
-    session = request.app.state.session
-    assert isinstance(session, Session)
-    return session

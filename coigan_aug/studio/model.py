@@ -6,12 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-import numpy as np
 import torch
 
 from coigan_aug.annotations import rle
 from coigan_aug.annotations.components import split_components
-from coigan_aug.annotations.masks import grow
 from coigan_aug.annotations.rle import Mask, Rle
 from coigan_aug.checkpoint import GeneratorFile, load_generator
 from coigan_aug.compose.erase import TELEA
@@ -182,8 +180,3 @@ def changed_boxes(model: Model, job: Job) -> list[Box]:
     shape, margin = (job.region.height, job.region.width), model.margin
     boxes = [rle.box(defect.rle).grow(margin) for defect in job.defects]
     return [box.clip(shape) for box in merge_boxes(boxes, reach=0)]
-
-
-def margin_mask(model: Model, job: Job) -> Mask:
-    """Return where a job may change its base: uint8 [H, W]."""
-    return grow(np.asarray(rle.decode(rle.union([defect.rle for defect in job.defects]))), model.margin)

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from coigan_aug.errors import DataError, UsageError
+from coigan_aug.formats.names import CARD
 from coigan_aug.studio import sets, trainings
 from coigan_aug.studio.keep import STUDIO, USUAL
 from coigan_aug.studio.session import Session
@@ -19,7 +20,7 @@ from coigan_aug.studio.verdicts import say_verdict, verdicts_of, write_accepted
 from coigan_aug.training.run import list_runs
 
 PAGE = 60  # images of a page
-_FRESH = {"cache-control": "no-store"}
+FRESH = {"cache-control": "no-store"}
 
 
 def routes() -> list[Route]:
@@ -43,7 +44,7 @@ def state_of(session: Session) -> dict[str, Any]:
     model, workspace = session.current(), session.workspace
     dataset, labels = model.prepared.dataset, Counter(item.label for item in model.prepared.objects)
     records = ((position, dataset[position], base) for position, base in sorted(model.bases.items()))
-    kept = sorted(path.name for path in (workspace.root / STUDIO).glob("*") if (path / "card.json").exists())
+    kept = sorted(path.name for path in (workspace.root / STUDIO).glob("*") if (path / CARD).exists())
     return {
         "workspace": str(workspace.root),
         "run": model.run.name,
@@ -79,32 +80,33 @@ async def read_object(request: Request) -> dict[str, Any]:
         raise UsageError(f"The request is not understood: {error}") from error
 
 
-def _session(request: Request) -> Session:
+def session_of(request: Request) -> Session:
+    """Return the session that a request is for."""
     session = request.app.state.session
     assert isinstance(session, Session)
     return session
 
 
 async def _runs(request: Request) -> Response:
-    return JSONResponse(await run_in_threadpool(trainings.list_trainings, _session(request).workspace), headers=_FRESH)
+    return JSONResponse(await run_in_threadpool(trainings.list_trainings, session_of(request).workspace), headers=FRESH)
 
 
 async def _run(request: Request) -> Response:
-    workspace, name = _session(request).workspace, request.path_params["name"]
-    return JSONResponse(await run_in_threadpool(trainings.about_training, workspace, name), headers=_FRESH)
+    workspace, name = session_of(request).workspace, request.path_params["name"]
+    return JSONResponse(await run_in_threadpool(trainings.about_training, workspace, name), headers=FRESH)
 
 
 async def _sample(request: Request) -> Response:
-    workspace, name, number = _session(request).workspace, request.path_params["name"], request.path_params["number"]
+    workspace, name, number = session_of(request).workspace, request.path_params["name"], request.path_params["number"]
 
     def read() -> bytes:
         return trainings.sample(workspace, name, number, side=_side(request, 1600))
 
-    return Response(await run_in_threadpool(read), media_type="image/jpeg", headers=_FRESH)
+    return Response(await run_in_threadpool(read), media_type="image/jpeg", headers=FRESH)
 
 
 async def _sets(request: Request) -> Response:
-    workspace = _session(request).workspace
+    workspace = session_of(request).workspace
 
     def read() -> list[dict[str, Any]]:
         listed = []
@@ -115,11 +117,11 @@ async def _sets(request: Request) -> Response:
                 listed.append({"name": name, "problem": error.message, "remedy": error.remedy})
         return listed
 
-    return JSONResponse(await run_in_threadpool(read), headers=_FRESH)
+    return JSONResponse(await run_in_threadpool(read), headers=FRESH)
 
 
 async def _set(request: Request) -> Response:
-    workspace, name, asked = _session(request).workspace, request.path_params["name"], request.query_params
+    workspace, name, asked = session_of(request).workspace, request.path_params["name"], request.query_params
     chosen = sets.Filter(
         label=asked.get("class", ""), state=asked.get("state", ""), split=asked.get("split", ""),
         text=asked.get("text", ""),
@@ -135,12 +137,12 @@ async def _set(request: Request) -> Response:
         values = [msgspec.to_builtins(item) | {"verdict": said.get(item.file, "")} for item in shown]
         return {"count": len(items), "from": start, "items": values, "verdicts": dict(Counter(said.values()))}
 
-    return JSONResponse(await run_in_threadpool(read), headers=_FRESH)
+    return JSONResponse(await run_in_threadpool(read), headers=FRESH)
 
 
 async def _picture(request: Request) -> Response:
     workspace, name, position = (
-        _session(request).workspace,
+        session_of(request).workspace,
         request.path_params["name"],
         request.path_params["position"],
     )
@@ -149,42 +151,42 @@ async def _picture(request: Request) -> Response:
     def read() -> bytes:
         return sets.picture(sets.open_set(workspace, name), position, side=_side(request, 320), masks=masks)
 
-    return Response(await run_in_threadpool(read), media_type="image/jpeg", headers=_FRESH)
+    return Response(await run_in_threadpool(read), media_type="image/jpeg", headers=FRESH)
 
 
 async def _rejected(request: Request) -> Response:
-    workspace, name = _session(request).workspace, request.path_params["name"]
+    workspace, name = session_of(request).workspace, request.path_params["name"]
 
     def read() -> dict[str, Any]:
         return sets.say_rejected(sets.open_set(workspace, name))
 
-    return JSONResponse(await run_in_threadpool(read), headers=_FRESH)
+    return JSONResponse(await run_in_threadpool(read), headers=FRESH)
 
 
 async def _rejected_picture(request: Request) -> Response:
-    workspace, name, number = _session(request).workspace, request.path_params["name"], request.path_params["number"]
+    workspace, name, number = session_of(request).workspace, request.path_params["name"], request.path_params["number"]
 
     def read() -> bytes:
         return sets.rejected_picture(sets.open_set(workspace, name), number)
 
-    return Response(await run_in_threadpool(read), media_type="image/jpeg", headers=_FRESH)
+    return Response(await run_in_threadpool(read), media_type="image/jpeg", headers=FRESH)
 
 
 async def _verdict(request: Request) -> Response:
-    workspace, name, value = _session(request).workspace, request.path_params["name"], await read_object(request)
+    workspace, name, value = session_of(request).workspace, request.path_params["name"], await read_object(request)
     position, verdict = value.get("position"), value.get("verdict")
     if not isinstance(position, int) or not isinstance(verdict, str):
         raise UsageError("A verdict needs a position and a word.")
     said = await run_in_threadpool(say_verdict, workspace, name, position, verdict)
-    return JSONResponse({"verdicts": dict(Counter(said.values()))}, headers=_FRESH)
+    return JSONResponse({"verdicts": dict(Counter(said.values()))}, headers=FRESH)
 
 
 async def _accepted(request: Request) -> Response:
-    workspace, name = _session(request).workspace, request.path_params["name"]
+    workspace, name = session_of(request).workspace, request.path_params["name"]
     made = await run_in_threadpool(write_accepted, workspace, name)
     command = f"coigan-aug convert {made.folder} {made.folder.name} --to coco"
     values = {"folder": str(made.folder), "images": made.images, "left_out": made.left_out, "command": command}
-    return JSONResponse(values, headers=_FRESH)
+    return JSONResponse(values, headers=FRESH)
 
 
 def _side(request: Request, usual: int) -> int:

@@ -23,7 +23,7 @@ from coigan_aug.studio.wire import Painted, box_values, join_message, unpack_lay
 from coigan_aug.studio.worker import Worker
 from coigan_aug.synthesis.change import measure_change
 from coigan_aug.synthesis.job import Job
-from coigan_aug.synthesis.siblings import Source
+from coigan_aug.synthesis.projecting import Projection
 from coigan_aug.training.run import find_run
 
 _HELD = 2  # models in memory
@@ -42,7 +42,7 @@ class Session:
     models: dict[str, Model] = field(default_factory=dict)
     judges: dict[str, Judge] = field(default_factory=dict)
     last: tuple[Model, Job, Pixels] | None = None
-    sources: dict[tuple[str, int], Source] = field(default_factory=dict)
+    sources: dict[tuple[str, int], Projection] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def load(self, name: str | None, *, talk: Talk = SILENT) -> Model:
@@ -107,8 +107,7 @@ class Session:
 
     def copy_command(self, asked: Painted, bits: memoryview) -> str:
         """Return the command that draws the same pixels."""
-        model, job = self._planned(asked, unpack_layers(asked.layers, bits))
-        return command_of(self.workspace, model, job)
+        return command_of(self.workspace, *self._first(asked, bits))
 
     def _planned(self, asked: Painted, masks: Sequence[Mask]) -> tuple[Model, Job]:
         model = self.load(asked.run)
@@ -120,19 +119,24 @@ class Session:
             seed=asked.seeds[0],
             truncation=asked.truncation if model.latent else 1,
         )
-        return model, self._steered(model, job, asked, asked.seeds[0])
+        return model, job
 
     def _steered(self, model: Model, job: Job, asked: Painted, seed: int) -> Job:
         return steered(model, job, asked, lambda number: self._source(model, number), seed=seed)
 
-    def _source(self, model: Model, number: int) -> Source:
+    def _source(self, model: Model, number: int) -> Projection:
         key = (model.generator.sha256, number)
         if key not in self.sources:
             self.sources[key] = find_source(self.workspace, model, number)
         return self.sources[key]
 
-    def _drawn(self, asked: Painted, bits: memoryview) -> tuple[Model, Job, Pixels]:
+    def _first(self, asked: Painted, bits: memoryview) -> tuple[Model, Job]:
+        """Return the model and the job of the first seed."""
         model, job = self._planned(asked, unpack_layers(asked.layers, bits))
+        return model, self._steered(model, job, asked, asked.seeds[0])
+
+    def _drawn(self, asked: Painted, bits: memoryview) -> tuple[Model, Job, Pixels]:
+        model, job = self._first(asked, bits)
         return model, job, self._picture(model, job)
 
     def _picture(self, model: Model, job: Job) -> Pixels:

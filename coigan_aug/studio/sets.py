@@ -19,6 +19,7 @@ from coigan_aug.annotations.records import ImageRecord
 from coigan_aug.errors import UsageError
 from coigan_aug.files import inside
 from coigan_aug.folders import Folders
+from coigan_aug.formats.names import CARD
 from coigan_aug.imaging import Pixels, encode_image, read_rgb
 from coigan_aug.pictures import mark
 from coigan_aug.store.card import read_card
@@ -169,7 +170,7 @@ def say_rejected(dataset: Dataset) -> dict[str, Any]:
     """Say what the screen rejected: each try with its reason in words, and counts by class and reason."""
     items = rejected_of(dataset)
     counts = Counter((item.label, item.reason) for item in items)
-    screening = read_card(dataset.image_root / "card.json").screening
+    screening = read_card(dataset.image_root / CARD).screening
     return {
         "screened": screening.on if screening else None,
         "counts": [

@@ -10,9 +10,10 @@ from coigan_aug.annotations import rle
 from coigan_aug.errors import UsageError, class_named
 from coigan_aug.imaging import encode_image
 from coigan_aug.pictures import mark
+from coigan_aug.prepare.objects import DefectObject
 from coigan_aug.studio.model import Model
 from coigan_aug.studio.sets import fit_in
-from coigan_aug.studio.wire import join_message, pack_mask
+from coigan_aug.studio.wire import box_values, join_message, pack_mask
 
 _ROUND = 8  # px of surface round a shape in its picture
 
@@ -40,14 +41,14 @@ def shape(model: Model, number: int) -> bytes:
     Raises:
         UsageError: there is no such object.
     """
-    full = model.prepared.objects[_checked(model, number)].full
+    full = object_of(model, number).full
     box = rle.box(full)
-    return join_message({"box": [int(side) for side in box]}, [pack_mask(rle.decode_box(full, box))])
+    return join_message({"box": box_values(box)}, [pack_mask(rle.decode_box(full, box))])
 
 
 def shape_picture(model: Model, number: int, *, side: int) -> bytes:
     """Return a training object with its outline as JPEG bytes."""
-    item = model.prepared.objects[_checked(model, number)]
+    item = object_of(model, number)
     image = model.prepared.dataset.image(item.position)
     region = rle.box(item.full).grow(_ROUND).clip(image.shape)
     pixels, classes = np.ascontiguousarray(image[region.slices]), model.prepared.dataset.classes
@@ -55,7 +56,12 @@ def shape_picture(model: Model, number: int, *, side: int) -> bytes:
     return encode_image(fit_in(outlined, side), suffix=".jpg", quality=85)
 
 
-def _checked(model: Model, number: int) -> int:
+def object_of(model: Model, number: int) -> DefectObject:
+    """Return a training object by its number.
+
+    Raises:
+        UsageError: there is no such object.
+    """
     if not 0 <= number < len(model.prepared.objects):
         raise UsageError(f"There is no object {number}.")
-    return number
+    return model.prepared.objects[number]

@@ -10,39 +10,38 @@ from coigan_aug import rng as streams
 from coigan_aug.annotations import rle
 from coigan_aug.compose.erase import TELEA
 from coigan_aug.compose.noise import draw_latent
-from coigan_aug.errors import UsageError
 from coigan_aug.folders import Folders
 from coigan_aug.progress import silent
 from coigan_aug.stages.varying import sources_of
 from coigan_aug.studio.model import Model
+from coigan_aug.studio.shapes import object_of
 from coigan_aug.studio.wire import Painted
 from coigan_aug.synthesis.engines import check_latent
 from coigan_aug.synthesis.gan import merge_boxes
 from coigan_aug.synthesis.job import Job
 from coigan_aug.synthesis.latents import Latent, between, packed, varied
+from coigan_aug.synthesis.projecting import Projection
 from coigan_aug.synthesis.rows import name_of
-from coigan_aug.synthesis.siblings import Source
 
-Find = Callable[[int], Source]
+Find = Callable[[int], Projection]
 
 
-def find_source(workspace: Folders, model: Model, number: int) -> Source:
+def find_source(workspace: Folders, model: Model, number: int) -> Projection:
     """Return the latent that redraws a training object; found now, or taken from the workspace's cache.
 
     Raises:
         UsageError: there is no such object, or the run has no latent.
     """
     check_latent(model.generator, "Siblings", run=model.run.name)
-    if not 0 <= number < len(model.prepared.objects):
-        raise UsageError(f"There is no object {number}.")
+    object_of(model, number)
     root = workspace.cache
     return sources_of(model.prepared, model.generator, [number], erasing=TELEA, root=root, report=silent)[number]
 
 
-def say_source(model: Model, number: int, source: Source) -> dict[str, Any]:
+def say_source(model: Model, number: int, source: Projection) -> dict[str, Any]:
     """Say what was found of a training object: its name, its class, its box; how near latents come, grey levels."""
     file, own = name_of(model.prepared, number)
-    item = model.prepared.objects[number]
+    item = object_of(model, number)
     return {
         "id": number, "name": f"{file}:{own}", "class": model.names[item.label], "random": round(source.random, 1),
         "best": round(source.best, 1), "projected": round(source.projected, 1),

@@ -17,7 +17,6 @@ from coigan_aug.geometry import Box
 from coigan_aug.imaging import Pixels
 from coigan_aug.losses.perceptual import load_features, smooth_masked_perceptual
 from coigan_aug.losses.reconstruction import masked_l1
-from coigan_aug.progress import Report, silent
 from coigan_aug.synthesis.gan import Patch, cut_patches
 from coigan_aug.synthesis.job import Job, PlannedDefect
 from coigan_aug.synthesis.latents import Latent
@@ -50,8 +49,8 @@ def load_projecting() -> Features:
 
 
 def project(
-    generator: GeneratorFile, base: Pixels, defect: PlannedDefect, image: Pixels, *, features: Features, seed: int = 0,
-    steps: int = STEPS, report: Report = silent,
+    generator: GeneratorFile, base: Pixels, defect: PlannedDefect, image: Pixels, *, features: Features,
+    steps: int = STEPS,
 ) -> Projection:  # fmt: skip
     """Find the latent, a row for each level, with which a generator redraws a defect on the base without it.
 
@@ -63,18 +62,17 @@ def project(
         base: the image with the defect erased, uint8 [H, W(, 3)].
         defect: its class, its mask in the image, its contrast.
         image: the image with the defect, as large.
-        seed: of the latents to begin with, and of the noise.
 
     Raises:
         ValueError: the generator has no latent (`engines.check_latent`), or base and image are not as large.
     """
     if base.shape[:2] != image.shape[:2]:
         raise ValueError(f"base is {base.shape[:2]}, image {image.shape[:2]}")
-    job = Job(1, 0, Box.of(base.shape), (defect,), seed=seed)
+    job = Job(1, 0, Box.of(base.shape), (defect,))
     (patch,), (real,) = cut_patches(base, job, generator), cut_patches(image, job, generator)
     device = next(generator.generator.parameters()).device
     see = _Seen(generator, patch, real.base.to(device), features, device)
-    rng = streams.generator(seed, "project", 0)
+    rng = streams.generator(0, "project", 0)
     tries = [draw_latent(rng, generator.settings.model, mixing=0.0) for _ in range(TRIES)]
     if tries[0].size == 0:
         raise ValueError("the generator has no latent")
@@ -82,8 +80,8 @@ def project(
         random = [float(see.pixels(see.draw(torch.from_numpy(z).to(device)))) for z in tries]
     nearest = int(np.argmin(random))
     best, latent = random[nearest], _on_sphere(torch.from_numpy(tries[nearest]).to(device))
-    kept = latent
-    latent = latent.requires_grad_(True)
+    kept = latent.clone()
+    latent.requires_grad_(True)
     optimizer = torch.optim.Adam([latent], lr=RATE, betas=(0.9, 0.99))
     for step in range(steps + 1):
         with torch.enable_grad():
@@ -98,7 +96,6 @@ def project(
         optimizer.step()
         with torch.no_grad():
             latent.copy_(_on_sphere(latent))
-        report(step + 1, steps)
     found = kept.detach().cpu().numpy()
     return Projection(found, 255 * float(np.mean(random)), 255 * random[nearest], 255 * best)
 

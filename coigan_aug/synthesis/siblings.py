@@ -12,24 +12,15 @@ import numpy as np
 from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.store.card import Varied
 from coigan_aug.synthesis.job import PlannedDefect
-from coigan_aug.synthesis.latents import Latent, packed, varied
-
-
-@dataclass(frozen=True)
-class Source:
-    """A training object to vary: the latent [L, Z] that redraws it, and how near that comes, as `Projection` has it."""
-
-    latent: Latent
-    random: float
-    best: float
-    projected: float
+from coigan_aug.synthesis.latents import packed, varied
+from coigan_aug.synthesis.projecting import Projection
 
 
 @dataclass(frozen=True)
 class Siblings:
     """The training objects (by their place in `Prepared.objects`) that are varied, and by how much, 0..1."""
 
-    sources: Mapping[int, Source]
+    sources: Mapping[int, Projection]
     spread: float
 
     @cached_property

@@ -155,12 +155,13 @@ def _paid(networks: TranslationNetworks, batch: UnpairedBatch, from_a: Way, from
     plain = torch.ones_like(batch.masks)
     losses: Losses = {}
     with step.autocast():
-        same_b, same_a = networks.translators.to_b(batch.b), networks.translators.to_a(batch.a)
         losses["adversarial_b"] = train.adversarial * _passed(judges.of_b, from_a.made, train.loss)
         losses["adversarial_a"] = train.adversarial * _passed(judges.of_a, from_b.made, train.loss)
     losses["cycle_a"] = own.cycle * masked_l1(from_a.back, batch.a, weights, across=across)
     losses["cycle_b"] = own.cycle * masked_l1(from_b.back, batch.b, plain, across=across)
     if own.identity > 0:
+        with step.autocast():
+            same_b, same_a = networks.translators.to_b(batch.b), networks.translators.to_a(batch.a)
         losses["identity"] = own.identity * (F.l1_loss(same_b, batch.b) + F.l1_loss(same_a, batch.a))
     if own.edges > 0:
         near = mask_alpha(batch.masks, grow=own.edges_grow, soften=0)

@@ -28,7 +28,6 @@ def styled(drawable: Path) -> Path:
     settings = load_generator(folder / "generator.safetensors").settings
     dataset = Dataset(drawable / "coigan" / "dataset")
     styled_generator(folder, prepare(dataset, settings.data, cache_root=drawable / "coigan" / "cache"), settings)
-    (folder / "styled.safetensors").rename(folder / "generator.safetensors")
     return folder
 
 

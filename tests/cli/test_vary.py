@@ -30,7 +30,7 @@ def test_siblings_are_drawn_from_the_command_line_and_each_defect_is_projected_o
         Dataset(drawable / "coigan" / "dataset"), settings.data, cache_root=drawable / "coigan" / "cache"
     )
     styled_generator(drawable, prepared, settings)
-    (drawable / "styled.safetensors").rename(run)
+    (drawable / "generator.safetensors").rename(run)
     monkeypatch.setattr(varying, "project", functools.partial(project, steps=2))
     ask = ["synthesize", "--vary", "spot", "--per-class", "2", "--no-screen"]
     code, out, err = call(capsys, monkeypatch, *ask, "--out", "one", "--json")

@@ -97,7 +97,7 @@ def give_style(workspace: Folders, small: Settings) -> str:
     trained = find_run(workspace.runs, None)
     prepared = prepare(Dataset(workspace.dataset), small.data, cache_root=workspace.cache)
     styled_generator(trained.folder, prepared, small)
-    (trained.folder / "styled.safetensors").rename(trained.generator)
+    (trained.folder / "generator.safetensors").rename(trained.generator)
     kept, dropped = (
         Direction(name=name, vector=packed(np.full(6, 0.4, np.float32)), explained=0.5, spearman=0.9, drags={}, why=why)
         for name, why in (("darkness", ""), ("grain", "it drags darkness along"))

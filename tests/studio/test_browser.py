@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,34 +16,16 @@ from coigan_aug.cli.ending import run
 from coigan_aug.cli.main import app
 from coigan_aug.imaging import read_image, write_image
 from coigan_aug.store.dataset import Dataset
+from tests.chromium import MARKS
 from tests.studio.conftest import Open, copied, open_studio
 
-playwright = pytest.importorskip("playwright.sync_api")
-CHROMIUM = next(
-    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
-)
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt-get install chromium"),
-]
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update",
-    "--disable-sync",
-]  # fmt: skip
+pytestmark = MARKS
 MASK = """() => { const mask = window.studio.state.mask;
     return { width: mask.width, height: mask.height, data: [...mask.data] }; }"""
 SHOWN = """() => { const canvas = window.studio.result.canvas;
     const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
     return [...data].filter((_, k) => k % 4 === 0); }"""
 IDLE = "() => document.body.dataset.busy === 'no' && !window.studio.result.again"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +92,7 @@ class Visit:
         self.idle()
 
 
-def _check_quiet(visit: Visit) -> None:
+def check_quiet(visit: Visit) -> None:
     own = "Canvas2D: Multiple readback"  # what the test itself does to see the pixels
     assert [line for line in visit.said if not line.startswith(own)] == []
     assert [url for url in visit.asked if not url.startswith((visit.studio.address, "blob:", "data:"))] == []
@@ -159,7 +140,7 @@ def test_paint_two_classes_undo_keep_and_open_again(
         page.reload()
         visit.ready()
         assert page.input_value("#into") == "from-the-page"
-        _check_quiet(visit)
+        check_quiet(visit)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", words := shlex.split(command))
     assert run(app) == 0
@@ -200,7 +181,7 @@ def test_every_tool_paints_what_its_shape_says(browser: Any, open_here: Open) ->
         shape = np.array(told[0], np.uint8).reshape(told[2], told[1])
         at = cv2.boundingRect(stamped.astype(np.uint8))
         assert np.array_equal(stamped[at[1] : at[1] + at[3], at[0] : at[0] + at[2]], shape != 0)
-        _check_quiet(visit)
+        check_quiet(visit)
 
 
 def test_it_is_painted_with_the_keyboard_alone(browser: Any, open_here: Open) -> None:
@@ -214,7 +195,7 @@ def test_it_is_painted_with_the_keyboard_alone(browser: Any, open_here: Open) ->
         visit.press("p", "Enter", *["ArrowRight"] * 8, "Enter", *["ArrowDown"] * 6, "Enter", "Enter")
         assert visit.mask().sum() > 12
         visit.page.wait_for_selector("#keep:not([disabled])")
-        _check_quiet(visit)
+        check_quiet(visit)
 
 
 def test_a_mask_is_saved_and_loaded_bit_for_bit(browser: Any, open_here: Open, tmp_path: Path) -> None:
@@ -244,7 +225,7 @@ def test_a_mask_is_saved_and_loaded_bit_for_bit(browser: Any, open_here: Open, t
         page.wait_for_selector(".said.bad")
         assert "96 × 50 pixels, the image 96 × 72" in page.text_content("#said")
         assert np.array_equal(visit.mask(), (plain > 0) * 2)
-        _check_quiet(visit)
+        check_quiet(visit)
 
 
 def test_variants_are_picked_compared_and_shown_as_a_difference(browser: Any, open_here: Open) -> None:
@@ -277,7 +258,7 @@ def test_variants_are_picked_compared_and_shown_as_a_difference(browser: Any, op
         wanted = np.minimum(4 * np.abs(base.astype(int) - first), 255)
         assert np.array_equal(np.array(strength).reshape(wanted.shape), wanted)
         page.wait_for_selector("#verdict table")
-        _check_quiet(visit)
+        check_quiet(visit)
 
 
 @pytest.mark.parametrize(("width", "height"), [(390, 844), (1400, 900)])
@@ -294,7 +275,7 @@ def test_every_page_fits_the_window_and_says_nothing_wrong(
                 ".filter(e => !(e.ariaLabel || e.textContent.trim() || e.labels?.length)).map(e => e.outerHTML)"
             )
             assert nameless == []
-        _check_quiet(visit)
+        check_quiet(visit)
 
 
 def test_images_are_accepted_and_rejected_with_keys(browser: Any, open_here: Open) -> None:
@@ -315,4 +296,4 @@ def test_images_are_accepted_and_rejected_with_keys(browser: Any, open_here: Ope
             page.click("#data-accepted")
         page.wait_for_selector(".set[href='#data/made-accepted']")
         assert len(Dataset(open_here.session.workspace.synthetic / "made-accepted")) == 10
-        _check_quiet(visit)
+        check_quiet(visit)

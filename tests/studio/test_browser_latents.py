@@ -16,12 +16,11 @@ from coigan_aug.cli.main import app
 from coigan_aug.folders import Folders
 from coigan_aug.imaging import read_image
 from coigan_aug.settings import Settings
-from tests.studio import test_browser
+from tests.chromium import MARKS
 from tests.studio.conftest import Open, copied, give_style, open_studio
-from tests.studio.test_browser import Visit
+from tests.studio.test_browser import Visit, check_quiet
 
-browser = test_browser.browser  # the fixture
-pytestmark = [*test_browser.pytestmark, pytest.mark.usefixtures("bare_pages")]
+pytestmark = [*MARKS, pytest.mark.usefixtures("bare_pages")]
 SIX = "() => document.querySelectorAll('.variant canvas').length === 6"
 
 
@@ -85,7 +84,7 @@ def test_siblings_a_mixture_and_a_style_are_drawn_as_the_copied_commands_draw_th
         visit.idle()
         page.wait_for_function(SIX)
         pictures["style"] = visit.shown(), _command(page)
-        test_browser._check_quiet(visit)
+        check_quiet(visit)
     monkeypatch.chdir(tmp_path)
     for name, (shown, words) in pictures.items():
         assert ("--style" in words) == (name == "style")

@@ -14,12 +14,13 @@ from coigan_aug.prepare.prepared import Prepared
 from coigan_aug.settings import Settings
 from coigan_aug.stages.asks import SynthesizeAsk
 from coigan_aug.stages.varying import chosen, counts_of, objects_named
+from coigan_aug.synthesis import projecting
 from coigan_aug.synthesis.engines import gan_engine
 from coigan_aug.synthesis.job import Job, PlannedDefect
 from coigan_aug.synthesis.latents import between, packed, unit, unpacked, varied
-from coigan_aug.synthesis.projecting import load_projecting, project
+from coigan_aug.synthesis.projecting import Projection, load_projecting, project
 from coigan_aug.synthesis.rows import read_made, read_rows, reader_of
-from coigan_aug.synthesis.siblings import Siblings, Source
+from coigan_aug.synthesis.siblings import Siblings
 from tests.synthesis.drawing import made_set, planned
 from tests.synthesis.styled import styled_generator
 
@@ -89,12 +90,27 @@ def test_a_drawn_defect_is_projected_nearer_than_any_random_latent(
     assert off < 2 * found.projected + 2, "the engine draws with it what the projection saw"
 
 
+def test_a_search_that_gets_no_nearer_gives_the_nearest_random_latent(
+    prepared: Prepared, generator: GeneratorFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = planned(prepared, generator.settings, per_class=1)[0]
+    plain = PlannedDefect(job.defects[0].label, job.defects[0].rle, None, ())
+    base, features = prepared.dataset.stored(job.base), load_projecting()
+    image = 255 - base
+    begun = project(generator, base, plain, image, features=features, steps=0)
+    monkeypatch.setattr(projecting, "FEATURES", -1e4)  # leads away
+    monkeypatch.setattr(projecting, "RATE", 1e-3)
+    found = project(generator, base, plain, image, features=features, steps=3)
+    assert found.projected == found.best == begun.best
+    assert np.array_equal(found.latent, begun.latent)
+
+
 def test_siblings_are_of_the_named_object_and_their_plan_gives_them_again(
     prepared: Prepared, generator: GeneratorFile, tmp_path: Path
 ) -> None:
     label = prepared.objects[prepared.by_class[1][2]].label
     source = prepared.by_class[label][2]
-    siblings = Siblings({source: Source(_latent(3, 3, 6), 3.0, 2.0, 1.0)}, 0.3)
+    siblings = Siblings({source: Projection(_latent(3, 3, 6), 3.0, 2.0, 1.0)}, 0.3)
     engine = gan_engine(prepared, generator, run="001-tiny", device=CPU)
     keep = [0, 0]
     keep[label] = 4

@@ -37,26 +37,14 @@ from coigan_aug.synthesis.job import Job, PlannedDefect
 from coigan_aug.synthesis.margin import margin_of
 from coigan_aug.synthesis.run import check_free
 from tests.synthesis.drawing import made_set, planned, with_synthesis
+from tests.synthesis.styled import untrained
 
 CPU = torch.device("cpu")
 
 
-def _generator(folder: Path, prepared: Prepared, settings: Settings, *, colour: str = "grey") -> GeneratorFile:
-    """An untrained generator that changes what it may: its last layer is made large."""
-    model = dataclasses.replace(settings.model, colour=colour)
-    settings = dataclasses.replace(settings, model=model)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        network = build_generator(settings.model, prepared.classes)
-        torch.nn.init.normal_(network.network.head.weight, std=0.3)
-    path = folder / "generator.safetensors"
-    save_generator(path, network, settings=settings, classes=prepared.dataset.classes, images=0)
-    return load_generator(path)
-
-
 @pytest.fixture(scope="module")
 def generator(prepared: Prepared, small: Settings, tmp_path_factory: pytest.TempPathFactory) -> GeneratorFile:
-    return _generator(tmp_path_factory.mktemp("generator"), prepared, small)
+    return untrained(tmp_path_factory.mktemp("generator"), prepared, small, colour="grey")
 
 
 def _make(
@@ -115,7 +103,7 @@ def test_written_masks_are_the_planned_ones_and_nothing_changes_beyond_the_margi
 ) -> None:
     settings = dataclasses.replace(small, data=dataclasses.replace(small.data, scale=scale, fit=fit))
     prepared = prepare(toy, settings.data, cache_root=tmp_path / "cache")
-    generator = _generator(tmp_path, prepared, settings)
+    generator = untrained(tmp_path, prepared, settings, colour="grey")
     out = tmp_path / "out"
     _make(prepared, generator, out, windows=windows)
     coco, dataset = COCO(str(out / "annotations.json")), Dataset(tmp_path / "out-records")
@@ -175,7 +163,7 @@ def test_a_large_defect_is_drawn_as_training_saw_it_whole_and_small(
     """With fit 0.5 and a window of 32 px: an object of 34 px and its margin of 2 on both sides are seen in 76 px."""
     settings = dataclasses.replace(small, data=dataclasses.replace(small.data, fit=0.5))
     prepared = prepare(toy, settings.data, cache_root=tmp_path / "cache")
-    generator = _generator(tmp_path, prepared, settings)
+    generator = untrained(tmp_path, prepared, settings, colour="grey")
     image = np.full((72, 96), 128, np.uint8)
     for width, side, share in ((10, 32, 10 / 32), (34, 76, 34 / 76)):
         mask = np.zeros((72, 96), np.uint8)
@@ -293,7 +281,7 @@ def test_colour_images_stay_in_colour(small: Settings, tmp_path: Path) -> None:
     data = write_dataset(tmp_path / "d", records, classes=classes, image_root=tmp_path / "images", provenance={})
     prepared = prepare(data, small.data, cache_root=tmp_path / "cache")
     assert not prepared.grey
-    _make(prepared, _generator(tmp_path, prepared, small, colour="rgb"), tmp_path / "out", per_class=2)
+    _make(prepared, untrained(tmp_path, prepared, small, colour="rgb"), tmp_path / "out", per_class=2)
     for record in Dataset(tmp_path / "out-records"):
         made = read_image(tmp_path / "out" / record.file)
         assert tuple(made[0, 0]) == (200, 60, 40)
@@ -378,7 +366,7 @@ def test_a_generator_with_a_masked_base_draws_the_same_on_whatever_was_there(
     model = dataclasses.replace(small.model, mask_base=True, noise="replace", noise_per_class=True)
     settings = dataclasses.replace(small, model=model)
     prepared = prepare(toy, settings.data, cache_root=tmp_path / "cache")
-    generator = _generator(tmp_path, prepared, settings)
+    generator = untrained(tmp_path, prepared, settings, colour="grey")
     mask = np.zeros((72, 96), np.uint8)
     mask[30:44, 30:44] = 1
     job = Job(0, 0, Box(0, 0, 96, 72), (PlannedDefect(0, rle.encode(mask), 0, (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)),), seed=1)
