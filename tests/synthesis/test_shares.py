@@ -36,14 +36,15 @@ from coigan_aug.synthesis.screen import Screen
 from coigan_aug.synthesis.tasks import Given, check_given
 from coigan_aug.synthesis.written import most_synthetic
 from tests.synthesis.drawing import made_set, planned, planner_of, with_synthesis
-from tests.synthesis.test_synthesis import _generator, _hashes
+from tests.synthesis.styled import untrained
+from tests.synthesis.test_synthesis import _hashes
 
 CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
 def generator(prepared: Prepared, small: Settings, tmp_path_factory: pytest.TempPathFactory) -> GeneratorFile:
-    return _generator(tmp_path_factory.mktemp("generator"), prepared, small)
+    return untrained(tmp_path_factory.mktemp("generator"), prepared, small, colour="grey")
 
 
 @pytest.fixture
