@@ -194,8 +194,8 @@ def test_test_images_of_the_other_line_and_masks_beside_images_serve_as_no_look(
     assert [path.name for path in find_line(lines / "b").paths] == ["00.png", "01.png", "03.png"]
     write_image(tmp_path / "a.jpg", np.zeros((5, 5), np.uint8))
     write_image(tmp_path / "a.png", np.zeros((5, 5), np.uint8))
-    with pytest.raises(DataError, match="one of them may be a mask"):
-        find_line(tmp_path)
+    write_image(tmp_path / "sub" / "b.png", np.zeros((5, 5), np.uint8))
+    assert [path.relative_to(tmp_path).as_posix() for path in find_line(tmp_path).paths] == ["a.jpg", "sub/b.png"]
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="holds no images"):
         find_line(tmp_path / "empty")
