@@ -32,12 +32,13 @@ from coigan_aug.settings import Settings
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.store.writer import write_dataset
 from tests.chromium import opened
+from tests.thorough import tries
 
 # What is written outlives the processes that tests kill without waiting for the disk, which took a tenth of the time.
 os.fsync = lambda descriptor: None  # type: ignore[assignment]
 torch.set_num_threads(1)
 cv2.setNumThreads(0)
-hypothesis.settings.register_profile("here", deadline=None)
+hypothesis.settings.register_profile("here", deadline=None, max_examples=tries(100))
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "here")
 

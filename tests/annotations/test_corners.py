@@ -13,6 +13,7 @@ from pycocotools import mask as coco
 from coigan_aug.annotations import rle
 from coigan_aug.annotations.corners import trace_corners, trace_corners_many, trace_turns_many, turning_points
 from coigan_aug.annotations.polygons import trace_centres
+from tests.thorough import tries
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools
 MASKS = arrays.arrays(np.uint8, arrays.array_shapes(min_dims=2, max_dims=2, max_side=20), elements=st.integers(0, 1))
@@ -23,7 +24,7 @@ def of_pycocotools(polygons: list[np.ndarray], height: int, width: int) -> np.nd
     return coco.decode(coco.merge(parts))
 
 
-@settings(max_examples=300)
+@settings(max_examples=tries(300))
 @given(MASKS)
 def test_corners_traced_are_the_mask_to_pycocotools_and_to_even_odd_readers(mask: np.ndarray) -> None:
     traced = trace_corners(rle.encode(mask))
@@ -45,7 +46,7 @@ def test_corners_of_a_pixel_and_of_pixels_that_touch_at_a_corner() -> None:
     assert len(diagonal) == 12
 
 
-@settings(max_examples=200)
+@settings(max_examples=tries(200))
 @given(MASKS)
 def test_cv2_fills_turning_points_to_the_same_mask(mask: np.ndarray) -> None:
     drawn = np.zeros_like(mask)
@@ -56,7 +57,7 @@ def test_cv2_fills_turning_points_to_the_same_mask(mask: np.ndarray) -> None:
     assert np.array_equal(drawn, mask)
 
 
-@settings(max_examples=100)
+@settings(max_examples=tries(100))
 @given(st.lists(MASKS, max_size=5))
 def test_many_masks_are_traced_as_one_alone(masks: list[np.ndarray]) -> None:
     coded = [rle.encode(mask) for mask in masks]

@@ -12,6 +12,7 @@ from hypothesis.extra import numpy as arrays
 from coigan_aug.annotations import rle
 from coigan_aug.annotations.keyholes import trace_parts
 from coigan_aug.annotations.polygons import fill_centres, fill_on_image
+from tests.thorough import tries
 
 MASKS = arrays.arrays(np.uint8, arrays.array_shapes(min_dims=2, max_dims=2, max_side=24), elements=st.integers(0, 1))
 
@@ -24,7 +25,7 @@ def drawn(mask: np.ndarray) -> np.ndarray:
     return canvas
 
 
-@settings(max_examples=500)
+@settings(max_examples=tries(500))
 @given(MASKS)
 def test_polygons_with_bridges_are_exactly_the_mask_one_for_each_part(mask: np.ndarray) -> None:
     assert np.array_equal(drawn(mask), mask)
@@ -37,7 +38,7 @@ def test_all_masks_of_three_by_four_pixels_are_exact() -> None:
         assert np.array_equal(drawn(mask), mask), mask
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=tries(60), deadline=None)
 @given(st.integers(0, 2**32 - 1), st.floats(0.5, 0.98))
 def test_many_holes_are_exact(seed: int, share: float) -> None:
     mask = (np.random.default_rng(seed).random((60, 90)) < share).astype(np.uint8)
@@ -59,7 +60,7 @@ def test_a_ring_within_a_ring_keeps_its_place() -> None:
     assert np.array_equal(drawn(mask), mask)
 
 
-@settings(max_examples=300)
+@settings(max_examples=tries(300))
 @given(st.lists(st.tuples(st.integers(-9, 30), st.integers(-9, 30)), min_size=3, max_size=8), st.booleans())
 def test_polygons_are_filled_as_opencv_fills_them_on_the_image(points: list[tuple[int, int]], within: bool) -> None:
     corners = np.clip(points, 0, 19) if within else np.array(points)

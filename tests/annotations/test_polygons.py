@@ -13,6 +13,7 @@ from pycocotools import mask as coco
 from coigan_aug.annotations import rle
 from coigan_aug.annotations.filling import fill_coco, fill_outlines, outlines_of
 from coigan_aug.annotations.polygons import fill_centres, trace_centres, trace_centres_many
+from tests.thorough import tries
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools
 MASKS = arrays.arrays(np.uint8, arrays.array_shapes(min_dims=2, max_dims=2, max_side=20), elements=st.integers(0, 1))
@@ -25,7 +26,7 @@ def of_pycocotools(polygons: list[np.ndarray], height: int, width: int) -> np.nd
     return coco.decode(coco.merge(parts))
 
 
-@settings(max_examples=300)
+@settings(max_examples=tries(300))
 @given(st.lists(POINTS, min_size=1, max_size=3), st.integers(1, 25), st.integers(1, 25))
 def test_filling_is_that_of_pycocotools(polygons: list[list[tuple[float, float]]], height: int, width: int) -> None:
     points = [np.array(polygon) for polygon in polygons]
@@ -33,7 +34,7 @@ def test_filling_is_that_of_pycocotools(polygons: list[list[tuple[float, float]]
     assert np.array_equal(found, of_pycocotools(points, height, width))
 
 
-@settings(max_examples=60)
+@settings(max_examples=tries(60))
 @given(POINTS, st.integers(1, 400))
 def test_an_outline_walked_in_pieces_is_the_same(points: list[tuple[float, float]], steps: int) -> None:
     """Pieces of a few steps stand for those of millions that keep the memory bounded."""
@@ -43,7 +44,7 @@ def test_an_outline_walked_in_pieces_is_the_same(points: list[tuple[float, float
     assert np.array_equal(found, of_pycocotools([np.array(points)], 25, 25))
 
 
-@settings(max_examples=100)
+@settings(max_examples=tries(100))
 @given(
     st.lists(
         st.tuples(st.lists(POINTS, min_size=1, max_size=3), st.integers(1, 25), st.integers(1, 25)),
@@ -61,7 +62,7 @@ def test_filling_masks_of_several_images_at_once_is_filling_each(
         assert mask == rle.encode(rle.decode(mask))
 
 
-@settings(max_examples=300)
+@settings(max_examples=tries(300))
 @given(
     st.lists(st.tuples(st.integers(-40, 250), st.integers(-40, 250)), min_size=3, max_size=12),
     st.sampled_from([1, 2, 5]),
@@ -71,14 +72,14 @@ def test_slopes_of_whole_numbers_are_rounded_as_pycocotools_does(polygon: list[t
     assert np.array_equal(rle.decode(fill_coco([points], height=90, width=110)), of_pycocotools([points], 90, 110))
 
 
-@settings(max_examples=50)
+@settings(max_examples=tries(50))
 @given(st.lists(st.tuples(st.floats(-900, 2500), st.floats(-900, 1200)), min_size=3, max_size=7))
 def test_long_edges_are_filled_as_pycocotools_does(polygon: list[tuple[float, float]]) -> None:
     points = np.array(polygon)
     assert np.array_equal(rle.decode(fill_coco([points], height=256, width=1600)), of_pycocotools([points], 256, 1600))
 
 
-@settings(max_examples=50)
+@settings(max_examples=tries(50))
 @given(st.lists(MASKS, max_size=5))
 def test_tracing_many_masks_is_tracing_each(masks: list[np.ndarray]) -> None:
     encoded = [rle.encode(mask) for mask in masks]
@@ -101,7 +102,7 @@ def test_known_areas(points: list[list[float]], area: int) -> None:
     assert rle.area(fill_coco([np.array(points, float)], height=4, width=5)) == area
 
 
-@settings(max_examples=300)
+@settings(max_examples=tries(300))
 @given(MASKS)
 def test_a_traced_mask_filled_is_the_mask(mask: np.ndarray) -> None:
     traced = trace_centres(rle.encode(mask))

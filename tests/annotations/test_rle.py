@@ -13,6 +13,7 @@ from pycocotools import mask as coco
 from coigan_aug.annotations import rle
 from coigan_aug.annotations.batches import decode_many, extents, from_intervals_many, intervals_many, regions
 from coigan_aug.annotations.components import component_areas, split_components
+from tests.thorough import tries
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools
 MASKS = arrays.arrays(np.uint8, arrays.array_shapes(min_dims=2, max_dims=2, max_side=24), elements=st.integers(0, 1))
@@ -150,7 +151,7 @@ def test_images_beyond_any_size_are_refused() -> None:
         rle.from_runs(1 << 20, 1 << 20, [1 << 40])
 
 
-@settings(max_examples=200)
+@settings(max_examples=tries(200))
 @given(st.lists(MASKS, max_size=5))
 def test_component_areas_are_those_of_opencv(masks: list[np.ndarray]) -> None:
     found = list(component_areas(rle.encode(mask) for mask in masks))

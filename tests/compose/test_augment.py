@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coigan_aug.compose.augment import Transform, apply, draw_one, draw_transform, kept, matrix_of, tight
+from tests.thorough import tries
 
 
 def _crop(seed: int, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
@@ -67,7 +68,7 @@ def _by_hand(transform: Transform, height: int, width: int, out: tuple[int, int]
     return np.array([(out[1] - 1) / 2 + across, (out[0] - 1) / 2 + below])
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=tries(60))
 @given(
     st.integers(21, 41), st.integers(21, 41), st.booleans(), st.booleans(), st.sampled_from([0.0, 17.5, 90.0, -150.0]),
     st.sampled_from([1.0, 0.7, 1.9]), st.floats(0.35, 0.65), st.floats(0.35, 0.65),

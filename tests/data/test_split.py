@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from coigan_aug.data.assigning import MISSING
 from coigan_aug.data.split import IMAGES, fold_groups, reached_shares, siblings_across, split_groups
 from coigan_aug.errors import UsageError
+from tests.thorough import tries
 
 
 @st.composite
@@ -22,7 +23,7 @@ def images(draw: st.DrawFn) -> tuple[list[str], np.ndarray]:
     return groups, counts
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=tries(30), deadline=None)
 @given(images(), st.floats(0.1, 0.9), st.integers(0, 5))
 @example((["a", "b"], np.array([[0], [1]])), 0.25, 0)
 def test_groups_stay_whole_and_every_class_with_two_groups_is_on_both_sides(
@@ -38,7 +39,7 @@ def test_groups_stay_whole_and_every_class_with_two_groups_is_on_both_sides(
         assert set(split) == {"train", "test"}
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=tries(15), deadline=None)
 @given(images(), st.randoms())
 def test_the_split_does_not_depend_on_the_order(data: tuple[list[str], np.ndarray], order: object) -> None:
     groups, counts = data
@@ -116,7 +117,7 @@ def test_groups_of_images_leave_no_class_further_from_its_share_than_its_own_gro
     assert abs(clean.count("train") / len(clean) - 0.8) < 0.02
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=tries(15), deadline=None)
 @given(images(), st.integers(2, 5), st.randoms())
 def test_folds_are_a_partition_of_whole_groups_whatever_the_order(
     data: tuple[list[str], np.ndarray], folds: int, order: object

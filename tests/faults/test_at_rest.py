@@ -30,8 +30,9 @@ from coigan_aug.training.run import Run, read_metrics
 from coigan_aug.weights import read_weights, weights_bytes
 from tests.conftest import CLASSES
 from tests.faults.kept import COUNTS, IMAGES, KINDS, Kept, data_set, files_of, generator, outcome_of, run_of, synthetic
+from tests.thorough import tries
 
-SAMPLED = 96
+SAMPLED = tries(96)
 """Bits of each file that are flipped, beside all of its last bytes, where the checksum stands."""
 LAST = 36
 
@@ -47,7 +48,7 @@ def _places(data: bytes, seed: str) -> Iterator[tuple[int, int]]:
     """Yield the bytes and bits to flip: those at the end, and as many others as are sampled."""
     draw = random.Random(seed)
     body = max(len(data) - LAST, 0)
-    last = [(at, bit) for at in range(body, len(data)) for bit in draw.sample(range(8), 3)]
+    last = [(at, bit) for at in range(body, len(data)) for bit in draw.sample(range(8), tries(3))]
     yield from last
     every = [(at, bit) for at in range(min(body, 4000)) for bit in range(8)]
     yield from draw.sample(every, min(SAMPLED, len(every)))

@@ -14,6 +14,7 @@ from coigan_aug.files import sha256
 from coigan_aug.imaging import write_image
 from coigan_aug.sealed import read_lines
 from tests.faults.killing import SEED, finish, kill_when, start
+from tests.thorough import tries
 from tests.training.children import end
 
 pytestmark = pytest.mark.slow
@@ -53,7 +54,7 @@ def test_train_killed_at_random_moments_ends_equal(imported: Path) -> None:
     finish(*_train("whole"), cwd=imported)
     run = imported / "killed" / "runs" / "001-tiny"
     kills = 0
-    for _ in range(2):
+    for _ in range(tries(3)):
         if (run / "run.json").exists():
             break  # it ended before the kill; the same command would begin another run
         before = len(list(read_lines(run / "metrics.jsonl")))

@@ -23,6 +23,7 @@ from coigan_aug.formats.converting import WriteOptions, convert
 from coigan_aug.formats.detect import format_named
 from coigan_aug.formats.names import NAMES
 from coigan_aug.formats.source import make_classes
+from tests.thorough import tries
 
 ROOT = Path(__file__).parent.parent.parent
 A, B = "Kratzer, groß", "β-Loch"
@@ -163,7 +164,7 @@ def _write(folder: Path, mask: np.ndarray, **style: Any) -> dict[str, Any]:
     return json.loads(path.read_text())
 
 
-@settings(max_examples=60)
+@settings(max_examples=tries(60))
 @given(MASKS)
 def test_pycocotools_fills_polygons_for_it_to_the_same_mask(tmp_path_factory: Any, mask: np.ndarray) -> None:
     folder = tmp_path_factory.mktemp("coco")
@@ -179,7 +180,7 @@ def test_pycocotools_fills_polygons_for_it_to_the_same_mask(tmp_path_factory: An
     assert item["iscrowd"] == 0
 
 
-@settings(max_examples=60)
+@settings(max_examples=tries(60))
 @given(MASKS)
 def test_cv2_fills_polygons_for_it_to_the_same_mask(tmp_path_factory: Any, mask: np.ndarray) -> None:
     """Whether the reader draws polygon after polygon or all in one call."""

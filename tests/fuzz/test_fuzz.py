@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from coigan_aug.errors import CoiganError
 from tests.fuzz.mutations import KINDS, Mutation, mutate
 from tests.fuzz.sources import EVERYTHING, SOURCES, Sample, carry_on, damaged_reads, write_sample
+from tests.thorough import tries
 
 MUTATIONS = st.builds(
     Mutation,
@@ -40,7 +41,7 @@ def test_what_is_whole_is_read_wholly_and_carried_on(sample: Sample) -> None:
             assert sum(len(record.annotations) for record in result[1]) >= 2
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=tries(40), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(damage=DAMAGE)
 def test_what_is_damaged_is_read_soundly_or_refused(sample: Sample, damage: list[tuple[int, Mutation]]) -> None:
     paths = list(sample.files)

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coigan_aug.models.composite import composite, mask_alpha
+from tests.thorough import tries
 
 
 def distance(mask: np.ndarray) -> np.ndarray:
@@ -30,7 +31,7 @@ def mask_stacks(draw: st.DrawFn) -> torch.Tensor:
     return (torch.rand(1, classes, height, width, generator=generator) < share).float()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=tries(60), deadline=None)
 @given(masks=mask_stacks(), grow=st.integers(0, 4), soften=st.integers(0, 4))
 def test_alpha_is_the_ramp_over_the_brute_force_distance(masks: torch.Tensor, grow: int, soften: int) -> None:
     alpha = mask_alpha(masks, grow=grow, soften=soften)[0, 0].numpy()
@@ -61,7 +62,7 @@ def test_negative_distances_are_refused(grow: int, soften: int) -> None:
         mask_alpha(torch.zeros(1, 1, 4, 4), grow=grow, soften=soften)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=tries(40), deadline=None)
 @given(masks=mask_stacks(), seed=st.integers(0, 2**31), grow=st.integers(0, 2), soften=st.integers(0, 2))
 def test_pixels_outside_the_margin_are_the_base_bit_for_bit(
     masks: torch.Tensor, seed: int, grow: int, soften: int

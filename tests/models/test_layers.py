@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from coigan_aug.models.layers import Blur, EqualConv2d, EqualLinear, pad_to_multiple, scaled_leaky_relu
 from coigan_aug.precision import at_least_float32
+from tests.thorough import tries
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=tries(60), deadline=None)
 @given(height=st.integers(1, 40), width=st.integers(1, 40), multiple=st.sampled_from([1, 2, 8]))
 def test_padding_reaches_the_next_multiple_and_keeps_the_image(height: int, width: int, multiple: int) -> None:
     x = torch.rand(1, 2, height, width)

@@ -16,6 +16,7 @@ from coigan_aug.places.room import RelativePlace, outline_points, room_of
 from coigan_aug.prepare.examples import Examples
 from coigan_aug.settings import DataSettings
 from tests.prepare.scenes import ellipse, examples_of, painted, patch
+from tests.thorough import tries
 
 SHAPE = (120, 200)
 NONE = (False, False, False, False)
@@ -28,7 +29,7 @@ def _depth_by_hand(part: np.ndarray, y: int, x: int) -> float:
     return max(float(np.hypot(rows - y - 1, columns - x - 1).min()) - 1, 0)
 
 
-@settings(max_examples=30)
+@settings(max_examples=tries(30))
 @given(st.integers(0, 9999), st.booleans())
 def test_the_distance_from_the_edge_is_that_of_the_nearest_pixel_by_hand(seed: int, whole: bool) -> None:
     draw = np.random.default_rng(seed)
@@ -163,7 +164,7 @@ def test_the_distance_from_the_edge_is_distributed_as_in_training(measured: tupl
     assert np.abs(np.quantile(real, quantiles) - np.quantile(drawn, quantiles)).max() < 1.5
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=tries(60), deadline=None)
 @given(
     st.integers(0, 9999), st.integers(1, 60), st.integers(1, 60), st.floats(0, 0.3), st.integers(0, 1), st.booleans()
 )

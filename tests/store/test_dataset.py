@@ -27,6 +27,7 @@ from coigan_aug.store import packed
 from coigan_aug.store.dataset import Dataset, record_from, record_to
 from coigan_aug.store.index import scan_binary, scan_text
 from coigan_aug.store.writer import write_dataset
+from tests.thorough import tries
 
 CLASSES = (DefectClass(name="a", colour=(1, 2, 3), source_id=7), DefectClass(name="b ö", colour=(4, 5, 6)))
 NAMES = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="/\0"), max_size=4)
@@ -54,7 +55,7 @@ def records(draw: st.DrawFn) -> list[ImageRecord]:
 
 
 @given(records=records(), binary=st.booleans(), order=st.randoms())
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=tries(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_records_come_back_in_any_order_and_without_the_index(
     tmp_path_factory: pytest.TempPathFactory, records: list[ImageRecord], binary: bool, order: random.Random
 ) -> None:
@@ -69,7 +70,7 @@ def test_any_records_come_back_in_any_order_and_without_the_index(
 
 
 @given(records=records().filter(bool), binary=st.booleans(), share=st.floats(0, 1))
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=tries(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_prefix_of_the_records_gives_its_longest_run_of_whole_records(
     tmp_path_factory: pytest.TempPathFactory, records: list[ImageRecord], binary: bool, share: float
 ) -> None:
@@ -84,7 +85,7 @@ def test_any_prefix_of_the_records_gives_its_longest_run_of_whole_records(
 
 
 @given(records=records())
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=tries(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_text_and_packed_binary_give_the_same_records(
     tmp_path_factory: pytest.TempPathFactory, records: list[ImageRecord]
 ) -> None:
@@ -168,7 +169,7 @@ def test_a_stale_index_is_not_believed(toy_copy: Path, toy: Dataset) -> None:
 
 
 @given(records=records().filter(bool), binary=st.booleans())
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=tries(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_checksums_are_those_of_the_records_bytes(
     tmp_path_factory: pytest.TempPathFactory, records: list[ImageRecord], binary: bool
 ) -> None:

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coigan_aug.store.packed import CutPacked, DamagedPacked, pack, unpack
+from tests.thorough import tries
 
 TEXT = st.text(st.characters(blacklist_categories=["Cs"]), max_size=40)
 NUMBERS = st.integers(-(10**40), 10**40) | st.floats(allow_nan=False, allow_infinity=False)
@@ -41,7 +42,7 @@ def test_keys_beyond_the_128th_are_not_shortened() -> None:
 
 
 @given(VALUES)
-@settings(max_examples=60)
+@settings(max_examples=tries(60))
 def test_every_prefix_is_cut_off(value: Any) -> None:
     data = pack(value)
     for length in range(min(len(data), 400)):
@@ -50,7 +51,7 @@ def test_every_prefix_is_cut_off(value: Any) -> None:
 
 
 @given(st.binary(max_size=80))
-@settings(max_examples=2_000)
+@settings(max_examples=tries(2_000))
 def test_any_bytes_are_a_value_or_damaged(data: bytes) -> None:
     """pbjson's own decoder ends the process on some of these."""
     try:

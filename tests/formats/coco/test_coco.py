@@ -23,6 +23,7 @@ from coigan_aug.formats.drawn import Place
 from coigan_aug.formats.reading import Reading
 from coigan_aug.formats.source import Problems, ReadOptions, Source, make_classes, parse_classes
 from coigan_aug.imaging import write_image
+from tests.thorough import tries
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools
 SQUARE = [[1, 1, 4, 1, 4, 3, 1, 3]]
@@ -127,7 +128,7 @@ def test_areas_and_boxes_that_can_not_be_the_masks_are_counted_and_not_taken(
     assert [(found.what, found.done) for found in problems.all] == [(what, "the masks are taken") for what in words]
 
 
-@settings(max_examples=200)
+@settings(max_examples=tries(200))
 @given(
     st.lists(
         st.lists(st.tuples(st.integers(0, 160), st.integers(0, 120)), min_size=3, max_size=12, unique=True), min_size=1,

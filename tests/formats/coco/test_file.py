@@ -15,6 +15,7 @@ from coigan_aug.errors import DataError
 from coigan_aug.files import parse_json
 from coigan_aug.formats.coco import file as coco_file
 from coigan_aug.formats.coco.file import CocoFile
+from tests.thorough import tries
 
 SQUARE = [[1, 1, 4, 1, 4, 3, 1, 3]]
 VALUES = st.recursive(
@@ -41,7 +42,7 @@ def items_of(file: CocoFile) -> list[dict[str, Any]]:
     return [{key: plain(value) for key, value in file.item(entry).items()} for entry in file.entries]
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=tries(200), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     images=ITEMS,
     categories=ITEMS,

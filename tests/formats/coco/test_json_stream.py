@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from coigan_aug.formats.coco import json_stream
 from coigan_aug.formats.coco.json_stream import read_pieces
+from tests.thorough import tries
 
 TEXTS = st.text() | st.sampled_from(["}]", "}, {", '"}', "\\", "]", '\\"}]'])
 VALUES = st.recursive(
@@ -29,7 +30,7 @@ def block(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> in
     return request.param
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=tries(150), deadline=None)
 @given(one=ITEMS, other=ITEMS, rest=st.dictionaries(TEXTS, VALUES, max_size=3), layout=LAYOUTS, order=st.randoms(),
        block=st.sampled_from([1, 7, 60, 1 << 20]), ascii=st.booleans())  # fmt: skip
 def test_pieces_put_together_are_what_python_parses(

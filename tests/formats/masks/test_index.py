@@ -23,6 +23,7 @@ from coigan_aug.formats.masks import index as mask_index
 from coigan_aug.formats.masks import instances as mask_instances
 from coigan_aug.formats.source import Problems, ReadOptions, Source, make_classes, parse_classes
 from coigan_aug.imaging import write_image
+from tests.thorough import tries
 
 H, W = 6, 8
 NUMBERS = np.zeros((H, W), np.uint8)
@@ -159,7 +160,7 @@ def record(name: str, pairs: list[tuple[str, np.ndarray]]) -> ImageRecord:
     return ImageRecord(file=name, height=H, width=W, annotations=annotations)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=tries(80), deadline=None)
 @given(PAIRS)
 def test_an_index_mask_gives_each_pixel_to_the_last_class_on_it(
     tmp_path_factory: pytest.TempPathFactory, pairs: list[tuple[str, np.ndarray]]
@@ -190,7 +191,7 @@ def test_an_index_mask_gives_each_pixel_to_the_last_class_on_it(
     assert counts.get("masks joined with another of their class in the image", 0) == len(pairs) - len(union)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=tries(60), deadline=None)
 @given(PAIRS)
 def test_masks_by_instance_are_read_again_one_by_one(
     tmp_path_factory: pytest.TempPathFactory, pairs: list[tuple[str, np.ndarray]]

@@ -22,6 +22,7 @@ from coigan_aug.formats.source import Problems, ReadOptions, Source, make_classe
 from coigan_aug.formats.tools import cvat
 from coigan_aug.imaging import write_image
 from tests.formats.trials import block, content, masks, peak_of, read_or_refuse, record_of, there_and_back
+from tests.thorough import tries
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools
 META = """<meta><task><id>7</id><labels>
@@ -265,7 +266,7 @@ def test_the_format_is_recognised(tmp_path: Path) -> None:
     assert cvat.sniff(tmp_path / "voc.xml") is None
 
 
-@settings(max_examples=40)
+@settings(max_examples=tries(40))
 @given(st.lists(st.tuples(st.sampled_from(["pit", "<b&'\">"]), masks()), min_size=1, max_size=3))
 def test_written_masks_are_read_again_bit_for_bit(
     tmp_path_factory: pytest.TempPathFactory, own: list[tuple[str, np.ndarray]]

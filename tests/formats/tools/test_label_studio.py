@@ -25,6 +25,7 @@ from coigan_aug.formats.tools import label_studio
 from coigan_aug.formats.tools.label_studio_brush import encode_brush
 from coigan_aug.imaging import write_image
 from tests.formats.trials import block, broken, content, masks, peak_of, read_or_refuse, record_of, there_and_back
+from tests.thorough import tries
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools
 SQUARE = [[12.5, 50 / 3], [50, 50 / 3], [50, 50], [12.5, 50]]
@@ -325,7 +326,7 @@ def test_the_format_is_recognised(tmp_path: Path) -> None:
     assert label_studio.sniff(tmp_path / "x.json") is None
 
 
-@settings(max_examples=40)
+@settings(max_examples=tries(40))
 @given(st.lists(st.tuples(st.sampled_from(["pit", "<böse & \"'>"]), masks()), min_size=1, max_size=3))
 def test_written_masks_are_read_again_bit_for_bit(
     tmp_path_factory: pytest.TempPathFactory, own: list[tuple[str, np.ndarray]]

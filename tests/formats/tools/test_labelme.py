@@ -38,6 +38,7 @@ from tests.formats.trials import (
     there_and_back,
     write_images,
 )  # fmt: skip
+from tests.thorough import tries
 
 SQUARE = [[1.2, 1.9], [4.7, 1.2], [4.1, 3.8], [1.0, 3.0]]
 PATCH = np.array([[1, 0, 1], [0, 1, 1]], np.uint8)
@@ -142,14 +143,14 @@ def read_shape(folder: Path, value: dict[str, Any]) -> np.ndarray:
 POINT = st.tuples(st.floats(-9, 39), st.floats(-9, 49)).map(list)
 
 
-@settings(max_examples=60)
+@settings(max_examples=tries(60))
 @given(st.lists(POINT, min_size=3, max_size=7))
 def test_polygons_are_those_of_labelmes_exports(tmp_path_factory: pytest.TempPathFactory, points: list[Any]) -> None:
     found = read_shape(tmp_path_factory.mktemp("p"), shape(points))
     assert np.array_equal(found, drawn(40, 30, "polygon", points))
 
 
-@settings(max_examples=60)
+@settings(max_examples=tries(60))
 @given(POINT, st.tuples(st.floats(-15, 15), st.floats(-15, 15)))
 def test_circles_are_those_of_labelmes_exports(
     tmp_path_factory: pytest.TempPathFactory, centre: list[float], reach: tuple[float, float]
@@ -159,7 +160,7 @@ def test_circles_are_those_of_labelmes_exports(
     assert np.array_equal(found, drawn(40, 30, "circle", points))
 
 
-@settings(max_examples=60)
+@settings(max_examples=tries(60))
 @given(st.lists(POINT, min_size=3, max_size=3))
 def test_polygons_hold_the_pixels_that_lie_inside(tmp_path_factory: pytest.TempPathFactory, points: list[Any]) -> None:
     found = read_shape(tmp_path_factory.mktemp("p"), shape(points))
@@ -383,7 +384,7 @@ def test_written_masks_are_read_again_bit_for_bit(
     assert sum(loss.count for loss in losses.lost()) == sum(2 for _, mask in own if not mask.any())
 
 
-@settings(max_examples=60)
+@settings(max_examples=tries(60))
 @given(masks())
 def test_written_polygons_are_the_same_pixels_in_labelmes_own_drawing(
     tmp_path_factory: pytest.TempPathFactory, mask: np.ndarray

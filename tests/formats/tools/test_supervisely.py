@@ -37,6 +37,7 @@ from tests.formats.trials import (
     record_of,
     there_and_back,
 )  # fmt: skip
+from tests.thorough import tries
 
 META = {
     "classes": [
@@ -133,7 +134,7 @@ def test_objects_become_masks(tmp_path: Path, value: dict[str, Any], expected: n
 CORNER = st.tuples(st.integers(0, 7), st.integers(0, 5)).map(list)  # beyond the image OpenCV bends lines
 
 
-@settings(max_examples=60)
+@settings(max_examples=tries(60))
 @given(
     st.lists(CORNER, min_size=3, max_size=6),
     st.lists(st.lists(CORNER, min_size=3, max_size=4), max_size=2),
@@ -310,7 +311,7 @@ def test_the_format_is_recognised(tmp_path: Path) -> None:
     assert supervisely.sniff(tmp_path / "ds0") is None
 
 
-@settings(max_examples=40)
+@settings(max_examples=tries(40))
 @given(st.lists(st.tuples(st.sampled_from(["pit", 'böse "']), masks()), min_size=1, max_size=3))
 def test_written_masks_are_read_again_bit_for_bit(
     tmp_path_factory: pytest.TempPathFactory, own: list[tuple[str, np.ndarray]]
@@ -323,7 +324,7 @@ def test_written_masks_are_read_again_bit_for_bit(
     assert sum(loss.count for loss in losses.lost()) == sum(2 for _, mask in own if not mask.any())
 
 
-@settings(max_examples=60)
+@settings(max_examples=tries(60))
 @given(masks())
 def test_written_bitmaps_are_what_the_sdk_reads(mask: np.ndarray) -> None:
     """The SDK unpacks, decodes with OpenCV, and takes the alpha channel of four."""

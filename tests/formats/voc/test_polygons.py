@@ -20,6 +20,7 @@ from coigan_aug.formats.reading import Reading
 from coigan_aug.formats.source import Problems, ReadOptions, Source, parse_classes
 from coigan_aug.formats.voc import voc
 from coigan_aug.imaging import write_image
+from tests.thorough import tries
 
 H, W = 12, 16
 BOX = "<bndbox><xmin>1</xmin><ymin>1</ymin><xmax>3</xmax><ymax>3</ymax></bndbox>"
@@ -326,7 +327,7 @@ def test_masks_count_where_there_are_both(tmp_path: Path) -> None:
     assert masks(record) == [("pit", square(0, 0, 2, 2))]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=tries(100), deadline=None)
 @given(st.lists(st.tuples(st.integers(-3, W + 3), st.floats(-3, H + 3)), min_size=3, max_size=8))
 def test_any_polygons_are_drawn_as_cv2_draws_each_on_the_image(
     tmp_path_factory: pytest.TempPathFactory, points: list[tuple[int, float]]
@@ -339,7 +340,7 @@ def test_any_polygons_are_drawn_as_cv2_draws_each_on_the_image(
     assert masks(record) == [*alone, ("pit", (expected | np.array(square())).tolist())]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=tries(60), deadline=None)
 @given(st.binary(max_size=80))
 def test_arbitrary_bytes_give_errors_for_people_only(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     texts = {"annotations/a.xml": GOOD, "annotations/b.xml": data}

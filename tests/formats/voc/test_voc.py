@@ -24,6 +24,7 @@ from coigan_aug.formats.source import Problems, ReadOptions, Source, make_classe
 from coigan_aug.formats.voc import voc
 from coigan_aug.formats.voc.classes import VOC_COLOURS, voc_colour
 from coigan_aug.imaging import write_image
+from tests.thorough import tries
 
 H, W = 8, 10
 SHAPE = (H, W)
@@ -395,7 +396,7 @@ def test_classes_that_do_not_fit_are_refused(tmp_path: Path, chosen: str, expect
         opened(tmp_path, classes=chosen)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=tries(100), deadline=None)
 @given(
     st.binary(max_size=60),
     st.sampled_from(["labelmap.txt", "class_names.txt", "Annotations/a.xml", "ImageSets/Segmentation/train.txt"]),
@@ -418,7 +419,7 @@ def record(name: str, *pairs: tuple[str, np.ndarray], split: str = "", **attribu
     return ImageRecord(file=name, height=H, width=W, annotations=annotations, split=split)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=tries(80), deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["pit", "böse: 2"]), BINARY), max_size=4))
 def test_what_no_later_mask_covers_is_read_again(
     tmp_path_factory: pytest.TempPathFactory, pairs: list[tuple[str, np.ndarray]]

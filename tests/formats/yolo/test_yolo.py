@@ -25,6 +25,7 @@ from coigan_aug.formats.reading import Reading
 from coigan_aug.formats.source import Problems, ReadOptions, Source, make_classes, parse_classes
 from coigan_aug.formats.yolo import yolo
 from coigan_aug.imaging import write_image
+from tests.thorough import tries
 
 H, W = 20, 40
 LINE = "1 0.1 0.1 0.6 0.1 0.6 0.75\n"
@@ -377,7 +378,7 @@ def test_classes_that_the_source_does_not_have_are_refused(tmp_path: Path, class
         opened(tmp_path, classes=parse_classes(classes))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=tries(300), deadline=None)
 @given(st.lists(st.sampled_from(["0", "1", "7", "0.5", "1.0", "-0.2", "1e9", "nan", ".", "+", "e", "x", "\n", "\r\n"])))
 def test_arbitrary_words_give_masks_or_errors_for_people(
     tmp_path_factory: pytest.TempPathFactory, words: list[str]
@@ -396,7 +397,7 @@ def test_ten_megabytes_on_one_line_are_read(tmp_path: Path) -> None:
     assert rle.area(record.annotations[0].rle) > 0
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=tries(150), deadline=None)
 @given(st.binary(max_size=60), st.sampled_from(["labels/a.txt", "data.yaml", "t.txt", "classes.txt"]))
 def test_arbitrary_bytes_give_errors_for_people_only(
     tmp_path_factory: pytest.TempPathFactory, data: bytes, name: str
@@ -421,7 +422,7 @@ def record(name: str, *masks: np.ndarray, split: str = "", labels: tuple[str, ..
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=tries(150), deadline=None)
 @given(MASKS)
 def test_lines_drawn_by_opencv_are_exactly_the_mask(tmp_path_factory: pytest.TempPathFactory, mask: np.ndarray) -> None:
     folder = tmp_path_factory.mktemp("yolo")
@@ -449,7 +450,7 @@ def test_values_of_very_large_images_have_digits_enough(tmp_path: Path) -> None:
     assert np.array_equal(found, mask)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=tries(60), deadline=None)
 @given(st.lists(arrays.arrays(np.uint8, (9, 13), elements=st.integers(0, 1)), max_size=3))
 def test_written_masks_are_read_again_part_by_part(
     tmp_path_factory: pytest.TempPathFactory, masks: list[np.ndarray]
