@@ -10,7 +10,8 @@ from coigan_aug.errors import DataError
 from coigan_aug.evaluation.arms import REAL, class_of, engine_of
 from coigan_aug.evaluation.numbers import ArmScores, Benefit
 from coigan_aug.evaluation.result import Result
-from coigan_aug.evaluation.transfer_numbers import AS_IT_IS, Transfer
+from coigan_aug.evaluation.transfer import ranked
+from coigan_aug.evaluation.transfer_numbers import Transfer
 
 CLEAR = 0.03
 """Least gain in a class's pixel AP that an arm of that class is named for."""
@@ -115,16 +116,17 @@ class TranslationChoice:
 
 
 def choose_translation(
-    results: Sequence[Result[Any]], *, source: str, target: str, engines: Sequence[str]
+    results: Sequence[Result[Any]], *, source: str, target: str, engines: Sequence[str], otherwise: str
 ) -> TranslationChoice | None:
-    """Choose the engine that the newest transfer measurement from one line to another found best.
+    """Choose, of some engines, the one that the newest transfer measurement of them from one line to another found best.
 
     Args:
         source, target: what names the lines; measurements of others do not count.
         engines: those that can be chosen.
+        otherwise: what to do where images as they are were better than each of these.
 
     Returns:
-        None where nothing was measured of these lines, or the best can't be chosen here.
+        None where none of these was measured between these lines.
 
     Raises:
         DataError: images as they are were found best.
@@ -133,11 +135,14 @@ def choose_translation(
         measured_on = (result.measured_on.get("from"), result.measured_on.get("to"))
         if not isinstance(result.numbers, Transfer) or measured_on != (source, target):
             continue
-        if result.numbers.best == AS_IT_IS:
-            what = f"{result.folder.name} found no engine better than the images as they are: {result.verdict}"
-            raise DataError(what, remedy="Train on them as they are, or translate anyway with --engine histogram")
-        if result.numbers.best in engines:
-            return TranslationChoice(
-                result.numbers.best, f"{result.numbers.best}, by {result.folder.name}: {result.verdict}"
+        if not {item.name for item in result.numbers.engines} & set(engines):
+            continue
+        best = next((name for name in ranked(result.numbers) if name in engines), None)
+        if best is None:
+            what = (
+                f"{result.folder.name} found none of these engines better than the images as they are: {result.verdict}"
             )
+            raise DataError(what, remedy=otherwise)
+        where = "" if best == result.numbers.best else f", where {result.numbers.best} was better still"
+        return TranslationChoice(best, f"{best}, by {result.folder.name}{where}: {result.verdict}")
     return None

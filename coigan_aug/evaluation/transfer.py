@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +13,7 @@ from coigan_aug.evaluation.comparison import Kind, Sample, compare
 from coigan_aug.evaluation.embedding import counted, embed_images
 from coigan_aug.evaluation.numbers import TITLES, Benefit, Comparison, Difference
 from coigan_aug.evaluation.summary import DECISIVE
-from coigan_aug.evaluation.transfer_numbers import AS_IT_IS, EngineNumbers, Transfer
+from coigan_aug.evaluation.transfer_numbers import AS_IT_IS, CONTROLS, Transfer
 from coigan_aug.imaging import Pixels
 from coigan_aug.metrics.features import Lite0
 from coigan_aug.metrics.frechet import moments_of
@@ -74,29 +73,33 @@ def _compare(first: Sample, second: Sample, kind: Kind) -> Comparison:
     return compare(first, second, kind, moments=(moments_of(first.rows), moments_of(second.rows)))
 
 
-def engine_numbers(name: str, distance: Comparison, measured: Mapping[str, Any]) -> EngineNumbers:
-    """Return what an engine does: its distance, and what was measured of the defects."""
-    return EngineNumbers(name=name, kid=distance.kid, kid_error=distance.kid_error, **measured)
+def best_of(numbers: Transfer) -> str:
+    """Return the engine that was found best, or AS_IT_IS where none is better."""
+    return next(iter(ranked(numbers)), AS_IT_IS)
 
 
-def best_by_distance(engines: Sequence[EngineNumbers]) -> str:
-    """Return the engine that comes nearest to the other line and keeps edges and defects; AS_IT_IS where none comes nearer."""
+def ranked(numbers: Transfer) -> list[str]:
+    """Return the engines that are better than images as they are, the best first; controls are none.
+
+    With masks of the other line those whose segmenter finds more there, by the measure that needs no threshold; without,
+    those that come nearer to it and keep edges and defects.
+    """
+    engines = [item for item in numbers.engines if item.name not in CONTROLS]
+    if numbers.benefit is not None:
+        level = {arm.name: _mean(arm.measures[DECISIVE["finding"]].mean) for arm in numbers.benefit.arms}
+        names = [item.name for item in engines if level[item.name] > level[AS_IT_IS]]
+        return sorted(names, key=lambda name: -level[name])
     plain = engines[0].kid
     kept = [
         item
         for item in engines[1:]
         if item.kid is not None
+        and not item.draws  # its surface is the other line's, whatever its defects look like
         and (plain is None or item.kid < plain)
         and (item.edges_moved is None or item.edges_moved < MOST_MOVED)
         and (item.visible is None or item.visible >= LEAST_VISIBLE)
     ]
-    return min(kept, key=lambda item: item.kid or 0.0).name if kept else AS_IT_IS
-
-
-def best_by_benefit(numbers: Benefit) -> str:
-    """Return the arm whose segmenter finds most on the other line, by the measure that needs no threshold."""
-    name = DECISIVE["finding"]
-    return max(numbers.arms, key=lambda arm: _mean(arm.measures[name].mean)).name
+    return [item.name for item in sorted(kept, key=lambda item: item.kid or 0.0)]
 
 
 def _mean(value: float | None) -> float:
@@ -129,11 +132,10 @@ def _benefit_verdict(numbers: Benefit, *, binary: bool) -> str:
     alone = "1 seed, so the interval does not know by how much trainings differ by chance"
     seeds = f"{len(numbers.seeds)} seeds" if len(numbers.seeds) > 1 else alone
     basis = f"{seeds}, {pieces} test pieces with a defect"
-    best = best_by_benefit(numbers)
-    tried = [arm.name for arm in numbers.arms[1:]]
+    tried = [arm.name for arm in numbers.arms[1:] if arm.name not in CONTROLS]
     if not tried:
         return f"No engine was tried ({basis})."
-    name = best if best != AS_IT_IS else max(tried, key=lambda arm: _level(numbers, arm))
+    name = max(tried, key=lambda arm: _level(numbers, arm))
     said = [_said(numbers, kind, name) for kind in DECISIVE if not (binary and kind == "naming")]
     return f"{name} against images as they are: {'; '.join(said)} ({basis})."
 

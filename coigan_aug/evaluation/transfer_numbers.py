@@ -9,15 +9,20 @@ from coigan_aug.store.card import Became
 
 AS_IT_IS = "as it is"
 """What the arm of untranslated images is called."""
+CLEAN, LABELLED = "clean", "labelled"
+CONTROLS = (CLEAN, LABELLED)
+"""Images as they are with the other line's defect-free ones beside, and the other line's own training images with their masks:
+what an engine is held against, but no engine."""
 
 
 class EngineNumbers(Became, frozen=True, kw_only=True):
-    """What translating by an engine does; the first of a result is AS_IT_IS.
+    """What an engine does; the first of a result is AS_IT_IS. Of those that draw, and of CONTROLS, the distance alone.
 
     `kid` and its standard error are to images of the other line. A segmenter is asked about held-out images alone.
     """
 
     name: str
+    draws: bool = False
     kid: float | None = None
     kid_error: float | None = None
 

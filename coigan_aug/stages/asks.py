@@ -234,6 +234,14 @@ class SynthesizeAsk(Ask):
             " clean, or erased where no image is."
         ),
     ] = "auto"
+    on: Annotated[
+        StrPath | None,
+        Option(
+            "Draw on another line's defect-free images: its workspace, a data set (test images are left out), or a folder"
+            " of nothing but defect-free images. Default: this line's own.",
+            metavar="B",
+        ),
+    ] = None
     shapes: Annotated[
         str | None,
         Option("Kinds of shapes, each as often: real, warped, recombined, learned; several by commas. Default: real."),

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +16,12 @@ from coigan_aug.data.shared_pieces import shared_pieces
 from coigan_aug.errors import DataError, UsageError
 from coigan_aug.evaluation.arms import REAL, Arm, Bench, evaluated_at
 from coigan_aug.evaluation.benefit import run_arms
-from coigan_aug.evaluation.numbers import Benefit, Images
+from coigan_aug.evaluation.numbers import Benefit, Comparison, Images
 from coigan_aug.evaluation.result import Result, begin_result, write_result
 from coigan_aug.evaluation.summary import Question, summarise
 from coigan_aug.evaluation.tally import Tally
-from coigan_aug.evaluation.transfer import (
-    best_by_benefit,
-    best_by_distance,
-    engine_numbers,
-    measure_distances,
-    some,
-    transfer_verdict,
-)
-from coigan_aug.evaluation.transfer_numbers import AS_IT_IS, EngineNumbers, Transfer
+from coigan_aug.evaluation.transfer import best_of, measure_distances, some, transfer_verdict
+from coigan_aug.evaluation.transfer_numbers import AS_IT_IS, CONTROLS, LABELLED, EngineNumbers, Transfer
 from coigan_aug.files import folder_lock
 from coigan_aug.folders import Folders
 from coigan_aug.formats.dataset_source import find_dataset
@@ -42,10 +34,12 @@ from coigan_aug.segmenter.windows import Pool
 from coigan_aug.settings import Settings
 from coigan_aug.signals import StopRequest, stop_request
 from coigan_aug.stages.benches import hold, short_hash
+from coigan_aug.stages.transfer_sets import BESIDE, Lines, TransferSet, as_it_is, control, drawn, known_free
 from coigan_aug.stages.translate import check_engine, digest_of, identity_of, sight_of
 from coigan_aug.stages.translate_asks import TransferAsk
 from coigan_aug.store.accepting import accept
 from coigan_aug.store.dataset import Dataset
+from coigan_aug.synthesis.engines import UNTRAINED
 from coigan_aug.training.device import choose_device
 from coigan_aug.training.run import find_run
 from coigan_aug.translation.applying import START, Work, place_files, translate_all
@@ -58,42 +52,6 @@ from coigan_aug.translation.network import load_translator
 TRAININGS = "trainings"
 _SEEN = ("flip", "min_area")  # of the data settings: all trainings do
 _FREE = ("seeds", "shares", "features", "per_class", "screen_steps")  # none that arms share depends on them
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Lines:
-    """Both lines: A's data set and the positions in it that may serve, the other line, and where on it is tested, if anywhere.
-
-    `left_out` counts the images of A that show a piece on which is tested; `learnt` those of them that `translate train` sees.
-    """
-
-    source: Dataset
-    positions: list[int]
-    other: Line
-    test: list[int]
-    left_out: int
-    learnt: int
-
-    @property
-    def training(self) -> list[int]:
-        """A's training images."""
-        return [k for k in self.positions if self.source[k].split == "train"]
-
-    @property
-    def labelled(self) -> bool:
-        """Whether the other line's test images have masks."""
-        return any(self.other.dataset[k].annotations for k in self.test) if self.other.dataset else False
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Translated:
-    """A's images by an engine: the records as a Dataset, of those that A's have in their order, and what was measured."""
-
-    name: str
-    dataset: Dataset
-    positions: dict[int, int]
-    measured: Mapping[str, Any]
-    mark: str = ""
 
 
 def evaluate_transfer(
@@ -111,7 +69,7 @@ def evaluate_transfer(
     begun, command = time.monotonic(), command or ask.command()
     names = list(dict.fromkeys(name.strip() for name in ask.engines.split(",") if name.strip()))
     for name in names:
-        check_engine(name, others=())
+        check_engine(name, others=BESIDE)
     flags = {"evaluate.seeds": ask.seeds} if ask.seeds is not None else {}
     settings = load_settings(file=settings_file(ask.config), overrides=ask.overrides, flags=flags)
     device = choose_device(ask.device, gpus=None)
@@ -119,6 +77,7 @@ def evaluate_transfer(
         torch.set_num_threads(1)
     accept(None, workspace, talk, asked=ask.accept_changes)
     lines = _open(workspace, ask, talk)
+    names = _possible(names, lines, talk)
     trained = _trained(workspace, ask.runs, lines)
     settings = _following(settings, lines, talk)
     detail_settings(settings)
@@ -129,18 +88,25 @@ def evaluate_transfer(
     root = workspace.results / TRAININGS / f"transfer-{_key(lines, settings)}"
     with folder_lock(root), stop_request() as stop:
         folder = begin_result(workspace.results, "transfer", measured_on | {"engines": [*names, *trained]})
-        engines = {name: _fit(name, lines.other, talk) for name in names} | trained
-        sets = [_as_it_is(lines)]
+        engines = {name: _fit(name, lines.other, talk) for name in names if name not in BESIDE} | trained
         judge = _judge(workspace, lines, settings, device, talk)
-        sets += [
-            _translate(name, engines[name], lines, root / "sets" / name, judge, settings, talk) for name in engines
-        ]
+        sets = [as_it_is(lines)]
+        for name in (*names, *trained):
+            if name in CONTROLS:
+                sets.append(control(name, lines, cache=workspace.cache / "lines"))
+            elif name in BESIDE:
+                where = root / "drawn"
+                sets.append(
+                    drawn(name, lines, workspace, settings, out=where, device=device, command=command, talk=talk)
+                )
+            else:
+                sets.append(_translate(name, engines[name], lines, root / "sets" / name, judge, settings, talk))
         with talk.step("compare the images") as report:
             numbers = _compare(lines, sets, folder=root, device=device, report=report)
         if lines.labelled:
             benefit = _train(workspace, lines, sets, settings, root, device, ask.jobs, stop, talk)
-            numbers = structs.replace(numbers, benefit=benefit, best=best_by_benefit(benefit))
-        numbers = structs.replace(numbers, binary=settings.evaluate.binary)
+            numbers = structs.replace(numbers, benefit=benefit)
+        numbers = structs.replace(numbers, best=best_of(numbers), binary=settings.evaluate.binary)
         result = Result(
             kind="transfer",
             verdict=transfer_verdict(numbers),
@@ -155,7 +121,7 @@ def evaluate_transfer(
     return dataclasses.replace(result, folder=folder)
 
 
-def _open(workspace: Folders, ask: TransferAsk, talk: Talk) -> _Lines:
+def _open(workspace: Folders, ask: TransferAsk, talk: Talk) -> Lines:
     """Open both lines, and leave out what of A shows a piece that is tested on."""
     folder = workspace.root if ask.source is None else Path(ask.source)
     named = find_dataset(folder)
@@ -175,7 +141,7 @@ def _open(workspace: Folders, ask: TransferAsk, talk: Talk) -> _Lines:
         if shared:
             talk.say(f"{len(shared):,} of {len(positions):,} images show pieces on which is tested; they are left out.")
     gone = set(shared)
-    lines = _Lines(
+    lines = Lines(
         source=source, positions=[k for k in positions if k not in gone], other=other, test=test, left_out=len(shared),
         learnt=sum(source[k].split == "train" for k in shared),
     )  # fmt: skip
@@ -187,7 +153,7 @@ def _open(workspace: Folders, ask: TransferAsk, talk: Talk) -> _Lines:
     return lines
 
 
-def _following(settings: Settings, lines: _Lines, talk: Talk) -> Settings:
+def _following(settings: Settings, lines: Lines, talk: Talk) -> Settings:
     """Measure any defect only, where the lines name other classes."""
     theirs = lines.other.dataset
     if not lines.labelled or theirs is None or theirs.names == lines.source.names:
@@ -196,7 +162,18 @@ def _following(settings: Settings, lines: _Lines, talk: Talk) -> Settings:
     return dataclasses.replace(settings, evaluate=dataclasses.replace(settings.evaluate, binary=True))
 
 
-def _key(lines: _Lines, settings: Settings) -> str:
+def _possible(names: Sequence[str], lines: Lines, talk: Talk) -> list[str]:
+    """Return the engines that can be tried, and say of which others why not."""
+    left = [] if known_free(lines) else [name for name in names if name in BESIDE]
+    if left:
+        talk.say(f"{', '.join(left)}: left out, since no image of {lines.other.folder} is known to be free of defects.")
+    elif LABELLED in names and not lines.labelled:
+        left = [LABELLED]
+        talk.say(f"{LABELLED}: left out, since {lines.other.folder} has no masks.")
+    return [name for name in names if name not in left]
+
+
+def _key(lines: Lines, settings: Settings) -> str:
     """Name what all trainings and sets depend on beside their engine and seed."""
     values = settings_to_dict(settings)
     evaluate = {key: value for key, value in values["evaluate"].items() if key not in _FREE}
@@ -210,7 +187,7 @@ def _fit(name: str, other: Line, talk: Talk) -> Engine:
         return fit(name, other.paths, root=other.root, report=report)
 
 
-def _trained(workspace: Folders, names: Sequence[str], lines: _Lines) -> dict[str, Engine]:
+def _trained(workspace: Folders, names: Sequence[str], lines: Lines) -> dict[str, Engine]:
     """Return the networks of runs by the runs' names.
 
     Raises:
@@ -229,7 +206,7 @@ def _trained(workspace: Folders, names: Sequence[str], lines: _Lines) -> dict[st
     return engines
 
 
-def _judge(workspace: Folders, lines: _Lines, settings: Settings, device: torch.device, talk: Talk) -> Judge:
+def _judge(workspace: Folders, lines: Lines, settings: Settings, device: torch.device, talk: Talk) -> Judge:
     """Reject nothing; without labels of the other line, ask A's own segmenter about A's test images."""
     held = any(lines.source[k].annotations for k in lines.positions if lines.source[k].split == "test")
     if lines.labelled or not held:
@@ -237,13 +214,9 @@ def _judge(workspace: Folders, lines: _Lines, settings: Settings, device: torch.
     return Judge(on=False, finds=sight_of(workspace, lines.source, settings, device, talk).finds, held_only=True)
 
 
-def _as_it_is(lines: _Lines) -> _Translated:
-    return _Translated(name=AS_IT_IS, dataset=lines.source, positions={k: k for k in lines.positions}, measured={})
-
-
 def _translate(
-    name: str, engine: Engine, lines: _Lines, out: Path, judge: Judge, settings: Settings, talk: Talk
-) -> _Translated:
+    name: str, engine: Engine, lines: Lines, out: Path, judge: Judge, settings: Settings, talk: Talk
+) -> TransferSet:
     """Translate A's images, as far as they are not kept from before."""
     files = place_files(lines.source, lines.positions)
     work = Work(dataset=lines.source, engine=engine, judge=judge, out=out, files=files, seed=settings.synthesize.seed)
@@ -254,12 +227,13 @@ def _translate(
         rows = translate_all(work, identity, workers=settings.synthesize.workers, report=report)
     dataset = keep_records(work, rows, out / "dataset")
     place = {row.position: k for k, row in enumerate(rows)}
-    return _Translated(name=name, dataset=dataset, positions=place, measured=measured(rows), mark=short_hash(identity))
+    training = [place[k] for k in lines.training]
+    return TransferSet(
+        name=name, dataset=dataset, training=training, measured=measured(rows), mark=short_hash(identity)
+    )
 
 
-def _compare(
-    lines: _Lines, sets: Sequence[_Translated], *, folder: Path, device: torch.device, report: Any
-) -> Transfer:
+def _compare(lines: Lines, sets: Sequence[TransferSet], *, folder: Path, device: torch.device, report: Any) -> Transfer:
     """Say how near each set comes to the other line: to its test images where it has such, else to all of them."""
     theirs = lines.other.dataset
     if theirs is not None and lines.test:
@@ -268,20 +242,27 @@ def _compare(
     else:
         paths = [lines.other.paths[k] for k in some(range(len(lines.other.paths)))]
         other = (map(read_rgb, paths), [str(path) for path in paths])
-    ours = some(lines.training)
-    pieces = [_piece(lines.source, k) for k in ours]
-    images = {item.name: (map(item.dataset.image, [item.positions[k] for k in ours]), pieces) for item in sets}
+    shown = {item.name: some(item.training) for item in sets}
+    images = {
+        item.name: (map(item.dataset.image, shown[item.name]), [_piece(item.dataset, k) for k in shown[item.name]])
+        for item in sets
+    }
     distances, floor = measure_distances(images, other, folder=folder, device=device, report=report)
-    engines: list[EngineNumbers] = [engine_numbers(item.name, distances[item.name], item.measured) for item in sets]
     return Transfer(
-        engines=engines,
-        best=best_by_distance(engines),
+        engines=[_numbers(item, distances[item.name]) for item in sets],
+        best=AS_IT_IS,  # until it is known
         features=Lite0.name,
         floor=floor.kid,
-        images=len(ours),
+        images=len(shown[AS_IT_IS]),
         other_images=len(other[1]),
         left_out=lines.left_out,
         labelled=lines.labelled,
+    )
+
+
+def _numbers(item: TransferSet, distance: Comparison) -> EngineNumbers:
+    return EngineNumbers(
+        name=item.name, draws=item.name in UNTRAINED, kid=distance.kid, kid_error=distance.kid_error, **item.measured
     )
 
 
@@ -291,7 +272,7 @@ def _piece(dataset: Dataset, position: int) -> str:
 
 
 def _train(
-    workspace: Folders, lines: _Lines, sets: Sequence[_Translated], settings: Settings, root: Path, device: torch.device,
+    workspace: Folders, lines: Lines, sets: Sequence[TransferSet], settings: Settings, root: Path, device: torch.device,
     jobs: int, stop: StopRequest, talk: Talk,
 ) -> Benefit:  # fmt: skip
     """Train a segmenter on each set with each seed, and test it on the other line's held-out pieces."""
@@ -303,8 +284,7 @@ def _train(
     arms: list[Arm] = []
     tallies: dict[tuple[str, int, int], Tally] = {}
     for item in sets:
-        positions = [item.positions[k] for k in lines.training]
-        examples = load_examples(item.dataset, positions, seen, cache_root=workspace.cache)
+        examples = load_examples(item.dataset, item.training, seen, cache_root=workspace.cache)
         arm = Arm((REAL if item.name == AS_IT_IS else item.name,), 0.0, item.name)
         bench = _bench(examples, test, lines.test, arm, item.mark, settings, root)
         with talk.step(f"train on the images {_by(item.name)}") as report:

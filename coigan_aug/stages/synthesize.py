@@ -33,14 +33,16 @@ from coigan_aug.report.preview import write_preview
 from coigan_aug.sealed import sealed_line
 from coigan_aug.settings import Settings
 from coigan_aug.shapes.draw import shape_source
+from coigan_aug.stages.amounts import tasks_of
 from coigan_aug.stages.asks import MergeAsk, SynthesizeAsk
+from coigan_aug.stages.onto import check_on, drawn_from, settled
 from coigan_aug.stages.taking import take_run
-from coigan_aug.stages.varying import check_vary, chosen, counts_of, objects_named, siblings_of
+from coigan_aug.stages.varying import check_vary, chosen, objects_named, siblings_of
 from coigan_aug.store.accepting import accept
 from coigan_aug.store.card import Card, read_card
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.synthesis.bases import check_kind, settle_kind
-from coigan_aug.synthesis.counting import balancing, parse_counts, parse_together, together_of
+from coigan_aug.synthesis.counting import parse_counts, parse_together
 from coigan_aug.synthesis.engines import (
     COPYING,
     ENGINES,
@@ -54,17 +56,16 @@ from coigan_aug.synthesis.engines import (
 from coigan_aug.synthesis.finishing import Made
 from coigan_aug.synthesis.margin import margin_of
 from coigan_aug.synthesis.merging import merge as merge_shares
-from coigan_aug.synthesis.parts import ALONE, Shard, before_log, numbers_of, parse_shard
+from coigan_aug.synthesis.parts import ALONE, Shard, parse_shard
 from coigan_aug.synthesis.plan import Planner, make_planner
 from coigan_aug.synthesis.rejected import read_rejected
-from coigan_aug.synthesis.rows import PLAN, reader_of, row_of
+from coigan_aug.synthesis.rows import PLAN, row_of
 from coigan_aug.synthesis.run import Request, check_free
 from coigan_aug.synthesis.run import synthesize as make_set
 from coigan_aug.synthesis.screen import Screen, screen_of
 from coigan_aug.synthesis.siblings import Siblings
 from coigan_aug.synthesis.style import Directions, parse_style, read_directions, shift_of
-from coigan_aug.synthesis.tasks import Counted, Given, Tasks, capped, check_given, counted_labels
-from coigan_aug.synthesis.written import most_synthetic
+from coigan_aug.synthesis.tasks import Tasks, counted_labels
 from coigan_aug.training.device import choose_device
 from coigan_aug.training.place import find_place
 from coigan_aug.training.run import Run, usual_run
@@ -138,8 +139,9 @@ def synthesize(
         return None
     shard = parse_shard(ask.shard) if ask.shard else Shard(place.rank + 1, place.world) if place else ALONE
     accept(None, workspace, talk, asked=ask.accept_changes)
-    dataset, out = Dataset(workspace.dataset), Path(ask.out)
+    dataset, out = prepared.dataset if prepared else drawn_from(workspace, ask), Path(ask.out)
     check_free(out, overwrite=ask.overwrite, append=ask.append)
+    ask = settled(workspace, ask, talk)
     if ask.per_class is not None:
         parse_counts(ask.per_class, dataset.names)  # a name that there is not is told before any work
     run = _run(workspace, ask, talk)
@@ -163,7 +165,7 @@ def synthesize(
         with_real=ask.with_real,
     )  # fmt: skip
     varied = objects_named(prepared, ask.vary) if ask.vary else None
-    tasks = _tasks(ask, prepared, settings, varied, talk)
+    tasks = tasks_of(ask, prepared, settings, varied, talk)
     counts = counted_labels(tasks, prepared.classes)
     drawing = "gan" if ask.vary else ask.engine
     engine = _engine(workspace, prepared, settings, run, generator, device, drawing, known, talk)
@@ -191,7 +193,7 @@ def synthesize(
             planner, engine, screen, tasks, request, out=out, records=records, erasing=erasing, report=report
         )
     with talk.step("drawing the page"):
-        return _finished(workspace, out, records, made, run=name, shard=shard)
+        return _finished(workspace, out, records, made, real=dataset, run=name, shard=shard)
 
 
 def merge(workspace: Folders, ask: MergeAsk) -> Synthesized:
@@ -202,20 +204,20 @@ def merge(workspace: Folders, ask: MergeAsk) -> Synthesized:
     """
     out = Path(ask.out)
     records, folders = workspace.records_of(out), [Path(folder) for folder in ask.folders]
-    made = merge_shares(folders, out, records=records, dataset=Dataset(workspace.dataset))
-    return _finished(workspace, out, records, made, run=None, shard=ALONE)
+    real = Dataset(workspace.dataset)
+    made = merge_shares(folders, out, records=records, dataset=real)
+    return _finished(workspace, out, records, made, real=real, run=None, shard=ALONE)
 
 
 def _finished(
-    workspace: Folders, out: Path, records: Path, made: Made | None, *, run: str | None, shard: Shard
+    workspace: Folders, out: Path, records: Path, made: Made | None, *, real: Dataset, run: str | None, shard: Shard
 ) -> Synthesized:
     """Write the preview page of a set that is whole."""
     if made is None:
         return Synthesized(out=out, records=records, run=run, shard=shard)
     card = read_card(out / CARD)
-    real, synthetic = Dataset(workspace.dataset), Dataset(records)
     page = write_preview(
-        out, workspace=workspace, real=real, synthetic=synthetic, card=card, rejected=read_rejected(out)
+        out, workspace=workspace, real=real, synthetic=Dataset(records), card=card, rejected=read_rejected(out)
     )
     return Synthesized(out=out, records=records, run=run, made=made, page=page, card=card, shard=shard)
 
@@ -239,6 +241,7 @@ def _check(ask: SynthesizeAsk) -> None:
             remedy="Give one of  --per-class 500 ,  --per-class crack=800,fray=200 ,  --balance  or  --plan FILE .",
         )
     check_vary(ask)
+    check_on(ask)
     parse_style(ask.style)
     for option, value in (("--truncation", ask.truncation), ("--style", ask.style)):
         if value is not None and (ask.plan is not None or ask.engine in UNTRAINED):
@@ -289,44 +292,6 @@ def _settings(ask: SynthesizeAsk, generator: GeneratorFile | None) -> Settings:
     return dataclasses.replace(generator.settings, synthesize=settings.synthesize, evaluate=settings.evaluate)
 
 
-def _tasks(
-    ask: SynthesizeAsk, prepared: Prepared, settings: Settings, varied: Sequence[int] | None, talk: Talk
-) -> Tasks:
-    """Return what is to be made, and say where that is less than was asked for."""
-    if ask.plan is not None:
-        given = Given(Path(ask.plan), reader_of(prepared), changed=ask.accept_changes)
-        check_given(given)
-        return given
-    names, seed = prepared.dataset.names, settings.synthesize.seed
-    counts = balancing(prepared) if ask.balance else parse_counts(ask.per_class or "", names)
-    counts = counts if varied is None else counts_of(prepared, varied, counts, ask)
-    together, first = together_of(prepared, settings.synthesize), _first_number(ask)
-    tasks = Counted(counts, together, seed, first)
-    if not ask.with_real:
-        return tasks
-    share = settings.synthesize.synthetic_share
-    most = most_synthetic(len(prepared.by_record), share=share)
-    fewer = capped(counts, together, seed=seed, first=first, most=most)
-    if fewer.counts != counts:
-        lost = ", ".join(
-            f"{new:,} of {old:,} {name}" for name, new, old in zip(names, fewer.counts, counts, strict=True) if old
-        )
-        talk.say(
-            f"At most {share:.0%} of the images with defects may be synthetic ({most:,} beside {len(prepared.by_record):,} real"
-            f" ones): {lost}. More: --set synthesize.synthetic_share=0.5"
-        )
-    return fewer
-
-
-def _first_number(ask: SynthesizeAsk) -> int:
-    """Return the number that the next image gets: 1, or where a set is added to, one more than its last."""
-    if not ask.append:
-        return 1
-    out = Path(ask.out)
-    before = before_log(out)
-    return max(numbers_of(before if before.exists() else out / PLAN), default=0) + 1
-
-
 def _engine(
     workspace: Folders, prepared: Prepared, settings: Settings, run: Run | None, generator: GeneratorFile | None,
     device: torch.device, name: str, directions: Directions | None, talk: Talk,
@@ -373,6 +338,9 @@ def _planner(
         prepared, settings, counts, source=source, places=places, windows=ask.windows, bases=bases, roi=roi,
         own_places=engine.own_places(prepared.classes), siblings=siblings, style=parse_style(ask.style),
     )  # fmt: skip
+    if ask.on is not None:  # clean windows of the images with defects are not the other line's
+        others = [base for base in planner.bases if base.position not in prepared.by_record]
+        planner = dataclasses.replace(planner, bases=others)
     if roi is not None and not roi.single:
         talk.say(f"ROI: masks for {roi.count(prepared.positions):,} of {len(prepared.positions):,} training images")
     return planner

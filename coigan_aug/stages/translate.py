@@ -158,6 +158,7 @@ def _engine(workspace: Folders, ask: TranslateAsk, dataset: Dataset, talk: Talk)
         choice = choose_translation(
             list_results(workspace.results), source=dataset.manifest["sha256"], target=digest_of(line),
             engines=[*UNTRAINED, *runs],
+            otherwise="Train on them as they are, or translate anyway with --engine histogram",
         )  # fmt: skip
         name = choice.engine if choice else "histogram"
         measure = f"coigan-aug evaluate transfer --to {line.folder}"

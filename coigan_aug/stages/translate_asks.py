@@ -77,7 +77,14 @@ class TransferAsk(Ask):
             "The line with masks: its workspace or data set. Default: this workspace's.", flag="--from", metavar="A"
         ),
     ] = None
-    engines: Annotated[str, Option("Engines to try, several by commas: histogram, amplitude.")] = "histogram,amplitude"
+    engines: Annotated[
+        str,
+        Option(
+            "Engines to try, several by commas: histogram, amplitude; of synthesize, which draw A's defects on B's"
+            " defect-free images: transplant, patch, paste, poisson; and what they are held against: clean (A as it is and"
+            " those images), labelled (B's own training images with their masks)."
+        ),
+    ] = "histogram,amplitude,transplant"
     runs: Annotated[
         Sequence[str],
         Option(

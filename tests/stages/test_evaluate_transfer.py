@@ -6,27 +6,28 @@ import dataclasses
 from pathlib import Path
 
 import pytest
-from msgspec import structs
 
 from coigan_aug.data.shared_pieces import shared_pieces
 from coigan_aug.errors import DataError, UsageError
-from coigan_aug.evaluation.choosing import choose_translation
+from coigan_aug.evaluation.choosing import TranslationChoice, choose_translation
 from coigan_aug.evaluation.result import Result, list_results
-from coigan_aug.evaluation.transfer import best_by_distance, transfer_verdict
+from coigan_aug.evaluation.transfer import best_of, transfer_verdict
 from coigan_aug.evaluation.transfer_numbers import AS_IT_IS, EngineNumbers, Transfer
 from coigan_aug.folders import Folders
 from coigan_aug.imaging import write_image
+from coigan_aug.progress import Talk
 from coigan_aug.stages.evaluate_transfer import evaluate_transfer
 from coigan_aug.stages.translate import translate
 from coigan_aug.stages.translate_asks import TransferAsk, TranslateAsk
 from coigan_aug.store.dataset import Dataset
+from coigan_aug.store.origin import origin_of, shape_source
 from tests.translation.lines import dimmed, write_line
 
 pytestmark = pytest.mark.usefixtures("few_draws", "coarse")
 
 LITTLE = (
     "evaluate.segmenter=unet", "evaluate.steps=2", "evaluate.width=8", "evaluate.depth=2", "evaluate.batch=4",
-    "evaluate.window=32", "evaluate.screen_steps=2", "data.window=32",
+    "evaluate.window=32", "evaluate.screen_steps=2", "data.window=32", "evaluate.per_class=6",
 )  # fmt: skip
 
 
@@ -57,10 +58,20 @@ def test_pieces_that_both_lines_show_are_found_whatever_their_exposure(lines: Pa
 def test_nothing_that_shows_a_tested_piece_is_learnt_from(measured: Result[Transfer], lines: Path) -> None:
     numbers = measured.numbers
     assert numbers.left_out == 1 and numbers.labelled and not numbers.binary
-    sets = [path.parent for path in (lines / "w/results/trainings").rglob("dataset.json")]
+    home = next((lines / "w/results/trainings").glob("transfer-*"))
+    sets = [path.parent for path in (home / "sets").rglob("dataset.json")]
     assert len(sets) == 2
     for folder in sets:
         assert {record.group for record in Dataset(folder)} == {f"piece {k}" for k in range(8) if k != 6}
+    [folder] = [path.parent for path in (home / "drawn").rglob("dataset.json")]
+    origins = [origin_of(record) for record in Dataset(folder)]
+    assert {Path(origin.base).name for origin in origins if origin} == {"01.png", "03.png", "07.png"}, (
+        "clean, for training"
+    )
+    drawn = [shape_source(annotation) for record in Dataset(folder) for annotation in record.annotations]
+    assert {Path(file).relative_to(Path(file).parents[3]).as_posix() for file in drawn if file} == {
+        "a/images/deep/00.png", "a/images/deep/04.png"
+    }, "none of the piece 6, nor of a's test images"  # fmt: skip
     assert numbers.benefit is not None
     assert numbers.benefit.images.train == 5, (
         "of eight two are for testing on the line itself, one shows what is tested"
@@ -69,12 +80,13 @@ def test_nothing_that_shows_a_tested_piece_is_learnt_from(measured: Result[Trans
 
 def test_every_engine_is_measured_and_the_verdict_has_an_interval(measured: Result[Transfer], lines: Path) -> None:
     numbers = measured.numbers
-    assert [item.name for item in numbers.engines] == [AS_IT_IS, "histogram", "amplitude"]
-    plain, histogram, amplitude = numbers.engines
+    assert [item.name for item in numbers.engines] == [AS_IT_IS, "histogram", "amplitude", "transplant"]
+    plain, histogram, amplitude, transplant = numbers.engines
+    assert transplant.draws and transplant.kid is not None and transplant.edges_moved is None
     assert None not in (plain.kid, histogram.kid, amplitude.kid)
     assert numbers.floor is None, "three pieces have no two halves of two"
     assert all(item.edges_moved < 0.5 for item in (histogram, amplitude))
-    assert [arm.name for arm in numbers.benefit.arms] == [AS_IT_IS, "histogram", "amplitude"]
+    assert [arm.name for arm in numbers.benefit.arms] == [AS_IT_IS, "histogram", "amplitude", "transplant"]
     assert {row.against for row in numbers.benefit.differences} >= {AS_IT_IS}
     assert "95 % interval" in measured.verdict and "against images as they are" in measured.verdict
     assert any("1 seed only" in text for text in measured.warnings)
@@ -158,6 +170,8 @@ def engine(name: str, kid: float, **more: float) -> EngineNumbers:
 @pytest.mark.parametrize(
     ("engines", "best"),
     [
+        ([engine("a", 0.2), engine("clean", 0.1), engine("labelled", 0.01)], "a"),
+        ([engine("a", 0.2), engine("transplant", 0.1, draws=True)], "a"),
         ([engine("a", 0.2), engine("b", 0.1)], "b"),
         ([engine("a", 0.2), engine("b", 0.1, edges_moved=0.6)], "a"),
         ([engine("a", 0.2), engine("b", 0.1, visible=0.8)], "a"),
@@ -168,26 +182,58 @@ def engine(name: str, kid: float, **more: float) -> EngineNumbers:
 def test_without_labels_the_nearest_engine_that_keeps_edges_and_defects_is_best(
     engines: list[EngineNumbers], best: str
 ) -> None:
-    assert best_by_distance([engine(AS_IT_IS, 0.3), *engines]) == best
+    numbers = Transfer(engines=[engine(AS_IT_IS, 0.3), *engines], best="", features="f")
+    assert best_of(numbers) == best
 
 
 def test_auto_takes_the_newest_result_of_these_lines_and_says_so_where_nothing_helps() -> None:
-    numbers = Transfer(
-        engines=[engine(AS_IT_IS, 0.3), engine("histogram", 0.1)], best="histogram", features="f", floor=0.01
-    )
-
-    def result(best: str, source: str, number: int) -> Result[Transfer]:
-        own = structs.replace(numbers, best=best)
+    def result(kid: float, source: str, number: int) -> Result[Transfer]:
+        engines = [engine(AS_IT_IS, 0.3), engine("histogram", kid), engine("other", 0.05)]
+        own = Transfer(engines=engines, best="other", features="f", floor=0.01)
         return Result(
             kind="transfer", verdict=transfer_verdict(own), command="", measured_on={"from": source, "to": "b"},
             settings={}, numbers=own, folder=Path(f"{number:03d}-transfer"),
         )  # fmt: skip
 
-    found = [result("histogram", "a", 1), result(AS_IT_IS, "c", 2)]
-    choice = choose_translation(found, source="a", target="b", engines=["histogram"])
+    def chosen(source: str, target: str, *engines: str) -> TranslationChoice | None:
+        return choose_translation(found, source=source, target=target, engines=engines, otherwise="Do as you like.")
+
+    found = [result(0.1, "a", 1), result(0.4, "c", 2)]
+    choice = chosen("a", "b", "histogram")
     assert choice is not None
-    assert choice.engine == "histogram" and "300.0 -> 100.0; two halves of the other line are 10.0 apart" in choice.line
-    assert choose_translation(found, source="a", target="x", engines=["histogram"]) is None
-    assert choose_translation(found, source="a", target="b", engines=["amplitude"]) is None
-    with pytest.raises(DataError, match="002-transfer found no engine better than the images as they are"):
-        choose_translation(found, source="c", target="b", engines=["histogram"])
+    assert choice.engine == "histogram" and "001-transfer, where other was better still: " in choice.line
+    choice = chosen("a", "b", "histogram", "other")
+    assert choice is not None
+    assert choice.engine == "other" and "300.0 -> 50.0; two halves of the other line are 10.0 apart" in choice.line
+    assert chosen("a", "x", "histogram") is None
+    assert chosen("a", "b", "amplitude") is None, "it was not measured"
+    with pytest.raises(
+        DataError, match="002-transfer found none of these engines better than the images as they are"
+    ) as told:
+        chosen("c", "b", "histogram")
+    assert told.value.remedy == "Do as you like."
+
+
+def test_controls_are_trained_but_are_no_engine(lines: Path, measured: Result[Transfer]) -> None:
+    """`clean` has the other line's defect-free images beside, `labelled` nothing but the other line's own training images."""
+    ask = TransferAsk(source=lines / "a", to=lines / "b", engines="clean,labelled", seeds=1, overrides=LITTLE)
+    result = evaluate_transfer(Folders(lines / "w"), ask)
+    numbers = result.numbers
+    assert [item.name for item in numbers.engines] == [AS_IT_IS, "clean", "labelled"]
+    assert [arm.name for arm in numbers.benefit.arms] == [AS_IT_IS, "clean", "labelled"]
+    assert numbers.best == AS_IT_IS and result.verdict.startswith("No engine was tried")
+    joined = [Dataset(path.parent) for path in (lines / "w/cache/lines").rglob("dataset.json")]
+    [clean] = [dataset for dataset in joined if len(dataset) == numbers.benefit.images.train + 3]
+    assert {record.split for record in clean} == {"train"}
+    assert sorted(clean.image_path(k).relative_to(lines).as_posix() for k in range(len(clean))) == [
+        *(f"a/images/deep/0{k}.png" for k in (0, 1, 3, 4, 7)), *(f"b/images/deep/0{k}.png" for k in (1, 3, 7)),
+    ]  # fmt: skip
+
+
+def test_where_nothing_is_known_to_be_free_of_defects_nothing_is_drawn(
+    lines: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ask = TransferAsk(source=lines / "a", to=lines / "plain", engines="histogram,patch,clean", overrides=LITTLE)
+    result = evaluate_transfer(Folders(tmp_path / "w"), ask, talk=Talk(quiet=False))
+    assert [item.name for item in result.numbers.engines] == [AS_IT_IS, "histogram"]
+    assert "patch, clean: left out, since no image of" in capsys.readouterr().err

@@ -1,0 +1,85 @@
+"""Drawing on another line: what is drawn from, and by which engine where that is left open."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from pathlib import Path
+
+from coigan_aug.data.joining import join, surface_of
+from coigan_aug.data.lines import open_line
+from coigan_aug.errors import DataError, UsageError
+from coigan_aug.evaluation.choosing import choose_translation
+from coigan_aug.evaluation.result import list_results
+from coigan_aug.folders import Folders
+from coigan_aug.progress import Talk
+from coigan_aug.stages.asks import SynthesizeAsk
+from coigan_aug.stages.translate import digest_of
+from coigan_aug.store.dataset import Dataset
+from coigan_aug.synthesis.engines import UNTRAINED
+from coigan_aug.translation.lines import find_line
+
+AUTO = "auto"
+USUAL = "transplant"
+LINES = "lines"
+"""Below a workspace's cache: what is read of other lines."""
+
+
+def check_on(ask: SynthesizeAsk) -> None:
+    """Refuse to draw on another line's images what is to be drawn on a line's own.
+
+    Raises:
+        UsageError: names the other option.
+    """
+    if ask.on is not None and ask.bases not in (AUTO, "clean"):
+        what = f"--bases {ask.bases} are a line's own training images; --on draws on another's defect-free ones."
+        raise UsageError(what, remedy="Leave one of them out.")
+    if ask.on is not None and ask.with_real:
+        raise UsageError(
+            "--with-real does not go with --on: real images are of two lines.", remedy="Leave one of them out."
+        )
+
+
+def drawn_from(workspace: Folders, ask: SynthesizeAsk) -> Dataset:
+    """Return what is drawn from and on: the workspace's Dataset, or its training defects with another line's clean images.
+
+    Raises:
+        DataError: there is no such line, or no image of it is known to be free of defects.
+    """
+    own = Dataset(workspace.dataset)
+    if ask.on is None:
+        return own
+    return put_onto(own, own.indices("train"), Path(ask.on), cache=workspace.cache)
+
+
+def put_onto(own: Dataset, positions: list[int], line: Path, *, cache: Path) -> Dataset:
+    """Join those of a line's images at `positions` that have defects with another line's defect-free ones.
+
+    Raises:
+        DataError: there is no such line, it is the line itself, or none of its images is known to be free of defects.
+    """
+    other = open_line(line, root=cache / LINES)
+    if other.manifest["sha256"] == own.manifest["sha256"]:
+        raise DataError(f"{line} is the line itself.", remedy="Leave --on out to draw on its own images.")
+    free = surface_of(other)
+    if not free:
+        what = f"No image of {line} is known to be free of defects, but for its test images."
+        raise DataError(what, remedy="Import defect-free images, too, or name a folder that holds nothing else.")
+    return join([(own, [k for k in positions if own[k].annotations]), (other, free)], root=cache / LINES)
+
+
+def settled(workspace: Folders, ask: SynthesizeAsk, talk: Talk) -> SynthesizeAsk:
+    """Return the request with the engine that "auto" stands for on another line: what transfer found best, else transplant."""
+    if ask.on is None or ask.engine != AUTO or ask.vary:
+        return ask
+    line = find_line(Path(ask.on))
+    choice = choose_translation(
+        list_results(workspace.results), source=Dataset(workspace.dataset).manifest["sha256"],
+        target=digest_of(line), engines=UNTRAINED,
+        otherwise=f"Train on your images as they are, or draw anyway with --engine {USUAL}",
+    )  # fmt: skip
+    measure = (
+        f": coigan-aug evaluate transfer --to {shlex.quote(str(ask.on))}{workspace.option}" if line.dataset else ""
+    )
+    talk.say(f"engine  {choice.line}" if choice else f"engine  {USUAL} (nothing is measured yet{measure})")
+    return dataclasses.replace(ask, engine=choice.engine if choice else USUAL)
