@@ -97,7 +97,7 @@ FLAGS = {
     "train": "accept-changes config device dry-run gpus help images-seen init-from json minutes perceptual-weights "
     "quiet recipe resume seed set verbose workspace",
     "synthesize": "accept-changes append balance bases class config contrast defects-per-image device dry-run "
-    "engine format gpus help image image-format json mask masks out overwrite per-class plan quiet roi run screen "
+    "engine format gpus help image image-format json mask masks on out overwrite per-class plan quiet roi run screen "
     "seed set shapes shard spread style truncation vary verbose windows with-real workspace",
     "draw": "class config contrast device help image json mask out overwrite quiet run seed set style truncation workspace",
     "directions": "device help json latents masks quiet run seed workspace",
