@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from rich.console import Console
@@ -30,7 +31,9 @@ def show_transfer(result: Result[Transfer], path: Path) -> None:
     for warning in result.warnings:
         say(f"note  {warning}")
     say(result.verdict)
-    say(f"best  {numbers.best}   (translate apply --engine auto takes it)")
+    draws = any(item.draws for item in numbers.engines if item.name == numbers.best)
+    taker = f"synthesize --on {shlex.quote(result.measured_on['to_folder'])}" if draws else "translate apply --engine auto"
+    say(f"best  {numbers.best}   ({taker} takes it)")
     say(f"-> {path}")
 
 

@@ -84,3 +84,15 @@ def test_the_tables_name_what_was_measured(tmp_path: Path, capsys: pytest.Captur
     said = capsys.readouterr().err
     for text in ("300.0 ± 10.0", "100.0", "0.05", "120%", "floor 20.0", "So it is.", "best  histogram"):
         assert text in said
+
+
+def test_an_engine_that_draws_and_was_found_best_is_named_with_its_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    engines = [EngineNumbers(name=AS_IT_IS, kid=0.3), EngineNumbers(name="patch", kid=0.1, draws=True)]
+    numbers = Transfer(engines=engines, best="patch", features="f")
+    measured_on = {"to_folder": "line b"}
+    show_transfer(
+        Result(kind="transfer", verdict="", command="", measured_on=measured_on, settings={}, numbers=numbers), tmp_path
+    )
+    assert "best  patch   (synthesize --on 'line b' takes it)" in capsys.readouterr().err
