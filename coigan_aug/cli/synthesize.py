@@ -88,7 +88,7 @@ def say_made(result: Synthesized, here: Here) -> None:
             "The masks are of what changed, to half of its strength (--masks effective); plan.jsonl has the planned ones."
         )
     say(f"{made.annotations}  {result.page}  {out}/card.json")
-    say(next_step(here.workspace, "evaluate benefit"))
+    say(next_step(here.workspace, card.bases.measured_by))
     if here.as_json:
         files = {"annotations": str(made.annotations), "preview": str(made.preview), "page": str(result.page)}
         about = {"rejected": dict(made.rejected), "missing": dict(made.missing), "real": made.real}

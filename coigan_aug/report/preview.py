@@ -123,6 +123,7 @@ class Preview:
     rejected: RejectedPart
     commands: tuple[tuple[str, str], ...]
     stands_out: tuple[str, ...]
+    measured_by: str
     notes: Mapping[str, Sequence[str]]
 
 
@@ -228,6 +229,7 @@ def compose_preview(
             sets=[(title, card, synthetic.manifest["provenance"].get("made_by", ""))],
         ),
         stands_out=tuple(_stands_out(fits, masks, lost, card)),
+        measured_by=card.bases.measured_by,
         notes=notes.by_section,
     )
 

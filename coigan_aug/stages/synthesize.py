@@ -162,7 +162,7 @@ def synthesize(
         format=dataset.manifest["provenance"]["format"] if ask.format == "source" else ask.format,
         command=leave_out(command, options=_OF_MACHINE, alone=("--quiet", "--verbose", "--json")), bases=bases,
         overwrite=ask.overwrite, append=ask.append, shard=shard, suffix=SUFFIXES[ask.image_format],
-        with_real=ask.with_real,
+        with_real=ask.with_real, line=None if ask.on is None else str(ask.on),
     )  # fmt: skip
     varied = objects_named(prepared, ask.vary) if ask.vary else None
     tasks = tasks_of(ask, prepared, settings, varied, talk)

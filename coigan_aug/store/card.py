@@ -5,6 +5,7 @@ Synthesis writes it, evaluation and the report read it: it stands with the Datas
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,10 @@ NOTHING = DrawnBy()
 
 
 class BasesUsed(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What was drawn on: the kind; the images on erased defects; how these were erased, and how many had too many of them."""
+    """What was drawn on: the kind; the images on erased defects; how these were erased, and how many had too many of them.
+
+    `line` is the other line whose images they are, as it was named.
+    """
 
     kind: str | None = None
     erased: int | None = None
@@ -34,6 +38,16 @@ class BasesUsed(Struct, frozen=True, kw_only=True, omit_defaults=True):
     erased_margin_px: int | None = None
     left_out: int | None = None
     eraser: str | None = None
+    line: str | None = None
+
+    @property
+    def measured_by(self) -> str:
+        """The command, without its program, that says whether a segmenter gains.
+
+        >>> BasesUsed().measured_by, BasesUsed(line="line b").measured_by
+        ('evaluate benefit', "evaluate transfer --to 'line b'")
+        """
+        return "evaluate benefit" if self.line is None else f"evaluate transfer --to {shlex.quote(self.line)}"
 
 
 class PlacesUsed(Struct, frozen=True, kw_only=True, omit_defaults=True):

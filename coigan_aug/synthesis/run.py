@@ -58,7 +58,7 @@ class Request:
     """How it is written and by whom: format, images as ".png" or ".jpg", the command, which share this process makes.
 
     `bases` is the kind of what is drawn on, for the card. `append` adds to a finished set, `overwrite` replaces it. `with_real`
-    puts the real training images beside.
+    puts the real training images beside; `line` is the other line that is drawn on, as it was named.
     """
 
     format: str
@@ -69,6 +69,7 @@ class Request:
     shard: Shard = ALONE
     suffix: str = ".png"
     with_real: bool = False
+    line: str | None = None
 
     @property
     def folder(self) -> str:
@@ -254,7 +255,7 @@ def _start(maker: Maker, tasks: Tasks, request: Request) -> Start:
         plan_sha256="",
         margin_px=margin,
         promise=" ".join(promise),
-        bases=bases_used(prepared, request.bases, maker.erasing),
+        bases=structs.replace(bases_used(prepared, request.bases, maker.erasing), line=request.line),
         places=maker.planner.about(),
         screening=maker.screen.about(names),
         data=data,

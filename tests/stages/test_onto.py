@@ -55,6 +55,7 @@ def test_bases_are_the_other_lines_clean_images_and_defects_this_lines(
     assert ("evaluate transfer --to" in said) == (on == "b" and not windows), "a folder without masks can't tell"
     assert made.made is not None and made.card is not None
     assert sum(made.card.defects.values()) == 12
+    assert made.card.bases.line == str(lines / on) and made.card.bases.measured_by.startswith("evaluate transfer --to")
     records = Dataset(made.records)
     for record in records:
         origin = origin_of(record)
