@@ -32,7 +32,9 @@ def show_transfer(result: Result[Transfer], path: Path) -> None:
         say(f"note  {warning}")
     say(result.verdict)
     draws = any(item.draws for item in numbers.engines if item.name == numbers.best)
-    taker = f"synthesize --on {shlex.quote(result.measured_on['to_folder'])}" if draws else "translate apply --engine auto"
+    taker = (
+        f"synthesize --on {shlex.quote(result.measured_on['to_folder'])}" if draws else "translate apply --engine auto"
+    )
     say(f"best  {numbers.best}   ({taker} takes it)")
     say(f"-> {path}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
+import statistics
 from pathlib import Path
 
 from coigan_aug.data.joining import join, surface_of
@@ -20,7 +21,9 @@ from coigan_aug.synthesis.engines import UNTRAINED
 from coigan_aug.translation.lines import find_line
 
 AUTO = "auto"
-USUAL = "transplant"
+USUAL, STRETCHED = "transplant", "paste"
+"""What draws where nothing was measured: defects in their own place, or, where that would stretch them, as they are."""
+MOST_STRETCHED = 1.25
 LINES = "lines"
 """Below a workspace's cache: what is read of other lines."""
 
@@ -69,17 +72,33 @@ def put_onto(own: Dataset, positions: list[int], line: Path, *, cache: Path) -> 
 
 
 def settled(workspace: Folders, ask: SynthesizeAsk, talk: Talk) -> SynthesizeAsk:
-    """Return the request with the engine that "auto" stands for on another line: what transfer found best, else transplant."""
+    """Return the request with the engine that "auto" stands for on another line.
+
+    That is what `evaluate transfer` found best there of those that draw; where nothing was measured, USUAL or STRETCHED.
+    """
     if ask.on is None or ask.engine != AUTO or ask.vary:
         return ask
-    line = find_line(Path(ask.on))
+    line, own = find_line(Path(ask.on)), Dataset(workspace.dataset)
     choice = choose_translation(
-        list_results(workspace.results), source=Dataset(workspace.dataset).manifest["sha256"],
-        target=digest_of(line), engines=UNTRAINED,
+        list_results(workspace.results), source=own.manifest["sha256"], target=digest_of(line), engines=UNTRAINED,
         otherwise=f"Train on your images as they are, or draw anyway with --engine {USUAL}",
     )  # fmt: skip
+    if choice is not None:
+        talk.say(f"engine  {choice.line}")
+        return dataclasses.replace(ask, engine=choice.engine)
+    name, why = USUAL, "nothing is measured yet"
+    if _stretch(own, open_line(Path(ask.on), root=workspace.cache / LINES)) > MOST_STRETCHED:
+        name, why = STRETCHED, f"the other line's images have other proportions; {why}"
     measure = (
         f": coigan-aug evaluate transfer --to {shlex.quote(str(ask.on))}{workspace.option}" if line.dataset else ""
     )
-    talk.say(f"engine  {choice.line}" if choice else f"engine  {USUAL} (nothing is measured yet{measure})")
-    return dataclasses.replace(ask, engine=choice.engine if choice else USUAL)
+    talk.say(f"engine  {name} ({why}{measure})")
+    return dataclasses.replace(ask, engine=name)
+
+
+def _stretch(own: Dataset, other: Dataset) -> float:
+    """Return by how much the proportions of a line's images with defects are others than those of the other's clean ones."""
+    ours = [record.width / record.height for record in own if record.annotations]
+    theirs = [other[k].width / other[k].height for k in surface_of(other)]
+    ratio = statistics.median(theirs) / statistics.median(ours) if ours and theirs else 1.0
+    return max(ratio, 1 / ratio)

@@ -88,6 +88,18 @@ def test_the_engine_is_the_one_that_transfer_found_best(
     assert "engine  paste, by 001-transfer, where amplitude was better still: It helps." in capsys.readouterr().err
 
 
+def test_on_images_of_other_proportions_defects_keep_their_own(
+    lines: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Own images have 96 x 72 px; in their own place on 96 x 54 px defects would be flattened by a quarter."""
+    image = Dataset(lines / "b/dataset").stored(1)
+    for name, height in (("alike", 60), ("flat", 54)):
+        write_image(tmp_path / name / "1.png", image[:height])
+        made = drawn(lines, tmp_path / f"on {name}", on=tmp_path / name)
+        assert made.card is not None and made.card.engine == ("transplant" if name == "alike" else "paste")
+    assert "engine  paste (the other line's images have other proportions; nothing is" in capsys.readouterr().err
+
+
 def test_what_can_not_be_drawn_on_is_refused(lines: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--bases erased are a line's own training images"):
         drawn(lines, tmp_path / "x", on=lines / "b", bases="erased")
