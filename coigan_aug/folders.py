@@ -77,3 +77,8 @@ class Folders:
     def cache(self) -> Path:
         """Decoded images; may be deleted at any time."""
         return self.root / "cache"
+
+    @property
+    def lines(self) -> Path:
+        """What was read of other lines; may be deleted at any time."""
+        return self.cache / "lines"

@@ -24,6 +24,19 @@ def surface_of(line: Dataset) -> list[int]:
     return [k for k, record in enumerate(line) if record.split != "test" and record.state == "clean"]
 
 
+def put_onto(own: Dataset, positions: Sequence[int], other: Dataset, *, root: Path) -> Dataset:
+    """Join those of a line's images at `positions` that have defects with another line's surface, to be drawn on.
+
+    Raises:
+        DataError: no image of the other line is known to be free of defects; as `join`.
+    """
+    free = surface_of(other)
+    if not free:
+        what = f"No image of {other.folder} is known to be free of defects, but for its test images."
+        raise DataError(what, remedy="Import defect-free images, too, or name a folder that holds nothing else.")
+    return join([(own, [k for k in positions if own[k].annotations]), (other, free)], root=root)
+
+
 def join(parts: Sequence[Part], *, root: Path) -> Dataset:
     """Put images of several Datasets together in one below `root`, all of them for training, with the first one's classes.
 

@@ -11,10 +11,11 @@ from typing import Any
 
 from coigan_aug.annotations.records import DefectClass, ImageRecord
 from coigan_aug.errors import DataError
+from coigan_aug.files import folder_lock
 from coigan_aug.formats.dataset_source import find_dataset
 from coigan_aug.formats.image_folder import ImageFolder
 from coigan_aug.formats.source import Problems
-from coigan_aug.store.dataset import Dataset
+from coigan_aug.store.dataset import MANIFEST, Dataset
 from coigan_aug.store.writer import write_dataset
 
 
@@ -66,8 +67,11 @@ def open_line(path: Path, *, root: Path) -> Dataset:
     images = ImageFolder(path, problems=Problems(lenient=True))
     if not images.images():
         raise DataError(f"{path} holds no images.", remedy="Name a folder of images, a data set or a workspace.")
-    kept = root / hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:16]
-    return write_dataset(kept, _records(images), classes=(), image_root=path, provenance={"format": "images"})
+    kept, records = root / hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:16], list(_records(images))
+    with folder_lock(kept, wait=True):  # several processes may open it, and none may find it half written
+        if (kept / MANIFEST).exists() and list(known := Dataset(kept)) == records:
+            return known
+        return write_dataset(kept, records, classes=(), image_root=path, provenance={"format": "images"})
 
 
 def _records(images: ImageFolder) -> Iterator[ImageRecord]:

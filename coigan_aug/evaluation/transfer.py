@@ -94,7 +94,6 @@ def ranked(numbers: Transfer) -> list[str]:
         item
         for item in engines[1:]
         if item.kid is not None
-        and not item.draws  # its surface is the other line's, whatever its defects look like
         and (plain is None or item.kid < plain)
         and (item.edges_moved is None or item.edges_moved < MOST_MOVED)
         and (item.visible is None or item.visible >= LEAST_VISIBLE)

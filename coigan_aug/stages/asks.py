@@ -238,7 +238,8 @@ class SynthesizeAsk(Ask):
         StrPath | None,
         Option(
             "Draw on another line's defect-free images: its workspace, a data set (test images are left out), or a folder"
-            " of nothing but defect-free images. Default: this line's own.",
+            " of nothing but defect-free images; engine auto is then what evaluate transfer found best, else a copy. Default:"
+            " this line's own.",
             metavar="B",
         ),
     ] = None

@@ -21,7 +21,7 @@ from coigan_aug.evaluation.result import Result, begin_result, write_result
 from coigan_aug.evaluation.summary import Question, summarise
 from coigan_aug.evaluation.tally import Tally
 from coigan_aug.evaluation.transfer import best_of, measure_distances, some, transfer_verdict
-from coigan_aug.evaluation.transfer_numbers import AS_IT_IS, CONTROLS, LABELLED, EngineNumbers, Transfer
+from coigan_aug.evaluation.transfer_numbers import AS_IT_IS, CONTROLS, EngineNumbers, Transfer
 from coigan_aug.files import folder_lock
 from coigan_aug.folders import Folders
 from coigan_aug.formats.dataset_source import find_dataset
@@ -34,7 +34,7 @@ from coigan_aug.segmenter.windows import Pool
 from coigan_aug.settings import Settings
 from coigan_aug.signals import StopRequest, stop_request
 from coigan_aug.stages.benches import hold, short_hash
-from coigan_aug.stages.transfer_sets import BESIDE, Lines, TransferSet, as_it_is, control, drawn, known_free
+from coigan_aug.stages.transfer_sets import BESIDE, Lines, TransferSet, as_it_is, control, drawn, why_not
 from coigan_aug.stages.translate import check_engine, digest_of, identity_of, sight_of
 from coigan_aug.stages.translate_asks import TransferAsk
 from coigan_aug.store.accepting import accept
@@ -93,7 +93,7 @@ def evaluate_transfer(
         sets = [as_it_is(lines)]
         for name in (*names, *trained):
             if name in CONTROLS:
-                sets.append(control(name, lines, cache=workspace.cache / "lines"))
+                sets.append(control(name, lines, root=workspace.lines))
             elif name in BESIDE:
                 where = root / "drawn"
                 sets.append(
@@ -164,13 +164,11 @@ def _following(settings: Settings, lines: Lines, talk: Talk) -> Settings:
 
 def _possible(names: Sequence[str], lines: Lines, talk: Talk) -> list[str]:
     """Return the engines that can be tried, and say of which others why not."""
-    left = [] if known_free(lines) else [name for name in names if name in BESIDE]
-    if left:
-        talk.say(f"{', '.join(left)}: left out, since no image of {lines.other.folder} is known to be free of defects.")
-    elif LABELLED in names and not lines.labelled:
-        left = [LABELLED]
-        talk.say(f"{LABELLED}: left out, since {lines.other.folder} has no masks.")
-    return [name for name in names if name not in left]
+    reasons = {name: why_not(name, lines) for name in names if name in BESIDE}
+    for name, reason in reasons.items():
+        if reason:
+            talk.say(f"{name} is left out: {reason}.")
+    return [name for name in names if not reasons.get(name)]
 
 
 def _key(lines: Lines, settings: Settings) -> str:
@@ -324,7 +322,8 @@ def _warnings(numbers: Transfer, *, trained: Sequence[str]) -> tuple[str, ...]:
         what = f"{', '.join(trained)} saw images of the first line (without masks of the other) that show pieces tested on."
         warnings.append(what)
     if numbers.benefit is not None:
-        count, tried = len(numbers.benefit.seeds), len(numbers.engines) - 1
+        count = len(numbers.benefit.seeds)
+        tried = sum(item.name not in (AS_IT_IS, *CONTROLS) for item in numbers.engines)
         if count < 3:
             warnings.append(f"{count} seed{'s' * (count > 1)} only; use 3 or more before you believe a difference.")
         if tried > 1:

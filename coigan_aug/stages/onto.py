@@ -7,7 +7,7 @@ import shlex
 import statistics
 from pathlib import Path
 
-from coigan_aug.data.joining import join, surface_of
+from coigan_aug.data.joining import put_onto
 from coigan_aug.data.lines import open_line
 from coigan_aug.errors import DataError, UsageError
 from coigan_aug.evaluation.choosing import choose_translation
@@ -24,8 +24,6 @@ AUTO = "auto"
 USUAL, STRETCHED = "transplant", "paste"
 """What draws where nothing was measured: defects in their own place, or, where that would stretch them, as they are."""
 MOST_STRETCHED = 1.25
-LINES = "lines"
-"""Below a workspace's cache: what is read of other lines."""
 
 
 def check_on(ask: SynthesizeAsk) -> None:
@@ -52,42 +50,33 @@ def drawn_from(workspace: Folders, ask: SynthesizeAsk) -> Dataset:
     own = Dataset(workspace.dataset)
     if ask.on is None:
         return own
-    return put_onto(own, own.indices("train"), Path(ask.on), cache=workspace.cache)
-
-
-def put_onto(own: Dataset, positions: list[int], line: Path, *, cache: Path) -> Dataset:
-    """Join those of a line's images at `positions` that have defects with another line's defect-free ones.
-
-    Raises:
-        DataError: there is no such line, it is the line itself, or none of its images is known to be free of defects.
-    """
-    other = open_line(line, root=cache / LINES)
+    other = open_line(Path(ask.on), root=workspace.lines)
     if other.manifest["sha256"] == own.manifest["sha256"]:
-        raise DataError(f"{line} is the line itself.", remedy="Leave --on out to draw on its own images.")
-    free = surface_of(other)
-    if not free:
-        what = f"No image of {line} is known to be free of defects, but for its test images."
-        raise DataError(what, remedy="Import defect-free images, too, or name a folder that holds nothing else.")
-    return join([(own, [k for k in positions if own[k].annotations]), (other, free)], root=cache / LINES)
+        raise DataError(f"{ask.on} is the line itself.", remedy="Leave --on out to draw on its own images.")
+    return put_onto(own, own.indices("train"), other, root=workspace.lines)
 
 
-def settled(workspace: Folders, ask: SynthesizeAsk, talk: Talk) -> SynthesizeAsk:
+def settled(workspace: Folders, ask: SynthesizeAsk, dataset: Dataset, talk: Talk) -> SynthesizeAsk:
     """Return the request with the engine that "auto" stands for on another line.
 
     That is what `evaluate transfer` found best there of those that draw; where nothing was measured, USUAL or STRETCHED.
+
+    Args:
+        dataset: what is drawn from and on.
     """
     if ask.on is None or ask.engine != AUTO or ask.vary:
         return ask
-    line, own = find_line(Path(ask.on)), Dataset(workspace.dataset)
+    line = find_line(Path(ask.on))
     choice = choose_translation(
-        list_results(workspace.results), source=own.manifest["sha256"], target=digest_of(line), engines=UNTRAINED,
+        list_results(workspace.results), source=Dataset(workspace.dataset).manifest["sha256"], target=digest_of(line),
+        engines=UNTRAINED,
         otherwise=f"Train on your images as they are, or draw anyway with --engine {USUAL}",
     )  # fmt: skip
     if choice is not None:
         talk.say(f"engine  {choice.line}")
         return dataclasses.replace(ask, engine=choice.engine)
     name, why = USUAL, "nothing is measured yet"
-    if _stretch(own, open_line(Path(ask.on), root=workspace.cache / LINES)) > MOST_STRETCHED:
+    if _stretch(dataset) > MOST_STRETCHED:
         name, why = STRETCHED, f"the other line's images have other proportions; {why}"
     measure = (
         f": coigan-aug evaluate transfer --to {shlex.quote(str(ask.on))}{workspace.option}" if line.dataset else ""
@@ -96,9 +85,10 @@ def settled(workspace: Folders, ask: SynthesizeAsk, talk: Talk) -> SynthesizeAsk
     return dataclasses.replace(ask, engine=name)
 
 
-def _stretch(own: Dataset, other: Dataset) -> float:
-    """Return by how much the proportions of a line's images with defects are others than those of the other's clean ones."""
-    ours = [record.width / record.height for record in own if record.annotations]
-    theirs = [other[k].width / other[k].height for k in surface_of(other)]
-    ratio = statistics.median(theirs) / statistics.median(ours) if ours and theirs else 1.0
-    return max(ratio, 1 / ratio)
+def _stretch(dataset: Dataset) -> float:
+    """Return by how much the images that are drawn on have other proportions than those with defects: 1 or more."""
+    proportions: dict[bool, list[float]] = {True: [], False: []}
+    for record in dataset:
+        proportions[bool(record.annotations)].append(record.width / record.height)
+    ours, theirs = (statistics.median(values) if values else 1.0 for values in proportions.values())
+    return max(theirs / ours, ours / theirs)

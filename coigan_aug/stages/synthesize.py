@@ -139,9 +139,9 @@ def synthesize(
         return None
     shard = parse_shard(ask.shard) if ask.shard else Shard(place.rank + 1, place.world) if place else ALONE
     accept(None, workspace, talk, asked=ask.accept_changes)
+    check_free(Path(ask.out), overwrite=ask.overwrite, append=ask.append)
     dataset, out = prepared.dataset if prepared else drawn_from(workspace, ask), Path(ask.out)
-    check_free(out, overwrite=ask.overwrite, append=ask.append)
-    ask = settled(workspace, ask, talk)
+    ask = settled(workspace, ask, dataset, talk)
     if ask.per_class is not None:
         parse_counts(ask.per_class, dataset.names)  # a name that there is not is told before any work
     run = _run(workspace, ask, talk)

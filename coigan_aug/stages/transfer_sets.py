@@ -10,9 +10,8 @@ from typing import Any
 import torch
 
 from coigan_aug.config import settings_to_dict
-from coigan_aug.data.joining import join, surface_of
-from coigan_aug.errors import DataError
-from coigan_aug.evaluation.transfer_numbers import AS_IT_IS, CLEAN, CONTROLS
+from coigan_aug.data.joining import join, put_onto, surface_of
+from coigan_aug.evaluation.transfer_numbers import AS_IT_IS, CLEAN, CONTROLS, LABELLED
 from coigan_aug.folders import Folders
 from coigan_aug.formats.names import CARD
 from coigan_aug.prepare.prepared import prepare
@@ -26,7 +25,7 @@ from coigan_aug.synthesis.engines import UNTRAINED
 from coigan_aug.translation.lines import Line
 
 BESIDE = (*UNTRAINED, *CONTROLS)
-"""What is trained on images of the other line: it has to be known which of them are free of defects."""
+"""What is trained on images of the other line; `why_not` says where that can't be."""
 _DRAWN = ("data", "synthesize")
 
 
@@ -74,16 +73,22 @@ def as_it_is(lines: Lines) -> TransferSet:
     return TransferSet(name=AS_IT_IS, dataset=lines.source, training=lines.training)
 
 
-def known_free(lines: Lines) -> bool:
-    """Tell whether the other line has images that are known to be free of defects."""
-    return lines.other.dataset is not None and bool(surface_of(lines.other.dataset))
+def why_not(name: str, lines: Lines) -> str:
+    """Say why what is to be drawn on the other line, or a control, can't be tried; "" where it can."""
+    theirs = lines.other.dataset
+    if theirs is None or not lines.labelled:
+        return f"{lines.other.folder} has no masks to test with"
+    if name == LABELLED:
+        known = any(theirs[k].annotations for k in theirs.indices("train"))
+        return "" if known else f"no training image of {lines.other.folder} has a mask"
+    return "" if surface_of(theirs) else f"no training image of {lines.other.folder} is known to be free of defects"
 
 
-def control(name: str, lines: Lines, *, cache: Path) -> TransferSet:
+def control(name: str, lines: Lines, *, root: Path) -> TransferSet:
     """Return a control: A's images with B's defect-free ones beside ("clean"), or B's own with its masks ("labelled")."""
     theirs = _theirs(lines)
     if name == CLEAN:
-        return _whole(name, join([(lines.source, lines.training), (theirs, surface_of(theirs))], root=cache))
+        return _whole(name, join([(lines.source, lines.training), (theirs, surface_of(theirs))], root=root))
     return TransferSet(
         name=name, dataset=theirs, training=theirs.indices("train"), mark=short_hash(theirs.manifest["sha256"])
     )
@@ -97,10 +102,8 @@ def drawn(
 
     `settings.evaluate.per_class` of each class that A has; a set that is kept is not drawn again.
     """
-    theirs, cache = _theirs(lines), workspace.cache / "lines"
-    free = surface_of(theirs)
-    defective = [k for k in lines.training if lines.source[k].annotations]
-    both = join([(lines.source, defective), (theirs, free)], root=cache)
+    theirs = _theirs(lines)
+    both = put_onto(lines.source, lines.training, theirs, root=workspace.lines)
     values, each = settings_to_dict(settings), settings.evaluate.per_class
     of = [name, both.manifest["sha256"], each, [values[section] for section in _DRAWN]]
     folder = out / f"{name}-{short_hash(of)}"
@@ -115,7 +118,7 @@ def drawn(
             quick_screen=True,
         )  # fmt: skip
     made = Dataset(records)
-    return _whole(name, join([(made, range(len(made))), (theirs, free)], root=cache))
+    return _whole(name, join([(made, range(len(made))), (theirs, surface_of(theirs))], root=workspace.lines))
 
 
 def _whole(name: str, dataset: Dataset) -> TransferSet:
@@ -124,6 +127,5 @@ def _whole(name: str, dataset: Dataset) -> TransferSet:
 
 
 def _theirs(lines: Lines) -> Dataset:
-    if lines.other.dataset is None:
-        raise DataError(f"Of {lines.other.folder} nobody knows which images are free of defects.")
+    assert lines.other.dataset is not None  # `why_not` told
     return lines.other.dataset

@@ -125,7 +125,7 @@ def _begin(
         what = f"{workspace.root} holds no data set whose look could be changed."
         raise DataError(what, remedy="Name line A with --from, or make a data set first: coigan-aug import")
     source = Path(ask.source) if ask.source is not None else workspace.root
-    both = TwoLines(*(open_line(path, root=workspace.cache / "lines") for path in (source, Path(ask.to))))
+    both = TwoLines(*(open_line(path, root=workspace.lines) for path in (source, Path(ask.to))))
     if both.a.manifest["sha256"] == both.b.manifest["sha256"]:
         raise UsageError(f"{ask.to} is the line whose look is to be changed.", remedy="Name another one with --to.")
     run = None

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from coigan_aug.data.joining import join, surface_of
+from coigan_aug.data.lines import open_line
 from coigan_aug.errors import DataError
 from coigan_aug.imaging import write_image
 from coigan_aug.store.dataset import Dataset
@@ -56,3 +57,14 @@ def test_an_image_that_changed_is_told_before_and_after(lines: tuple[Dataset, Da
     write_image(b.image_path(1), np.zeros((72, 96), np.uint8))
     again = join([(a, [4]), (b, [1])], root=tmp_path / "cache")
     assert not again.stored(1).any(), "nothing was noted of b: what there is when it is joined counts"
+
+
+def test_a_folder_is_read_into_one_place_and_anew_only_where_it_changed(tmp_path: Path) -> None:
+    """Several processes of one command open it at the same time."""
+    write_image(tmp_path / "good/a.png", np.zeros((4, 5), np.uint8))
+    first = open_line(tmp_path / "good", root=tmp_path / "lines")
+    written = (first.folder / "dataset.json").stat().st_mtime_ns
+    again = open_line(tmp_path / "good", root=tmp_path / "lines")
+    assert (again.folder, (again.folder / "dataset.json").stat().st_mtime_ns) == (first.folder, written)
+    write_image(tmp_path / "good/b.png", np.zeros((4, 5), np.uint8))
+    assert [record.file for record in open_line(tmp_path / "good", root=tmp_path / "lines")] == ["a.png", "b.png"]

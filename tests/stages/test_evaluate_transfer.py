@@ -21,6 +21,7 @@ from coigan_aug.stages.translate import translate
 from coigan_aug.stages.translate_asks import TransferAsk, TranslateAsk
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.store.origin import origin_of, shape_source
+from coigan_aug.store.writer import write_dataset
 from tests.translation.lines import dimmed, write_line
 
 pytestmark = pytest.mark.usefixtures("few_draws", "coarse")
@@ -90,6 +91,7 @@ def test_every_engine_is_measured_and_the_verdict_has_an_interval(measured: Resu
     assert {row.against for row in numbers.benefit.differences} >= {AS_IT_IS}
     assert "95 % interval" in measured.verdict and "against images as they are" in measured.verdict
     assert any("1 seed only" in text for text in measured.warnings)
+    assert any("The best of 3 engines was chosen" in text for text in measured.warnings)
     assert "(1 seed, so the interval does not know by how much trainings differ by chance, " in measured.verdict
     assert list_results(lines / "w/results")[0].numbers == numbers
 
@@ -127,8 +129,6 @@ def test_without_labels_images_are_compared_and_auto_takes_the_nearest(lines: Pa
 
 def test_lines_of_other_classes_are_measured_by_finding_alone(lines: Path, tmp_path: Path) -> None:
     other = Dataset(lines / "b/dataset")
-    from coigan_aug.store.writer import write_dataset
-
     classes = [dataclasses.replace(item, name={"spot": "hole", "line": "scratch"}[item.name]) for item in other.classes]
     names = {"spot": "hole", "line": "scratch"}
     records = [
@@ -152,8 +152,6 @@ def test_what_can_not_be_measured_is_refused(lines: Path, tmp_path: Path) -> Non
         evaluate_transfer(workspace, TransferAsk(source=lines / "plain", to=lines / "b"))
     write_line(tmp_path / "same", first=0, look=dimmed)
     everything = Dataset(tmp_path / "same" / "dataset")
-    from coigan_aug.store.writer import write_dataset
-
     tested = [dataclasses.replace(record, split="train" if k == 1 else "test") for k, record in enumerate(everything)]
     write_dataset(
         tmp_path / "same" / "dataset", tested, classes=everything.classes, image_root=everything.image_root,
@@ -171,7 +169,6 @@ def engine(name: str, kid: float, **more: float) -> EngineNumbers:
     ("engines", "best"),
     [
         ([engine("a", 0.2), engine("clean", 0.1), engine("labelled", 0.01)], "a"),
-        ([engine("a", 0.2), engine("transplant", 0.1, draws=True)], "a"),
         ([engine("a", 0.2), engine("b", 0.1)], "b"),
         ([engine("a", 0.2), engine("b", 0.1, edges_moved=0.6)], "a"),
         ([engine("a", 0.2), engine("b", 0.1, visible=0.8)], "a"),
@@ -221,6 +218,7 @@ def test_controls_are_trained_but_are_no_engine(lines: Path, measured: Result[Tr
     numbers = result.numbers
     assert [item.name for item in numbers.engines] == [AS_IT_IS, "clean", "labelled"]
     assert [arm.name for arm in numbers.benefit.arms] == [AS_IT_IS, "clean", "labelled"]
+    assert not any("The best of" in text for text in result.warnings), "controls are not chosen among"
     assert numbers.best == AS_IT_IS and result.verdict.startswith("No engine was tried")
     joined = [Dataset(path.parent) for path in (lines / "w/cache/lines").rglob("dataset.json")]
     [clean] = [dataset for dataset in joined if len(dataset) == numbers.benefit.images.train + 3]
@@ -230,10 +228,25 @@ def test_controls_are_trained_but_are_no_engine(lines: Path, measured: Result[Tr
     ]  # fmt: skip
 
 
-def test_where_nothing_is_known_to_be_free_of_defects_nothing_is_drawn(
+def test_where_nothing_can_be_tested_nothing_is_drawn(
     lines: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ask = TransferAsk(source=lines / "a", to=lines / "plain", engines="histogram,patch,clean", overrides=LITTLE)
     result = evaluate_transfer(Folders(tmp_path / "w"), ask, talk=Talk(quiet=False))
     assert [item.name for item in result.numbers.engines] == [AS_IT_IS, "histogram"]
-    assert "patch, clean: left out, since no image of" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert all(
+        f"{name} is left out: {lines / 'plain'} has no masks to test with." in said for name in ("patch", "clean")
+    )
+
+
+def test_a_line_without_good_pieces_can_still_be_the_upper_bound(
+    lines: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = Dataset(lines / "b/dataset")
+    kept = [record for record in other if record.annotations or record.split == "test"]
+    write_dataset(tmp_path / "c/dataset", kept, classes=other.classes, image_root=other.image_root, provenance={})
+    ask = TransferAsk(source=lines / "a", to=tmp_path / "c", engines="transplant,labelled", seeds=1, overrides=LITTLE)
+    result = evaluate_transfer(Folders(tmp_path / "w"), ask, talk=Talk(quiet=False))
+    assert [item.name for item in result.numbers.engines] == [AS_IT_IS, "labelled"]
+    assert "transplant is left out: no training image of" in capsys.readouterr().err

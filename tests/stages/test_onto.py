@@ -19,6 +19,7 @@ from coigan_aug.stages.asks import SynthesizeAsk
 from coigan_aug.stages.synthesize import Synthesized, synthesize
 from coigan_aug.store.dataset import Dataset
 from coigan_aug.store.origin import origin_of, shape_source
+from coigan_aug.store.writer import write_dataset
 from tests.translation.lines import dimmed, write_line
 
 pytestmark = pytest.mark.usefixtures("bare_pages")
@@ -110,8 +111,6 @@ def test_what_can_not_be_drawn_on_is_refused(lines: Path, tmp_path: Path) -> Non
     with pytest.raises(DataError, match="is neither a data set nor a folder of images"):
         drawn(lines, tmp_path / "x", on=lines / "nowhere", engine="paste")
     other = write_line(tmp_path / "c", first=4)
-    from coigan_aug.store.writer import write_dataset
-
     defective = [record for record in other if record.annotations or record.split == "test"]
     write_dataset(
         tmp_path / "c/dataset", defective, classes=other.classes,
