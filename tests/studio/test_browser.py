@@ -16,6 +16,7 @@ from coigan_aug.cli.ending import run
 from coigan_aug.cli.main import app
 from coigan_aug.imaging import read_image, write_image
 from coigan_aug.store.dataset import Dataset
+from coigan_aug.studio.verdicts import verdicts_of
 from tests.chromium import MARKS
 from tests.studio.conftest import Open, copied, open_studio
 
@@ -295,5 +296,32 @@ def test_images_are_accepted_and_rejected_with_keys(browser: Any, open_here: Ope
         with page.expect_response("**/accepted"):
             page.click("#data-accepted")
         page.wait_for_selector(".set[href='#data/made-accepted']")
+        assert sorted(verdicts_of(open_here.session.workspace, "made").values()) == ["accepted", "rejected", "rejected"]
         assert len(Dataset(open_here.session.workspace.synthetic / "made-accepted")) == 10
+        check_quiet(visit)
+
+
+def test_quick_keys_are_kept_in_their_order_however_slow_an_answer_is(browser: Any, open_here: Open) -> None:
+    """The first verdict is held back on its way; the second, about the same image, may not overtake it."""
+    with Visit(browser, open_here) as visit:
+        page = visit.page
+        page.evaluate(
+            "() => { const own = window.fetch; let calls = 0; window.fetch = async (...given) => {"
+            " if (String(given[0]).includes('/verdict') && calls++ === 0) await new Promise((go) => setTimeout(go, 400));"
+            " return own(...given); }; }"
+        )
+        page.evaluate("location.hash = '#data/made'")
+        page.wait_for_selector(".set[href='#data/made'][aria-current=true]")
+        before = dict(verdicts_of(open_here.session.workspace, "made"))
+        page.locator("#grid .card").nth(5).click()
+        first, second = (
+            lambda answer, word=word: f'"{word}"' in (answer.request.post_data or "")
+            for word in ("rejected", "accepted")
+        )
+        with page.expect_response(first), page.expect_response(second):
+            for key in ("r", "ArrowLeft", "a"):
+                page.keyboard.press(key)
+        after = verdicts_of(open_here.session.workspace, "made")
+        [new] = set(after) - set(before)
+        assert after[new] == "accepted"
         check_quiet(visit)

@@ -9,6 +9,7 @@ export class DataPage {
     this.at = -1; // of the items that are shown, the one that is looked at
     this.items = [];
     this.masks = true;
+    this.sent = Promise.resolve(); // verdicts go one after another: the last key about an image is the last word about it
     const again = later(150, () => trying(() => this.list(0)));
     for (const id of ["#data-class", "#data-state", "#data-split", "#data-verdict"]) $(id).addEventListener("change", again);
     $("#data-text").addEventListener("input", again);
@@ -137,7 +138,9 @@ export class DataPage {
     if (said && at + 1 < this.items.length) this.step(1);
     else this.look(at);
     try {
-      const told = await postJson(`sets/${encodeURIComponent(set)}/verdict`, { position: item.position, verdict: said });
+      const answer = this.sent.then(() => postJson(`sets/${encodeURIComponent(set)}/verdict`, { position: item.position, verdict: said }));
+      this.sent = answer.catch(() => {});
+      const told = await answer;
       if (set !== this.chosen) return;
       this.verdicts = told.verdicts;
       this.tell();
